@@ -1,0 +1,167 @@
+"""What can be set, with its bounds; two presets: `fast` and `reference`.
+
+Values are checked on construction; `load` reads a TOML file with the same names over a preset.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from platewatch.errors import InputError
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Channels = tuple[Count, ...]
+Preset = Literal["fast", "reference"]
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=STRICT)
+class NetworkConfig:
+    """Phase two's generator and discriminator; the defaults are the published ones (arXiv 1901.08954, docs/log.md)."""
+
+    resolution: Annotated[int, Field(ge=32, le=1024)] = 256
+    """Side in px that the network sees; the graph averages the prepared photograph down to it."""
+    encoder: Channels = (64, 128, 256, 512, 512)
+    """Channels of each encoder block; each halves the side."""
+    convolutions: Annotated[int, Field(ge=0, le=8)] = 3
+    """3×3 convolutions after the strided one in each encoder block."""
+    discriminator: Channels = (64, 128, 256, 512)
+    """Channels of each discriminator block; each halves the side."""
+    feature_size: Count = 100
+    """Length of the discriminator's latent feature."""
+    cut_skips: Annotated[int, Field(ge=0)] = 0
+    """How many of the outermost skip connections are cut, so that fine detail cannot be copied through."""
+    norm_momentum: Share = 0.1
+    """Momentum of the batch-norm statistics (PyTorch's sense)."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainingConfig:
+    """Phase two's training; the defaults are the published ones."""
+
+    epochs: Count = 100
+    batch_size: Annotated[int, Field(ge=2, le=256)] = 4
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-4
+    w_adv: Annotated[float, Field(ge=0)] = 0.1
+    w_con: Annotated[float, Field(ge=0)] = 4.0
+    w_lat: Annotated[float, Field(ge=0)] = 0.1
+    flip_horizontal: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Chance of a left-right flip; where it does not happen, `flip_vertical` is tried."""
+    flip_vertical: Annotated[float, Field(ge=0, le=1)] = 0.5
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
+    """Rotation is drawn from ± this angle."""
+    forge: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Chance that a defect is forged onto the input while the clean plate stays the target."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the averaged weights that are exported; 0 exports the last weights."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class ScoreConfig:
+    """How phase two's error map becomes one reconstruction error."""
+
+    blur: Annotated[float, Field(ge=0, le=32)] = 0.0
+    """Standard deviation in network px of the blur over the error map; 0 for none."""
+    pool_share: Share = 1.0
+    """The reconstruction error is the mean over this share of the map's largest places; 1 is the plain mean."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class CalibrationConfig:
+    """How good plates become a threshold."""
+
+    folds: Annotated[int, Field(ge=2, le=20)] = 3
+    """Every good plate is scored by a model that was fitted without it, in this many turns."""
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    """The share of good plates that the threshold may cost."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Config:
+    """Everything that training depends on besides the photographs."""
+
+    preset: Preset
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    image_size: Annotated[int, Field(ge=64, le=1024)] = 256
+    """Side S in px of the prepared photograph."""
+    min_images: Annotated[int, Field(ge=3)] = 20
+    """Fewer good photographs than this are refused."""
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+    score: ScoreConfig = ScoreConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "reference": {},
+    "fast": {
+        "network": {
+            "resolution": 128,
+            "encoder": (16, 32, 64, 128, 128),
+            "convolutions": 1,
+            "discriminator": (16, 32, 64, 128),
+            "cut_skips": 2,
+            "norm_momentum": 0.05,
+        },
+        "training": {
+            "epochs": 60,
+            "learning_rate": 5e-4,
+            "forge": 0.5,
+            "rotation_degrees": 180.0,
+            "ema": 0.99,
+        },
+        "score": {"blur": 1.0, "pool_share": 0.01},
+    },
+}
+
+
+def preset(name: str, **changes: Any) -> Config:
+    """The named preset with `changes` laid over it; a mapping changes only the names in it.
+
+    Raises InputError for an unknown preset, an unknown name or a value out of its bounds.
+    """
+    if name not in _PRESETS:
+        raise InputError(f"preset {name!r}: expected one of {', '.join(sorted(_PRESETS))}")
+    return build(_merge({"preset": name, **_PRESETS[name]}, changes))
+
+
+def load(path: Path, **changes: Any) -> Config:
+    """Read a TOML file laid over the preset that it names (`fast` without a name), then `changes`.
+
+    Raises InputError when the file cannot be read or holds an unknown name or a value out of its bounds.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a readable TOML file ({error}); see docs/cli.md for an example") from error
+    return preset(values.pop("preset", "fast"), **_merge(values, changes))
+
+
+def build(values: Mapping[str, Any]) -> Config:
+    """The Config that `values` (as from `asdict`) describe; raises InputError where one is out of its bounds."""
+    try:
+        return TypeAdapter(Config).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"configuration {where}: {first['msg']}, got {first.get('input')!r}") from error
+
+
+def as_dict(config: Config) -> dict[str, Any]:
+    """The configuration as plain values; `build` is its inverse."""
+    return asdict(config)
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merge(merged[name], value) if nested else value
+    return merged
