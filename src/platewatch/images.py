@@ -1,0 +1,171 @@
+"""Photographs: find, read, prepare. The only decoding, the only resize, the only grey-to-RGB conversion."""
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from platewatch.errors import InputError
+
+Array = np.ndarray
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MIN_SIDE = 32
+MAX_SIDE = 8000
+MAX_BYTES = 512 * 1024 * 1024
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "MPO")  # MPO: what many cameras write into .jpg
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a photograph lies inside the prepared square, in px of the square; `scale` is square px per photograph px."""
+
+    scale: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def cut(self, picture: Array) -> Array:
+        """The part of an (S, S, …) array that the photograph covers."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def find(folder: Path) -> list[Path]:
+    """The photographs directly inside `folder`, sorted by name; hidden files are left out.
+
+    Raises InputError when the folder is missing, is a file, cannot be opened or holds no photograph.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: no such folder; check the path") from error
+    except NotADirectoryError as error:
+        raise InputError(f"{folder}: is a file, expected a folder of photographs") from error
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be opened ({error.strerror}); check its permissions") from error
+    found = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")]
+    if not found:
+        inside = [entry.name for entry in entries if entry.is_dir()]
+        hint = f"; it has the folders {', '.join(inside[:5])}: name one of them" if inside else ""
+        raise InputError(f"{folder}: no photographs, expected files ending in {' '.join(SUFFIXES)}{hint}")
+    return found
+
+
+def load(path: Path) -> bytes:
+    """The bytes of a photograph's file; raises InputError when it cannot be read or is larger than MAX_BYTES."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB, expected a photograph; leave it out")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder, expected a photograph") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+
+
+def read(source: Path | bytes, name: str | None = None) -> Array:
+    """Decode one photograph to (H, W, 3) uint8 RGB, upright by its EXIF turn.
+
+    Grey stays grey (R = G = B), 16 bit becomes 8 by its depth and never by content, transparency shows white.
+    `name` stands for bytes in messages. Raises InputError when the source is no whole photograph of 32 to 8000 px a
+    side.
+    """
+    where = name or (str(source) if isinstance(source, Path) else "photograph")
+    data = load(source) if isinstance(source, Path) else source
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_size(image.width, image.height, where)
+                return _to_rgb(ImageOps.exif_transpose(image), image.format, where)
+    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        what = "not a photograph" if isinstance(error, UnidentifiedImageError) else "too many pixels"
+        expected = f"expected PNG, JPEG, BMP, TIFF or WebP of at most {MAX_SIDE} px a side"
+        raise InputError(f"{where}: {what}, {expected}; replace or remove the file") from error
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
+        raise InputError(f"{where}: damaged photograph ({error}); copy it again or remove it") from error
+
+
+def check(photo: Array, name: str = "array") -> Array:
+    """The photograph itself when it is (H, W, 3) uint8 of an allowed size; raises InputError otherwise."""
+    if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+        got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
+        raise InputError(f"{name}: got {got}, expected an (H, W, 3) uint8 RGB array")
+    _check_size(photo.shape[1], photo.shape[0], name)
+    return photo
+
+
+def sha256(data: bytes | Array) -> str:
+    """The SHA-256 of a file's bytes or of an array's."""
+    return hashlib.sha256(data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()).hexdigest()
+
+
+def frame(width: int, height: int, size: int) -> Frame:
+    """Where a photograph of width × height px lies inside the prepared square of `size` px: whole, centred."""
+    scale = size / max(width, height)
+    inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
+    return Frame(scale, (size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
+
+
+def prepare(photo: Array, size: int) -> Array:
+    """Bring an (H, W, 3) uint8 RGB photograph to (size, size, 3) uint8: aspect kept, nothing cropped away.
+
+    What is left of the square repeats the photograph's border. This is the only way to any detector's input.
+    """
+    height, width = photo.shape[:2]
+    where = frame(width, height, size)
+    interpolation = cv2.INTER_AREA if where.scale < 1 else cv2.INTER_LINEAR
+    inner = cv2.resize(photo, (where.width, where.height), interpolation=interpolation) if where.scale != 1 else photo
+    bottom, right = size - where.top - where.height, size - where.left - where.width
+    if not (bottom or right or where.top or where.left):
+        return np.ascontiguousarray(inner)
+    return cv2.copyMakeBorder(inner, where.top, bottom, where.left, right, cv2.BORDER_REPLICATE)
+
+
+def is_grey(photo: Array) -> bool:
+    """Whether a (…, 3) uint8 photograph holds no colour at all: R = G = B everywhere."""
+    return bool((photo[..., 0] == photo[..., 1]).all() and (photo[..., 1] == photo[..., 2]).all())
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> Array:
+    """A ground-truth mask as (H, W) bool, white where defective; raises InputError when it does not fit `shape`."""
+    mask = read(path)[..., 0] >= 128
+    if mask.shape != shape:
+        raise InputError(f"{path}: mask of {mask.shape[1]}×{mask.shape[0]} px, expected {shape[1]}×{shape[0]} px")
+    return mask
+
+
+def write_png(path: Path, picture: Array) -> None:
+    """Write an (H, W, 3) or (H, W) uint8 picture as PNG; raises OSError as the file system does."""
+    Image.fromarray(picture).save(path, format="PNG")
+
+
+def _check_size(width: int, height: int, where: str) -> None:
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
+        expected = f"expected {MIN_SIDE} to {MAX_SIDE} px a side"
+        raise InputError(f"{where}: {width}×{height} px, {expected}; resize the photograph or leave it out")
+
+
+def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
+    if image.mode.startswith("I"):  # one 16-bit channel; the depth decides, never what the picture contains
+        values = np.asarray(image)
+        if image.mode == "I" and file_format != "PNG":
+            raise InputError(f"{where}: 32 bits a channel, expected 8 or 16; convert the photograph")
+        grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode == "F":
+        raise InputError(f"{where}: floating-point pixels, expected 8 or 16 bits a channel; convert the photograph")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(image.convert("RGB")).copy()
