@@ -23,7 +23,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "MPO")  # MPO: what many camer
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a photograph lies inside the prepared square, in px of the square; `scale` is square px per photograph px."""
+    """Where a photograph lies inside the prepared square, in px of the square; `scale` is square px per photo px."""
 
     scale: float
     left: int
