@@ -1,0 +1,117 @@
+"""Runs the exported network: photographs in, raw errors and maps out; the only file that knows ONNX Runtime.
+
+N is the batch, S the side of the prepared photograph, R the side that the network sees.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+
+Photos = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+INPUT = "photos"
+OUTPUTS = ("reconstruction_error", "latent_error", "anomaly_map", "reconstruction")
+"""The names in the graph, which export.py gives and this file asks for."""
+
+_CHUNK = 8  # photographs at a time: more are hardly faster, and the runtime keeps the memory of its largest batch
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """Raw errors of N plates; what they mean is calibration's."""
+
+    reconstruction_error: Floats
+    """(N,) float32, 0 and up."""
+    latent_error: Floats
+    """(N,) float32, 0 and up."""
+    anomaly_map: Floats
+    """(N, S, S) float32, 0 and up."""
+
+
+class Network:
+    """The exported network, loaded; may be shared by threads."""
+
+    def __init__(self, model: Path | bytes, *, threads: int = 0) -> None:
+        """Load an ONNX file, or its bytes; `threads` 0 takes every core that this process may use.
+
+        Raises ModelError when it is no network of Platewatch, RuntimeUnavailable without ONNX Runtime.
+        """
+        self._name = "network" if isinstance(model, bytes) else str(model)
+        self._session = _open(model, self._name, threads or _cores())
+        self.image_size = self._check()
+        """Side S in px of the photographs that it takes."""
+
+    def run(self, photos: Photos) -> NetworkResult:
+        """Judge photos (N, S, S, 3) uint8 RGB, each by itself: in any batch, a plate gets the same numbers.
+
+        Raises InputError for another shape or dtype, ModelError when the runtime fails.
+        """
+        reconstruction_error, latent_error, anomaly_map = self._ask(OUTPUTS[:3], photos)
+        return NetworkResult(reconstruction_error, latent_error, anomaly_map)
+
+    def reconstruct(self, photos: Photos) -> Photos:
+        """Redraw photos (N, S, S, 3) uint8 RGB: (N, R, R, 3) uint8, for people to look at. Raises as `run` does."""
+        (reconstruction,) = self._ask(OUTPUTS[3:], photos)
+        return cast(Photos, reconstruction)
+
+    def _ask(self, outputs: tuple[str, ...], photos: Photos) -> list[Any]:
+        self._check_photos(photos)
+        chunks = [photos[start : start + _CHUNK] for start in range(0, len(photos), _CHUNK)]
+        try:
+            results = [self._session.run(list(outputs), {INPUT: np.ascontiguousarray(chunk)}) for chunk in chunks]
+        except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
+            raise ModelError(f"{self._name}: ONNX Runtime failed ({_line(error)}); export the model anew") from error
+        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+    def _check_photos(self, photos: Photos) -> None:
+        side = self.image_size
+        if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[1:] != (side, side, 3) or len(photos) == 0:
+            raise InputError(
+                f"photographs: {photos.shape} {photos.dtype}, expected (N, {side}, {side}, 3) uint8; use images.prepare"
+            )
+
+    def _check(self) -> int:
+        """The side S that the graph takes; raises ModelError for names, types or shapes other than export.py's."""
+        inputs = [(each.name, each.type, each.shape) for each in self._session.get_inputs()]
+        outputs = tuple(each.name for each in self._session.get_outputs())
+        match inputs:
+            case [(name, "tensor(uint8)", [_, int(side), int(width), 3])] if name == INPUT and side == width:
+                if outputs == OUTPUTS:
+                    return side
+        raise ModelError(f"{self._name}: not a network of Platewatch (takes {inputs}, gives {outputs}); train it anew")
+
+
+def _open(model: Path | bytes, name: str, threads: int) -> Any:
+    try:
+        import onnxruntime  # noqa: PLC0415 - heavy, and its absence is reported as our own error
+    except ImportError as error:
+        raise RuntimeUnavailable("ONNX Runtime is not installed; pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
+    options.enable_mem_pattern = False  # patterns are kept for every batch size met: memory would grow
+    options.log_severity_level = 4  # fatal only: what goes wrong is raised, and raised once
+    try:
+        source = model if isinstance(model, bytes) else model.read_bytes()
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except OSError as error:
+        raise ModelError(f"{name}: cannot be read ({error.strerror}); restore the file or train anew") from error
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
+        raise ModelError(f"{name}: no readable ONNX file ({_line(error)}); restore the file or train anew") from error
+
+
+def _cores() -> int:
+    """Cores that this process may use; not every system can tell, and then all of them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,296 @@
+"""Phase two's training: one loop over the good plates, read straight down.
+
+Generator and Discriminator against each other on whatever there is, CPU or CUDA. All chance comes from
+`(seed, epoch)`: an epoch that is resumed from a checkpoint draws what it would have drawn, so the weights are those of
+the uninterrupted run, bit for bit.
+"""
+
+import contextlib
+import copy
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from platewatch.config import Config, NetworkConfig, TrainingConfig
+from platewatch.errors import InputError, ModelError, OutputError
+from platewatch.forge import forge
+from platewatch.network import Discriminator, Generator, initialise, shrink
+
+Photos = npt.NDArray[np.uint8]
+
+LOSSES = ("loss_adv", "loss_con", "loss_lat", "loss_discriminator")
+
+CHECKPOINT_SECONDS = 5.0
+"""A checkpoint is written at the end of an epoch when the last one is at least this old, and after the last epoch."""
+
+_VERSION = 1  # of the checkpoint and of the recipe: what another version began is not continued
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives: both networks on the CPU in evaluation mode (averaged weights where `ema` > 0)."""
+
+    generator: Generator
+    discriminator: Discriminator
+    mean: float
+    """The scalar mean of the training photographs, scaled to [0, 1], that is subtracted from every input."""
+    history: tuple[dict[str, float], ...]
+    """For each epoch the mean over its steps of each of LOSSES."""
+
+
+def fit_network(
+    photos: Photos,
+    config: Config,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    threads: int = 1,
+) -> Trained:
+    """Train on good plates: photos (N, S, S, 3) uint8 RGB as `images.prepare` gives them, N at least 2.
+
+    `checkpoint` is a file that is written as training goes on and continued where it exists; deleting it is the
+    caller's. `on_epoch(epoch, losses)` is called after each epoch, counted from 1; what it raises ends the training.
+    `threads` bounds torch's threads in the whole process, also for calls that run beside this one; another number of
+    threads may round otherwise. Raises InputError for unusable photographs, another training's checkpoint and losses
+    that are no numbers any more, ModelError for a damaged checkpoint, OutputError when one cannot be written.
+    """
+    _check_photos(photos)
+    device = _prepare_torch(threads)
+    settings = config.training
+    plates = _shrink_photos(photos, config.network.resolution)  # (N, R, R, 3) uint8
+    mean = float(photos.mean(dtype=np.float64) / 255)
+    state = _State.start(config.network, settings, seed, device)
+    fingerprint, saved_at = _fingerprint(photos, config, seed), time.monotonic()
+    if checkpoint is not None and checkpoint.exists():
+        state.restore(checkpoint, fingerprint)
+
+    for epoch in range(len(state.history) + 1, settings.epochs + 1):
+        rng = np.random.default_rng((seed, epoch))
+        batches = _batches(len(plates), settings.batch_size, rng)
+        sums = torch.zeros(len(LOSSES), device=device)
+        for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
+            x_input, x = _augment(plates[batch], mean, settings, rng, device)  # each (B, 3, R, R)
+            sums += _step(state, x_input, x, settings)
+            state.average(settings.ema, step)
+
+        losses = dict(zip(LOSSES, (sums / len(batches)).tolist(), strict=True))
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise InputError(f"training: epoch {epoch} gave losses that are no numbers; lower training.learning_rate")
+        state.history.append(losses)
+        is_due = epoch == settings.epochs or time.monotonic() - saved_at >= CHECKPOINT_SECONDS
+        if checkpoint is not None and is_due:
+            state.save(checkpoint, fingerprint)
+            saved_at = time.monotonic()
+        if on_epoch is not None:
+            on_epoch(epoch, losses)
+    return state.trained(mean)
+
+
+def _step(state: "_State", x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
+    """One step of the Discriminator, then one of the Generator: (4,) the losses in the order of LOSSES."""
+    x_hat = state.generator(x_input)  # (B, 3, R, R)
+
+    _, logit_real = state.discriminator(x)
+    _, logit_fake = state.discriminator(x_hat.detach())
+    loss_discriminator = (_entropy(logit_real, is_real=True) + _entropy(logit_fake, is_real=False)) / 2
+    state.discriminator_adam.zero_grad()
+    torch.autograd.backward(loss_discriminator)
+    state.discriminator_adam.step()
+
+    state.discriminator.requires_grad_(False)  # the Generator's step goes through it without moving it
+    feature, _ = state.discriminator(x)
+    feature_hat, logit_hat = state.discriminator(x_hat)
+    state.discriminator.requires_grad_(True)
+    loss_adv = _entropy(logit_hat, is_real=True)
+    loss_con = F.l1_loss(x_hat, x)
+    loss_lat = F.mse_loss(feature_hat, feature)
+    loss = settings.w_adv * loss_adv + settings.w_con * loss_con + settings.w_lat * loss_lat
+    state.generator_adam.zero_grad()
+    torch.autograd.backward(loss)
+    state.generator_adam.step()
+    return torch.stack([loss_adv, loss_con, loss_lat, loss_discriminator]).detach()
+
+
+def _entropy(logit: Tensor, *, is_real: bool) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logit, torch.full_like(logit, float(is_real)))
+
+
+def _batches(count: int, size: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+    """All of `count` plates in a drawn order, the last batch as small as it comes, but never one plate alone."""
+    order = rng.permutation(count)
+    cuts = np.arange(size, count, size)
+    if count % size == 1:
+        cuts = cuts[:-1]  # batch norm needs a second plate: the last joins the batch before it
+    return np.split(order, cuts)
+
+
+def _augment(
+    plates: Photos, mean: float, settings: TrainingConfig, rng: np.random.Generator, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Flip and turn plates (B, R, R, 3): input and target, each (B, 3, R, R) float32; defects on the input alone."""
+    pairs = np.concatenate([_forge_some(plates, settings.forge, rng), plates], axis=3)  # (B, R, R, 6) uint8
+    x = torch.from_numpy(pairs).to(device).permute(0, 3, 1, 2).float() / 255 - mean
+    turns = torch.from_numpy(np.stack([_turn(settings, rng) for _ in plates])).to(device)  # (B, 2, 3)
+    grid = F.affine_grid(turns, list(x.shape), align_corners=False)
+    x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    x_input, target = (part.contiguous(memory_format=torch.channels_last) for part in x.chunk(2, dim=1))
+    return x_input, target
+
+
+def _forge_some(plates: Photos, chance: float, rng: np.random.Generator) -> Photos:
+    if chance == 0:
+        return plates
+    return np.stack([forge(plate, rng)[0] if rng.random() < chance else plate for plate in plates])
+
+
+def _turn(settings: TrainingConfig, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """A drawn flip and rotation as the (2, 3) matrix that maps places of the result to places of the plate."""
+    flip_x, flip_y = 1, 1
+    if rng.random() < settings.flip_horizontal:
+        flip_x = -1
+    elif rng.random() < settings.flip_vertical:
+        flip_y = -1
+    angle = math.radians(rng.uniform(-settings.rotation_degrees, settings.rotation_degrees))
+    cos, sin = math.cos(angle), math.sin(angle)
+    return np.array([[flip_x * cos, -flip_x * sin, 0], [flip_y * sin, flip_y * cos, 0]], dtype=np.float32)
+
+
+def _check_photos(photos: Photos) -> None:
+    if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[1] != photos.shape[2] or photos.shape[3] != 3:
+        raise InputError(f"training photographs: expected (N, S, S, 3) uint8, got {photos.shape} {photos.dtype}")
+    if len(photos) < 2:
+        raise InputError(f"training photographs: found {len(photos)}, batch norm needs at least 2; add photographs")
+
+
+def _prepare_torch(threads: int) -> torch.device:
+    """Bound torch's threads and pick the device; both settings hold for the process and stay."""
+    torch.set_num_threads(threads)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.deterministic = True
+    return torch.device("cuda")
+
+
+def _shrink_photos(photos: Photos, side: int) -> Photos:
+    """Average down once and for all: (N, side, side, 3) uint8; a photograph at a time, to spare memory."""
+    shrunk = np.empty((len(photos), side, side, 3), dtype=np.uint8)
+    for place, photo in zip(shrunk, photos, strict=True):
+        x = shrink(torch.from_numpy(photo).permute(2, 0, 1)[None].float(), side)
+        place[:] = x.round()[0].permute(1, 2, 0).to(torch.uint8).numpy()
+    return shrunk
+
+
+def _fingerprint(photos: Photos, config: Config, seed: int) -> str:
+    """SHA-256 of all that decides the weights; a checkpoint with another one is not continued."""
+    settings = {"network": asdict(config.network), "training": asdict(config.training), "shape": photos.shape}
+    digest = hashlib.sha256(json.dumps([_VERSION, seed, settings], sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(photos).data)
+    return digest.hexdigest()
+
+
+def _adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """Adam with its moments at 0 from the start, so that a checkpoint has the same names at any time.
+
+    The recipe names no betas: Adam's defaults, not the (0.5, 0.999) that many such pairs take.
+    """
+    adam = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    for weight in module.parameters():
+        moments = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
+        adam.state[weight] = {"step": torch.tensor(0.0), **moments}
+    return adam
+
+
+@dataclass
+class _State:
+    """All that changes while training, and so all that a checkpoint holds."""
+
+    generator: Generator
+    discriminator: Discriminator
+    generator_adam: torch.optim.Adam
+    discriminator_adam: torch.optim.Adam
+    averaged: tuple[Generator, Discriminator] | None
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, network: NetworkConfig, settings: TrainingConfig, seed: int, device: torch.device) -> "_State":
+        rng = torch.Generator().manual_seed(seed)
+        generator, discriminator = Generator(network), Discriminator(network)
+        for module in (generator, discriminator):
+            initialise(module, rng)
+            # The same sums in another order of memory: nearly twice as fast on a CPU.
+            module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload] # stub is behind
+        averaged = (copy.deepcopy(generator), copy.deepcopy(discriminator)) if settings.ema > 0 else None
+        rate = settings.learning_rate
+        return cls(generator, discriminator, _adam(generator, rate), _adam(discriminator, rate), averaged)
+
+    def average(self, decay: float, step: int) -> None:
+        """Let the averaged networks follow by one step, batch norm's statistics like the weights."""
+        if self.averaged is None:
+            return
+        decay = min(decay, (1 + step) / (10 + step))  # else a short training is mostly its random beginning
+        for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
+            for mean, value in zip(averaged.state_dict().values(), latest.state_dict().values(), strict=True):
+                if mean.is_floating_point():
+                    mean.lerp_(value, 1 - decay)
+                else:
+                    mean.copy_(value)
+
+    def trained(self, mean: float) -> Trained:
+        generator, discriminator = self.averaged or (self.generator, self.discriminator)
+        for module in (generator, discriminator):
+            module.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as above
+            module.eval()
+        return Trained(generator, discriminator, mean, tuple(self.history))
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write the checkpoint whole or not at all; raises OutputError."""
+        partial = path.with_name(path.name + ".partial")
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in self._tensors().items()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, partial, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise OutputError(f"{path}: the checkpoint cannot be written ({error}); free some space there") from error
+
+    def restore(self, path: Path, fingerprint: str) -> None:
+        """Go on where the checkpoint stands; raises InputError for another training's, ModelError for a damaged one."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                notes = file.metadata()
+                if notes["fingerprint"] != fingerprint:
+                    raise InputError(f"{path}: belongs to other photographs, settings or seed; delete it to start over")
+                for name, tensor in self._tensors().items():
+                    tensor.copy_(file.get_tensor(name))
+                self.history = json.loads(notes["history"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path}: damaged checkpoint ({error}); delete it to start over") from error
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Every tensor that training changes, itself and no copy, under the name that it has in a checkpoint."""
+        modules = {"generator": self.generator, "discriminator": self.discriminator}
+        if self.averaged is not None:
+            modules |= {"averaged.generator": self.averaged[0], "averaged.discriminator": self.averaged[1]}
+        tensors = {f"{name}.{key}": value for name, part in modules.items() for key, value in part.state_dict().items()}
+        for name, adam in {
+            "generator_adam": self.generator_adam,
+            "discriminator_adam": self.discriminator_adam,
+        }.items():
+            for index, values in adam.state_dict()["state"].items():
+                tensors |= {f"{name}.{index}.{key}": value for key, value in values.items()}
+        return tensors
