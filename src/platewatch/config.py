@@ -41,6 +41,15 @@ class NetworkConfig:
     norm_momentum: Share = 0.1
     """Momentum of the batch-norm statistics (PyTorch's sense)."""
 
+    def __post_init__(self) -> None:
+        halvings = max(len(self.encoder), len(self.discriminator))
+        if not self.encoder or not self.discriminator:
+            raise ValueError("encoder and discriminator need at least one block each")
+        if self.resolution % 2**halvings:
+            raise ValueError(f"resolution {self.resolution} cannot be halved {halvings} times; take a multiple of 2^n")
+        if self.cut_skips >= len(self.encoder):
+            raise ValueError(f"cut_skips {self.cut_skips}: only {len(self.encoder) - 1} skip connections are there")
+
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
@@ -79,7 +88,7 @@ class CalibrationConfig:
 
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     """Every good plate is scored by a model that was fitted without it, in this many turns."""
-    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
     """The share of good plates that the threshold may cost."""
 
 
@@ -89,7 +98,7 @@ class Config:
 
     preset: Preset
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    image_size: Annotated[int, Field(ge=64, le=1024)] = 256
+    image_size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
     """Side S in px of the prepared photograph."""
     min_images: Annotated[int, Field(ge=3)] = 20
     """Fewer good photographs than this are refused."""
@@ -100,7 +109,7 @@ class Config:
 
 
 _PRESETS: dict[str, dict[str, Any]] = {
-    "reference": {},
+    "reference": {"calibration": {"folds": 2}},
     "fast": {
         "network": {
             "resolution": 128,

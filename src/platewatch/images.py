@@ -37,6 +37,12 @@ class Frame:
         """The part of an (S, S, …) array that the photograph covers."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
+    def inside(self, size: int) -> Array:
+        """(size, size) bool, True where the photograph lies and False on the padding around it."""
+        mask = np.zeros((size, size), bool)
+        self.cut(mask)[:] = True
+        return mask
+
 
 def find(folder: Path) -> list[Path]:
     """The photographs directly inside `folder`, sorted by name; hidden files are left out.

@@ -45,31 +45,31 @@ class Defect:
     evidence: Evidence
 
 
-@dataclass(frozen=True, config=_FROZEN)
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Inspection:
     """The record of one plate handed in; exactly one for each, also when it could not be read."""
 
-    schema: int
-    image: str | None
+    schema: int = SCHEMA
+    image: str | None = None
     """Path or name under which the photograph came; None for bytes and arrays."""
-    image_sha256: str | None
+    image_sha256: str | None = None
     """SHA-256 of the file's bytes, or of the array's; None when nothing could be read."""
     verdict: Verdict | None
     """None when the photograph could not be read: `error` says why."""
     reason: str
     """One sentence for a person."""
-    score: float | None
+    score: float | None = None
     """Higher is worse; None when nothing could be judged."""
     threshold: float
     """Scores above this are REJECT."""
-    p_value: float | None
+    p_value: float | None = None
     """Share of good plates at least this bad (conformal; never below 1 / (good plates + 1))."""
-    surface: float | None
-    reconstruction_error: float | None
-    latent_error: float | None
-    evidence: Evidence | None
-    defects: tuple[Defect, ...]
-    error: str | None
+    surface: float | None = None
+    reconstruction_error: float | None = None
+    latent_error: float | None = None
+    evidence: Evidence | None = None
+    defects: tuple[Defect, ...] = ()
+    error: str | None = None
     model_id: str
     time: AwareDatetime
     duration_ms: float

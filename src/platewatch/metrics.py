@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.stats import beta  # type: ignore[import-untyped]  # scipy comes with scikit-learn and has no types
+from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 Array = np.ndarray

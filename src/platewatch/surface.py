@@ -5,6 +5,7 @@ detail is at several widths and along its two main directions). A cell's distanc
 that good plates set themselves, is its anomaly. Fits in seconds, needs NumPy and OpenCV alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import cv2
@@ -20,7 +21,6 @@ _LIGHTNESS = 0.3  # lightness weighs less than colour: a lamp changes it first
 _FAINTEST = 0.3  # in L of 0..100: detail below this is the camera's noise
 _BANK = 4096  # cells kept in each bank
 _INNER_FOLDS = 3
-_UNIT = 3.0  # robust standard deviations above the good plates' median log score: there a map reads 1
 _SMOOTH = 3.0  # px: blur of the finished map
 POOL_SHARE = 0.02  # the score is the mean over this share of the map's largest places
 
@@ -52,16 +52,15 @@ class Surface:
     colour_unit: float
     line_unit: float
 
-    def inspect(self, photo: Array, inside: Array | None = None) -> SurfaceResult:
+    def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
         """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
         colour, line = describe(photo)
         maps = (
             _to_map(_nearest(colour, self.colour_bank) / self.colour_unit, photo.shape[0]),
             _to_map(_nearest(line, self.line_bank) / self.line_unit, photo.shape[0]),
         )
-        if inside is not None:
-            maps = (np.where(inside, maps[0], 0).astype(np.float32), np.where(inside, maps[1], 0).astype(np.float32))
-        return SurfaceResult(max(pool(maps[0]), pool(maps[1])), *maps)
+        colour_map, line_map = (np.where(inside, each, np.float32(0)) for each in maps)
+        return SurfaceResult(max(pool(colour_map), pool(line_map)), colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
         """Everything as named arrays, for an npz without objects; `from_arrays` is the inverse."""
@@ -98,6 +97,16 @@ def pool(anomaly_map: Array, share: float = POOL_SHARE) -> float:
     count = max(1, round(share * anomaly_map.size))
     flat = anomaly_map.ravel()
     return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
+
+
+def expected_highest(scores: Sequence[float] | Array) -> float:
+    """The highest score expected of a good plate, whatever few odd ones scored: the unit of scores and maps.
+
+    Three robust standard deviations above the median of the logs.
+    """
+    logs = np.log(np.maximum(scores, 1e-9))
+    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
+    return float(np.exp(np.median(logs) + 3 * spread))
 
 
 def _colour(lab: Array) -> Array:
@@ -148,9 +157,7 @@ def _unit(features: Array, size: int, order: Array, seed: int) -> float:
         held_out = order[fold::_INNER_FOLDS]
         bank = _bank(np.delete(features, held_out, axis=0), seed)
         scores += [pool(_to_map(_nearest(features[plate], bank), size)) for plate in held_out]
-    logs = np.log(np.maximum(scores, 1e-3))
-    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
-    return float(np.exp(np.median(logs) + _UNIT * spread))
+    return expected_highest(scores)
 
 
 def _nearest(features: Array, bank: Array) -> Array:

@@ -1,0 +1,233 @@
+"""Good plates → a model folder: both phases, every good plate scored by detectors that never saw it, the limits.
+
+The final detectors learn from all plates. The limits come from fold detectors: for each fold a surface and a network
+fitted without its plates score them, through the same export and runtime that a plate on the line goes through.
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from platewatch import calibration, export, gates, images, inspector, model, plots, surface
+from platewatch.config import Config
+from platewatch.errors import ModelError, OutputError
+from platewatch.forge import forge
+from platewatch.images import Array
+from platewatch.inspector import RawNumbers
+from platewatch.model import CalibrationPlate, Manifest, ReplayPlate
+from platewatch.network import Scorer
+from platewatch.preflight import GoodPlates, Preflight, Progress
+from platewatch.runtime import Network, NetworkResult
+from platewatch.train import Trained, fit_network
+from platewatch.verdict import Decision
+
+_REPLAYED = 8
+_PARITY = 8
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Raw numbers of every good plate, by detectors that never saw it; float64, in the plates' order."""
+
+    surface: Array
+    """(N,)"""
+    errors: Array
+    """(N, 2): reconstruction error, latent error."""
+    map_score: Array
+    """(N,): the network's anomaly map, pooled."""
+    forged_errors: Array
+    """(N, 2): as `errors`, with a defect forged onto each plate."""
+
+
+def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, progress: Progress) -> Manifest:
+    """Learn from the good plates and write the model folder `out`, whole or not at all.
+
+    An interrupted training leaves its checkpoints beside `out`; with `resume` it goes on from them and ends as it would
+    have without the interruption. Raises OutputError when `out` is in use or cannot be written, CalibrationError and
+    ModelError when no model can be vouched for.
+    """
+    model.refuse_used(out)
+    checkpoints = _checkpoints(out, resume)
+    plates = found.plates
+    held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
+    networks = _train_all(plates, held_out, config, checkpoints, progress)
+    with model.whole(out) as folder:
+        raw = _score_out_of_fold(plates, held_out, networks[1:], config, progress)
+        progress("writing the model", 0, 1)
+        manifest = _write(folder, plates, networks[0], raw, config)
+        progress("writing the model", 1, 1)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return manifest
+
+
+def checkpoint_folder(out: Path) -> Path:
+    """Where an unfinished training for the model folder `out` keeps its checkpoints."""
+    return out.with_name(f".{out.name}.checkpoint")
+
+
+def _checkpoints(out: Path, resume: bool) -> Path:
+    folder = checkpoint_folder(out)
+    if folder.exists() and not resume:
+        raise OutputError(f"{folder}: an unfinished training; pass --resume to go on with it, or remove that folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); check the folder that --out names") from error
+    return folder
+
+
+def _train_all(
+    plates: GoodPlates, held_out: tuple[Array, ...], config: Config, checkpoints: Path, progress: Progress
+) -> list[Trained]:
+    """Train the final network and one for each fold, side by side on the cores, each on one thread."""
+    parts = [plates.photos, *(np.delete(plates.photos, fold, axis=0) for fold in held_out)]
+    done = [0] * len(parts)
+    stop, lock = threading.Event(), threading.Lock()
+
+    def train(number: int) -> Trained:
+        def on_epoch(epoch: int, _losses: dict[str, float]) -> None:
+            with lock:
+                done[number] = epoch
+                progress("training networks", sum(done), config.training.epochs * len(parts))
+
+        def on_step() -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+        return fit_network(
+            parts[number],
+            config,
+            seed=config.seed + number,
+            checkpoint=checkpoints / f"network-{number}.safetensors",
+            on_epoch=on_epoch,
+            on_step=on_step,
+        )
+
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
+        runs = [pool.submit(train, number) for number in range(len(parts))]
+        try:
+            wait(runs, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()  # the others, if any still run, end at their next step
+            pool.shutdown(cancel_futures=True)
+    failures = [run.exception() for run in runs if not run.cancelled()]
+    for failure in sorted((each for each in failures if each), key=lambda each: isinstance(each, KeyboardInterrupt)):
+        raise failure
+    return [run.result() for run in runs]
+
+
+def _score_out_of_fold(
+    plates: GoodPlates, held_out: tuple[Array, ...], networks: Sequence[Trained], config: Config, progress: Progress
+) -> OutOfFold:
+    """Score every plate, and the same with a defect forged onto it, by the surface and network of its fold."""
+    good: dict[int, RawNumbers] = {}
+    forged: dict[int, NetworkResult] = {}
+    rng = np.random.default_rng(config.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (fold, trained) in enumerate(zip(held_out, networks, strict=True)):
+            fitted = surface.fit(np.delete(plates.photos, fold, axis=0), config.seed)
+            path = Path(folder) / f"fold-{number}.onnx"
+            export.export(trained, config, path, plates.photos[fold[:_PARITY]])
+            network = Network(path)
+            for plate in fold:
+                good[plate] = inspector.measure(fitted, network, plates.photos[plate], plates.frames[plate])
+                forged[plate] = network.run(forge(plates.photos[plate], rng)[0][None])
+                progress("scoring out of fold", len(good), len(plates.paths))
+    order = range(len(plates.paths))
+    return OutOfFold(
+        surface=np.array([good[each].surface for each in order]),
+        errors=np.array([[good[each].reconstruction_error, good[each].latent_error] for each in order]),
+        map_score=np.array([surface.pool(good[each].network_map) for each in order]),
+        forged_errors=np.array([[*forged[each].reconstruction_error, *forged[each].latent_error] for each in order]),
+    )
+
+
+def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
+    """The Decision that out-of-fold numbers give, and each good plate's score under it, (N,) float64."""
+    alpha = calibration.choose_alpha(raw.errors, raw.forged_errors)
+    unit = surface.expected_highest(raw.errors @ [alpha, 1 - alpha])
+    open_ended = Decision(alpha, unit, surface.expected_highest(raw.map_score), review=0, threshold=0)
+    scores = np.array([open_ended.score(first, *errors) for first, errors in zip(raw.surface, raw.errors, strict=True)])
+    review, threshold = calibration.limits(scores, config.calibration.false_alarm_rate)
+    return replace(open_ended, review=review, threshold=threshold), scores
+
+
+def _write(folder: Path, plates: GoodPlates, trained: Trained, raw: OutOfFold, config: Config) -> Manifest:
+    fitted = surface.fit(plates.photos, config.seed)
+    np.savez(folder / model.SURFACE, allow_pickle=False, **fitted.arrays())
+    export.export(trained, config, folder / model.NETWORK, plates.photos[:_PARITY])
+    network = Network(folder / model.NETWORK)
+    decision, scores = _decide(raw, config)
+    numbers = [inspector.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
+    _check_parity(trained, config, plates.photos, numbers, decision)
+    (folder / model.TRAINING).mkdir()
+    _draw(folder / model.TRAINING, trained, network, plates)
+    manifest = Manifest(
+        format=model.FORMAT,
+        config=config,
+        decision=decision,
+        gates=gates.limits(plates.conditions()),
+        promise=calibration.promise(scores, decision.threshold, config.calibration.false_alarm_rate),
+        calibration=tuple(
+            CalibrationPlate(path.name, sha256, float(score), float(first), *map(float, errors))
+            for path, sha256, score, first, errors in zip(
+                plates.paths, plates.sha256, scores, raw.surface, raw.errors, strict=True
+            )
+        ),
+        training_errors=tuple((each.reconstruction_error, each.latent_error) for each in numbers),
+        replay=_store_replay(folder, plates, numbers),
+        versions=model.versions(),
+        files=model.files(folder),
+    )
+    model.write_manifest(folder, manifest)
+    return manifest
+
+
+def _check_parity(
+    trained: Trained, config: Config, photos: Array, numbers: Sequence[RawNumbers], decision: Decision
+) -> None:
+    """Refuse a model whose verdict on any training plate differs between torch and the runtime."""
+    scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)
+    expected = export.run_torch(scorer, photos)
+    for plate, seen in enumerate(numbers):
+        errors = float(expected.reconstruction_error[plate]), float(expected.latent_error[plate])
+        by_torch = decision.verdict(decision.score(seen.surface, *errors))
+        by_runtime = decision.verdict(decision.score(seen.surface, seen.reconstruction_error, seen.latent_error))
+        if by_torch is not by_runtime:
+            raise ModelError(f"export: training plate {plate} is {by_torch} by torch and {by_runtime} by the runtime")
+
+
+def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers]) -> tuple[ReplayPlate, ...]:
+    """Keep a few plates, spread over the order of the surface's score, whose numbers `verify` computes again."""
+    (folder / model.REPLAY).mkdir()
+    order = np.argsort([each.surface for each in numbers], kind="stable")
+    chosen = sorted({int(order[place]) for place in np.linspace(0, len(order) - 1, _REPLAYED).round().astype(int)})
+    stored = []
+    for plate in chosen:
+        file = f"{model.REPLAY}/{plate:03d}.png"
+        images.write_png(folder / file, plates.photos[plate])
+        seen = numbers[plate]
+        raw = seen.surface, seen.reconstruction_error, seen.latent_error
+        stored.append(ReplayPlate(file, astuple(plates.frames[plate]), *raw))
+    return tuple(stored)
+
+
+def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates) -> None:
+    """Loss curves and reconstructions beside their originals, as PNG, for people."""
+    shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 8).round().astype(int)]
+    plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
+    redrawn = network.reconstruct(shown)
+    originals = [images.prepare(photo, redrawn.shape[1]) for photo in shown]
+    plots.reconstructions(originals, list(redrawn)).savefig(folder / "reconstructions.png")
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,76 @@
+"""What cannot be judged is not judged: too dark, burnt out, blurred, no plate in view.
+
+The limits come from the good photographs, with room to spare: a gate is for photographs that say nothing about the
+plate, not for plates that look unusual.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from platewatch.images import Array
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a prepared photograph was taken."""
+
+    brightness: float
+    """Mean lightness L, 0 to 100."""
+    burnt: float
+    """Share of places where every channel is at its end, 0 to 1."""
+    sharpness: float
+    """Lightness step in L that the sharpest hundredth of places reaches from one px to the next."""
+    contrast: float
+    """Spread of the colour of small places over the photograph, in Lab units."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The conditions within which a photograph is judged."""
+
+    darkest: float
+    most_burnt: float
+    least_sharp: float
+    least_contrast: float
+
+
+def measure(photo: Array) -> Conditions:
+    """Measure a prepared (S, S, 3) uint8 RGB photograph, padding left out."""
+    lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lightness = np.ascontiguousarray(lab[..., 0])
+    step = np.hypot(cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)) / 8
+    places = cv2.resize(lab, (32, 32), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    return Conditions(
+        brightness=float(lightness.mean()),
+        burnt=float((photo >= 254).all(axis=2).mean()),
+        sharpness=float(np.quantile(step, 0.99)),
+        contrast=float(np.sqrt(places.var(axis=0).sum())),
+    )
+
+
+def limits(good: Sequence[Conditions]) -> Limits:
+    """The limits that the good photographs set: half of the lowest, and for burnt places the highest plus a quarter."""
+    return Limits(
+        darkest=0.5 * min(each.brightness for each in good),
+        most_burnt=min(0.25 + max(each.burnt for each in good), 0.99),
+        least_sharp=0.5 * min(each.sharpness for each in good),
+        least_contrast=0.5 * min(each.contrast for each in good),
+    )
+
+
+def judgeable(found: Conditions, allowed: Limits) -> str | None:
+    """Why the photograph cannot be judged, as the start of a sentence, or None when it can."""
+    if found.brightness < allowed.darkest:
+        return f"too dark to judge (lightness {found.brightness:.0f}, at least {allowed.darkest:.0f} expected)"
+    if found.burnt > allowed.most_burnt:
+        return (
+            f"burnt out ({found.burnt:.0%} of the photograph is pure white, at most {allowed.most_burnt:.0%} expected)"
+        )
+    if found.contrast < allowed.least_contrast:
+        return f"no plate in view (contrast {found.contrast:.1f}, at least {allowed.least_contrast:.1f} expected)"
+    if found.sharpness < allowed.least_sharp:
+        return f"blurred (sharpness {found.sharpness:.1f}, at least {allowed.least_sharp:.1f} expected)"
+    return None

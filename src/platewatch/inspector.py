@@ -1,0 +1,161 @@
+"""The way of one photograph: read → prepare → judgeable? → both phases → decide → Inspection."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from platewatch import gates, images, model, verdict
+from platewatch.errors import InputError
+from platewatch.images import Array, Frame
+from platewatch.inspection import Inspection, Verdict, now
+from platewatch.model import Manifest, ReplayPlate
+from platewatch.runtime import Network
+from platewatch.surface import Surface
+
+Source = Path | str | bytes | Array
+
+
+@dataclass(frozen=True)
+class Examination:
+    """An Inspection with its pictures; the maps are (S, S) float32, and 1 is the highest expected of a good plate."""
+
+    inspection: Inspection
+    prepared: Array
+    """(S, S, 3) uint8 RGB, what the detectors saw."""
+    frame: Frame
+    """Where the photograph lies in the square."""
+    anomaly_map: Array
+    surface_map: Array
+    network_map: Array
+
+
+@dataclass(frozen=True)
+class RawNumbers:
+    """What the detectors say of one prepared photograph, before any decision."""
+
+    surface: float
+    reconstruction_error: float
+    latent_error: float
+    colour_map: Array
+    line_map: Array
+    surface_map: Array
+    network_map: Array
+    """As the network gives it, in no unit yet."""
+
+
+class Inspector:
+    """A model folder, loaded and ready to judge photographs; may be used for as many as one likes."""
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        """Load and check a model folder; `threads` 0 takes every core. Raises ModelError and RuntimeUnavailable."""
+        self.manifest: Manifest
+        self.manifest, self._surface = model.load(folder)
+        self._folder = folder
+        self._network = Network(folder / model.NETWORK, threads=threads)
+        self._model_id = self.manifest.model_id
+        self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
+
+    def inspect(self, image: Source, name: str | None = None) -> Inspection:
+        """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array; never raises for a bad one.
+
+        A photograph that cannot be read gives an Inspection too: its verdict is None and its `error` says why.
+        """
+        started = time.perf_counter()
+        try:
+            return self.examine(image, name).inspection
+        except InputError as error:
+            found = {"verdict": None, "reason": "could not be read", "error": str(error)}
+            return self._record(started, _name(image, name), None, **found)
+
+    def inspect_all(self, paths: Iterable[Path]) -> Iterator[Inspection]:
+        """Judge photographs one after the other: exactly one Inspection each, in their order."""
+        return (self.inspect(path) for path in paths)
+
+    def examine(self, image: Source, name: str | None = None) -> Examination:
+        """Judge one photograph and keep the pictures; raises InputError when it cannot be read."""
+        started = time.perf_counter()
+        name = _name(image, name)
+        photo, sha256 = _read(image, name)
+        size = self.manifest.config.image_size
+        prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
+        obstacle = gates.judgeable(gates.measure(frame.cut(prepared)), self.manifest.gates)
+        if obstacle is not None:
+            blank = np.zeros((size, size), np.float32)
+            judged = self._record(started, name, sha256, verdict=Verdict.REVIEW, reason=obstacle)
+            return Examination(judged, prepared, frame, blank, blank, blank)
+        raw = measure(self._surface, self._network, prepared, frame)
+        network_map = raw.network_map / np.float32(self.manifest.decision.network_map_unit)
+        anomaly_map = np.maximum(raw.surface_map, network_map)
+        judged = self._record(started, name, sha256, **self._decide(raw, anomaly_map, frame, photo.shape))
+        return Examination(judged, prepared, frame, anomaly_map, raw.surface_map, network_map)
+
+    def reconstruct(self, prepared: Array) -> Array:
+        """What the generator makes of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8, R its resolution."""
+        picture: Array = self._network.reconstruct(prepared[None])[0]
+        return picture
+
+    def replay(self, plate: ReplayPlate) -> RawNumbers:
+        """Compute a stored calibration plate's raw numbers again, through the runtime that is installed here."""
+        prepared = images.read(self._folder / plate.file)
+        return measure(self._surface, self._network, prepared, Frame(*plate.frame))
+
+    def _decide(self, raw: RawNumbers, anomaly_map: Array, frame: Frame, shape: tuple[int, ...]) -> dict[str, Any]:
+        decision = self.manifest.decision
+        score = decision.score(raw.surface, raw.reconstruction_error, raw.latent_error)
+        decided, p = decision.verdict(score), verdict.p_value(score, self._good_scores)
+        maps = (anomaly_map, raw.colour_map, raw.line_map)
+        found = () if decided is Verdict.PASS else verdict.defects(*maps, frame)
+        return {
+            "verdict": decided,
+            "reason": verdict.reason(decided, p, len(self._good_scores), found, (shape[1], shape[0])),
+            "score": score,
+            "p_value": p,
+            "surface": raw.surface,
+            "reconstruction_error": raw.reconstruction_error,
+            "latent_error": raw.latent_error,
+            "evidence": verdict.evidence(raw.colour_map, raw.line_map, np.ones_like(anomaly_map, bool)),
+            "defects": found,
+        }
+
+    def _record(self, started: float, name: str | None, sha256: str | None, **found: Any) -> Inspection:
+        return Inspection(
+            image=name,
+            image_sha256=sha256,
+            threshold=self.manifest.threshold,
+            model_id=self._model_id,
+            time=now(),
+            duration_ms=round(1e3 * (time.perf_counter() - started), 3),
+            **found,
+        )
+
+
+def measure(surface: Surface, network: Network, prepared: Array, frame: Frame) -> RawNumbers:
+    """Both phases' raw numbers for one prepared (S, S, 3) uint8 photograph, padding left out of phase one."""
+    inside = frame.inside(prepared.shape[0])
+    first = surface.inspect(prepared, inside)
+    second = network.run(prepared[None])
+    return RawNumbers(
+        surface=first.score,
+        reconstruction_error=float(second.reconstruction_error[0]),
+        latent_error=float(second.latent_error[0]),
+        colour_map=first.colour_map,
+        line_map=first.line_map,
+        surface_map=first.anomaly_map,
+        network_map=np.where(inside, second.anomaly_map[0], np.float32(0)),
+    )
+
+
+def _name(image: Source, name: str | None) -> str | None:
+    return name if name is not None or not isinstance(image, Path | str) else str(image)
+
+
+def _read(image: Source, name: str | None) -> tuple[Array, str]:
+    """The photograph (H, W, 3) uint8 RGB and its SHA-256: of the file's bytes, or of the array's."""
+    if isinstance(image, np.ndarray):
+        return images.check(image, name or "array"), images.sha256(image)
+    data = image if isinstance(image, bytes) else images.load(Path(image))
+    return images.read(data, name), images.sha256(data)

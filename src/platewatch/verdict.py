@@ -1,0 +1,135 @@
+"""From numbers to a decision and a sentence: the only place where a score meets a threshold."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import cv2
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from platewatch.images import Array, Frame
+from platewatch.inspection import Defect, Evidence, Verdict
+
+_SMALLEST = 12  # px of the prepared photograph: less is the camera's noise
+_MOST = 50  # defects listed at most; what is left out is in the map all the same
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Everything that turns the detectors' numbers into a verdict; kept in the manifest, apart from the weights."""
+
+    alpha: Annotated[float, Field(ge=0, le=1)]
+    """Phase two's score is alpha · reconstruction error + (1 − alpha) · latent error."""
+    network_unit: Annotated[float, Field(gt=0)]
+    """Phase two's score that counts as 1, the highest expected of a good plate."""
+    network_map_unit: Annotated[float, Field(gt=0)]
+    """The same for its anomaly map."""
+    review: float
+    """Scores above this are not PASS."""
+    threshold: float
+    """Scores above this are REJECT."""
+
+    def mix(self, reconstruction_error: float, latent_error: float) -> float:
+        """Phase two's score in its own unit: 1 is the highest expected of a good plate."""
+        return (self.alpha * reconstruction_error + (1 - self.alpha) * latent_error) / self.network_unit
+
+    def score(self, surface: float, reconstruction_error: float, latent_error: float) -> float:
+        """The plate's score: the worse of both phases, each in units of what is expected of good plates."""
+        return max(surface, self.mix(reconstruction_error, latent_error))
+
+    def verdict(self, score: float) -> Verdict:
+        """PASS up to `review`, REVIEW up to `threshold`, REJECT above."""
+        if score > self.threshold:
+            return Verdict.REJECT
+        return Verdict.REVIEW if score > self.review else Verdict.PASS
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What false-alarm rate the good plates support."""
+
+    asked: Annotated[float, Field(gt=0, lt=1)]
+    """The false-alarm rate that was asked for."""
+    false_alarm_rate: float
+    """The rate expected of a further good plate, on average: (1 + good plates above the threshold) / (n + 1)."""
+    upper_95: float
+    """With 95 % confidence the rate is no higher (Clopper–Pearson, one-sided)."""
+    floor: float
+    """The lowest rate that so many plates can promise: 1 / (n + 1)."""
+    good_plates: int
+    promised: bool
+    """Whether `asked` is at least `false_alarm_rate`."""
+    plates_needed: int
+    """Good plates that it takes to promise `asked`, on average."""
+    plates_needed_95: int
+    """The same with 95 % confidence."""
+
+
+def p_value(score: float, good_scores: Sequence[float]) -> float:
+    """The share of good plates at least this bad: (1 + #{good ≥ score}) / (n + 1).
+
+    Conformal: at most a share p of further good plates gets a value of p or less (Vovk, Gammerman, Shafer 2005, 2.20).
+    """
+    worse = sum(good >= score for good in good_scores)
+    return (1 + worse) / (len(good_scores) + 1)
+
+
+def evidence(colour_map: Array, line_map: Array, where: Array) -> Evidence:
+    """How much of the anomaly within `where` (S, S) bool is colour and how much line, by summed squares."""
+    colour = float(np.square(colour_map[where], dtype=np.float64).sum())
+    line = float(np.square(line_map[where], dtype=np.float64).sum())
+    share = round(colour / (colour + line), 4) if colour + line > 0 else 0.5
+    return Evidence(colour=share, line=round(1 - share, 4))
+
+
+def defects(anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame) -> tuple[Defect, ...]:
+    """The places where the map (S, S) exceeds 1, or stands out most when none does; worst first, at most 50."""
+    level = min(1.0, 0.7 * float(anomaly_map.max()))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((anomaly_map > level).astype(np.uint8))
+    large = [each for each in range(1, count) if stats[each, cv2.CC_STAT_AREA] >= _SMALLEST]
+    found = [_defect(labels == each, anomaly_map, colour_map, line_map, frame) for each in large]
+    return tuple(sorted(found, key=lambda defect: -defect.peak * defect.area_px)[:_MOST])
+
+
+def _defect(place: Array, anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame) -> Defect:
+    outline, _ = cv2.findContours(place.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    points = np.concatenate(outline)
+    left, top, width, height = cv2.boundingRect(points)
+    extent = max(cv2.minAreaRect(points)[1]) + 1
+    x, y = max(0, left - frame.left) / frame.scale, max(0, top - frame.top) / frame.scale
+    return Defect(
+        box=(round(x), round(y), max(1, round(width / frame.scale)), max(1, round(height / frame.scale))),
+        area_px=max(1, round(int(place.sum()) / frame.scale**2)),
+        length_px=round(float(extent) / frame.scale, 1),
+        peak=round(float(anomaly_map[place].max()), 4),
+        evidence=evidence(colour_map, line_map, place),
+    )
+
+
+def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect], size: tuple[int, int]) -> str:
+    """The verdict in one sentence; `size` is the photograph's (width, height) in px."""
+    if verdict is Verdict.PASS:
+        return "looks like the good plates"
+    standing = (
+        f"{'worse than all' if p <= 1 / (good_plates + 1) else f'worse than {1 - p:.0%} of'} {good_plates} good plates"
+    )
+    worst = found[0]
+    kind = (
+        "mostly colour"
+        if worst.evidence.colour >= 0.65
+        else "mostly line"
+        if worst.evidence.line >= 0.65
+        else "colour and line"
+    )
+    share = worst.area_px / (size[0] * size[1])
+    places = "1 place" if len(found) == 1 else f"{len(found)} places, the worst"
+    surely = "" if verdict is Verdict.REJECT else ", not surely defective: look at it"
+    return f"{standing}: {kind} in {places} {_corner(worst, size)}, {share:.1%} of the picture{surely}"
+
+
+def _corner(defect: Defect, size: tuple[int, int]) -> str:
+    x, y, width, height = defect.box
+    column = ("left", "centre", "right")[min(2, int(3 * (x + width / 2) / size[0]))]
+    row = ("upper", "middle", "lower")[min(2, int(3 * (y + height / 2) / size[1]))]
+    return "in the middle" if (row, column) == ("middle", "centre") else f"{row} {column}"
