@@ -39,7 +39,7 @@ class NetworkConfig:
     cut_skips: Annotated[int, Field(ge=0)] = 0
     """How many of the outermost skip connections are cut, so that fine detail cannot be copied through."""
     norm_momentum: Share = 0.1
-    """Momentum of the batch-norm statistics (PyTorch's sense)."""
+    """Momentum of the running batch-norm statistics (PyTorch's sense); they are exported where `ema` is 0."""
 
     def __post_init__(self) -> None:
         halvings = max(len(self.encoder), len(self.discriminator))
@@ -69,7 +69,8 @@ class TrainingConfig:
     forge: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Chance that a defect is forged onto the input while the clean plate stays the target."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of the averaged weights that are exported; 0 exports the last weights."""
+    """Decay of the averaged weights that are exported, with batch-norm statistics measured anew on the good plates;
+    0 exports the last weights with their running statistics."""
 
 
 @dataclass(frozen=True, config=STRICT)

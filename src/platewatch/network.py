@@ -5,6 +5,7 @@ prepared photograph, R the side that the network sees (`NetworkConfig.resolution
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -157,6 +158,23 @@ def initialise(module: nn.Module, rng: torch.Generator) -> None:
             nn.init.normal_(layer.weight, centre, 0.02, generator=rng)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def measure_norms(generator: Generator, discriminator: Discriminator, batches: Iterable[Tensor]) -> None:
+    """Give averaged weights batch-norm statistics of their own, from batches (B, 3, R, R) of clean plates, B from 2 up.
+
+    Averaged weights never ran while training; so does stochastic weight averaging (arXiv 1803.05407, section 3.2).
+    Leaves both networks in training mode.
+    """
+    for layer in (*generator.modules(), *discriminator.modules()):
+        layer.train()
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # PyTorch's word for the plain mean over all batches
+    with torch.no_grad():
+        for x in batches:
+            for either in (x, generator(x)):
+                discriminator(either)
 
 
 def shrink(x: Tensor, side: int) -> Tensor:

@@ -23,12 +23,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from platewatch.augmentation import augment
 from platewatch.config import Config, NetworkConfig, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.forge import forge
-from platewatch.network import Discriminator, Generator, initialise, shrink
+from platewatch.network import Discriminator, Generator, initialise, measure_norms, shrink
 
 Photos = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 
 LOSSES = ("loss_adv", "loss_con", "loss_lat", "loss_discriminator")
 
@@ -57,15 +58,17 @@ def fit_network(
     seed: int,
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    on_step: Callable[[], None] | None = None,
     threads: int = 1,
 ) -> Trained:
     """Train on good plates: photos (N, S, S, 3) uint8 RGB as `images.prepare` gives them, N at least 2.
 
     `checkpoint` is a file that is written as training goes on and continued where it exists; deleting it is the
-    caller's. `on_epoch(epoch, losses)` is called after each epoch, counted from 1; what it raises ends the training.
-    `threads` bounds torch's threads in the whole process, also for calls that run beside this one; another number of
-    threads may round otherwise. Raises InputError for unusable photographs, another training's checkpoint and losses
-    that are no numbers any more, ModelError for a damaged checkpoint, OutputError when one cannot be written.
+    caller's. `on_epoch(epoch, losses)` is called after each epoch, counted from 1, and `on_step()` after each step;
+    what they raise ends the training. `threads` bounds torch's threads in the whole process, also for calls that run
+    beside this one; another number of threads may round otherwise. Raises InputError for unusable photographs, another
+    training's checkpoint and losses that are no numbers any more, ModelError for a damaged checkpoint, OutputError when
+    one cannot be written.
     """
     _check_photos(photos)
     device = _prepare_torch(threads)
@@ -82,9 +85,11 @@ def fit_network(
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
         for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
-            x_input, x = _augment(plates[batch], mean, settings, rng, device)  # each (B, 3, R, R)
+            x_input, x = (_scaled(part, mean, device) for part in augment(plates[batch], settings, rng))
             sums += _step(state, x_input, x, settings)
             state.average(settings.ema, step)
+            if on_step is not None:
+                on_step()
 
         losses = dict(zip(LOSSES, (sums / len(batches)).tolist(), strict=True))
         if not all(math.isfinite(value) for value in losses.values()):
@@ -96,7 +101,7 @@ def fit_network(
             saved_at = time.monotonic()
         if on_epoch is not None:
             on_epoch(epoch, losses)
-    return state.trained(mean)
+    return state.trained(plates, mean, device)
 
 
 def _step(state: "_State", x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
@@ -137,35 +142,9 @@ def _batches(count: int, size: int, rng: np.random.Generator) -> list[npt.NDArra
     return np.split(order, cuts)
 
 
-def _augment(
-    plates: Photos, mean: float, settings: TrainingConfig, rng: np.random.Generator, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Flip and turn plates (B, R, R, 3): input and target, each (B, 3, R, R) float32; defects on the input alone."""
-    pairs = np.concatenate([_forge_some(plates, settings.forge, rng), plates], axis=3)  # (B, R, R, 6) uint8
-    x = torch.from_numpy(pairs).to(device).permute(0, 3, 1, 2).float() / 255 - mean
-    turns = torch.from_numpy(np.stack([_turn(settings, rng) for _ in plates])).to(device)  # (B, 2, 3)
-    grid = F.affine_grid(turns, list(x.shape), align_corners=False)
-    x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    x_input, target = (part.contiguous(memory_format=torch.channels_last) for part in x.chunk(2, dim=1))
-    return x_input, target
-
-
-def _forge_some(plates: Photos, chance: float, rng: np.random.Generator) -> Photos:
-    if chance == 0:
-        return plates
-    return np.stack([forge(plate, rng)[0] if rng.random() < chance else plate for plate in plates])
-
-
-def _turn(settings: TrainingConfig, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A drawn flip and rotation as the (2, 3) matrix that maps places of the result to places of the plate."""
-    flip_x, flip_y = 1, 1
-    if rng.random() < settings.flip_horizontal:
-        flip_x = -1
-    elif rng.random() < settings.flip_vertical:
-        flip_y = -1
-    angle = math.radians(rng.uniform(-settings.rotation_degrees, settings.rotation_degrees))
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[flip_x * cos, -flip_x * sin, 0], [flip_y * sin, flip_y * cos, 0]], dtype=np.float32)
+def _scaled(plates: Photos | Floats, mean: float, device: torch.device) -> Tensor:
+    """(B, R, R, 3) in 0..255 → (B, 3, R, R) float32 in [0, 1] less the mean, as the Scorer does it."""
+    return torch.from_numpy(plates).to(device).permute(0, 3, 1, 2).float() / 255 - mean
 
 
 def _check_photos(photos: Photos) -> None:
@@ -237,19 +216,20 @@ class _State:
         return cls(generator, discriminator, _adam(generator, rate), _adam(discriminator, rate), averaged)
 
     def average(self, decay: float, step: int) -> None:
-        """Let the averaged networks follow by one step, batch norm's statistics like the weights."""
+        """Let the averaged networks follow by one step."""
         if self.averaged is None:
             return
         decay = min(decay, (1 + step) / (10 + step))  # else a short training is mostly its random beginning
         for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
-            for mean, value in zip(averaged.state_dict().values(), latest.state_dict().values(), strict=True):
-                if mean.is_floating_point():
-                    mean.lerp_(value, 1 - decay)
-                else:
-                    mean.copy_(value)
+            for mean, weight in zip(averaged.parameters(), latest.parameters(), strict=True):
+                mean.data.lerp_(weight.data, 1 - decay)
 
-    def trained(self, mean: float) -> Trained:
-        generator, discriminator = self.averaged or (self.generator, self.discriminator)
+    def trained(self, plates: Photos, mean: float, device: torch.device) -> Trained:
+        generator, discriminator = self.generator, self.discriminator
+        if self.averaged is not None:
+            generator, discriminator = self.averaged
+            chunks = np.array_split(plates, math.ceil(len(plates) / 16))
+            measure_norms(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
         for module in (generator, discriminator):
             module.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as above
             module.eval()

@@ -1,0 +1,53 @@
+"""Plates flipped, turned and damaged at random, so that a few photographs teach the network enough."""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from platewatch.config import TrainingConfig
+from platewatch.forge import forge
+
+Photos = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+def augment(plates: Photos, settings: TrainingConfig, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The network's input and its target for plates (B, R, R, 3) uint8: each (B, R, R, 3) float32 in 0..255.
+
+    Both are moved alike; forged defects are on the input alone.
+    """
+    inputs, targets = np.empty(plates.shape, np.float32), np.empty(plates.shape, np.float32)
+    for place, plate in enumerate(plates):
+        turn = draw_turn(len(plate), settings, rng)
+        targets[place] = inputs[place] = _moved(plate, turn)
+        if rng.random() < settings.forge:
+            inputs[place] = _moved(forge(plate, rng)[0], turn)
+    return inputs, targets
+
+
+def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A flip and a rotation about the middle: the (2, 3) matrix from places of the result to places of the plate."""
+    flip_x, flip_y = 1, 1
+    if rng.random() < settings.flip_horizontal:
+        flip_x = -1
+    elif rng.random() < settings.flip_vertical:
+        flip_y = -1
+    angle = math.radians(rng.uniform(-settings.rotation_degrees, settings.rotation_degrees))
+    cos, sin = math.cos(angle), math.sin(angle)
+    turn = np.array([[flip_x * cos, -flip_x * sin], [flip_y * sin, flip_y * cos]])
+    middle = np.full(2, (side - 1) / 2)
+    return np.column_stack([turn, middle - turn @ middle])
+
+
+def _moved(plate: Photos, turn: npt.NDArray[np.float64]) -> Floats:
+    """Bilinear in float32; what comes in from outside repeats the plate's border, as `images.prepare` does."""
+    moved = cv2.warpAffine(
+        plate.astype(np.float32),
+        turn,
+        (plate.shape[1], plate.shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(moved, np.float32)

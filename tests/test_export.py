@@ -1,0 +1,147 @@
+"""Export writes the trained network whole, silently and the same each time, or, when the numbers differ, not at all."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from platewatch import config
+from platewatch import export as export_module
+from platewatch.errors import InputError, ModelError, OutputError
+from platewatch.export import TOLERANCE, ExportReport, export
+from platewatch.network import Discriminator, Generator, initialise
+from platewatch.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
+from platewatch.train import Trained
+
+CONFIG = config.preset(
+    "fast",
+    image_size=64,
+    network={"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
+    score={"blur": 1.0, "pool_share": 0.05},
+)
+PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+def untrained(seed: int = 0) -> Trained:
+    rng = torch.Generator().manual_seed(seed)
+    generator, discriminator = Generator(CONFIG.network), Discriminator(CONFIG.network)
+    for network in (generator, discriminator):
+        initialise(network, rng)
+    return Trained(generator.eval(), discriminator.eval(), 0.4, ())
+
+
+@pytest.fixture
+def traced(folder: Path, report: ExportReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing takes most of the time: where it is not what is looked at, the graph is the one already made."""
+    monkeypatch.setattr(export_module, "_graph", lambda *_: (folder / "network.onnx").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("model")
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> ExportReport:
+    return export(untrained(), CONFIG, folder / "network.onnx", PHOTOS)
+
+
+def test_the_file_gives_torchs_numbers(folder: Path, report: ExportReport) -> None:
+    assert report.plates == 3
+    assert report.reconstruction_difference < TOLERANCE / 10
+    assert report.latent_difference < TOLERANCE / 10
+    assert report.map_difference < 1e-6
+    assert report.sha256 == sha256((folder / "network.onnx").read_bytes()).hexdigest()
+    assert [file.name for file in folder.iterdir()] == ["network.onnx"]
+
+
+@pytest.mark.usefixtures("report")
+def test_the_graph_takes_and_gives_what_the_runtime_expects(folder: Path) -> None:
+    """Invariants 2 and 3: uint8 in, raw errors out; nothing of the machine that trained is inside."""
+    data = (folder / "network.onnx").read_bytes()
+    graph = onnx.load_from_string(data).graph
+    assert [each.name for each in graph.input] == [INPUT]
+    assert [each.name for each in graph.output] == list(OUTPUTS)
+    assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+    here = Path(__file__).parent.parent
+    for trace in (str(here), str(Path.home()), "site-packages", ".py", "stack_trace", "platewatch"):
+        assert trace.encode() not in data
+
+
+def test_the_same_weights_give_the_same_bytes_also_side_by_side(tmp_path: Path, report: ExportReport) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        again = list(pool.map(lambda seed: export(untrained(seed), CONFIG, tmp_path / str(seed), PHOTOS), (0, 1)))
+    assert again[0].sha256 == report.sha256
+    assert again[1].sha256 != report.sha256
+
+
+def test_export_is_silent(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    level = logging.getLogger("torch.onnx").level
+    export(untrained(), CONFIG, tmp_path / "network.onnx", PHOTOS)
+    assert (*capfd.readouterr(), caplog.records, list(recwarn)) == ("", "", [], [])
+    assert logging.getLogger("torch.onnx").level == level
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("name", ["reconstruction_error", "latent_error"])
+@pytest.mark.parametrize(
+    "spoil", [lambda error: error * 1.0005 + 1e-6, lambda error: error * np.nan], ids=["off", "no number"]
+)
+@pytest.mark.parametrize("only_alone", [False, True])
+def test_numbers_that_differ_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, spoil: Callable[[Floats], Floats], only_alone: bool
+) -> None:
+    """Invariant 6, whether the difference shows in a batch or only on single plates."""
+    run = Network.run
+
+    def spoilt(self: Network, photos: Photos) -> NetworkResult:
+        result = run(self, photos)
+        if only_alone and len(photos) > 1:
+            return result
+        return replace(result, **{name: spoil(getattr(result, name))})
+
+    monkeypatch.setattr(Network, "run", spoilt)
+    kept = tmp_path / "network.onnx"
+    kept.write_bytes(b"the model before")
+    with pytest.raises(ModelError, match="differ by"):
+        export(untrained(), CONFIG, kept, PHOTOS)
+    assert kept.read_bytes() == b"the model before"
+    assert [file.name for file in tmp_path.iterdir()] == ["network.onnx"]
+
+
+@pytest.mark.usefixtures("traced")
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    spoilt = untrained()
+    torch.nn.init.constant_(next(spoilt.generator.parameters()), torch.nan)
+    with pytest.raises(ModelError, match="differ by nan"):
+        export(spoilt, CONFIG, tmp_path / "network.onnx", PHOTOS)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No such file"):
+        export(untrained(), CONFIG, tmp_path / "missing" / "network.onnx", PHOTOS)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Not a directory"):
+        export(untrained(), CONFIG, tmp_path / "file" / "network.onnx", PHOTOS)
+
+
+@pytest.mark.usefixtures("traced")
+def test_parity_photographs_of_another_size_are_refused(tmp_path: Path) -> None:
+    for photos in (PHOTOS[:, :32, :32], PHOTOS[:0]):
+        with pytest.raises(InputError, match="expected"):
+            export(untrained(), CONFIG, tmp_path / "network.onnx", photos)
