@@ -9,20 +9,18 @@ import cv2
 import numpy as np
 
 from platewatch import dataset, images, metrics
+from platewatch.alpha_table import AlphaRow, alpha_table
 from platewatch.dataset import ANOMALOUS, Sample
 from platewatch.errors import InputError
 from platewatch.evaluation import (
-    ALPHAS,
-    AlphaRow,
     Evaluation,
     Failure,
     Phase,
     Pixel,
     PlateScore,
-    Promise,
 )
 from platewatch.inspection import Verdict
-from platewatch.metrics import PixelFigures, Proportion
+from platewatch.metrics import PixelFigures
 
 if TYPE_CHECKING:  # a caller brings the inspector; counting needs no runtime of its own
     from platewatch.inspector import Examination, Inspector
@@ -116,34 +114,12 @@ def evaluate(
     return _evaluation(inspector, data, plates, failed, pixels)
 
 
-def alpha_table(training_errors: Sequence[tuple[float, float]], plates: Sequence[PlateScore]) -> tuple[AlphaRow, ...]:
-    """The author's table: for each alpha the threshold is the 95th percentile of the training plates' scores.
-
-    `training_errors` are (reconstruction, latent) of the plates that the network was fitted to, as he had it; plates
-    without errors are left out. Empty without training errors.
-    """
-    if not training_errors:
-        return ()
-    reconstruction, latent = np.array(training_errors, float).T
-    rows = []
-    for alpha in ALPHAS:
-        threshold = float(np.percentile(alpha * reconstruction + (1 - alpha) * latent, 95))
-        scored = [(plate.label, score) for plate in plates if (score := _mixed(plate, alpha)) is not None]
-        normal = [score for label, score in scored if label != ANOMALOUS]
-        anomalous = [score for label, score in scored if label == ANOMALOUS]
-        missed = Proportion(sum(score <= threshold for score in anomalous), len(anomalous))
-        rows.append(AlphaRow(alpha, threshold, missed, Proportion(sum(s > threshold for s in normal), len(normal))))
-    return tuple(rows)
-
-
 def _evaluation(
     inspector: "Inspector", data: Path, plates: list[PlateScore], failed: list[Failure], pixels: _Pixels
 ) -> Evaluation:
-    manifest, promise = inspector.manifest, inspector.manifest.promise
-
-    def network(plate: PlateScore) -> float | None:
-        return _mixed(plate, manifest.alpha)
-
+    manifest = inspector.manifest
+    surface = _auroc(plates, [plate.surface for plate in plates])
+    network = _auroc(plates, [plate.mixed(manifest.alpha) for plate in plates])
     return Evaluation(
         model_id=manifest.model_id,
         data=str(data),
@@ -153,13 +129,11 @@ def _evaluation(
         scores=tuple(plates),
         failed=tuple(failed),
         mask_failures=tuple(pixels.failures),
-        alpha_table=alpha_table(manifest.training_errors, plates),
+        alpha_table=_alpha_table(manifest.training_errors, plates),
         pixel=pixels.summary(),
-        surface=Phase(_auroc(plates, _surface), pixels.figures("surface_map").auroc),
-        skipganomaly=Phase(_auroc(plates, network), pixels.figures("network_map").auroc),
-        promise=Promise(
-            promise.false_alarm_rate, promise.floor, promise.good_plates, promise.upper_95, promise.promised
-        ),
+        surface=Phase(surface, pixels.figures("surface_map").auroc),
+        skipganomaly=Phase(network, pixels.figures("network_map").auroc),
+        promise=manifest.promise,
     )
 
 
@@ -177,22 +151,24 @@ def _plate(sample: Sample, examination: "Examination") -> PlateScore:
         latent_error=inspection.latent_error,
         reason=inspection.reason,
         duration_ms=inspection.duration_ms,
+        mask=str(sample.mask) if sample.mask else None,
     )
 
 
-def _surface(plate: PlateScore) -> float | None:
-    return plate.surface
+def _alpha_table(training_errors: Sequence[tuple[float, float]], plates: Sequence[PlateScore]) -> tuple[AlphaRow, ...]:
+    judged = [
+        (plate.label, (plate.reconstruction_error, plate.latent_error))
+        for plate in plates
+        if plate.reconstruction_error is not None and plate.latent_error is not None
+    ]
+    labels = np.array([label for label, _ in judged], int)
+    return alpha_table(training_errors, labels, [errors for _, errors in judged])
 
 
-def _mixed(plate: PlateScore, alpha: float) -> float | None:
-    if plate.reconstruction_error is None or plate.latent_error is None:
-        return None
-    return alpha * plate.reconstruction_error + (1 - alpha) * plate.latent_error
-
-
-def _auroc(plates: Sequence[PlateScore], score: Callable[[PlateScore], float | None]) -> float | None:
-    scored = [(plate.label, value) for plate in plates if (value := score(plate)) is not None]
-    return metrics.auroc(np.array([label for label, _ in scored], int), np.array([value for _, value in scored], float))
+def _auroc(plates: Sequence[PlateScore], scores: Sequence[float | None]) -> float | None:
+    scored = [(plate.label, score) for plate, score in zip(plates, scores, strict=True) if score is not None]
+    labels, values = np.array(scored, float).reshape(-1, 2).T
+    return metrics.auroc(labels, values)
 
 
 def _shape(frame: images.Frame, size: int) -> tuple[int, int]:

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from platewatch import metrics
+from platewatch.alpha_table import AlphaRow
 from platewatch.dataset import ANOMALOUS, NORMAL
 from platewatch.inspection import SCHEMA, Verdict
 from platewatch.metrics import Interval, Proportion
-
-ALPHAS = tuple(step / 10 for step in range(1, 10))
-"""The rows of the author's table."""
+from platewatch.verdict import Promise
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class PlateScore:
     latent_error: float | None
     reason: str
     duration_ms: float
+    mask: str | None
+    """The file that shows where the plate is defective, where there is one."""
 
     @property
     def mistake(self) -> str | None:
@@ -38,6 +39,12 @@ class PlateScore:
         if self.label == ANOMALOUS and self.verdict is Verdict.PASS:
             return "missed"
         return "false_alarm" if self.label == NORMAL and self.verdict is Verdict.REJECT else None
+
+    def mixed(self, alpha: float) -> float | None:
+        """Phase two's score: alpha · reconstruction error + (1 − alpha) · latent error."""
+        if self.reconstruction_error is None or self.latent_error is None:
+            return None
+        return alpha * self.reconstruction_error + (1 - alpha) * self.latent_error
 
 
 @dataclass(frozen=True)
@@ -69,27 +76,6 @@ class DefectCounts:
 
 
 @dataclass(frozen=True)
-class AlphaRow:
-    """One row of the author's table: GOOD is his positive class, predicted at a score up to `threshold`."""
-
-    alpha: float
-    threshold: float
-    missed: Proportion
-    false_alarms: Proportion
-
-    @property
-    def precision_good(self) -> float | None:
-        """Of the plates called good, the share that is; None when none is called good."""
-        good = self.false_alarms.of - self.false_alarms.count
-        return Proportion(good, good + self.missed.count).rate
-
-    @property
-    def recall_good(self) -> float | None:
-        """Of the good plates, the share called good."""
-        return Proportion(self.false_alarms.of - self.false_alarms.count, self.false_alarms.of).rate
-
-
-@dataclass(frozen=True)
 class Pixel:
     """Maps against masks, at `size` px on the photograph's longer side."""
 
@@ -108,17 +94,6 @@ class Phase:
 
     auroc: float | None
     pixel_auroc: float | None
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What the good plates of training allow to be said about false alarms."""
-
-    false_alarm_rate: float
-    floor: float
-    good_plates: int
-    upper_95: float
-    promised: bool
 
 
 @dataclass(frozen=True)
@@ -217,7 +192,7 @@ class Evaluation:
             "alpha_table": [_alpha_row(row) for row in self.alpha_table],
             "pixel": self.pixel and asdict(self.pixel),
             "phases": {"surface": asdict(self.surface), "skipganomaly": asdict(self.skipganomaly)},
-            "scores": [_without(asdict(plate), "reason", "duration_ms") for plate in self.scores],
+            "scores": [_without(asdict(plate), "reason", "duration_ms", "mask") for plate in self.scores],
             "unjudged": [{"path": plate.path, "reason": plate.reason} for plate in self.unjudged],
             "failed": [asdict(failure) for failure in self.failed],
             "mask_failures": [asdict(failure) for failure in self.mask_failures],

@@ -1,0 +1,76 @@
+"""One colour scale for every plate, boxes where they belong."""
+
+import numpy as np
+import pytest
+
+from platewatch.images import Array
+from platewatch.inspection import Defect, Evidence
+from platewatch.overlay import FAINT, FULL, colours, overlay
+
+
+def _photo(height: int = 120, width: int = 160) -> Array:
+    return np.full((height, width, 3), (70, 90, 140), np.uint8)
+
+
+def _defect(box: tuple[int, int, int, int]) -> Defect:
+    return Defect(box, box[2] * box[3], float(max(box[2:])), 2.0, Evidence(colour=0.5, line=0.5))
+
+
+def test_a_good_plate_stays_as_it_is() -> None:
+    photo = _photo()
+    assert np.array_equal(overlay(photo, np.full((30, 40), FAINT, np.float32)), photo)
+
+
+def test_the_same_value_gets_the_same_colour_whatever_else_is_on_the_plate() -> None:
+    calm, wild = np.full((30, 40), 1.5, np.float32), np.full((30, 40), 1.5, np.float32)
+    wild[:5] = 50
+    assert np.array_equal(overlay(_photo(), calm)[80:], overlay(_photo(), wild)[80:])
+
+
+def test_more_is_drawn_stronger_and_saturates() -> None:
+    away = [
+        float(np.abs(overlay(_photo(), np.full((30, 40), value, np.float32)).astype(int) - _photo()).mean())
+        for value in (1.05, 1.5, 2.0, FULL, 10 * FULL)
+    ]
+    assert 2 < away[0] < away[1] < away[2] < away[3] == away[4]
+
+
+def test_the_map_lies_where_it_was_measured() -> None:
+    heat = np.zeros((30, 40), np.float32)
+    heat[:, 30:] = 3
+    changed = (overlay(_photo(), heat) != _photo()).any(axis=2)
+    assert changed[:, 125:].all()
+    assert not changed[:, :115].any()
+
+
+def test_the_scale_rises_in_brightness_and_clips() -> None:
+    row = colours(np.linspace(0, FULL, 50, dtype=np.float32)[None]).astype(int).sum(axis=2)[0]
+    assert (np.diff(row) >= -3).all()  # rounding of the table
+    assert np.array_equal(colours(np.array([[-1.0, 9.0]], np.float32)), colours(np.array([[0.0, FULL]], np.float32)))
+
+
+@pytest.mark.parametrize("size", [(120, 160), (900, 1200)])
+def test_boxes_are_drawn_around_their_place_and_grow_with_the_picture(size: tuple[int, int]) -> None:
+    height, width = size
+    box = (width // 4, height // 4, width // 2, height // 2)
+    drawn = (
+        overlay(_photo(height, width), np.zeros((30, 40), np.float32), [_defect(box)]) != _photo(height, width)
+    ).any(axis=2)
+    line = drawn[height // 2, : width // 2].sum()
+    assert drawn[height // 2, width // 4]
+    assert 2 <= line <= max(5, width / 60)
+    assert not drawn[height // 2, width // 4 + width // 30 : width // 2].any()
+    assert not drawn[int(height * 0.8) :].any()
+
+
+@pytest.mark.parametrize("box", [(0, 0, 160, 120), (150, 110, 40, 40), (-5, -5, 20, 20), (159, 119, 1, 1)])
+def test_boxes_at_the_edge_leave_the_picture_whole(box: tuple[int, int, int, int]) -> None:
+    picture = overlay(_photo(), np.zeros((30, 40), np.float32), [_defect(box)])
+    assert picture.shape == _photo().shape
+    assert picture.dtype == np.uint8
+
+
+def test_the_photograph_itself_is_not_drawn_on() -> None:
+    photo = _photo()
+    overlay(photo, np.full((30, 40), 3, np.float32), [_defect((5, 5, 20, 20))])
+    assert np.array_equal(photo, _photo())

@@ -1,0 +1,184 @@
+"""One page that is whole in itself, shows every mistake, and is either written or not."""
+
+import base64
+import errno
+import io
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fake_inspector import fake, folder
+from platewatch import report
+from platewatch.errors import OutputError
+from platewatch.evaluate import evaluate
+
+PASS, REVIEW, REJECT = 20, 90, 130
+
+
+class Page(HTMLParser):
+    """The page's images, headings and text, and whether its tags are closed in order."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.tags: list[str] = []
+        self.words = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words += " " + data
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    good = (PASS, PASS + 1, PASS + 2, REVIEW, REJECT)
+    return folder(tmp_path / "data", good, {"rust": (REJECT, REJECT + 2, REVIEW + 1), "scratches": (PASS + 3, REJECT)})
+
+
+@pytest.fixture
+def page(data: Path, tmp_path: Path) -> Page:
+    path = report.write_evaluation(evaluate(fake(), data), fake(), tmp_path / "out")
+    assert path == tmp_path / "out" / "report.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_needs_nothing_from_outside(page: Page, tmp_path: Path) -> None:
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert all(str(image["src"]).startswith("data:image/") for image in page.images)
+    assert all(image["alt"] for image in page.images)
+    assert not re.search(r"https?://|url\(|@import", html)
+
+
+def test_every_picture_is_a_picture(page: Page) -> None:
+    for image in page.images:
+        head, _, content = str(image["src"]).partition(";base64,")
+        with Image.open(io.BytesIO(base64.b64decode(content, validate=True))) as picture:
+            picture.load()
+            assert picture.format is not None
+            assert head == f"data:image/{picture.format.lower()}"
+
+
+def test_every_mistake_and_review_is_shown_with_its_pictures(page: Page) -> None:
+    for title in ("Missed: 1", "False alarms: 1", "In review: 2", "Right ones: 5"):
+        assert title in page.words
+    for plate in ("scratches / 000.png", "good / 004.png", "good / 003.png", "rust / 002.png"):
+        assert plate in page.words
+    shown = [image["alt"] for image in page.images]
+    assert shown.count("photograph") == shown.count("redrawn by the network") == shown.count("anomaly map") == 9
+    assert shown.count("mask") == 9 - 4  # of nine plates four are good: nothing to mark
+    assert page.words.count("a good plate: nothing to mark") == 4
+
+
+def test_the_numbers_stand_in_words_with_their_limits(page: Page) -> None:
+    words = " ".join(page.words.split())
+    assert "Of 5 defective plates 3 were rejected, 1 left to a person and 1 missed ." in words
+    assert "Of 5 good plates 3 passed, 1 left to a person and 1 rejected by false alarm ." in words
+    assert "0.5 to 71.6 %" in words  # Clopper–Pearson, 1 of 5
+    assert "The 2.0 % asked for cannot be promised" in words
+    assert "2.0 % takes 49 good plates on average and 149 good plates with 95 % confidence" in words
+    assert "training saw none" in words
+    assert "Every photograph and every mask could be read" in words
+
+
+def test_plots_lie_beside_the_page(page: Page, tmp_path: Path) -> None:
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["alpha_table.png", "report.html", "roc.png", "scores.png"]
+
+
+def test_what_could_not_be_read_is_told(data: Path, tmp_path: Path) -> None:
+    (data / "test" / "good" / "000.png").write_text("no photograph")
+    (data / "ground_truth" / "rust" / "000_mask.png").write_text("no mask")
+    path = report.write_evaluation(evaluate(fake(), data), fake(), tmp_path / "out")
+    words = Page(path.read_text(encoding="utf-8")).words
+    assert "1 photographs and 1 masks could not be used" in words
+    assert str(data / "test" / "good" / "000.png") in words
+
+
+def test_names_and_reasons_are_escaped(tmp_path: Path) -> None:
+    data = folder(tmp_path / "data", (PASS,), {"<b>&rust": (REVIEW,)})
+    path = report.write_evaluation(evaluate(fake(), data), fake(), tmp_path / "out")
+    html = path.read_text(encoding="utf-8")
+    assert "<b>" not in html
+    assert "red <places>" not in html
+    assert "<b>&rust / 000.png" in Page(html).words
+
+
+def test_a_poor_folder_gives_a_page_all_the_same(tmp_path: Path) -> None:
+    """No masks, no table, one class left, one plate that cannot be judged."""
+    data = folder(tmp_path / "data", (PASS,), {"rust": (REJECT,)}, masks=False)
+    Image.new("RGB", (64, 48)).save(data / "test" / "rust" / "000.png")
+    path = report.write_evaluation(evaluate(fake(()), data), fake(()), tmp_path / "out")
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "No masks, so no pixel figures" in page.words
+    assert "too dark" in page.words
+    assert "no mask beside it" in page.words
+    assert not (tmp_path / "out" / "roc.png").exists()
+
+
+def test_a_photograph_gone_since_is_told_on_the_page(data: Path, tmp_path: Path) -> None:
+    evaluation = evaluate(fake(), data)
+    (data / "test" / "scratches" / "000.png").unlink()
+    path = report.write_evaluation(evaluation, fake(), tmp_path / "out")
+    assert "the photograph has gone since it was judged" in path.read_text(encoding="utf-8")
+
+
+def test_a_page_of_many_mistakes_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_MOST_CARDS", 3)
+    data = folder(tmp_path / "data", (PASS,), {"rust": (PASS,) * 5})
+    path = report.write_evaluation(evaluate(fake(), data), fake(), tmp_path / "out")
+    page = Page(path.read_text(encoding="utf-8"))
+    assert [image["alt"] for image in page.images].count("photograph") == 3
+    assert page.words.count("the page shows the first 3 plates") == 3
+    assert page.words.count("rust / ") == 5
+
+
+def test_thumbnails_are_small_and_never_enlarged() -> None:
+    for side, expected in ((100, (100, 50)), (900, (400, 200))):
+        uri = report.thumbnail(np.zeros((200, 400, 3), np.uint8), side)
+        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
+            assert image.size == expected
+    assert report.thumbnail(np.ones((4, 4), bool)).startswith("data:image/jpeg;base64,")
+
+
+def test_a_folder_that_cannot_be_made_is_told(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/out/scores\.png: cannot be written .*--out"):
+        report.write_evaluation(evaluate(fake(), data), fake(), tmp_path / "file" / "out")
+
+
+def test_a_full_disk_leaves_the_old_page_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report.write(tmp_path / "report.html", "old")
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        report.write(tmp_path / "report.html", "new page")
+    assert (tmp_path / "report.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
