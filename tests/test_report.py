@@ -49,21 +49,31 @@ class Page(HTMLParser):
             self.words += " " + data
 
 
+def _folder(root: Path) -> Path:
+    good = (PASS, PASS + 1, PASS + 2, REVIEW, REJECT)
+    return folder(root, good, {"rust": (REJECT, REJECT + 2, REVIEW + 1), "scratches": (PASS + 3, REJECT)})
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    good = (PASS, PASS + 1, PASS + 2, REVIEW, REJECT)
-    return folder(tmp_path / "data", good, {"rust": (REJECT, REJECT + 2, REVIEW + 1), "scratches": (PASS + 3, REJECT)})
+    return _folder(tmp_path / "data")
 
 
-@pytest.fixture
-def page(data: Path, tmp_path: Path) -> Page:
-    path = report.write_evaluation(evaluate(fake(), data), fake(), tmp_path / "out")
-    assert path == tmp_path / "out" / "report.html"
-    return Page(path.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("report")
+    path = report.write_evaluation(evaluate(fake(), _folder(root / "data")), fake(), root / "out")
+    assert path == root / "out" / "report.html"
+    return path.parent
 
 
-def test_the_page_needs_nothing_from_outside(page: Page, tmp_path: Path) -> None:
-    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(out: Path) -> Page:
+    return Page((out / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_needs_nothing_from_outside(page: Page, out: Path) -> None:
+    html = (out / "report.html").read_text(encoding="utf-8")
     assert page.open == []
     assert "script" not in page.tags
     assert "link" not in page.tags
@@ -103,8 +113,8 @@ def test_the_numbers_stand_in_words_with_their_limits(page: Page) -> None:
     assert "Every photograph and every mask could be read" in words
 
 
-def test_plots_lie_beside_the_page(page: Page, tmp_path: Path) -> None:
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+def test_plots_lie_beside_the_page(out: Path) -> None:
+    names = sorted(path.name for path in out.iterdir())
     assert names == ["alpha_table.png", "report.html", "roc.png", "scores.png"]
 
 
@@ -113,7 +123,7 @@ def test_what_could_not_be_read_is_told(data: Path, tmp_path: Path) -> None:
     (data / "ground_truth" / "rust" / "000_mask.png").write_text("no mask")
     path = report.write_evaluation(evaluate(fake(), data), fake(), tmp_path / "out")
     words = Page(path.read_text(encoding="utf-8")).words
-    assert "1 photographs and 1 masks could not be used" in words
+    assert "Could not be used: photographs 1, masks 1." in words
     assert str(data / "test" / "good" / "000.png") in words
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 Array = np.ndarray
 
@@ -21,7 +21,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
 _CYCLE = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, BLACK)
 _ROWS = ("#666666", BLUE, GREEN, PURPLE, SKY, BLACK)  # apart from the threshold's vermilion and the band's orange
 _SIZE = 12
-_LOG_FROM = 20.0  # scores that span more than this factor are drawn on a log axis
+_LOG_FROM = 6.0  # scores that span more than this factor are drawn on a log axis
 
 LOSSES = {
     "loss_con": "contextual",
@@ -61,6 +61,7 @@ def score_distributions(
     axes.set_ylim(len(classes) - 0.45, -0.55)
     if log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     _grid(axes, "x")

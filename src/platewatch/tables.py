@@ -9,6 +9,8 @@ from platewatch.evaluation import Evaluation, Phase
 from platewatch.metrics import Interval, Proportion
 from platewatch.verdict import Promise
 
+_PERCENT = "\u00a0%"  # the sign stays with its number where a line breaks
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -105,12 +107,12 @@ def number(value: float | None) -> str:
 
 def percent(value: float | None) -> str:
     """A share in percent, a dash where there is none."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{100 * value:.1f}{_PERCENT}"
 
 
 def interval(edges: Interval) -> str:
     """An interval in percent."""
-    return f"{100 * edges[0]:.1f} to {100 * edges[1]:.1f} %"
+    return f"{100 * edges[0]:.1f} to {100 * edges[1]:.1f}{_PERCENT}"
 
 
 def out_of(share: Proportion) -> str:
