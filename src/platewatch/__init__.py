@@ -1,1 +1,57 @@
-"""Platewatch."""
+"""Platewatch learns good metal plates from about fifty photographs and judges every further one.
+
+    model = platewatch.load("model")
+    inspection = model.inspect("plate.png")   # a path, a file's bytes or an (H, W, 3) uint8 RGB array
+    print(inspection.verdict, inspection.reason)
+
+Nothing here imports torch: the PC at the line does not have it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platewatch.errors import (
+    CalibrationError,
+    InputError,
+    ModelError,
+    OutputError,
+    PlatewatchError,
+    RuntimeUnavailable,
+)
+
+if TYPE_CHECKING:
+    from platewatch.inspection import Defect, Evidence, Inspection, Verdict
+    from platewatch.inspector import Inspector
+
+__all__ = [
+    "CalibrationError",
+    "Defect",
+    "Evidence",
+    "InputError",
+    "Inspection",
+    "ModelError",
+    "OutputError",
+    "PlatewatchError",
+    "RuntimeUnavailable",
+    "Verdict",
+    "load",
+]
+
+
+def load(path: str | Path, *, threads: int = 0) -> "Inspector":
+    """Load a model folder, every hash checked, ready to inspect; `threads` 0 takes every core.
+
+    Raises ModelError when the folder is missing, damaged, altered or too new, RuntimeUnavailable without ONNX Runtime.
+    """
+    from platewatch.inspector import Inspector  # noqa: PLC0415 - `import platewatch` stays light
+
+    return Inspector(Path(path), threads=threads)
+
+
+def __getattr__(name: str) -> object:
+    """Verdict, Inspection and their parts, imported when they are first asked for: `--help` needs none of them."""
+    if name in ("Defect", "Evidence", "Inspection", "Verdict"):
+        from platewatch import inspection  # noqa: PLC0415 - as above
+
+        return getattr(inspection, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

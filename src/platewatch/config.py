@@ -108,6 +108,12 @@ class Config:
     score: ScoreConfig = ScoreConfig()
     calibration: CalibrationConfig = CalibrationConfig()
 
+    def __post_init__(self) -> None:
+        if self.network.resolution > self.image_size:
+            raise ValueError(
+                f"network.resolution {self.network.resolution} is larger than image_size {self.image_size}"
+            )
+
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},
@@ -132,17 +138,17 @@ _PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def preset(name: str, **changes: Any) -> Config:
+def preset(name: str, /, **changes: Any) -> Config:
     """The named preset with `changes` laid over it; a mapping changes only the names in it.
 
     Raises InputError for an unknown preset, an unknown name or a value out of its bounds.
     """
-    if name not in _PRESETS:
+    if not isinstance(name, str) or name not in _PRESETS:
         raise InputError(f"preset {name!r}: expected one of {', '.join(sorted(_PRESETS))}")
     return build(_merge({"preset": name, **_PRESETS[name]}, changes))
 
 
-def load(path: Path, **changes: Any) -> Config:
+def load(path: Path, /, **changes: Any) -> Config:
     """Read a TOML file laid over the preset that it names (`fast` without a name), then `changes`.
 
     Raises InputError when the file cannot be read or holds an unknown name or a value out of its bounds.
@@ -161,7 +167,10 @@ def build(values: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"configuration {where}: {first['msg']}, got {first.get('input')!r}") from error
+        what = "" if first["type"] == "value_error" else f", got {first.get('input')!r}"
+        raise InputError(
+            f"configuration{where and ' ' + where}: {first['msg'].removeprefix('Value error, ')}{what}"
+        ) from error
 
 
 def as_dict(config: Config) -> dict[str, Any]:

@@ -49,7 +49,10 @@ def test(data: Path) -> list[Sample]:
     if not folder.is_dir():
         layout = f"expected {folder.name}/{GOOD} and {folder.name}/<defect>"
         raise InputError(f"{data}: no labelled test folder, {layout}; see README, 'Your own plates'")
-    defects = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        defects = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be opened ({error.strerror}); check its permissions") from error
     if GOOD not in defects:
         raise InputError(
             f"{folder}: has {', '.join(defects) or 'no folders'}, expected good plates in {GOOD}/; add them"

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -53,11 +54,15 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     have without the interruption. Raises OutputError when `out` is in use or cannot be written, CalibrationError and
     ModelError when no model can be vouched for.
     """
-    model.refuse_used(out)
-    checkpoints = _checkpoints(out, resume)
+    check_free(out, resume=resume)
     plates = found.plates
     held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
-    networks = _train_all(plates, held_out, config, checkpoints, progress)
+    checkpoints = _make(checkpoint_folder(out))
+    try:
+        networks = _train_all(plates, held_out, config, checkpoints, progress)
+    finally:
+        with suppress(OSError):
+            checkpoints.rmdir()  # succeeds when there is nothing in it to go on from
     with model.whole(out) as folder:
         raw = _score_out_of_fold(plates, held_out, networks[1:], config, progress)
         progress("writing the model", 0, 1)
@@ -69,13 +74,19 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
 
 def checkpoint_folder(out: Path) -> Path:
     """Where an unfinished training for the model folder `out` keeps its checkpoints."""
+    out = out.resolve()  # `.` has no name
     return out.with_name(f".{out.name}.checkpoint")
 
 
-def _checkpoints(out: Path, resume: bool) -> Path:
+def check_free(out: Path, *, resume: bool) -> None:
+    """Raise OutputError when `out` is in use, or an unfinished training lies beside it and is not to be resumed."""
+    model.refuse_used(out)
     folder = checkpoint_folder(out)
     if folder.exists() and not resume:
         raise OutputError(f"{folder}: an unfinished training; pass --resume to go on with it, or remove that folder")
+
+
+def _make(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -176,7 +187,9 @@ def _write(folder: Path, plates: GoodPlates, trained: Trained, raw: OutOfFold, c
         gates=gates.limits(plates.conditions()),
         promise=calibration.promise(scores, decision.threshold, config.calibration.false_alarm_rate),
         calibration=tuple(
-            CalibrationPlate(path.name, sha256, float(score), float(first), *map(float, errors))
+            CalibrationPlate(
+                os.fsencode(path.name).decode(errors="replace"), sha256, float(score), float(first), *map(float, errors)
+            )
             for path, sha256, score, first, errors in zip(
                 plates.paths, plates.sha256, scores, raw.surface, raw.errors, strict=True
             )
@@ -201,7 +214,10 @@ def _check_parity(
         by_torch = decision.verdict(decision.score(seen.surface, *errors))
         by_runtime = decision.verdict(decision.score(seen.surface, seen.reconstruction_error, seen.latent_error))
         if by_torch is not by_runtime:
-            raise ModelError(f"export: training plate {plate} is {by_torch} by torch and {by_runtime} by the runtime")
+            raise ModelError(
+                f"export: training plate {plate} is {by_torch} by torch and {by_runtime} by ONNX Runtime; "
+                "nothing was written: train anew, and report it if it stays"
+            )
 
 
 def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers]) -> tuple[ReplayPlate, ...]:

@@ -20,7 +20,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MIN_SIDE = 32
 MAX_SIDE = 8000
 MAX_BYTES = 512 * 1024 * 1024
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "MPO")  # MPO: what many cameras write into .jpg
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # JPEG's decoder reads MPO too, what many cameras write into .jpg
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def load(path: Path) -> bytes:
         raise InputError(f"{path}: no such file; check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a folder, expected a photograph") from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{str(path)!r}: no path that can be opened ({error}); check it") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
 
@@ -169,6 +171,7 @@ def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
         values = np.asarray(image)
         if image.mode == "I" and file_format != "PNG":
             raise InputError(f"{where}: 32 bits a channel, expected 8 or 16; convert the photograph")
+        values = np.where(values == image.info.get("transparency", -1), 65535, values)
         grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if image.mode == "F":

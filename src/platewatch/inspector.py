@@ -1,5 +1,6 @@
 """The way of one photograph: read → prepare → judgeable? → both phases → decide → Inspection."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Inspector:
         try:
             return self.examine(image, name).inspection
         except InputError as error:
-            found = {"verdict": None, "reason": "could not be read", "error": str(error)}
+            found = {"verdict": None, "reason": "could not be read", "error": _text(str(error))}
             return self._record(started, _name(image, name), None, **found)
 
     def inspect_all(self, paths: Iterable[Path]) -> Iterator[Inspection]:
@@ -107,11 +108,11 @@ class Inspector:
         decision = self.manifest.decision
         score = decision.score(raw.surface, raw.reconstruction_error, raw.latent_error)
         decided, p = decision.verdict(score), verdict.p_value(score, self._good_scores)
-        maps = (anomaly_map, raw.colour_map, raw.line_map)
-        found = () if decided is Verdict.PASS else verdict.defects(*maps, frame)
+        maps, size = (anomaly_map, raw.colour_map, raw.line_map), (shape[1], shape[0])
+        found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)
         return {
             "verdict": decided,
-            "reason": verdict.reason(decided, p, len(self._good_scores), found, (shape[1], shape[0])),
+            "reason": verdict.reason(decided, p, len(self._good_scores), found, size),
             "score": score,
             "p_value": p,
             "surface": raw.surface,
@@ -150,12 +151,19 @@ def measure(surface: Surface, network: Network, prepared: Array, frame: Frame) -
 
 
 def _name(image: Source, name: str | None) -> str | None:
-    return name if name is not None or not isinstance(image, Path | str) else str(image)
+    if name is not None or not isinstance(image, Path | str):
+        return name
+    return _text(str(image))
+
+
+def _text(words: str) -> str:
+    """The words as JSON can hold them: a file's name that is no UTF-8 must not cost the plate its record."""
+    return os.fsencode(words).decode(errors="replace")
 
 
 def _read(image: Source, name: str | None) -> tuple[Array, str]:
     """The photograph (H, W, 3) uint8 RGB and its SHA-256: of the file's bytes, or of the array's."""
-    if isinstance(image, np.ndarray):
+    if not isinstance(image, Path | str | bytes):
         return images.check(image, name or "array"), images.sha256(image)
     data = image if isinstance(image, bytes) else images.load(Path(image))
     return images.read(data, name), images.sha256(data)

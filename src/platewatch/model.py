@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -112,13 +113,16 @@ def load(folder: Path) -> tuple[Manifest, Surface]:
     Raises ModelError when the folder or a file is missing, altered, unreadable or of a newer format.
     """
     manifest = load_manifest(folder)
+    for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
+        if name not in manifest.files:
+            raise ModelError(f"{folder / MANIFEST}: has no SHA-256 of {name}; restore it or train anew")
     for name, expected in manifest.files.items():
         if sha256(folder, name) != expected:
             raise ModelError(f"{folder / name}: altered since it was written (SHA-256 differs); restore or train anew")
     try:
         with np.load(folder / SURFACE, allow_pickle=False) as arrays:
             return manifest, Surface.from_arrays(dict(arrays))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder / SURFACE}: cannot be read ({error}); restore the file or train anew") from error
 
 
@@ -134,7 +138,7 @@ def load_manifest(folder: Path) -> Manifest:
         raise ModelError(
             f"{folder}: no {MANIFEST} in it, expected a model folder that 'platewatch train' made"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: damaged, expected the JSON that training wrote; restore it or train anew") from error
     if isinstance(content.get("format"), int) and content["format"] > FORMAT:
         raise ModelError(
@@ -192,6 +196,7 @@ def whole(folder: Path) -> Iterator[Path]:
     Raises OutputError when `folder` is there already and not empty, or when it cannot be written.
     """
     refuse_used(folder)
+    folder = folder.resolve()  # `.` has no name
     partial: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -210,5 +215,9 @@ def whole(folder: Path) -> Iterator[Path]:
 
 def refuse_used(folder: Path) -> None:
     """Raise OutputError when `folder` exists and is no empty folder."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be used ({error.strerror}); choose another folder") from error
+    if used:
         raise OutputError(f"{folder}: exists and is not empty; choose another folder or remove it first")

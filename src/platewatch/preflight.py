@@ -67,7 +67,8 @@ def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlate
     read_ones, failed, duplicates = [], [], []
     for done, path in enumerate(paths, start=1):
         try:
-            photo, sha256 = images.read(path), images.sha256(images.load(path))
+            data = images.load(path)
+            photo, sha256 = images.read(data, str(path)), images.sha256(data)
         except InputError as error:
             failed.append((path, str(error)))
         else:

@@ -83,28 +83,44 @@ def evidence(colour_map: Array, line_map: Array, where: Array) -> Evidence:
     return Evidence(colour=share, line=round(1 - share, 4))
 
 
-def defects(anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame) -> tuple[Defect, ...]:
-    """The places where the map (S, S) exceeds 1, or stands out most when none does; worst first, at most 50."""
+def defects(
+    anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame, size: tuple[int, int]
+) -> tuple[Defect, ...]:
+    """The places where the map (S, S) exceeds 1, or stands out most when none does; worst first, at most 50.
+
+    `size` is the photograph's (width, height) in px; no box reaches beyond it.
+    """
     level = min(1.0, 0.7 * float(anomaly_map.max()))
     count, labels, stats, _ = cv2.connectedComponentsWithStats((anomaly_map > level).astype(np.uint8))
     large = [each for each in range(1, count) if stats[each, cv2.CC_STAT_AREA] >= _SMALLEST]
-    found = [_defect(labels == each, anomaly_map, colour_map, line_map, frame) for each in large]
+    found = [_defect(labels == each, anomaly_map, colour_map, line_map, frame, size) for each in large]
     return tuple(sorted(found, key=lambda defect: -defect.peak * defect.area_px)[:_MOST])
 
 
-def _defect(place: Array, anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame) -> Defect:
+def _defect(
+    place: Array, anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame, size: tuple[int, int]
+) -> Defect:
     outline, _ = cv2.findContours(place.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     points = np.concatenate(outline)
     left, top, width, height = cv2.boundingRect(points)
     extent = max(cv2.minAreaRect(points)[1]) + 1
-    x, y = max(0, left - frame.left) / frame.scale, max(0, top - frame.top) / frame.scale
+    x, w = _span(left - frame.left, width, frame.width, size[0])
+    y, h = _span(top - frame.top, height, frame.height, size[1])
     return Defect(
-        box=(round(x), round(y), max(1, round(width / frame.scale)), max(1, round(height / frame.scale))),
-        area_px=max(1, round(int(place.sum()) / frame.scale**2)),
+        box=(x, y, w, h),
+        area_px=max(1, round(int(place.sum()) * size[0] * size[1] / (frame.width * frame.height))),
         length_px=round(float(extent) / frame.scale, 1),
         peak=round(float(anomaly_map[place].max()), 4),
         evidence=evidence(colour_map, line_map, place),
     )
+
+
+def _span(start: int, length: int, framed: int, full: int) -> tuple[int, int]:
+    """Start and length on one side of a photograph `full` px long, of what is given on its `framed` px in the square."""
+    end = min(framed, start + length)
+    start = max(0, start)
+    first, last = start * full // framed, -(-end * full // framed)
+    return first, last - first
 
 
 def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect], size: tuple[int, int]) -> str:
@@ -114,6 +130,9 @@ def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect]
     standing = (
         f"{'worse than all' if p <= 1 / (good_plates + 1) else f'worse than {1 - p:.0%} of'} {good_plates} good plates"
     )
+    surely = "" if verdict is Verdict.REJECT else ", not surely defective: look at it"
+    if not found:  # the network's features differ, or no place is large enough to list
+        return f"{standing}: as a whole, in no single place{surely}"
     worst = found[0]
     kind = (
         "mostly colour"
@@ -124,7 +143,6 @@ def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect]
     )
     share = worst.area_px / (size[0] * size[1])
     places = "1 place" if len(found) == 1 else f"{len(found)} places, the worst"
-    surely = "" if verdict is Verdict.REJECT else ", not surely defective: look at it"
     return f"{standing}: {kind} in {places} {_corner(worst, size)}, {share:.1%} of the picture{surely}"
 
 

@@ -1,0 +1,74 @@
+"""Preflight, model and verification as tables for the terminal."""
+
+from collections import Counter
+
+from rich.table import Table
+
+from platewatch.config import Config
+from platewatch.model import Manifest
+from platewatch.preflight import Preflight
+from platewatch.verify import Verification
+
+_SHOWN = 8  # names in a list before it is cut
+
+
+def preflight(found: Preflight, config: Config) -> tuple[Table, ...]:
+    """What was found among the good photographs, and what training on them will take and can promise."""
+    plates, asked = found.plates, config.calibration.false_alarm_rate
+    table = _sheet("Preflight")
+    table.add_row("good photographs", str(len(plates.paths)))
+    sizes = Counter(f"{width}×{height}" for width, height in plates.sizes).most_common()
+    table.add_row("sizes in px", _list([f"{size} ({count})" for size, count in sizes]))
+    table.add_row("unreadable", _list([error for _, error in plates.failed]))
+    table.add_row(
+        "exact duplicates, left out", _list([f"{one.name} = {other.name}" for one, other in plates.duplicates])
+    )
+    near = [f"{one.name} ~ {other.name}" for one, other in found.near_duplicates]
+    table.add_row("near duplicates, kept in one fold", _list(near))
+    table.add_row("odd ones, kept: look at them", "\n".join(f"{path.name}: {why}" for path, why in found.odd) or "none")
+    networks = config.calibration.folds + 1
+    table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
+    promise = f"no less than {found.floor:.1%} on average"
+    if asked < found.floor:
+        promise += f"; {asked:.1%} asked for takes {round(1 / asked) - 1} plates: done as well as can be, not promised"
+    table.add_row("false-alarm rate so many plates can promise", promise)
+    return (table,)
+
+
+def model(manifest: Manifest) -> tuple[Table, ...]:
+    """The finished model: its limits and its promise."""
+    promise, decision = manifest.promise, manifest.decision
+    table = _sheet(f"Model {manifest.model_id}")
+    table.add_row("REVIEW from score", f"{decision.review:.3f}")
+    table.add_row("REJECT from score", f"{decision.threshold:.3f}")
+    table.add_row("alpha, chosen on forged defects", f"{decision.alpha:.1f}")
+    expected = f"{promise.false_alarm_rate:.1%} of good plates on average, at most {promise.upper_95:.1%} (95 %)"
+    table.add_row("false alarms to expect", f"{expected}, from {promise.good_plates} good plates")
+    if not promise.promised:
+        needed = f"{promise.plates_needed} plates on average, {promise.plates_needed_95} with 95 % confidence"
+        table.add_row(f"asked for {promise.asked:.1%}: not promised", f"it takes {needed}, none of them odd")
+    return (table,)
+
+
+def verification(found: Verification) -> tuple[Table, ...]:
+    """What `verify` checked and computed again."""
+    table = _sheet(f"Model {found.model_id}")
+    table.add_row("files with the right SHA-256", str(found.files))
+    for name, (trained, here) in found.versions.items():
+        table.add_row(name, f"{here or 'not installed'}" + ("" if trained == here else f", trained with {trained}"))
+    for replay in found.replays:
+        word = "equal" if replay.equal else "NOT EQUAL"
+        table.add_row(replay.file, f"score {replay.score:.6f}, largest difference {replay.difference:.1e}: {word}")
+    return (table,)
+
+
+def _sheet(title: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _list(names: list[str]) -> str:
+    rest = f"\n… and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return "\n".join(names[:_SHOWN]) + rest if names else "none"

@@ -1,0 +1,79 @@
+"""Is this model folder whole, and does it still say here what it said where it was trained?"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from platewatch import model
+from platewatch.inspection import SCHEMA
+from platewatch.inspector import Inspector, RawNumbers
+from platewatch.model import ReplayPlate
+
+TOLERANCE = 1e-4
+"""Largest relative difference of a replayed number from the stored one."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One stored calibration plate, computed again."""
+
+    file: str
+    stored_score: float
+    score: float
+    difference: float
+    """Largest relative difference of the three raw numbers."""
+    equal: bool
+    """No difference above TOLERANCE, and the same verdict."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found; a folder that is not whole raises ModelError instead."""
+
+    model_id: str
+    files: int
+    """Files whose SHA-256 was checked."""
+    versions: dict[str, tuple[str | None, str | None]]
+    """For each package the version at training and the one here; None where there is none."""
+    replays: tuple[Replay, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every replayed plate came out as it was stored."""
+        return all(replay.equal for replay in self.replays)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        versions = {name: {"trained": pair[0], "here": pair[1]} for name, pair in self.versions.items()}
+        return {"schema": SCHEMA, **asdict(self), "versions": versions, "equal": self.equal}
+
+
+def verify(folder: Path, *, threads: int = 0) -> Verification:
+    """Check every hash, then replay the stored calibration plates through the runtime that is installed here.
+
+    Raises ModelError when the folder is damaged, altered or too new.
+    """
+    inspector = Inspector(folder, threads=threads)
+    manifest = inspector.manifest
+    here = model.versions()
+    names = sorted({*manifest.versions, *here})
+    return Verification(
+        model_id=manifest.model_id,
+        files=len(manifest.files),
+        versions={name: (manifest.versions.get(name), here.get(name)) for name in names},
+        replays=tuple(_replay(inspector, plate) for plate in manifest.replay),
+    )
+
+
+def _replay(inspector: Inspector, plate: ReplayPlate) -> Replay:
+    decision, again = inspector.manifest.decision, inspector.replay(plate)
+    before, after = _numbers(plate), _numbers(again)
+    pairs = zip(before, after, strict=True)
+    difference = max(abs(now - then) / max(abs(then), 1e-12) for then, now in pairs)
+    then, now = decision.score(*before), decision.score(*after)
+    same_verdict = decision.verdict(then) is decision.verdict(now)
+    return Replay(plate.file, then, now, difference, same_verdict and difference <= TOLERANCE)
+
+
+def _numbers(plate: ReplayPlate | RawNumbers) -> tuple[float, float, float]:
+    return plate.surface, plate.reconstruction_error, plate.latent_error
