@@ -93,33 +93,31 @@ def defects(
     level = min(1.0, 0.7 * float(anomaly_map.max()))
     count, labels, stats, _ = cv2.connectedComponentsWithStats((anomaly_map > level).astype(np.uint8))
     large = [each for each in range(1, count) if stats[each, cv2.CC_STAT_AREA] >= _SMALLEST]
-    found = [_defect(labels == each, anomaly_map, colour_map, line_map, frame, size) for each in large]
+
+    def describe(place: Array) -> Defect:
+        box, area, length = _measure(place, frame, size)
+        peak = round(float(anomaly_map[place].max()), 4)
+        return Defect(box, area, length, peak, evidence(colour_map, line_map, place))
+
+    found = [describe(labels == each) for each in large]
     return tuple(sorted(found, key=lambda defect: -defect.peak * defect.area_px)[:_MOST])
 
 
-def _defect(
-    place: Array, anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame, size: tuple[int, int]
-) -> Defect:
+def _measure(place: Array, frame: Frame, size: tuple[int, int]) -> tuple[tuple[int, int, int, int], int, float]:
+    """Box, area and longest extent, in px of the photograph, of a place (S, S) bool in the prepared square."""
     outline, _ = cv2.findContours(place.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     points = np.concatenate(outline)
     left, top, width, height = cv2.boundingRect(points)
+    x, across = _span(left - frame.left, width, frame.width, size[0])
+    y, down = _span(top - frame.top, height, frame.height, size[1])
+    area = int(place.sum()) * size[0] * size[1] / (frame.width * frame.height)
     extent = max(cv2.minAreaRect(points)[1]) + 1
-    x, w = _span(left - frame.left, width, frame.width, size[0])
-    y, h = _span(top - frame.top, height, frame.height, size[1])
-    return Defect(
-        box=(x, y, w, h),
-        area_px=max(1, round(int(place.sum()) * size[0] * size[1] / (frame.width * frame.height))),
-        length_px=round(float(extent) / frame.scale, 1),
-        peak=round(float(anomaly_map[place].max()), 4),
-        evidence=evidence(colour_map, line_map, place),
-    )
+    return (x, y, across, down), max(1, round(area)), round(float(extent) / frame.scale, 1)
 
 
 def _span(start: int, length: int, framed: int, full: int) -> tuple[int, int]:
-    """Start and length on one side of a photograph `full` px long, of what is given on its `framed` px in the square."""
-    end = min(framed, start + length)
-    start = max(0, start)
-    first, last = start * full // framed, -(-end * full // framed)
+    """A stretch of the `framed` px that a photograph takes in the square → start and length on its own `full` px."""
+    first, last = max(0, start) * full // framed, -(-min(framed, start + length) * full // framed)
     return first, last - first
 
 
