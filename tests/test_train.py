@@ -143,6 +143,19 @@ def test_interrupted_again_and_again(tmp_path: Path, whole: Trained) -> None:
 
 
 @pytest.mark.usefixtures("always_saved")
+def test_interrupted_within_an_epoch(tmp_path: Path, whole: Trained) -> None:
+    steps = iter(range(5))
+
+    def stop() -> None:
+        if next(steps) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_network(plates(), settings(), seed=1, checkpoint=tmp_path / "checkpoint", on_step=stop)
+    assert_same(fit_network(plates(), settings(), seed=1, checkpoint=tmp_path / "checkpoint"), whole)
+
+
+@pytest.mark.usefixtures("always_saved")
 def test_without_averaging_and_forging_it_resumes_as_well(tmp_path: Path) -> None:
     plain = settings(ema=0.0, forge=0.0)
     interrupted(tmp_path / "checkpoint", 2, changed=plain)
@@ -168,6 +181,13 @@ def test_a_short_training_is_saved_at_its_end(tmp_path: Path, whole: Trained) ->
         plates(), settings(), seed=1, checkpoint=checkpoint, on_epoch=lambda *_: pytest.fail("trained again")
     )
     assert_same(again, whole)
+
+
+def test_read_only_photographs_are_left_as_they_are(whole: Trained, recwarn: pytest.WarningsRecorder) -> None:
+    photos = plates()
+    photos.setflags(write=False)
+    assert_same(fit_network(photos, settings(), seed=1), whole)
+    assert list(recwarn) == []
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def export(trained: Trained, config: Config, path: Path, parity_photos: Photos) 
 def run_torch(scorer: Scorer, photos: Photos) -> NetworkResult:
     """What torch itself makes of photos (N, S, S, 3) uint8; the runtime has to give the same."""
     with torch.no_grad():
-        scores = [scorer(chunk) for chunk in torch.split(torch.from_numpy(photos), _CHUNK)]
+        scores = [scorer(chunk) for chunk in torch.split(torch.tensor(photos), _CHUNK)]
     return NetworkResult(*(torch.cat(parts).numpy() for parts in list(zip(*scores, strict=True))[:3]))
 
 

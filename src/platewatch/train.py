@@ -167,7 +167,7 @@ def _shrink_photos(photos: Photos, side: int) -> Photos:
     """Average down once and for all: (N, side, side, 3) uint8; a photograph at a time, to spare memory."""
     shrunk = np.empty((len(photos), side, side, 3), dtype=np.uint8)
     for place, photo in zip(shrunk, photos, strict=True):
-        x = shrink(torch.from_numpy(photo).permute(2, 0, 1)[None].float(), side)
+        x = shrink(torch.tensor(photo, dtype=torch.float32).permute(2, 0, 1)[None], side)
         place[:] = x.round()[0].permute(1, 2, 0).to(torch.uint8).numpy()
     return shrunk
 
@@ -258,7 +258,7 @@ class _State:
                 for name, tensor in self._tensors().items():
                     tensor.copy_(file.get_tensor(name))
                 self.history = json.loads(notes["history"])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(f"{path}: damaged checkpoint ({error}); delete it to start over") from error
 
     def _tensors(self) -> dict[str, Tensor]:
