@@ -133,7 +133,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "rotation_degrees": 180.0,
             "ema": 0.99,
         },
-        "score": {"blur": 1.0, "pool_share": 0.01},
+        "score": {"blur": 1.0, "pool_share": 0.2},
     },
 }
 
