@@ -93,11 +93,11 @@ def half_paint(rng: Generator, rim: Floats) -> Surface:
 
 def rub(rng: Generator, surface: Surface) -> Surface:
     """Rub the paint off in one or two bundles of scratches, faint to obvious."""
-    strength = rng.uniform(0.22, 1)
+    strength = rng.uniform(0.4, 1)
     for _ in range(2 if rng.random() < 0.35 else 1):
         bearing, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 0.9)  # off the hole, towards an edge
         middle = reach * np.array([np.cos(bearing) * ASPECT / 2, np.sin(bearing) * 0.5])
-        size = rng.uniform(0.16, 0.4), rng.uniform(0.06, 0.2)
+        size = rng.uniform(0.24, 0.5), rng.uniform(0.1, 0.26)
         surface = _scratch(rng, surface, _Bundle(middle, rng.uniform(0, np.pi), *size, strength))
         strength *= rng.uniform(0.5, 1)
     return replace(surface, defect=_outline_by_hand(surface.defect))

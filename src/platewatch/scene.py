@@ -102,7 +102,7 @@ def light(rng: Generator, surface: Surface, pose: Pose, rim: Floats) -> Floats:
     fall_off = 1 + rng.uniform(0.2, 0.5) * (x * pose.lamp[0] + y * pose.lamp[1])
     shade = exposure * fall_off * (1 + np.clip(0.45 * slope, -0.6, 0.6))
     spot, spread = rng.uniform(0.3, 0.55) * pose.lamp + rng.normal(0, 0.1, 2), rng.uniform(0.16, 0.3)
-    power = rng.uniform(0.75, 1.35) if rng.random() < 0.2 else rng.uniform(0.15, 0.55)
+    power = rng.uniform(0.7, 1.2) if rng.random() < 0.12 else rng.uniform(0.1, 0.45)
     glare = power * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * spread**2))
     grit = noise(rng, rim.shape, 100, 2, gain=1.0)
     mirror = np.clip((glare * (1 + 0.28 * grit) + 0.9 * slope - 0.62) / 0.75, 0, 1) + 0.1 * glare

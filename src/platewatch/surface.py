@@ -17,12 +17,12 @@ CELL = 8  # px: a cell's side in the prepared photograph
 _WINDOW = 2.5  # px: a cell looks this far around itself (standard deviation of a Gaussian)
 _BANDS = (0.7, 1.4, 2.8, 5.6)  # px: widths between which detail is measured, an octave apart
 _DIRECTIONS = (1.0, 2.0)  # px: blur before the gradients whose main direction is measured
-_LIGHTNESS = 0.3  # lightness weighs less than colour: a lamp changes it first
+_LIGHTNESS = 0.6  # lightness weighs less than colour: a lamp changes it first
 _FAINTEST = 0.3  # in L of 0..100: detail below this is the camera's noise
-_BANK = 4096  # cells kept in each bank
+_BANK = 12288  # cells kept in each bank
 _INNER_FOLDS = 3
 _SMOOTH = 3.0  # px: blur of the finished map
-POOL_SHARE = 0.02  # the score is the mean over this share of the map's largest places
+POOL_SHARE = 0.002  # the score is the mean over this share of the map's largest places: small defects count too
 
 
 @dataclass(frozen=True)
