@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from platewatch.config import STRICT
 from platewatch.images import Array
 
 
@@ -27,7 +28,7 @@ class Conditions:
     """Spread of the colour of small places over the photograph, in Lab units."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Limits:
     """The conditions within which a photograph is judged."""
 

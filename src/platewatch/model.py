@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from platewatch.config import Config
+from platewatch.config import STRICT, Config
 from platewatch.errors import ModelError, OutputError
 from platewatch.gates import Limits
 from platewatch.surface import Surface
@@ -32,10 +32,9 @@ from platewatch.verdict import Decision, Promise
 
 FORMAT = 1
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
-_STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class CalibrationPlate:
     """A good plate as scored by detectors that never saw it."""
 
@@ -47,7 +46,7 @@ class CalibrationPlate:
     latent_error: float
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ReplayPlate:
     """A good plate's prepared photograph in the model folder and its raw numbers by the model itself."""
 
@@ -59,7 +58,7 @@ class ReplayPlate:
     latent_error: float
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Manifest:
     """Everything that a verdict depends on besides the two detectors' files."""
 

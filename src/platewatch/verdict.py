@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from platewatch.config import STRICT
 from platewatch.images import Array, Frame
 from platewatch.inspection import Defect, Evidence, Verdict
 
@@ -15,7 +16,7 @@ _SMALLEST = 12  # px of the prepared photograph: less is the camera's noise
 _MOST = 50  # defects listed at most; what is left out is in the map all the same
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Decision:
     """Everything that turns the detectors' numbers into a verdict; kept in the manifest, apart from the weights."""
 
@@ -45,7 +46,7 @@ class Decision:
         return Verdict.REVIEW if score > self.review else Verdict.PASS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Promise:
     """What false-alarm rate the good plates support."""
 

@@ -1,0 +1,135 @@
+"""Good plates' scores give limits that one odd plate does not move, and a promise that says no more than is known."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from platewatch import calibration
+from platewatch.errors import CalibrationError
+
+GROUPS = st.lists(st.integers(0, 30), min_size=2, max_size=60)
+SCORES = st.lists(st.floats(0.01, 100), min_size=3, max_size=60)
+RATES = st.floats(0.001, 0.49)
+
+
+@given(GROUPS, st.integers(2, 10), st.integers(0, 5))
+def test_folds_hold_every_plate_once_and_never_part_a_group(groups: list[int], count: int, seed: int) -> None:
+    """Invariant 5: near duplicates are one group, and never on both sides."""
+    assume(len(set(groups)) >= count)
+    dealt = calibration.folds(groups, count, seed)
+    assert len(dealt) == count
+    assert all(len(fold) for fold in dealt)
+    assert sorted(np.concatenate(dealt).tolist()) == list(range(len(groups)))
+    home = {groups[plate]: number for number, fold in enumerate(dealt) for plate in fold}
+    assert all(home[groups[plate]] == number for number, fold in enumerate(dealt) for plate in fold)
+
+
+@given(st.integers(2, 80), st.integers(2, 10), st.integers(0, 5))
+def test_folds_of_different_plates_are_of_equal_size(plates: int, count: int, seed: int) -> None:
+    assume(plates >= count)
+    sizes = [len(fold) for fold in calibration.folds(range(plates), count, seed)]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_folds_depend_on_the_seed_alone() -> None:
+    first, again, other = (calibration.folds(range(54), 3, seed) for seed in (0, 0, 1))
+    assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not all(np.array_equal(one, two) for one, two in zip(first, other, strict=True))
+
+
+def test_too_few_different_plates_for_the_folds() -> None:
+    with pytest.raises(CalibrationError, match=r"4 good plates, 2 of them different: expected at least 3.*; add phot"):
+        calibration.folds([0, 0, 1, 1], 3, 0)
+
+
+@given(SCORES, RATES, RATES)
+def test_a_lower_rate_never_gives_a_lower_limit(scores: list[float], one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert calibration.limit(scores, low) >= calibration.limit(scores, high)
+
+
+@given(SCORES, RATES, st.floats(0.01, 100))
+def test_the_limit_has_the_unit_of_the_scores(scores: list[float], rate: float, unit: float) -> None:
+    scaled = calibration.limit([unit * score for score in scores], rate)
+    assert scaled == pytest.approx(unit * calibration.limit(scores, rate), rel=1e-6)
+
+
+@given(st.integers(0, 1000), st.integers(20, 60), st.sampled_from([1e2, 1e6]))
+def test_one_odd_plate_does_not_move_the_limit(seed: int, count: int, worse: float) -> None:
+    """field.md: one dark good photograph raised the highest score, and 5 defects passed below it."""
+    scores = np.exp(np.random.default_rng(seed).normal(0, 0.2, count))
+    odd = np.append(scores, scores.max() * worse)
+    # nothing but the rank of the odd one counts, so that it moves the limit like one more plate of the worse half
+    assert calibration.limit(odd, 0.01) == calibration.limit(np.append(scores, scores.max()), 0.01)
+    assert calibration.limit(odd, 0.01) < 1.5 * calibration.limit(scores, 0.01)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 1000))
+def test_the_limit_costs_about_the_rate_it_was_asked_for(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    costs = []
+    for _ in range(300):
+        scores = np.exp(rng.normal(0, 0.2, 54))
+        costs.append(np.mean(np.exp(rng.normal(0, 0.2, 200)) > calibration.limit(scores, 0.05)))
+    assert 0.03 < np.mean(costs) < 0.09
+
+
+def test_plates_that_hardly_differ_still_leave_some_room() -> None:
+    assert calibration.limit([1.0] * 50, 0.01) > 1.03
+    assert calibration.limit([0.0] * 50, 0.01) > 0
+
+
+@pytest.mark.parametrize("scores", [[], [1, 2], [1, 2, np.nan], [1, 2, np.inf]], ids=str)
+def test_scores_without_a_limit(scores: list[float]) -> None:
+    with pytest.raises(CalibrationError, match="expected at least 3 finite ones; train again"):
+        calibration.limit(scores, 0.01)
+
+
+@given(SCORES, RATES)
+def test_review_never_begins_above_reject(scores: list[float], rate: float) -> None:
+    review, reject = calibration.limits(scores, rate)
+    assert 0 < review <= reject
+
+
+@pytest.mark.parametrize(("rate", "needed", "needed_95"), [(0.01, 99, 299), (0.05, 19, 59), (0.005, 199, 598)])
+def test_how_many_plates_a_promise_takes(rate: float, needed: int, needed_95: int) -> None:
+    """field.md's figures, and that so many plates do promise it when none is above the threshold."""
+    promise = calibration.promise(np.ones(needed), 2, rate)
+    assert (promise.plates_needed, promise.plates_needed_95) == (needed, needed_95)
+    assert promise.promised
+    assert not calibration.promise(np.ones(needed - 1), 2, rate).promised
+    assert calibration.promise(np.ones(needed_95), 2, rate).upper_95 <= rate
+    assert calibration.promise(np.ones(needed_95 - 1), 2, rate).upper_95 > rate
+
+
+def test_what_54_plates_promise() -> None:
+    """field.md: 1.8 % expected, up to 5.4 % at 95 % confidence."""
+    promise = calibration.promise(np.ones(54), 2, 0.005)
+    assert promise.false_alarm_rate == promise.floor == pytest.approx(1 / 55)
+    assert promise.upper_95 == pytest.approx(0.054, abs=5e-4)
+    assert (promise.good_plates, promise.promised, promise.asked) == (54, False, 0.005)
+
+
+def test_good_plates_above_the_threshold_are_part_of_the_promise() -> None:
+    promise = calibration.promise([1, 1, 1, 3, 2], 2, 0.2)
+    assert promise.false_alarm_rate == pytest.approx(2 / 6)
+    assert 0.5 < promise.upper_95 < 0.7
+    assert calibration.promise([3, 3], 2, 0.2).upper_95 == 1
+
+
+def test_alpha_is_the_one_that_tells_forged_defects_best() -> None:
+    rng = np.random.default_rng(0)
+    noise, signal = rng.uniform(0.5, 1.5, (2, 40, 2))
+    useless_latent = noise, noise + np.array([2.0, 0])
+    assert calibration.choose_alpha(*useless_latent) >= 0.5
+    useless_reconstruction = noise, noise + np.array([0, 2.0])
+    assert calibration.choose_alpha(*useless_reconstruction) <= 0.5
+    worthless = noise * [1, 100], signal * [1, 100] + np.array([1.0, 0])
+    assert calibration.choose_alpha(*worthless) == 0.9
+
+
+def test_alpha_is_one_of_the_nine_and_takes_zeros() -> None:
+    zeros = np.zeros((5, 2))
+    assert calibration.choose_alpha(zeros, zeros + 1) in {round(0.1 * tenths, 1) for tenths in range(1, 10)}

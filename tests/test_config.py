@@ -1,0 +1,120 @@
+"""A configuration is checked where it is made, and every refusal names the value in one line."""
+
+from dataclasses import FrozenInstanceError, asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platewatch import config
+from platewatch.config import Config, NetworkConfig
+from platewatch.errors import InputError
+
+
+def refused(call: Any, *words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_the_reference_is_the_published_recipe() -> None:
+    """field.md, line by line."""
+    reference = config.preset("reference")
+    assert reference.image_size == reference.network.resolution == 256
+    assert reference.network.encoder == (64, 128, 256, 512, 512)
+    assert reference.network.discriminator == (64, 128, 256, 512)
+    assert (reference.network.convolutions, reference.network.feature_size, reference.network.cut_skips) == (3, 100, 0)
+    training = reference.training
+    assert (training.w_adv, training.w_con, training.w_lat) == (0.1, 4, 0.1)
+    assert (training.epochs, training.batch_size, training.learning_rate) == (100, 4, 1e-4)
+    assert (training.flip_horizontal, training.flip_vertical, training.rotation_degrees) == (0.2, 0.5, 15)
+    assert (training.forge, training.ema) == (0, 0)
+    assert (reference.score.blur, reference.score.pool_share) == (0, 1)
+
+
+def test_changes_lie_over_the_preset_name_by_name() -> None:
+    changed = config.preset("fast", seed=3, training={"epochs": 7})
+    plain = config.preset("fast")
+    assert (changed.seed, changed.training.epochs) == (3, 7)
+    assert changed.training.learning_rate == plain.training.learning_rate
+    assert changed.network == plain.network
+
+
+def test_a_configuration_is_frozen_and_survives_as_plain_values() -> None:
+    made = config.preset("fast", seed=3)
+    assert config.build(config.as_dict(made)) == made == config.build(asdict(made))
+    with pytest.raises(FrozenInstanceError):
+        made.seed = 4  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", sorted(config._PRESETS))
+def test_every_preset_can_be_built(name: str) -> None:
+    assert isinstance(config.preset(name), Config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": -1}, ("seed", "greater than or equal to 0", "-1")),
+        ({"image_size": 100}, ("image_size", "multiple of 32", "100")),
+        ({"image_size": 32}, ("image_size", "64")),
+        ({"image_size": 64}, ("network.resolution 128", "larger than image_size 64")),
+        ({"min_images": 2}, ("min_images", "3")),
+        ({"epochs": 3}, ("epochs", "Unexpected", "3")),
+        ({"training": {"epoch": 3}}, ("training.epoch", "Unexpected")),
+        ({"training": {"epochs": 0}}, ("training.epochs", "1")),
+        ({"training": 3}, ("training", "3")),
+        ({"calibration": {"false_alarm_rate": 0}}, ("calibration.false_alarm_rate", "greater than 0")),
+        ({"calibration": {"false_alarm_rate": 0.5}}, ("calibration.false_alarm_rate", "less than 0.5")),
+        ({"calibration": {"folds": 1}}, ("calibration.folds", "2")),
+        ({"network": {"resolution": 100}}, ("resolution 100", "halved 5 times")),
+        ({"network": {"cut_skips": 5}}, ("cut_skips 5", "only 4 skip connections")),
+        ({"network": {"encoder": ()}}, ("at least one block",)),
+    ],
+    ids=str,
+)
+def test_values_out_of_their_bounds(changes: dict[str, Any], words: tuple[str, ...]) -> None:
+    refused(lambda: config.preset("fast", **changes), "configuration", *words)
+
+
+def test_unknown_presets() -> None:
+    refused(lambda: config.preset("slow"), "'slow'", "fast, reference")
+
+
+def test_parts_are_checked_on_their_own() -> None:
+    with pytest.raises(ValueError, match="cannot be halved"):
+        NetworkConfig(resolution=40, encoder=(8, 16, 32, 64), discriminator=(8,))
+
+
+def test_a_toml_file_lies_over_the_preset_that_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('preset = "reference"\nseed = 5\n[training]\nepochs = 3\n', encoding="utf-8")
+    made = config.load(path, seed=6, training={"batch_size": 8})
+    assert (made.preset, made.seed, made.training.epochs, made.training.batch_size) == ("reference", 6, 3, 8)
+    assert made.network == config.preset("reference").network
+    path.write_text("", encoding="utf-8")
+    assert config.load(path) == config.preset("fast")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"seed = \n", ("c.toml: not a readable TOML file", "line 1")),
+        (b"\xff\xfe", ("c.toml: not a readable TOML file",)),
+        (b'preset = "slow"', ("'slow'", "fast, reference")),
+        (b'preset = ["fast"]', ("['fast']", "fast, reference")),
+        (b'name = "plates"', ("configuration name", "Unexpected")),
+        (b'path = "plates"', ("configuration path", "Unexpected")),
+        (b"seed = -1", ("configuration seed", "-1")),
+        (b"seed = 'one'", ("configuration seed", "'one'")),
+    ],
+    ids=str,
+)
+def test_files_that_are_no_configuration(tmp_path: Path, text: bytes, words: tuple[str, ...]) -> None:
+    (tmp_path / "c.toml").write_bytes(text)
+    refused(lambda: config.load(tmp_path / "c.toml"), *words)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    refused(lambda: config.load(tmp_path / "no.toml"), "no.toml", "No such file")

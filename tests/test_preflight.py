@@ -1,0 +1,135 @@
+"""Before training every good photograph is looked at once, and a bad one costs only itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tiny
+from platewatch import images, plates, preflight
+from platewatch.errors import InputError
+from platewatch.images import Array
+from platewatch.preflight import GoodPlates
+
+CONFIG = tiny.settings()
+
+
+def save(path: Path, photo: Array) -> Path:
+    Image.fromarray(photo).save(path)
+    return path
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    return [save(tmp_path / f"{seed}.png", plates.render("good", seed, 128)[0]) for seed in range(9)]
+
+
+def read(paths: list[Path], min_images: int = 3) -> GoodPlates:
+    return preflight.read(paths, tiny.settings(min_images=min_images), tiny.silent)
+
+
+def test_photographs_are_prepared_as_for_the_verdict(paths: list[Path]) -> None:
+    found = read(paths)
+    assert found.paths == tuple(paths)
+    assert found.sizes == ((128, 128),) * 9
+    for path, photo, frame, sha256 in zip(paths, found.photos, found.frames, found.sha256, strict=True):
+        assert np.array_equal(photo, images.prepare(images.read(path), 96))
+        assert frame == images.frame(128, 128, 96)
+        assert sha256 == images.sha256(path.read_bytes())
+
+
+def test_mixed_sizes_and_kinds_become_one_array(tmp_path: Path, paths: list[Path]) -> None:
+    grey = save(tmp_path / "grey.png", plates.render("good", 20, 64)[0][:40, :, 0])
+    wide = save(tmp_path / "wide.jpg", plates.render("good", 21, 256)[0][:100])
+    found = read([*paths, grey, wide])
+    assert found.photos.shape == (11, 96, 96, 3)
+    assert found.sizes[-2:] == ((64, 40), (256, 100))
+    assert images.is_grey(found.photos[-2])
+
+
+def test_an_unreadable_photograph_costs_only_itself(tmp_path: Path, paths: list[Path]) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_text("no photograph")
+    found = read([*paths[:4], bad, *paths[4:], tmp_path / "gone.png"])
+    assert found.paths == tuple(paths)
+    assert [path for path, _ in found.failed] == [bad, tmp_path / "gone.png"]
+    assert "not a photograph" in found.failed[0][1]
+    assert "no such file" in found.failed[1][1]
+
+
+def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path, paths: list[Path]) -> None:
+    photo = images.read(paths[3])
+    copy, other = save(tmp_path / "copy.png", photo), save(tmp_path / "copy.bmp", photo)
+    found = read([*paths, copy, other])
+    assert found.paths == tuple(paths)
+    assert found.duplicates == ((copy, paths[3]), (other, paths[3]))
+
+
+def test_the_same_pixels_in_another_shape_are_no_duplicate(tmp_path: Path) -> None:
+    shapes = [(40, 40), (32, 50), (50, 32)]
+    found = read(
+        [save(tmp_path / f"{number}.png", np.full((*shape, 3), 9, np.uint8)) for number, shape in enumerate(shapes)]
+    )
+    assert len(found.paths) == 3
+
+
+def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: list[Path]) -> None:
+    bad = tmp_path / "bad.png"
+    bad.touch()
+    copy = save(tmp_path / "copy.png", images.read(paths[0]))
+    for given, words in (
+        (paths[:3], r"found 3 images, training needs at least 20; add photographs or pass --min-images 3"),
+        (paths[:2], r"found 2 images, training needs at least 20; add photographs"),
+        (
+            [*paths[:3], bad, copy],
+            r"found 3 images \(besides 1 unreadable and 1 duplicates\), training needs",
+        ),
+        ([bad], r"found 0 images \(besides 1 unreadable\)"),
+    ):
+        with pytest.raises(InputError, match=f"{tmp_path}: {words}") as caught:
+            read(given, 20)
+        assert "\n" not in str(caught.value)
+
+
+def test_progress_is_told_for_every_photograph(paths: list[Path]) -> None:
+    told: list[tuple[str, int, int]] = []
+    preflight.read(paths, CONFIG, lambda *each: told.append(each))
+    assert told == [("reading photographs", done, 9) for done in range(1, 10)]
+
+
+def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: list[Path]) -> None:
+    first = images.read(paths[0]).astype(int)
+    noise = np.random.default_rng(0).integers(-3, 4, first.shape)
+    near = save(tmp_path / "near.png", np.clip(first + noise, 0, 255).astype(np.uint8))
+    nearer = save(tmp_path / "nearer.png", np.clip(first + noise + 1, 0, 255).astype(np.uint8))
+    found = preflight.look(read([*paths, near, nearer]), CONFIG)
+    assert found.near_duplicates[:2] == ((paths[0], near), (paths[0], nearer))
+    assert found.groups[0] == found.groups[9] == found.groups[10]
+    assert len(set(found.groups)) == 9
+
+
+def test_groups_join_pairs_that_meet() -> None:
+    assert preflight._groups(6, [(0, 1), (2, 3), (1, 3)]) == (0, 0, 0, 0, 4, 5)
+    assert preflight._groups(3, []) == (0, 1, 2)
+
+
+def test_a_rusty_plate_among_the_good_ones_is_odd(tmp_path: Path, paths: list[Path]) -> None:
+    rust = save(tmp_path / "rust.png", plates.render("total_rust", 3, 128)[0])
+    more = [save(tmp_path / f"m{seed}.png", plates.render("good", 30 + seed, 128)[0]) for seed in range(9)]
+    odd = dict(preflight.look(read([*paths, *more, rust]), CONFIG).odd)
+    assert odd[rust].startswith("colour unlike the other good plates (")
+    assert len(odd) <= 4
+
+
+def test_too_few_plates_to_tell_odd_ones(paths: list[Path]) -> None:
+    assert preflight.look(read(paths[:4]), CONFIG).odd == ()
+
+
+def test_what_lies_ahead_is_counted(paths: list[Path]) -> None:
+    found = preflight.look(
+        read(paths), tiny.settings(training={"epochs": 40, "batch_size": 4}, calibration={"folds": 3})
+    )
+    assert found.floor == 1 / 10
+    assert found.steps == pytest.approx(40 * (9 + 2 * 9) / 4)
+    assert len(found.plates.conditions()) == 9

@@ -1,0 +1,54 @@
+"""On the real plates, where they are at hand: phase one alone, with limits from good plates that it did not see."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from platewatch import calibration, dataset, gates, images, surface
+from platewatch.images import Array
+from platewatch.surface import Surface
+
+DATA = Path(os.environ.get("PLATEWATCH_DATA", Path(__file__).parents[2] / "shared" / "data")) / "metal_plate"
+SIZE = 128  # half the default: a quarter of the time
+
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason=f"no real plates at {DATA}; set PLATEWATCH_DATA to the folder that holds metal_plate"
+)
+
+
+def score(fitted: Surface, photo: Array) -> float:
+    frame = images.frame(photo.shape[1], photo.shape[0], SIZE)
+    return fitted.inspect(images.prepare(photo, SIZE), frame.inside(SIZE)).score
+
+
+def test_phase_one_tells_good_plates_from_bad_ones_with_limits_from_good_ones_alone() -> None:
+    train = [images.read(path) for path in dataset.training(DATA)]
+    prepared = np.stack([images.prepare(photo, SIZE) for photo in train])
+    held_out: dict[int, float] = {}
+    for fold in calibration.folds(range(len(train)), 3, seed=0):
+        fitted = surface.fit(np.delete(prepared, fold, axis=0), seed=0)
+        held_out |= {int(plate): score(fitted, train[plate]) for plate in fold}
+    threshold = calibration.limit([held_out[plate] for plate in range(len(train))], 0.005)
+
+    final = surface.fit(prepared, seed=0)
+    samples = dataset.test(DATA)
+    scores = np.array([score(final, images.read(sample.path)) for sample in samples])
+    bad = np.array([sample.label == dataset.ANOMALOUS for sample in samples])
+    assert roc_auc_score(bad, scores) >= 0.99
+    assert (scores[~bad] > threshold).sum() <= 1
+    assert (scores[bad] <= threshold).sum() <= 2
+
+
+def test_every_real_plate_can_be_judged() -> None:
+    def conditions(photo: Array) -> gates.Conditions:
+        prepared = images.prepare(photo, SIZE)
+        return gates.measure(images.frame(photo.shape[1], photo.shape[0], SIZE).cut(prepared))
+
+    limits = gates.limits([conditions(images.read(path)) for path in dataset.training(DATA)])
+    refused = {
+        sample.path.name: gates.judgeable(conditions(images.read(sample.path)), limits) for sample in dataset.test(DATA)
+    }
+    assert {name: why for name, why in refused.items() if why} == {}

@@ -1,0 +1,133 @@
+"""Phase one tells rust and scratches from good plates, by cells of good plates alone."""
+
+import numpy as np
+import pytest
+
+from platewatch import forge, images, plates, surface
+from platewatch.images import Array
+from platewatch.surface import Surface
+
+SIZE = 128
+ALL = np.ones((SIZE, SIZE), bool)
+
+
+def rendered(kind: str, count: int, first: int = 0) -> Array:
+    return np.stack([plates.render(kind, seed, SIZE)[0] for seed in range(first, first + count)])
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Surface:
+    return surface.fit(rendered("good", 20), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["major_rust", "total_rust"])
+def test_rust_scores_above_every_good_plate_and_is_colour(fitted: Surface, kind: str) -> None:
+    good = [fitted.inspect(photo, ALL).score for photo in rendered("good", 8, 100)]
+    for photo in rendered(kind, 5):
+        seen = fitted.inspect(photo, ALL)
+        assert seen.score > max(good)
+        assert seen.score == pytest.approx(max(surface.pool(seen.colour_map), surface.pool(seen.line_map)))
+        assert surface.pool(seen.colour_map) > 1
+
+
+def test_a_scratch_is_a_line_where_it_lies(fitted: Surface) -> None:
+    photo = rendered("good", 1, 200)[0]
+    scratched, mask = forge.scratch(photo, np.random.default_rng(0), width_px=3, length_px=60, contrast=0.5)
+    before, after = fitted.inspect(photo, ALL), fitted.inspect(scratched, ALL)
+    assert surface.pool(after.line_map) > 1.1 * surface.pool(before.line_map)
+    gain = after.anomaly_map - before.anomaly_map
+    assert gain[mask].mean() > 5 * max(0.01, gain[~mask].mean())
+
+
+def test_good_plates_score_about_one_at_most(fitted: Surface) -> None:
+    scores = [fitted.inspect(photo, ALL).score for photo in rendered("good", 20, 100)]
+    assert np.median(scores) < 1
+    assert max(scores) < 1.6
+
+
+def test_padding_counts_for_nothing(fitted: Surface) -> None:
+    inside = ALL.copy()
+    inside[:, 64:] = False
+    photo = rendered("total_rust", 1)[0]
+    seen = fitted.inspect(photo, inside)
+    assert not seen.anomaly_map[:, 64:].any()
+    assert seen.anomaly_map[:, :64].any()
+    assert not fitted.inspect(photo, ~ALL).score
+
+
+def test_the_same_seed_gives_the_same_banks_another_seed_others() -> None:
+    photos = rendered("good", 6)
+    one, two, other = (surface.fit(photos, seed).arrays() for seed in (0, 0, 1))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert not np.array_equal(one["colour_bank"], other["colour_bank"])
+
+
+def test_arrays_are_plain_and_give_the_same_surface_back(fitted: Surface) -> None:
+    arrays = fitted.arrays()
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+    photo = rendered("scratches", 1)[0]
+    again = Surface.from_arrays(arrays).inspect(photo, ALL)
+    assert again.score == pytest.approx(fitted.inspect(photo, ALL).score, rel=1e-6)
+    del arrays["line_bank"]
+    with pytest.raises(KeyError):
+        Surface.from_arrays(arrays)
+
+
+def test_grey_photographs_have_no_invented_colour() -> None:
+    grey = np.repeat(rendered("good", 1)[0][..., 1:2], 3, axis=2)
+    colour, _ = surface.describe(grey)
+    assert np.abs(colour[..., [1, 2, 4, 5]]).max() < 0.2  # a, b and their spread, of ±128: rounding
+
+
+def test_phase_one_works_on_grey_photographs() -> None:
+    def grey(kind: str, count: int, first: int = 0) -> Array:
+        return np.repeat(rendered(kind, count, first)[..., 1:2], 3, axis=3)
+
+    fitted = surface.fit(grey("good", 12), seed=0)
+    good = [fitted.inspect(photo, ALL).score for photo in grey("good", 6, 100)]
+    assert min(fitted.inspect(photo, ALL).score for photo in grey("total_rust", 6)) > np.median(good)
+
+
+def test_what_a_photograph_shows_elsewhere_does_not_change_a_cell() -> None:
+    """Invariant 2: nothing is scaled by the photograph's own extremes."""
+    photo = rendered("good", 1)[0]
+    beside = photo.copy()
+    beside[:16, :16], beside[16:32, :16] = 255, 0
+    for before, after in zip(surface.describe(photo), surface.describe(beside), strict=True):
+        assert np.array_equal(before[9:, 9:], after[9:, 9:])
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_very_few_plates_are_enough_to_fit(count: int) -> None:
+    fitted = surface.fit(rendered("good", count), seed=0)
+    assert np.isfinite(fitted.inspect(rendered("good", 1, 50)[0], ALL).score)
+
+
+def test_plates_that_are_all_alike_give_a_finite_score() -> None:
+    photos = np.stack([images.prepare(rendered("good", 1)[0], SIZE)] * 4)
+    fitted = surface.fit(photos, seed=0)
+    seen = fitted.inspect(rendered("good", 1, 50)[0], ALL)
+    assert np.isfinite(seen.score)
+    assert np.isfinite(seen.anomaly_map).all()
+
+
+def test_distances_equal_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    cells, bank = rng.normal(50, 1, (5, 5, 6)).astype(np.float32), rng.normal(50, 1, (40, 6)).astype(np.float32)
+    expected = np.linalg.norm(cells[:, :, None].astype(np.float64) - bank, axis=3).min(axis=2)
+    assert surface._nearest(cells, bank) == pytest.approx(expected, rel=1e-3)
+
+
+def test_pooling_takes_the_mean_of_the_largest_places() -> None:
+    values = np.random.default_rng(0).permutation(np.arange(100.0))
+    assert surface.pool(values.reshape(10, 10), 0.05) == pytest.approx(np.mean([95, 96, 97, 98, 99]))
+    assert surface.pool(values.reshape(10, 10), 1e-9) == 99
+    assert surface.pool(values.reshape(10, 10), 1) == pytest.approx(49.5)
+
+
+def test_the_highest_expected_score_does_not_follow_one_odd_plate() -> None:
+    scores = np.exp(np.random.default_rng(0).normal(0, 0.1, 50))
+    odd = scores.copy()
+    odd[0] = 1e6
+    assert surface.expected_highest(scores) == pytest.approx(np.exp(0.3), rel=0.1)
+    assert surface.expected_highest(odd) == pytest.approx(surface.expected_highest(scores), rel=0.05)

@@ -1,0 +1,194 @@
+"""One tiny model for the whole suite: synthetic plates, two epochs, three small networks, with spies on the way."""
+
+import fcntl
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from platewatch import config, dataset, export, fit, inspector, plates, preflight, runtime, surface, train
+from platewatch.config import Config
+from platewatch.images import Array
+from platewatch.network import Scorer
+
+TEST = {"good": 3, "major_rust": 1, "scratches": 1, "total_rust": 1}
+GOOD = 10
+
+
+def settings(**changes: Any) -> Config:
+    """The configuration of the tiny model."""
+    values: dict[str, Any] = {
+        "image_size": 96,
+        "min_images": 8,
+        "network": {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
+        "training": {"epochs": 2},
+        "calibration": {"folds": 2},
+    }
+    return config.preset("fast", **(values | changes))
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def render(data: Path) -> None:
+    plates.render_set(data, good=GOOD, test=TEST, size=128, seed=1)
+
+
+def learn(
+    data: Path, out: Path, *, resume: bool = False, progress: preflight.Progress = silent, **changes: Any
+) -> None:
+    """What `platewatch train` does."""
+    chosen = settings(**changes)
+    found = preflight.look(preflight.read(dataset.training(data), chosen, progress), chosen)
+    fit.fit(found, chosen, out, resume=resume, progress=progress)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below the folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def shared(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A folder that one of pytest's workers builds and all of them read."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = factory.mktemp(name)
+        build(folder)
+        return folder
+    folder = factory.getbasetemp().parent / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "built").exists():
+            folder.mkdir()
+            build(folder)
+            (folder / "built").touch()
+    return folder
+
+
+def trace_once(graphs: Path, patch: pytest.MonkeyPatch) -> None:
+    """Keep every exported graph by the hash of its weights: tracing takes seconds, and the same weights give the same
+    bytes (test_export.py holds that)."""
+    graphs.mkdir(exist_ok=True)
+    trace = export._graph
+
+    def traced(scorer: Scorer, image_size: int) -> bytes:
+        digest = hashlib.sha256(repr((image_size, scorer.resolution, scorer.pooled_places)).encode())
+        state: dict[str, Tensor] = scorer.state_dict()
+        for name, tensor in state.items():
+            digest.update(name.encode() + tensor.numpy().tobytes())
+        kept = graphs / digest.hexdigest()
+        if not kept.exists():
+            graph = trace(scorer, image_size)
+            partial = kept.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(graph)
+            partial.replace(kept)
+        return kept.read_bytes()
+
+    patch.setattr(export, "_graph", traced)
+
+
+class Spy:
+    """Who saw which plates: photographs are known by the SHA-256 of their prepared pixels."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.scored: list[dict[str, Any]] = []
+        """One for each plate scored out of fold: the plate, and what its surface and network were fitted to."""
+        self._seen_by: dict[int, list[str]] = {}  # by the id of a Surface, Trained or Network
+        self._by_path: dict[str, list[str]] = {}
+        self._alive: list[object] = []  # ids stay unique while the objects live
+        self._follow(patch)
+
+    def _follow(self, patch: pytest.MonkeyPatch) -> None:
+        fit_surface, fit_network, write, network, measure = (
+            surface.fit,
+            train.fit_network,
+            export.export,
+            runtime.Network,
+            inspector.measure,
+        )
+
+        def spied_surface(photos: Array, seed: int) -> Any:
+            return self._note(fit_surface(photos, seed), _hashes(photos))
+
+        def spied_training(photos: Array, *rest: Any, **options: Any) -> Any:
+            return self._note(fit_network(photos, *rest, **options), _hashes(photos))
+
+        def spied_export(trained: Any, chosen: Config, path: Path, photos: Array) -> Any:
+            self._by_path[str(path)] = self._seen_by[id(trained)]
+            return write(trained, chosen, path, photos)
+
+        def spied_network(path: Path) -> Any:
+            return self._note(network(path), self._by_path[str(path)])
+
+        def spied_measure(fitted: Any, scorer: Any, photo: Array, frame: Any) -> Any:
+            plate = _hashes(photo[None])[0]
+            self.scored.append(
+                {"plate": plate, "surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
+            )
+            return measure(fitted, scorer, photo, frame)
+
+        patch.setattr("platewatch.surface.fit", spied_surface)
+        patch.setattr("platewatch.fit.fit_network", spied_training)
+        patch.setattr("platewatch.export.export", spied_export)
+        patch.setattr("platewatch.fit.Network", spied_network)
+        patch.setattr("platewatch.inspector.measure", spied_measure)
+
+    def _note(self, made: Any, plates: list[str]) -> Any:
+        self._alive.append(made)
+        self._seen_by[id(made)] = plates
+        return made
+
+
+def _hashes(photos: Array) -> list[str]:
+    return [hashlib.sha256(photo.tobytes()).hexdigest() for photo in photos]
+
+
+class Watch:
+    """Records every file and folder that is opened below one folder while `on` is true."""
+
+    def __init__(self, folder: Path) -> None:
+        self.on, self.touched = True, list[str]()
+        self._folder = str(folder)
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, details: tuple[Any, ...]) -> None:
+        if self.on and event in ("open", "os.listdir", "os.scandir") and details and isinstance(details[0], str | Path):
+            path = str(details[0])
+            if path.startswith(self._folder):
+                self.touched.append(path)
+
+
+def build_first(folder: Path) -> None:
+    """`data`, `model`, and in touched.json every path below `data` that learning opened."""
+    render(folder / "data")
+    watch = Watch(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        trace_once(folder / "graphs", patch)
+        learn(folder / "data", folder / "model")
+    watch.on = False
+    (folder / "touched.json").write_text(json.dumps(watch.touched))
+
+
+def build_second(folder: Path, first: Path) -> None:
+    """The same model once more, interrupted and resumed, in `model`; in spied.json who was scored by what."""
+
+    def interrupt(stage: str, done: int, _total: int) -> None:
+        if stage == "training networks" and done >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        trace_once(first / "graphs", patch)
+        patch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            learn(first / "data", folder / "model", progress=interrupt)
+        left = {"model": (folder / "model").exists(), "names": [path.name for path in folder.iterdir()]}
+        left["checkpoints"] = [path.name for path in fit.checkpoint_folder(folder / "model").iterdir()]
+        spy = Spy(patch)
+        learn(first / "data", folder / "model", resume=True)
+    (folder / "spied.json").write_text(json.dumps({"left": left, "scored": spy.scored}))
