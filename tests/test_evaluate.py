@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # comes without types
+import jsonschema
 import numpy as np
 import pytest
 from PIL import Image

@@ -31,5 +31,5 @@ class ModelError(PlatewatchError):
     """A model folder is damaged, incomplete, altered or too new."""
 
 
-class RuntimeUnavailable(PlatewatchError):
+class RuntimeUnavailable(PlatewatchError):  # noqa: N818 - the house has named it
     """A part that is needed is not installed."""

@@ -7,14 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from platewatch import gates, images, surface
+from platewatch import classical, gates, images, odd
 from platewatch.config import Config
 from platewatch.errors import InputError
 from platewatch.gates import Conditions
 from platewatch.images import Array, Frame
 
 _NEAR = 2.0  # of 255: mean difference of two thumbnails below which they show the same plate in the same place
-_ODD = 1.0  # phase one's score that is the highest expected of a good plate
+_ENOUGH = 6  # plates from which on one can be called odd
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done and how much there is."""
@@ -51,7 +51,7 @@ class Preflight:
     """For each plate the number of its group; near duplicates share one."""
     near_duplicates: tuple[tuple[Path, Path], ...]
     odd: tuple[tuple[Path, str], ...]
-    """Good plates unlike the others, with the reason: to look at, not removed."""
+    """The oddest good plates with the reason: to look at, not removed."""
     steps: int
     """Training steps of phase two, folds included."""
     floor: float
@@ -96,7 +96,7 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
         plates=plates,
         groups=_groups(count, near),
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
-        odd=_odd(plates, config),
+        odd=_odd(plates, config.seed),
         steps=round(batches * (count + count * (folds - 1))),
         floor=1 / (count + 1),
     )
@@ -128,20 +128,12 @@ def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(group)
 
 
-def _odd(plates: GoodPlates, config: Config) -> tuple[tuple[Path, str], ...]:
-    """Plates that phase one, fitted to the others, finds unlike them; fewer than 6 plates are too few to tell."""
-    count = len(plates.paths)
-    if count < 6:
+def _odd(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
+    """The oddest plates with their reasons; fewer than 6 plates are too few to tell."""
+    if len(plates.paths) < _ENOUGH:
         return ()
-    found = []
-    order = np.random.default_rng(config.seed).permutation(count)
-    for fold in range(3):
-        held_out = order[fold::3]
-        fitted = surface.fit(np.delete(plates.photos, held_out, axis=0), config.seed)
-        for plate in held_out:
-            seen = fitted.inspect(plates.photos[plate], plates.frames[plate].inside(config.image_size))
-            if seen.score > _ODD:
-                colour, line = surface.pool(seen.colour_map), surface.pool(seen.line_map)
-                kind = "colour" if colour > line else "lines"
-                found.append((int(plate), f"{kind} unlike the other good plates ({seen.score:.2f} × what is expected)"))
-    return tuple((plates.paths[plate], why) for plate, why in sorted(found))
+    pairs = list(zip(plates.photos, plates.frames, strict=True))
+    inside = np.stack([frame.inside(len(photo)) for photo, frame in pairs])
+    described = [classical.describe(photo, frame) for photo, frame in pairs]
+    found, _ = odd.find(plates.paths, plates.photos, inside, described, seed)
+    return tuple((Path(each.path), "; ".join(each.reasons)) for each in found)

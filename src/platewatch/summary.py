@@ -1,18 +1,20 @@
 """Preflight, model and verification as tables for the terminal."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from platewatch.config import Config
-from platewatch.model import Manifest
-from platewatch.preflight import Preflight
-from platewatch.verify import Verification
+if TYPE_CHECKING:  # `verify` shows its table where training's libraries are not installed
+    from platewatch.config import Config
+    from platewatch.model import Manifest
+    from platewatch.preflight import Preflight
+    from platewatch.verify import Verification
 
 _SHOWN = 8  # names in a list before it is cut
 
 
-def preflight(found: Preflight, config: Config) -> tuple[Table, ...]:
+def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     """What was found among the good photographs, and what training on them will take and can promise."""
     plates, asked = found.plates, config.calibration.false_alarm_rate
     table = _sheet("Preflight")
@@ -35,7 +37,7 @@ def preflight(found: Preflight, config: Config) -> tuple[Table, ...]:
     return (table,)
 
 
-def model(manifest: Manifest) -> tuple[Table, ...]:
+def model(manifest: "Manifest") -> tuple[Table, ...]:
     """The finished model: its limits and its promise."""
     promise, decision = manifest.promise, manifest.decision
     table = _sheet(f"Model {manifest.model_id}")
@@ -50,7 +52,7 @@ def model(manifest: Manifest) -> tuple[Table, ...]:
     return (table,)
 
 
-def verification(found: Verification) -> tuple[Table, ...]:
+def verification(found: "Verification") -> tuple[Table, ...]:
     """What `verify` checked and computed again."""
     table = _sheet(f"Model {found.model_id}")
     table.add_row("files with the right SHA-256", str(found.files))
