@@ -65,7 +65,7 @@ def test_one_odd_plate_does_not_move_the_limit(seed: int, count: int, worse: flo
     assert calibration.limit(odd, 0.01) < 1.5 * calibration.limit(scores, 0.01)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 1000))
 def test_the_limit_costs_about_the_rate_it_was_asked_for(seed: int) -> None:
     rng = np.random.default_rng(seed)

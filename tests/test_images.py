@@ -202,7 +202,8 @@ def test_floating_point_and_32_bits_are_refused_by_name() -> None:
     refused(encoded(np.full((40, 50), 7, np.int32), "TIFF"), "32 bits", "expected 8 or 16")
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=150)
 @given(st.sampled_from(["PNG", "JPEG", "TIFF", "BMP", "WEBP"]), st.data())
 def test_damaged_bytes_give_a_photograph_or_one_line(file_format: str, data: st.DataObject) -> None:
     spoilt = bytearray(encoded(COLOUR, file_format))
@@ -283,7 +284,7 @@ def test_a_frame_lies_within_the_square_with_its_aspect(width: int, height: int,
     assert frame.inside(size).sum() == frame.width * frame.height
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(32, 400), st.integers(32, 400), st.sampled_from([64, 96, 256]))
 def test_prepare_crops_nothing_and_repeats_the_border(width: int, height: int, size: int) -> None:
     """Each corner of the photograph has a colour of its own and is found again in the same corner of the frame."""

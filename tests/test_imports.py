@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def module_names() -> list[str]:
     return sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
 
 
+@cache
 def imports(name: str) -> set[str]:
     """Dotted names that a module imports anywhere, lazily too, but not for types alone."""
     return set(_walk(ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8"))))
@@ -135,9 +137,10 @@ def test_the_public_names_load_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-def calls(name: str) -> Iterator[ast.Call]:
+@cache
+def calls(name: str) -> list[ast.Call]:
     tree = ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8"))
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 @pytest.mark.parametrize("name", module_names())

@@ -7,7 +7,7 @@ from platewatch import forge, images, plates, surface
 from platewatch.images import Array
 from platewatch.surface import Surface
 
-SIZE = 128
+SIZE = 96
 ALL = np.ones((SIZE, SIZE), bool)
 
 
@@ -17,7 +17,7 @@ def rendered(kind: str, count: int, first: int = 0) -> Array:
 
 @pytest.fixture(scope="module")
 def fitted() -> Surface:
-    return surface.fit(rendered("good", 20), seed=0)
+    return surface.fit(rendered("good", 16), seed=0)
 
 
 @pytest.mark.parametrize("kind", ["major_rust", "total_rust"])
@@ -40,18 +40,18 @@ def test_a_scratch_is_a_line_where_it_lies(fitted: Surface) -> None:
 
 
 def test_good_plates_score_about_one_at_most(fitted: Surface) -> None:
-    scores = [fitted.inspect(photo, ALL).score for photo in rendered("good", 20, 100)]
+    scores = [fitted.inspect(photo, ALL).score for photo in rendered("good", 12, 100)]
     assert np.median(scores) < 1
     assert max(scores) < 1.6
 
 
 def test_padding_counts_for_nothing(fitted: Surface) -> None:
     inside = ALL.copy()
-    inside[:, 64:] = False
+    inside[:, 48:] = False
     photo = rendered("total_rust", 1)[0]
     seen = fitted.inspect(photo, inside)
-    assert not seen.anomaly_map[:, 64:].any()
-    assert seen.anomaly_map[:, :64].any()
+    assert not seen.anomaly_map[:, 48:].any()
+    assert seen.anomaly_map[:, :48].any()
     assert not fitted.inspect(photo, ~ALL).score
 
 

@@ -92,6 +92,8 @@ def read(source: Path | bytes, name: str | None = None) -> Array:
     data = load(source) if isinstance(source, Path) else source
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong is raised below, or does no harm
+            warnings.simplefilter("ignore")  # Pillow remarks on odd metadata; what matters is raised
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_size(image.width, image.height, where)

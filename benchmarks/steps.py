@@ -1,0 +1,38 @@
+"""Seconds per training step of both presets, in turn within one run; medians, and their ratio.
+
+python benchmarks/steps.py --steps 5
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import numpy as np
+
+from platewatch import config, plates
+from platewatch.train import fit_network
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=5, help="steps of each preset after one to warm up")
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    medians = {name: statistics.median(_steps(name, asked.steps, asked.threads)) for name in ("reference", "fast")}
+    found = {"threads": asked.threads, "seconds_per_step": medians, "ratio": medians["reference"] / medians["fast"]}
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+
+
+def _steps(name: str, count: int, threads: int) -> list[float]:
+    settings = config.preset(name, training={"epochs": 1})
+    batch = settings.training.batch_size
+    photos = np.stack([plates.render("good", seed, settings.image_size)[0] for seed in range(batch * (count + 1))])
+    ended: list[float] = []
+    fit_network(photos, settings, seed=0, threads=threads, on_step=lambda: ended.append(time.process_time()))
+    return [later - earlier for earlier, later in zip(ended, ended[1:], strict=False)]
+
+
+if __name__ == "__main__":
+    main()
