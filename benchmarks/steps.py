@@ -8,6 +8,7 @@ import json
 import statistics
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def _steps(name: str, count: int, threads: int) -> list[float]:
     photos = np.stack([plates.render("good", seed, settings.image_size)[0] for seed in range(batch * (count + 1))])
     ended: list[float] = []
     fit_network(photos, settings, seed=0, threads=threads, on_step=lambda: ended.append(time.process_time()))
-    return [later - earlier for earlier, later in zip(ended, ended[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(ended)]
 
 
 if __name__ == "__main__":
