@@ -13,7 +13,8 @@ from platewatch.errors import InputError
 from platewatch.gates import Conditions
 from platewatch.images import Array, Frame
 
-_NEAR = 2.0  # of 255: mean difference of two thumbnails below which they show the same plate in the same place
+_NEAR = 2.0  # of 255: mean difference of two thumbnails below which they show the same plate in the same place …
+_NEARER = 0.25  # … and below this share of the median of all pairs: in a jig every two plates look nearly alike
 _ENOUGH = 6  # plates from which on one can be called odd
 
 Progress = Callable[[str, int, int], None]
@@ -112,11 +113,9 @@ def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int
 def _near_duplicates(photos: Array) -> list[tuple[int, int]]:
     thumbs = np.stack([cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA) for photo in photos])
     flat = thumbs.reshape(len(photos), -1).astype(np.int16)
-    pairs = []
-    for one in range(len(photos) - 1):
-        distance = np.abs(flat[one + 1 :] - flat[one]).mean(axis=1)
-        pairs += [(one, one + 1 + int(other)) for other in np.flatnonzero(distance < _NEAR)]
-    return pairs
+    rows = [np.abs(flat[one + 1 :] - flat[one]).mean(axis=1) for one in range(len(photos) - 1)]
+    limit = min(_NEAR, _NEARER * float(np.median(np.concatenate(rows))))
+    return [(one, one + 1 + int(other)) for one, row in enumerate(rows) for other in np.flatnonzero(row < limit)]
 
 
 def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
