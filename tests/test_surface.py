@@ -66,11 +66,11 @@ def test_arrays_are_plain_and_give_the_same_surface_back(fitted: Surface) -> Non
     arrays = fitted.arrays()
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
     photo = rendered("scratches", 1)[0]
-    again = Surface.from_arrays(arrays).inspect(photo, ALL)
+    again = Surface.from_arrays(arrays, fitted.settings).inspect(photo, ALL)
     assert again.score == pytest.approx(fitted.inspect(photo, ALL).score, rel=1e-6)
     del arrays["line_bank"]
     with pytest.raises(KeyError):
-        Surface.from_arrays(arrays)
+        Surface.from_arrays(arrays, fitted.settings)
 
 
 def test_grey_photographs_have_no_invented_colour() -> None:

@@ -151,7 +151,7 @@ def defect(box: tuple[int, int, int, int], colour: float = 0.9) -> Defect:
             Verdict.REJECT,
             0.02,
             (defect((0, 0, 10, 10)),),
-            "worse than all 49 good plates: mostly colour in 1 place upper left, 1.0% of the picture",
+            "worse than all 49 good plates: mostly colour or brightness in 1 place upper left, 1.0% of the picture",
         ),
         (
             Verdict.REVIEW,
@@ -173,3 +173,8 @@ def test_the_reason_says_how_bad_what_and_where(
     decided: Verdict, p: float, found: tuple[Defect, ...], expected: str
 ) -> None:
     assert verdict.reason(decided, p, 49, found, (100, 100)) == expected
+
+
+def test_a_score_that_is_no_number_is_rejected() -> None:
+    decision = Decision(alpha=0.5, network_unit=1, network_map_unit=1, review=1, threshold=2)
+    assert decision.verdict(decision.score(0.5, float("nan"), 0.1)) is Verdict.REJECT

@@ -113,8 +113,8 @@ class Spy:
             inspector.measure,
         )
 
-        def spied_surface(photos: Array, seed: int) -> Any:
-            return self._note(fit_surface(photos, seed), _hashes(photos))
+        def spied_surface(photos: Array, *rest: Any) -> Any:
+            return self._note(fit_surface(photos, *rest), _hashes(photos))
 
         def spied_training(photos: Array, *rest: Any, **options: Any) -> Any:
             return self._note(fit_network(photos, *rest, **options), _hashes(photos))

@@ -17,9 +17,40 @@ from platewatch.errors import InputError
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Channels = tuple[Count, ...]
+Length = Annotated[float, Field(gt=0, le=64)]
 Preset = Literal["fast", "reference"]
 
 STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=STRICT)
+class SurfaceConfig:
+    """Phase one: what of a cell is compared, with how many good cells; lengths in px of the prepared photograph."""
+
+    cell: Annotated[int, Field(ge=2, le=32)] = 8
+    """Side of a cell."""
+    window: Annotated[float, Field(gt=0, le=32)] = 2.5
+    """A cell looks this far around itself (standard deviation of a Gaussian)."""
+    bands: tuple[Length, ...] = (0.7, 1.4, 2.8, 5.6)
+    """Widths between which detail is measured, an octave apart."""
+    directions: tuple[Length, ...] = (1.0, 2.0)
+    """Blurs before the gradients whose main direction is measured."""
+    lightness: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """Weight of lightness beside colour: a lamp changes it first."""
+    faintest: Annotated[float, Field(gt=0, le=10)] = 0.3
+    """Detail below this, in L of 0 to 100, is the camera's noise."""
+    relit: Annotated[int, Field(ge=0, le=10)] = 2
+    """Copies of each good plate in other light that the banks hold beside the plate itself."""
+    light: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """A copy is brighter or darker by up to this share,"""
+    tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
+    bank: Count = 16384
+    """Cells kept in each bank."""
+    smooth: Annotated[float, Field(gt=0, le=32)] = 3.0
+    """Blur of the finished map."""
+    pool_share: Share = 0.002
+    """The score is the mean over this share of the map's largest places: small defects count too."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -103,6 +134,7 @@ class Config:
     """Side S in px of the prepared photograph."""
     min_images: Annotated[int, Field(ge=3)] = 20
     """Fewer good photographs than this are refused."""
+    surface: SurfaceConfig = SurfaceConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     score: ScoreConfig = ScoreConfig()

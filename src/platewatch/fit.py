@@ -143,7 +143,7 @@ def _score_out_of_fold(
     rng = np.random.default_rng(config.seed)
     with tempfile.TemporaryDirectory() as folder:
         for number, (fold, trained) in enumerate(zip(held_out, networks, strict=True)):
-            fitted = surface.fit(np.delete(plates.photos, fold, axis=0), config.seed)
+            fitted = surface.fit(np.delete(plates.photos, fold, axis=0), config.seed, config.surface)
             path = Path(folder) / f"fold-{number}.onnx"
             export.export(trained, config, path, plates.photos[fold[:_PARITY]])
             network = Network(path)
@@ -171,7 +171,7 @@ def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
 
 
 def _write(folder: Path, plates: GoodPlates, trained: Trained, raw: OutOfFold, config: Config) -> Manifest:
-    fitted = surface.fit(plates.photos, config.seed)
+    fitted = surface.fit(plates.photos, config.seed, config.surface)
     np.savez(folder / model.SURFACE, allow_pickle=False, **fitted.arrays())
     export.export(trained, config, folder / model.NETWORK, plates.photos[:_PARITY])
     network = Network(folder / model.NETWORK)

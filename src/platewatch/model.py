@@ -120,7 +120,7 @@ def load(folder: Path) -> tuple[Manifest, Surface]:
             raise ModelError(f"{folder / name}: altered since it was written (SHA-256 differs); restore or train anew")
     try:
         with np.load(folder / SURFACE, allow_pickle=False) as arrays:
-            return manifest, Surface.from_arrays(dict(arrays))
+            return manifest, Surface.from_arrays(dict(arrays), manifest.config.surface)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder / SURFACE}: cannot be read ({error}); restore the file or train anew") from error
 

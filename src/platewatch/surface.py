@@ -6,23 +6,17 @@ that good plates set themselves, is its anomaly. Fits in seconds, needs NumPy an
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from platewatch.config import SurfaceConfig
 from platewatch.images import Array
 
-CELL = 8  # px: a cell's side in the prepared photograph
-_WINDOW = 2.5  # px: a cell looks this far around itself (standard deviation of a Gaussian)
-_BANDS = (0.7, 1.4, 2.8, 5.6)  # px: widths between which detail is measured, an octave apart
-_DIRECTIONS = (1.0, 2.0)  # px: blur before the gradients whose main direction is measured
-_LIGHTNESS = 0.6  # lightness weighs less than colour: a lamp changes it first
-_FAINTEST = 0.3  # in L of 0..100: detail below this is the camera's noise
-_BANK = 12288  # cells kept in each bank
+DEFAULT = SurfaceConfig()
+
 _INNER_FOLDS = 3
-_SMOOTH = 3.0  # px: blur of the finished map
-POOL_SHARE = 0.002  # the score is the mean over this share of the map's largest places: small defects count too
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,7 @@ class SurfaceResult:
 class Surface:
     """The banks of good cells, each (M, features) float32, and the distance in each that counts as 1."""
 
+    settings: SurfaceConfig
     colour_bank: Array
     line_bank: Array
     colour_unit: float
@@ -54,45 +49,55 @@ class Surface:
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
         """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
-        colour, line = describe(photo)
-        maps = (
-            _to_map(_nearest(colour, self.colour_bank) / self.colour_unit, photo.shape[0]),
-            _to_map(_nearest(line, self.line_bank) / self.line_unit, photo.shape[0]),
+        colour, line = describe(photo, self.settings)
+        distances = (
+            _nearest(colour, self.colour_bank) / self.colour_unit,
+            _nearest(line, self.line_bank) / self.line_unit,
         )
-        colour_map, line_map = (np.where(inside, each, np.float32(0)) for each in maps)
-        return SurfaceResult(max(pool(colour_map), pool(line_map)), colour_map, line_map)
+        colour_map, line_map = (
+            np.where(inside, _to_map(each, photo.shape[0], self.settings), np.float32(0)) for each in distances
+        )
+        share = self.settings.pool_share
+        return SurfaceResult(max(pool(colour_map, share), pool(line_map, share)), colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
-        """Everything as named arrays, for an npz without objects; `from_arrays` is the inverse."""
-        return {name: np.asarray(value, dtype=np.float32) for name, value in asdict(self).items()}
+        """All but the settings as named float32 arrays, for an npz without objects; `from_arrays` is the inverse."""
+        banks = {"colour_bank": self.colour_bank, "line_bank": self.line_bank}
+        units = {"colour_unit": self.colour_unit, "line_unit": self.line_unit}
+        return {name: np.asarray(value, dtype=np.float32) for name, value in {**banks, **units}.items()}
 
     @staticmethod
-    def from_arrays(arrays: dict[str, Array]) -> "Surface":
+    def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
         """The Surface that `arrays` gave; raises KeyError when one is missing."""
         units = float(arrays["colour_unit"]), float(arrays["line_unit"])
-        return Surface(arrays["colour_bank"], arrays["line_bank"], *units)
+        return Surface(settings, arrays["colour_bank"], arrays["line_bank"], *units)
 
 
-def fit(photos: Array, seed: int) -> Surface:
+def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
-    described = [describe(photo) for photo in photos]
-    colour, line = (np.stack([each[part] for each in described]) for part in (0, 1))
-    order = np.random.default_rng(seed).permutation(len(photos))
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(photos))
+    lit = [photos, *(_relit(photos, settings, rng) for _ in range(settings.relit))]
+    described = [[describe(photo, settings) for photo in copy] for copy in lit]
+    colour, line = (np.array([[each[part] for each in copy] for copy in described]) for part in (0, 1))
     return Surface(
-        colour_bank=_bank(colour, seed),
-        line_bank=_bank(line, seed),
-        colour_unit=_unit(colour, photos.shape[1], order, seed),
-        line_unit=_unit(line, photos.shape[1], order, seed),
+        settings,
+        colour_bank=_bank(colour, seed, settings),
+        line_bank=_bank(line, seed, settings),
+        colour_unit=_unit(colour, photos.shape[1], order, seed, settings),
+        line_unit=_unit(line, photos.shape[1], order, seed, settings),
     )
 
 
-def describe(photo: Array) -> tuple[Array, Array]:
-    """Colour (C, C, 6) and line (C, C, 8) features, float32, of each of the C = S / CELL cells a side."""
+def describe(photo: Array, settings: SurfaceConfig = DEFAULT) -> tuple[Array, Array]:
+    """Colour (C, C, 6) and line (C, C, 8) features, float32, of each of the C = S / cell cells a side."""
     lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return _at_cells(_colour(lab)), _at_cells(_line(np.ascontiguousarray(lab[..., 0])))
+    middle = slice(settings.cell // 2, None, settings.cell)
+    colour, line = _colour(lab, settings), _line(np.ascontiguousarray(lab[..., 0]), settings)
+    return np.ascontiguousarray(colour[middle, middle]), np.ascontiguousarray(line[middle, middle])
 
 
-def pool(anomaly_map: Array, share: float = POOL_SHARE) -> float:
+def pool(anomaly_map: Array, share: float = DEFAULT.pool_share) -> float:
     """The mean over the largest `share` of a map's places."""
     count = max(1, round(share * anomaly_map.size))
     flat = anomaly_map.ravel()
@@ -109,29 +114,29 @@ def expected_highest(scores: Sequence[float] | Array) -> float:
     return float(np.exp(np.median(logs) + 3 * spread))
 
 
-def _colour(lab: Array) -> Array:
-    weighted = lab * np.array([_LIGHTNESS, 1, 1], np.float32)
-    mean = _blur(weighted, _WINDOW)
-    spread = np.sqrt(np.maximum(_blur(weighted * weighted, _WINDOW) - mean * mean, 0))
+def _colour(lab: Array, settings: SurfaceConfig) -> Array:
+    weighted = lab * np.array([settings.lightness, 1, 1], np.float32)
+    mean = _blur(weighted, settings.window)
+    spread = np.sqrt(np.maximum(_blur(weighted * weighted, settings.window) - mean * mean, 0))
     return np.concatenate([mean, spread], axis=2)
 
 
-def _line(lightness: Array) -> Array:
+def _line(lightness: Array, settings: SurfaceConfig) -> Array:
     """Log energy of each band of widths, then of gradients along and across their main direction (structure tensor)."""
     energies = []
     finer = lightness
-    for width in _BANDS:
+    for width in settings.bands:
         coarser = _blur(lightness, width)
         band = finer - coarser
-        energies.append(_blur(band * band, max(_WINDOW, 1.5 * width)))
+        energies.append(_blur(band * band, max(settings.window, 1.5 * width)))
         finer = coarser
-    for width in _DIRECTIONS:
+    for width in settings.directions:
         smooth = _blur(lightness, width)
         gx, gy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-        xx, yy, xy = _blur(gx * gx, _WINDOW), _blur(gy * gy, _WINDOW), _blur(gx * gy, _WINDOW)
+        xx, yy, xy = (_blur(each, settings.window) for each in (gx * gx, gy * gy, gx * gy))
         apart = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
         energies += [(xx + yy + apart) / 2, (xx + yy - apart) / 2]
-    logs: Array = np.log(np.sqrt(np.maximum(np.stack(energies, axis=2), 0)) + _FAINTEST)
+    logs: Array = np.log(np.sqrt(np.maximum(np.stack(energies, axis=2), 0)) + settings.faintest)
     return logs
 
 
@@ -139,25 +144,30 @@ def _blur(picture: Array, width: float) -> Array:
     return cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)
 
 
-def _at_cells(features: Array) -> Array:
-    return np.ascontiguousarray(features[CELL // 2 :: CELL, CELL // 2 :: CELL])
+def _relit(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
+    """Each photograph once more under a lamp of another strength and colour, so that the lamp becomes no defect."""
+    light = 1 + rng.uniform(-settings.light, settings.light, (len(photos), 1))
+    tint = rng.uniform(-settings.tint, settings.tint, (len(photos), 1)) * np.array([1, 0, -1])
+    factors = (light * (1 + tint)).astype(np.float32)  # (N, 3)
+    return np.stack([cv2.convertScaleAbs(photo * factor) for photo, factor in zip(photos, factors, strict=True)])
 
 
-def _bank(features: Array, seed: int) -> Array:
-    """At most _BANK cells drawn at random from (N, C, C, F) features: what is rare on good plates stays rare."""
+def _bank(features: Array, seed: int, settings: SurfaceConfig) -> Array:
+    """At most `settings.bank` cells drawn at random from (…, F) features: what is rare on good plates stays rare."""
     cells = features.reshape(-1, features.shape[-1])
     rng = np.random.default_rng(seed)
-    return np.ascontiguousarray(cells[rng.permutation(len(cells))[:_BANK]])
+    return np.ascontiguousarray(cells[rng.permutation(len(cells))[: settings.bank]])
 
 
-def _unit(features: Array, size: int, order: Array, seed: int) -> float:
-    """The highest score expected of a good plate, each good plate compared with other plates' cells only."""
+def _unit(features: Array, size: int, order: Array, seed: int, settings: SurfaceConfig) -> float:
+    """The highest score expected of a good plate, each compared with other plates' (copies, N, C, C, F) cells only."""
     scores = []
     for fold in range(_INNER_FOLDS):
         held_out = order[fold::_INNER_FOLDS]
-        bank = _bank(np.delete(features, held_out, axis=0), seed)
-        scores += [pool(_to_map(_nearest(features[plate], bank), size)) for plate in held_out]
-    return expected_highest(scores)
+        bank = _bank(np.delete(features, held_out, axis=1), seed, settings)
+        maps = [_to_map(_nearest(features[0, plate], bank), size, settings) for plate in held_out]
+        scores += [pool(each, settings.pool_share) for each in maps]
+    return float(np.float32(expected_highest(scores)))  # as it comes back from the model folder
 
 
 def _nearest(features: Array, bank: Array) -> Array:
@@ -170,5 +180,5 @@ def _nearest(features: Array, bank: Array) -> Array:
     return distances
 
 
-def _to_map(cells: Array, size: int) -> Array:
-    return _blur(cv2.resize(cells, (size, size), interpolation=cv2.INTER_LINEAR), _SMOOTH)
+def _to_map(cells: Array, size: int, settings: SurfaceConfig) -> Array:
+    return _blur(cv2.resize(cells, (size, size), interpolation=cv2.INTER_LINEAR), settings.smooth)

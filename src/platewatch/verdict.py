@@ -37,13 +37,13 @@ class Decision:
 
     def score(self, surface: float, reconstruction_error: float, latent_error: float) -> float:
         """The plate's score: the worse of both phases, each in units of what is expected of good plates."""
-        return max(surface, self.mix(reconstruction_error, latent_error))
+        return float(np.maximum(surface, self.mix(reconstruction_error, latent_error)))
 
     def verdict(self, score: float) -> Verdict:
-        """PASS up to `review`, REVIEW up to `threshold`, REJECT above."""
-        if score > self.threshold:
-            return Verdict.REJECT
-        return Verdict.REVIEW if score > self.review else Verdict.PASS
+        """PASS up to `review`, REVIEW up to `threshold`, REJECT above and for what is no number."""
+        if score <= self.review:
+            return Verdict.PASS
+        return Verdict.REVIEW if score <= self.threshold else Verdict.REJECT
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -134,7 +134,7 @@ def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect]
         return f"{standing}: as a whole, in no single place{surely}"
     worst = found[0]
     kind = (
-        "mostly colour"
+        "mostly colour or brightness"
         if worst.evidence.colour >= 0.65
         else "mostly line"
         if worst.evidence.line >= 0.65
