@@ -19,7 +19,8 @@ SMALL = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "featur
 
 
 def small(image_size: int = 64, resolution: int = 32, **score: Any) -> Config:
-    return config.preset("fast", image_size=image_size, network={**SMALL, "resolution": resolution}, score=score)
+    plain = {"tolerance": 0, "colours": "mean", **score}
+    return config.preset("fast", image_size=image_size, network={**SMALL, "resolution": resolution}, score=plain)
 
 
 def scorer(settings: Config, mean: float = 0.4) -> Scorer:
@@ -93,9 +94,10 @@ def test_norm_momentum_reaches_every_norm() -> None:
     assert {norm.momentum for norm in norms} == {0.05}
 
 
+@pytest.mark.parametrize("score", [{}, {"tolerance": 2, "colours": "opponent", "blur": 3.0, "pool_share": 0.02}])
 @pytest.mark.parametrize(("image_size", "resolution"), [(64, 32), (64, 64), (96, 64)])
-def test_what_the_scorer_gives(image_size: int, resolution: int) -> None:
-    judge = scorer(small(image_size, resolution))
+def test_what_the_scorer_gives(image_size: int, resolution: int, score: dict[str, Any]) -> None:
+    judge = scorer(small(image_size, resolution, **score))
     with torch.no_grad():
         scores = judge(photos(3, image_size))
     assert [(tuple(part.shape), part.dtype) for part in scores] == [
@@ -132,7 +134,7 @@ def test_content_never_changes_the_scaling(level: int) -> None:
 
 def test_a_plate_is_judged_alike_in_any_batch() -> None:
     """Invariant 4."""
-    judge = scorer(small(blur=1.0, pool_share=0.05))
+    judge = scorer(small(blur=1.0, pool_share=0.05, tolerance=1, colours="opponent"))
     batch = photos(5)
     with torch.no_grad():
         together, alone = judge(batch), [judge(photo[None]) for photo in batch]
@@ -162,7 +164,7 @@ class Still(nn.Module):
 @pytest.mark.parametrize(("shift", "tolerance", "forgiven"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)])
 def test_an_edge_out_of_place_is_forgiven_within_the_tolerance(shift: int, tolerance: int, *, forgiven: bool) -> None:
     settings = {"blur": 0.0, "pool_share": 1.0, "tolerance": tolerance}
-    judge = scorer(small(64, 64, colours="mean", **settings), mean=0.0)
+    judge = scorer(small(64, 64, **settings), mean=0.0)
     photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     photo[:, :, 30:] = 255
     judge.generator = Still(photo.roll(shift, dims=2).permute(0, 3, 1, 2) / 255)  # type: ignore[assignment] # stands in
@@ -173,7 +175,7 @@ def test_an_edge_out_of_place_is_forgiven_within_the_tolerance(shift: int, toler
 
 def test_a_spot_within_a_redrawn_plain_is_never_forgiven() -> None:
     for tolerance in (0, 1, 3):
-        judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, tolerance=tolerance, colours="mean"), mean=0.0)
+        judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, tolerance=tolerance), mean=0.0)
         judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
         photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
         photo[0, 20:22, 20:22] = 102
@@ -182,7 +184,7 @@ def test_a_spot_within_a_redrawn_plain_is_never_forgiven() -> None:
 
 def test_colour_counts_beside_lightness() -> None:
     """Grey differs by its lightness alone; the same mean error in one colour differs by more."""
-    judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, tolerance=0, colours="opponent"), mean=0.0)
+    judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, colours="opponent"), mean=0.0)
     judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
     photos = torch.zeros(3, 64, 64, 3, dtype=torch.uint8)
     photos[0] = 51

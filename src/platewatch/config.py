@@ -71,7 +71,7 @@ class TrainingConfig:
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
     """Rotation is drawn from ± this angle."""
     any_angle: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Chance that a plate is turned to any angle instead: what hangs or lies one way is learned, turned ones are known."""
+    """Chance that a plate is turned to any angle instead: upright is learned best, and what is turned stays known."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """A plate is made brighter or darker by up to this share, so that the lamp becomes no defect."""
     forge: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -137,7 +137,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "encoder": (16, 32, 64, 128, 128),
             "convolutions": 1,
             "discriminator": (16, 32, 64, 128),
-            "cut_skips": 1,
+            "cut_skips": 0,
             "norm_momentum": 0.05,
         },
         "training": {
