@@ -22,7 +22,7 @@ NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feat
 
 
 def settings(**training: Any) -> Config:
-    values = {"epochs": 4, "forge": 0.5, "ema": 0.9, **training}
+    values = {"epochs": 4, "forge": 0.5, "ema": 0.9, "freeze_norms": 1.0, "final_rate": 1.0, **training}
     return config.preset("fast", image_size=64, network=NETWORK, training=values)
 
 
@@ -109,6 +109,16 @@ def test_the_learning_rate_falls_to_what_is_left() -> None:
     assert rates == sorted(rates, reverse=True)
     assert (rates[0], rates[50], rates[-1]) == pytest.approx((1e-3, 5.5e-4, 1e-4), rel=0.01)
     assert {_rate(TrainingConfig(), epoch) for epoch in (1, 50, 100)} == {1e-4}
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_frozen_norms_are_those_that_are_exported(ema: float) -> None:
+    """The statistics stay where the share of epochs has ended, whatever is learned after."""
+    early = {"ema": 0.0, "epochs": 2}
+    before = fit_network(plates(), settings(**early), seed=1)
+    after = fit_network(plates(), settings(ema=ema, freeze_norms=0.5), seed=1)
+    for (name, one), two in zip(before.generator.named_buffers(), after.generator.buffers(), strict=True):
+        assert torch.equal(one, two), name
 
 
 def test_forged_places_weigh_more() -> None:

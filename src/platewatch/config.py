@@ -76,6 +76,9 @@ class TrainingConfig:
     """A plate is made brighter or darker by up to this share, so that the lamp becomes no defect."""
     forge: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Chance that a defect is forged onto the input while the clean plate stays the target."""
+    freeze_norms: Share = 1.0
+    """Share of the epochs after which the Generator's batch-norm statistics stay as they are: from then on a plate is
+    redrawn in training as it is in use, whatever the others of its batch; 1 for never."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the averaged weights that are exported, with batch-norm statistics measured anew on the good plates;
     0 exports the last weights with their running statistics."""
@@ -150,6 +153,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "any_angle": 0.3,
             "light": 0.25,
             "forge": 1.0,
+            "freeze_norms": 0.25,
             "ema": 0.99,
         },
         "score": {"tolerance": 1, "colours": "opponent", "blur": 3.0, "pool_share": 0.02},

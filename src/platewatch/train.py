@@ -83,6 +83,7 @@ def fit_network(
     for epoch in range(len(state.history) + 1, settings.epochs + 1):
         rng = np.random.default_rng((seed, epoch))
         state.set_rate(_rate(settings, epoch))
+        state.generator.train(epoch <= settings.freeze_norms * settings.epochs)
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
         for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
@@ -250,6 +251,9 @@ class _State:
             generator, discriminator = self.averaged
             chunks = np.array_split(plates, math.ceil(len(plates) / 16))
             measure_norms(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
+            if not self.generator.training:  # frozen statistics, which the weights were trained with
+                for mine, frozen in zip(generator.buffers(), self.generator.buffers(), strict=True):
+                    mine.copy_(frozen)
         for module in (generator, discriminator):
             module.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as above
             module.eval()
