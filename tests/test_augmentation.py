@@ -45,6 +45,24 @@ def test_turns_stay_within_their_angle_and_about_the_middle() -> None:
     assert np.allclose([turn @ (16, 16, 1) for turn in turns], 16)
 
 
+def test_some_plates_are_turned_any_way() -> None:
+    settings = TrainingConfig(rotation_degrees=15, any_angle=0.3, flip_horizontal=0, flip_vertical=0)
+    turns = [draw_turn(33, settings, np.random.default_rng(i)) for i in range(500)]
+    angles = np.degrees([np.arctan2(turn[1, 0], turn[0, 0]) for turn in turns])
+    assert np.abs(angles).max() > 170
+    assert (np.abs(angles) <= 15).mean() == pytest.approx(0.7 + 0.3 * 15 / 180, abs=0.06)
+
+
+def test_light_falls_on_input_and_target_alike() -> None:
+    photos = np.full((50, 32, 32, 3), 200, np.uint8)
+    x_input, x = augmented(photos, light=0.5)
+    levels = x.mean(axis=(1, 2, 3))
+    assert np.array_equal(x_input, x)
+    assert 100 <= levels.min() < 120
+    assert levels.max() == 255
+    assert len(np.unique(levels)) > 25
+
+
 def test_a_quarter_turn_moves_every_pixel_to_its_place() -> None:
     quarter = np.array([[0.0, -1.0, 31.0], [1.0, 0.0, 0.0]])
     assert np.array_equal(_moved(PHOTOS[0], quarter), np.rot90(PHOTOS[0], -1)[::-1, ::-1])

@@ -1,6 +1,7 @@
 """The networks have the published size, and the Scorer judges every plate by itself."""
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,8 +18,9 @@ from platewatch.network import Discriminator, Generator, Scorer, initialise, shr
 SMALL = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 
 
-def small(image_size: int = 64, resolution: int = 32, **score: float) -> Config:
-    return config.preset("fast", image_size=image_size, network={**SMALL, "resolution": resolution}, score=score)
+def small(image_size: int = 64, resolution: int = 32, **score: Any) -> Config:
+    plain = {"tolerance": 0, "colours": "mean", **score}
+    return config.preset("fast", image_size=image_size, network={**SMALL, "resolution": resolution}, score=plain)
 
 
 def scorer(settings: Config, mean: float = 0.4) -> Scorer:
@@ -92,9 +94,10 @@ def test_norm_momentum_reaches_every_norm() -> None:
     assert {norm.momentum for norm in norms} == {0.05}
 
 
+@pytest.mark.parametrize("score", [{}, {"tolerance": 2, "colours": "opponent", "blur": 3.0, "pool_share": 0.02}])
 @pytest.mark.parametrize(("image_size", "resolution"), [(64, 32), (64, 64), (96, 64)])
-def test_what_the_scorer_gives(image_size: int, resolution: int) -> None:
-    judge = scorer(small(image_size, resolution))
+def test_what_the_scorer_gives(image_size: int, resolution: int, score: dict[str, Any]) -> None:
+    judge = scorer(small(image_size, resolution, **score))
     with torch.no_grad():
         scores = judge(photos(3, image_size))
     assert [(tuple(part.shape), part.dtype) for part in scores] == [
@@ -131,7 +134,7 @@ def test_content_never_changes_the_scaling(level: int) -> None:
 
 def test_a_plate_is_judged_alike_in_any_batch() -> None:
     """Invariant 4."""
-    judge = scorer(small(blur=1.0, pool_share=0.05))
+    judge = scorer(small(blur=1.0, pool_share=0.05, tolerance=1, colours="opponent"))
     batch = photos(5)
     with torch.no_grad():
         together, alone = judge(batch), [judge(photo[None]) for photo in batch]
@@ -145,6 +148,50 @@ def test_pooling_takes_the_largest_places() -> None:
     photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     photo[0, :4, :10] = 255  # 40 of the 41 places pooled
     assert judge(photo).reconstruction_error.item() == pytest.approx(40 / 41)
+
+
+class Still(nn.Module):
+    """Redraws every plate as the one it was given."""
+
+    def __init__(self, plate: Tensor) -> None:
+        super().__init__()
+        self.plate = plate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.plate.expand_as(x)
+
+
+@pytest.mark.parametrize(("shift", "tolerance", "forgiven"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)])
+def test_an_edge_out_of_place_is_forgiven_within_the_tolerance(shift: int, tolerance: int, *, forgiven: bool) -> None:
+    settings = {"blur": 0.0, "pool_share": 1.0, "tolerance": tolerance}
+    judge = scorer(small(64, 64, **settings), mean=0.0)
+    photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+    photo[:, :, 30:] = 255
+    judge.generator = Still(photo.roll(shift, dims=2).permute(0, 3, 1, 2) / 255)  # type: ignore[assignment] # stands in
+    scores = judge(photo)
+    inner = scores.anomaly_map[:, :, 8:]  # what was rolled in from the other side is an error all the same
+    assert (inner.max().item() == 0) is forgiven
+
+
+def test_a_spot_within_a_redrawn_plain_is_never_forgiven() -> None:
+    for tolerance in (0, 1, 3):
+        judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, tolerance=tolerance), mean=0.0)
+        judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
+        photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+        photo[0, 20:22, 20:22] = 102
+        assert judge(photo).anomaly_map[0, 20:22, 20:22].unique().tolist() == pytest.approx([0.4])
+
+
+def test_colour_counts_beside_lightness() -> None:
+    """Grey differs by its lightness alone; the same mean error in one colour differs by more."""
+    judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, colours="opponent"), mean=0.0)
+    judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
+    photos = torch.zeros(3, 64, 64, 3, dtype=torch.uint8)
+    photos[0] = 51
+    photos[1, ..., 0] = 153
+    photos[2, ..., 1] = 153
+    scores = judge(photos)
+    assert scores.reconstruction_error.tolist() == pytest.approx([0.2, math.hypot(0.2, 0.3, 0.2), math.hypot(0.2, 0.4)])
 
 
 @pytest.mark.parametrize("blur", [0.5, 1.0, 4.0, 32.0])

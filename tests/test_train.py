@@ -14,15 +14,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from platewatch import config, train
-from platewatch.config import Config
+from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.train import LOSSES, Photos, Trained, fit_network
+from platewatch.train import LOSSES, Photos, Trained, _contextual, _rate, fit_network
 
 NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 
 
 def settings(**training: Any) -> Config:
-    values = {"epochs": 4, "forge": 0.5, "ema": 0.9, **training}
+    values = {"epochs": 4, "forge": 0.5, "ema": 0.9, "freeze_norms": 1.0, "final_rate": 1.0, **training}
     return config.preset("fast", image_size=64, network=NETWORK, training=values)
 
 
@@ -101,6 +101,33 @@ def redrawing_error(trained: Trained) -> float:
     x = torch.from_numpy(plates()[:, ::2, ::2]).permute(0, 3, 1, 2) / 255 - trained.mean
     with torch.no_grad():
         return float((trained.generator(x) - x).abs().mean())
+
+
+def test_the_learning_rate_falls_to_what_is_left() -> None:
+    falling = TrainingConfig(epochs=100, learning_rate=1e-3, final_rate=0.1)
+    rates = [_rate(falling, epoch) for epoch in range(1, 101)]
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[50], rates[-1]) == pytest.approx((1e-3, 5.5e-4, 1e-4), rel=0.01)
+    assert {_rate(TrainingConfig(), epoch) for epoch in (1, 50, 100)} == {1e-4}
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_frozen_norms_are_those_that_are_exported(ema: float) -> None:
+    """The statistics stay where the share of epochs has ended, whatever is learned after."""
+    early = {"ema": 0.0, "epochs": 2}
+    before = fit_network(plates(), settings(**early), seed=1)
+    after = fit_network(plates(), settings(ema=ema, freeze_norms=0.5), seed=1)
+    for (name, one), two in zip(before.generator.named_buffers(), after.generator.buffers(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def test_forged_places_weigh_more() -> None:
+    x = torch.zeros(2, 3, 8, 8)
+    x_input, x_hat = x.clone(), x + 0.5
+    x_input[0, 1, :4] = 0.1  # half of one of the two plates is forged
+    plain = _contextual(x_hat, x_input, x, TrainingConfig())
+    weighted = _contextual(x_hat, x_input, x, TrainingConfig(w_forged=5))
+    assert (plain.item(), weighted.item()) == pytest.approx((0.5, 0.5 * (3 + 5) / 4))
 
 
 def test_the_same_seed_gives_the_same_weights(whole: Trained) -> None:

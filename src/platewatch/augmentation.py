@@ -1,4 +1,4 @@
-"""Plates flipped, turned and damaged at random, so that a few photographs teach the network enough."""
+"""Plates flipped, turned, lit and damaged at random, so that a few photographs teach the network enough."""
 
 import math
 
@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 def augment(plates: Photos, settings: TrainingConfig, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """The network's input and its target for plates (B, R, R, 3) uint8: each (B, R, R, 3) float32 in 0..255.
 
-    Both are moved alike; forged defects are on the input alone.
+    Both are moved and lit alike; forged defects are on the input alone.
     """
     inputs, targets = np.empty(plates.shape, np.float32), np.empty(plates.shape, np.float32)
     for place, plate in enumerate(plates):
@@ -24,6 +24,10 @@ def augment(plates: Photos, settings: TrainingConfig, rng: np.random.Generator) 
         targets[place] = inputs[place] = _moved(plate, turn)
         if rng.random() < settings.forge:
             inputs[place] = _moved(forge(plate, rng)[0], turn)
+        if settings.light > 0:
+            light = np.float32(1 + rng.uniform(-settings.light, settings.light))
+            for either in (inputs[place], targets[place]):
+                np.minimum(either * light, 255, out=either)
     return inputs, targets
 
 
@@ -34,7 +38,9 @@ def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> 
         flip_x = -1
     elif rng.random() < settings.flip_vertical:
         flip_y = -1
-    angle = math.radians(rng.uniform(-settings.rotation_degrees, settings.rotation_degrees))
+    is_free = settings.any_angle > 0 and rng.random() < settings.any_angle
+    reach = 180.0 if is_free else settings.rotation_degrees
+    angle = math.radians(rng.uniform(-reach, reach))
     cos, sin = math.cos(angle), math.sin(angle)
     turn = np.array([[flip_x * cos, -flip_x * sin], [flip_y * sin, flip_y * cos]])
     middle = np.full(2, (side - 1) / 2)

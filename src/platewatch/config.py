@@ -89,16 +89,27 @@ class TrainingConfig:
     epochs: Count = 100
     batch_size: Annotated[int, Field(ge=2, le=256)] = 4
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-4
+    final_rate: Share = 1.0
+    """Share of `learning_rate` that is left at the end; it falls along half a cosine."""
     w_adv: Annotated[float, Field(ge=0)] = 0.1
     w_con: Annotated[float, Field(ge=0)] = 4.0
     w_lat: Annotated[float, Field(ge=0)] = 0.1
+    w_forged: Annotated[float, Field(ge=0)] = 1.0
+    """Weight in the contextual loss of places where a defect was forged, beside 1 for all others."""
     flip_horizontal: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Chance of a left-right flip; where it does not happen, `flip_vertical` is tried."""
     flip_vertical: Annotated[float, Field(ge=0, le=1)] = 0.5
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
     """Rotation is drawn from ± this angle."""
+    any_angle: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Chance that a plate is turned to any angle instead: upright is learned best, and what is turned stays known."""
+    light: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """A plate is made brighter or darker by up to this share, so that the lamp becomes no defect."""
     forge: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Chance that a defect is forged onto the input while the clean plate stays the target."""
+    freeze_norms: Share = 1.0
+    """Share of the epochs after which the Generator's batch-norm statistics stay as they are: from then on a plate is
+    redrawn in training as it is in use, whatever the others of its batch; 1 for never."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the averaged weights that are exported, with batch-norm statistics measured anew on the good plates;
     0 exports the last weights with their running statistics."""
@@ -108,6 +119,12 @@ class TrainingConfig:
 class ScoreConfig:
     """How phase two's error map becomes one reconstruction error."""
 
+    tolerance: Annotated[int, Field(ge=0, le=16)] = 0
+    """Network px by which an edge may be drawn out of place: the error of a place is how far it lies from what the
+    redrawn plate shows within this distance."""
+    colours: Literal["mean", "opponent"] = "mean"
+    """How the channels' errors become one: their mean, or the length of the error in lightness, yellow to blue and
+    green to purple, so that a change of colour counts beside a change of light."""
     blur: Annotated[float, Field(ge=0, le=32)] = 0.0
     """Standard deviation in network px of the blur over the error map; 0 for none."""
     pool_share: Share = 1.0
@@ -155,17 +172,23 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "encoder": (16, 32, 64, 128, 128),
             "convolutions": 1,
             "discriminator": (16, 32, 64, 128),
-            "cut_skips": 2,
+            "cut_skips": 0,
             "norm_momentum": 0.05,
         },
         "training": {
             "epochs": 60,
             "learning_rate": 5e-4,
-            "forge": 0.5,
-            "rotation_degrees": 180.0,
+            "final_rate": 0.02,
+            "w_forged": 4.0,
+            "flip_horizontal": 0.0,
+            "flip_vertical": 0.0,
+            "any_angle": 0.3,
+            "light": 0.25,
+            "forge": 1.0,
+            "freeze_norms": 0.25,
             "ema": 0.99,
         },
-        "score": {"blur": 1.0, "pool_share": 0.2},
+        "score": {"tolerance": 1, "colours": "opponent", "blur": 3.0, "pool_share": 0.02},
     },
 }
 

@@ -93,7 +93,7 @@ class Scores(NamedTuple):
     latent_error: Tensor
     """(N,) float32: mean of (f − f̂)² over the discriminator's feature."""
     anomaly_map: Tensor
-    """(N, S, S) float32: |x̂ − x|, mean of the channels, blurred."""
+    """(N, S, S) float32: |x̂ − x|, mean of the channels or as ScoreConfig has it, blurred."""
     reconstruction: Tensor
     """(N, R, R, 3) uint8: the redrawn plate, for people to look at."""
 
@@ -113,6 +113,7 @@ class Scorer(nn.Module):
         self.generator = generator
         self.discriminator = discriminator
         self.image_size, self.resolution = config.image_size, config.network.resolution
+        self.score = config.score
         self.pooled_places = max(1, round(config.score.pool_share * self.resolution**2))
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("blur_kernel", _gaussian(config.score, self.resolution))
@@ -123,7 +124,7 @@ class Scorer(nn.Module):
         x_hat = self.generator(x)
         feature, _ = self.discriminator(x)
         feature_hat, _ = self.discriminator(x_hat)
-        errors = self._blur((x_hat - x).abs().mean(dim=1, keepdim=True))  # (N, 1, R, R)
+        errors = self._blur(self._compare(x, x_hat))  # (N, 1, R, R)
         reconstruction = ((x_hat + self.mean).clamp(0, 1) * 255).round().to(torch.uint8)
         return Scores(
             reconstruction_error=self._pool(errors.flatten(1)),
@@ -131,6 +132,19 @@ class Scorer(nn.Module):
             anomaly_map=self._enlarge(errors).squeeze(1),
             reconstruction=reconstruction.permute(0, 2, 3, 1),
         )
+
+    def _compare(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """How far every place of x lies from what x̂ shows there or nearby: (N, 1, R, R)."""
+        if self.score.colours == "opponent":
+            x, x_hat = opponent(x), opponent(x_hat)
+        if self.score.tolerance == 0:
+            errors = (x_hat - x).abs()
+        else:
+            errors = (x - _largest(x_hat, self.score.tolerance)).relu()
+            errors = errors + (-x - _largest(-x_hat, self.score.tolerance)).relu()
+        if self.score.colours == "mean":
+            return errors.mean(dim=1, keepdim=True)
+        return errors.square().sum(dim=1, keepdim=True).sqrt()
 
     def _blur(self, errors: Tensor) -> Tensor:
         radius = self.blur_kernel.numel() // 2
@@ -175,6 +189,17 @@ def measure_norms(generator: Generator, discriminator: Discriminator, batches: I
         for x in batches:
             for either in (x, generator(x)):
                 discriminator(either)
+
+
+def opponent(x: Tensor) -> Tensor:
+    """Lightness, yellow to blue and green to purple of (N, 3, R, R) RGB: as a person sees colours; grey has none."""
+    red, green, blue = x.chunk(3, dim=1)
+    return torch.cat([(red + green + blue) / 3, (red - blue) / 2, (2 * green - red - blue) / 3], dim=1)
+
+
+def _largest(x: Tensor, radius: int) -> Tensor:
+    """The largest value of each channel within `radius` px of every place, in a square."""
+    return F.max_pool2d(x, 2 * radius + 1, stride=1, padding=radius)
 
 
 def shrink(x: Tensor, side: int) -> Tensor:

@@ -82,6 +82,8 @@ def fit_network(
 
     for epoch in range(len(state.history) + 1, settings.epochs + 1):
         rng = np.random.default_rng((seed, epoch))
+        state.set_rate(_rate(settings, epoch))
+        state.generator.train(epoch <= settings.freeze_norms * settings.epochs)
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
         for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
@@ -120,13 +122,27 @@ def _step(state: "_State", x_input: Tensor, x: Tensor, settings: TrainingConfig)
     feature_hat, logit_hat = state.discriminator(x_hat)
     state.discriminator.requires_grad_(True)
     loss_adv = _entropy(logit_hat, is_real=True)
-    loss_con = F.l1_loss(x_hat, x)
+    loss_con = _contextual(x_hat, x_input, x, settings)
     loss_lat = F.mse_loss(feature_hat, feature)
     loss = settings.w_adv * loss_adv + settings.w_con * loss_con + settings.w_lat * loss_lat
     state.generator_adam.zero_grad()
     torch.autograd.backward(loss)
     state.generator_adam.step()
     return torch.stack([loss_adv, loss_con, loss_lat, loss_discriminator]).detach()
+
+
+def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
+    """Mean of |x̂ − x|, in which places with a forged defect weigh `w_forged`."""
+    if settings.w_forged == 1:
+        return F.l1_loss(x_hat, x)
+    weights = 1 + (settings.w_forged - 1) * (x_input != x).any(dim=1, keepdim=True)  # (B, 1, R, R)
+    return (weights * (x_hat - x).abs()).mean()
+
+
+def _rate(settings: TrainingConfig, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 1."""
+    left = (1 + math.cos(math.pi * (epoch - 1) / settings.epochs)) / 2
+    return settings.learning_rate * (settings.final_rate + (1 - settings.final_rate) * left)
 
 
 def _entropy(logit: Tensor, *, is_real: bool) -> Tensor:
@@ -224,12 +240,20 @@ class _State:
             for mean, weight in zip(averaged.parameters(), latest.parameters(), strict=True):
                 mean.data.lerp_(weight.data, 1 - decay)
 
+    def set_rate(self, rate: float) -> None:
+        for adam in (self.generator_adam, self.discriminator_adam):
+            for group in adam.param_groups:
+                group["lr"] = rate
+
     def trained(self, plates: Photos, mean: float, device: torch.device) -> Trained:
         generator, discriminator = self.generator, self.discriminator
         if self.averaged is not None:
             generator, discriminator = self.averaged
             chunks = np.array_split(plates, math.ceil(len(plates) / 16))
             measure_norms(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
+            if not self.generator.training:  # frozen statistics, which the weights were trained with
+                for mine, frozen in zip(generator.buffers(), self.generator.buffers(), strict=True):
+                    mine.copy_(frozen)
         for module in (generator, discriminator):
             module.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as above
             module.eval()
