@@ -89,8 +89,32 @@ def test_scores_without_a_limit(scores: list[float]) -> None:
 
 @given(SCORES, RATES)
 def test_review_never_begins_above_reject(scores: list[float], rate: float) -> None:
-    review, reject = calibration.limits(scores, rate)
+    review, reject = calibration.limits(scores, 0.025, rate)
     assert 0 < review <= reject
+
+
+@given(SCORES, RATES)
+def test_no_more_good_plates_are_rejected_than_were_allowed(scores: list[float], rate: float) -> None:
+    _, reject = calibration.limits(scores, 0.025, rate)
+    promise = calibration.promise(scores, reject, rate)
+    assert promise.promised == (rate >= promise.floor - 1e-9)
+
+
+def test_odd_plates_move_the_rejection_but_not_what_passes() -> None:
+    scores = list(np.exp(np.random.default_rng(0).normal(0, 0.2, 54)))
+    review, reject = calibration.limits(scores, 0.025, 0.02)
+    review_odd, reject_odd = calibration.limits([*scores[:-1], 9.0], 0.025, 0.02)
+    assert review_odd == pytest.approx(review, rel=0.05)
+    assert (reject < 2, reject_odd) == (True, 9.0)
+
+
+def test_the_promise_holds_on_further_good_plates_of_any_shape() -> None:
+    rng = np.random.default_rng(1)
+    rates = []
+    for _ in range(400):
+        scores, further = rng.pareto(1.5, 40), rng.pareto(1.5, 200)
+        rates.append((further > calibration.limits(scores + 1e-3, 0.025, 0.1)[1] - 1e-3).mean())
+    assert np.mean(rates) <= 0.1 + 3 * np.std(rates) / 20
 
 
 @pytest.mark.parametrize(("rate", "needed", "needed_95"), [(0.01, 99, 299), (0.05, 19, 59), (0.005, 199, 598)])

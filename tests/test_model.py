@@ -185,7 +185,7 @@ def test_banks_that_are_no_plain_arrays_are_refused(folder: Path, content: bytes
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
-        np.savez(path, colour_bank=np.array([Trap()], dtype=object))
+        np.savez(path, colour_cells=np.array([Trap()], dtype=object))
     forged(folder, files=model.files(folder))
     refused(folder, str(path), "cannot be read")
     assert Trap.sprung == 0

@@ -26,7 +26,7 @@ def test_rust_scores_above_every_good_plate_and_is_colour(fitted: Surface, kind:
     for photo in rendered(kind, 5):
         seen = fitted.inspect(photo, ALL)
         assert seen.score > max(good)
-        assert seen.score == pytest.approx(max(surface.pool(seen.colour_map), surface.pool(seen.line_map)))
+        assert seen.score == pytest.approx(surface.pool(seen.colour_map) / fitted.colour.score_unit)
         assert surface.pool(seen.colour_map) > 1
 
 
@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_banks_another_seed_others() -> None:
     photos = rendered("good", 6)
     one, two, other = (surface.fit(photos, seed).arrays() for seed in (0, 0, 1))
     assert all(np.array_equal(one[name], two[name]) for name in one)
-    assert not np.array_equal(one["colour_bank"], other["colour_bank"])
+    assert not np.array_equal(one["colour_cells"], other["colour_cells"])
 
 
 def test_arrays_are_plain_and_give_the_same_surface_back(fitted: Surface) -> None:
@@ -68,7 +68,7 @@ def test_arrays_are_plain_and_give_the_same_surface_back(fitted: Surface) -> Non
     photo = rendered("scratches", 1)[0]
     again = Surface.from_arrays(arrays, fitted.settings).inspect(photo, ALL)
     assert again.score == pytest.approx(fitted.inspect(photo, ALL).score, rel=1e-6)
-    del arrays["line_bank"]
+    del arrays["line_cells"]
     with pytest.raises(KeyError):
         Surface.from_arrays(arrays, fitted.settings)
 

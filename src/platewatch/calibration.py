@@ -9,7 +9,6 @@ from platewatch.errors import CalibrationError
 from platewatch.images import Array
 from platewatch.verdict import Promise
 
-_REVIEW_FACTOR = 5.0  # REVIEW begins where this many times as many good plates are expected as REJECT may cost
 _SMALLEST_SCORE = 1e-9
 _SMALLEST_SPREAD = 0.02  # good plates never agree better than to 2 %, however alike the few at hand are
 
@@ -52,9 +51,20 @@ def limit(scores: Sequence[float] | Array, rate: float) -> float:
     return float(np.exp(centre + steps * spread))
 
 
-def limits(scores: Sequence[float] | Array, false_alarm_rate: float) -> tuple[float, float]:
-    """The scores at which REVIEW and REJECT begin."""
-    return limit(scores, min(0.5, _REVIEW_FACTOR * false_alarm_rate)), limit(scores, false_alarm_rate)
+def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate: float) -> tuple[float, float]:
+    """The scores above which a plate is not PASS, and above which it is REJECT.
+
+    A plate passes up to the limit that `review_rate` of good plates exceed; odd plates among them do not move it.
+    REJECT asks for more: worse than all good plates but as many as `false_alarm_rate` allows, a promise that needs no
+    bell shape (split conformal: Vovk, Gammerman, Shafer 2005). Below the floor 1 / (n + 1) it is the worst of them, or
+    what the bell shape gives when that is higher. Between lies REVIEW: unusual, but good plates have looked so.
+    """
+    review = limit(scores, review_rate)
+    descending = np.sort(np.asarray(scores, dtype=np.float64))[::-1]
+    allowed = int(np.floor(false_alarm_rate * (len(descending) + 1) + 1e-9))  # good plates at or above the threshold
+    if allowed >= 1:
+        return review, max(review, float(descending[allowed - 1]))
+    return review, max(review, float(descending[0]), limit(scores, false_alarm_rate))
 
 
 def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> Promise:

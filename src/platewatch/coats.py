@@ -55,7 +55,7 @@ def paint(rng: Generator, rim: Floats) -> Surface:
     base = np.array([rng.uniform(3, 9), blue * rng.uniform(0.3, 0.42), blue], dtype=np.float32)
     colour = base * (1 + 0.02 * noise(rng, shape, 3, 3))[..., None]
     clouds = step(noise(rng, shape, 2, 6, gain=0.75) - rng.uniform(0.2, 1.6), 2.2)
-    peel = rng.uniform(0.03, 0.14) + rng.choice([0.15, 0.45, 1.0], p=[0.45, 0.4, 0.15]) * clouds
+    peel = rng.uniform(0.03, 0.14) + rng.choice([0.12, 0.3, 0.6], p=[0.45, 0.4, 0.15]) * clouds
     height = peel * noise(rng, shape, 64, 3, gain=0.85)
     chips = step(noise(rng, shape, 14, 4, gain=0.8) - rng.uniform(0.7, 1.6), 0.3) * np.exp(-((rim / 0.007) ** 2))
     colour = blend(colour, SCUFF, 0.8 * chips)

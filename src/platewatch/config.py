@@ -27,7 +27,7 @@ STRICT = ConfigDict(extra="forbid")
 class SurfaceConfig:
     """Phase one: what of a cell is compared, with how many good cells; lengths in px of the prepared photograph."""
 
-    cell: Annotated[int, Field(ge=2, le=32)] = 8
+    cell: Literal[4, 8, 16, 32] = 8
     """Side of a cell."""
     window: Annotated[float, Field(gt=0, le=32)] = 2.5
     """A cell looks this far around itself (standard deviation of a Gaussian)."""
@@ -49,8 +49,10 @@ class SurfaceConfig:
     """Cells kept in each bank."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 3.0
     """Blur of the finished map."""
-    pool_share: Share = 0.002
-    """The score is the mean over this share of the map's largest places: small defects count too."""
+    peak_share: Share = 0.002
+    """A map's unit, and the colour score, is the mean over this share of its largest places: small spots count too."""
+    line_share: Share = 0.05
+    """The line score is the mean over this share: without colour a worn place shows by its breadth, not by its peak."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -137,8 +139,10 @@ class CalibrationConfig:
 
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     """Every good plate is scored by a model that was fitted without it, in this many turns."""
-    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
-    """The share of good plates that the threshold may cost."""
+    review_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.025
+    """The share of good plates that a person may have to look at, were their log scores bell-shaped."""
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """The share of good plates that REJECT may cost; 1 / (good plates + 1) at least can be promised."""
 
 
 @dataclass(frozen=True, config=STRICT)

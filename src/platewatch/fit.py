@@ -166,7 +166,7 @@ def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
     unit = surface.expected_highest(raw.errors @ [alpha, 1 - alpha])
     open_ended = Decision(alpha, unit, surface.expected_highest(raw.map_score), review=0, threshold=0)
     scores = np.array([open_ended.score(first, *errors) for first, errors in zip(raw.surface, raw.errors, strict=True)])
-    review, threshold = calibration.limits(scores, config.calibration.false_alarm_rate)
+    review, threshold = calibration.limits(scores, config.calibration.review_rate, config.calibration.false_alarm_rate)
     return replace(open_ended, review=review, threshold=threshold), scores
 
 

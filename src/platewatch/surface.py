@@ -21,14 +21,14 @@ _INNER_FOLDS = 3
 
 @dataclass(frozen=True)
 class SurfaceResult:
-    """What phase one sees on one plate: `colour_map` and `line_map` (S, S) float32 ≥ 0; the worse of them is the score.
-
-    In map and score 1 is the highest that is expected of a good plate.
-    """
+    """What phase one sees on one plate; in score and maps 1 is the highest that is expected of a good plate."""
 
     score: float
+    """The worse of the colour score and the line score."""
     colour_map: Array
+    """(S, S) float32 ≥ 0."""
     line_map: Array
+    """(S, S) float32 ≥ 0."""
 
     @property
     def anomaly_map(self) -> Array:
@@ -38,54 +38,65 @@ class SurfaceResult:
 
 
 @dataclass(frozen=True)
+class Bank:
+    """Good cells by one kind of feature, and what counts as 1."""
+
+    cells: Array
+    """(M, F) float32."""
+    map_unit: float
+    """The distance from the nearest good cell that is 1 on the map."""
+    score_unit: float
+    """The map, pooled, that is 1 as a score."""
+
+    def map(self, features: Array, inside: Array, settings: SurfaceConfig) -> Array:
+        """The map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
+        smooth = _to_map(_nearest(features, self.cells) / self.map_unit, len(inside), settings)
+        return np.where(inside, smooth, np.float32(0))
+
+
+@dataclass(frozen=True)
 class Surface:
-    """The banks of good cells, each (M, features) float32, and the distance in each that counts as 1."""
+    """What good plates look like: the colours and the lines of their cells."""
 
     settings: SurfaceConfig
-    colour_bank: Array
-    line_bank: Array
-    colour_unit: float
-    line_unit: float
+    colour: Bank
+    line: Bank
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
         """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
-        colour, line = describe(photo, self.settings)
-        distances = (
-            _nearest(colour, self.colour_bank) / self.colour_unit,
-            _nearest(line, self.line_bank) / self.line_unit,
-        )
-        colour_map, line_map = (
-            np.where(inside, _to_map(each, photo.shape[0], self.settings), np.float32(0)) for each in distances
-        )
-        share = self.settings.pool_share
-        return SurfaceResult(max(pool(colour_map, share), pool(line_map, share)), colour_map, line_map)
+        settings = self.settings
+        colour, line = describe(photo, settings)
+        colour_map, line_map = self.colour.map(colour, inside, settings), self.line.map(line, inside, settings)
+        colour_score = pool(colour_map, settings.peak_share) / self.colour.score_unit
+        line_score = pool(line_map, settings.line_share) / self.line.score_unit
+        return SurfaceResult(max(colour_score, line_score), colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
         """All but the settings as named float32 arrays, for an npz without objects; `from_arrays` is the inverse."""
-        banks = {"colour_bank": self.colour_bank, "line_bank": self.line_bank}
-        units = {"colour_unit": self.colour_unit, "line_unit": self.line_unit}
-        return {name: np.asarray(value, dtype=np.float32) for name, value in {**banks, **units}.items()}
+        kinds = {"colour": self.colour, "line": self.line}
+        parts = {f"{kind}_{name}": value for kind, bank in kinds.items() for name, value in vars(bank).items()}
+        return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
     @staticmethod
     def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
         """The Surface that `arrays` gave; raises KeyError when one is missing."""
-        units = float(arrays["colour_unit"]), float(arrays["line_unit"])
-        return Surface(settings, arrays["colour_bank"], arrays["line_bank"], *units)
+        banks = (
+            Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_map_unit"]), float(arrays[f"{kind}_score_unit"]))
+            for kind in ("colour", "line")
+        )
+        return Surface(settings, *banks)
 
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(photos))
     lit = [photos, *(_relit(photos, settings, rng) for _ in range(settings.relit))]
     described = [[describe(photo, settings) for photo in copy] for copy in lit]
     colour, line = (np.array([[each[part] for each in copy] for copy in described]) for part in (0, 1))
     return Surface(
         settings,
-        colour_bank=_bank(colour, seed, settings),
-        line_bank=_bank(line, seed, settings),
-        colour_unit=_unit(colour, photos.shape[1], order, seed, settings),
-        line_unit=_unit(line, photos.shape[1], order, seed, settings),
+        colour=_learn(colour, settings.peak_share, seed, settings),
+        line=_learn(line, settings.line_share, seed, settings),
     )
 
 
@@ -97,7 +108,7 @@ def describe(photo: Array, settings: SurfaceConfig = DEFAULT) -> tuple[Array, Ar
     return np.ascontiguousarray(colour[middle, middle]), np.ascontiguousarray(line[middle, middle])
 
 
-def pool(anomaly_map: Array, share: float = DEFAULT.pool_share) -> float:
+def pool(anomaly_map: Array, share: float = DEFAULT.peak_share) -> float:
     """The mean over the largest `share` of a map's places."""
     count = max(1, round(share * anomaly_map.size))
     flat = anomaly_map.ravel()
@@ -159,15 +170,20 @@ def _bank(features: Array, seed: int, settings: SurfaceConfig) -> Array:
     return np.ascontiguousarray(cells[rng.permutation(len(cells))[: settings.bank]])
 
 
-def _unit(features: Array, size: int, order: Array, seed: int, settings: SurfaceConfig) -> float:
-    """The highest score expected of a good plate, each compared with other plates' (copies, N, C, C, F) cells only."""
-    scores = []
+def _learn(features: Array, share: float, seed: int, settings: SurfaceConfig) -> Bank:
+    """The bank of (copies, N, C, C, F) features; good plates compared with other plates' cells only set its units."""
+    _, count, side = features.shape[:3]
+    order = np.random.default_rng(seed).permutation(count)
+    peaks, scores = [], []
     for fold in range(_INNER_FOLDS):
         held_out = order[fold::_INNER_FOLDS]
-        bank = _bank(np.delete(features, held_out, axis=1), seed, settings)
-        maps = [_to_map(_nearest(features[0, plate], bank), size, settings) for plate in held_out]
-        scores += [pool(each, settings.pool_share) for each in maps]
-    return float(np.float32(expected_highest(scores)))  # as it comes back from the model folder
+        others = _bank(np.delete(features, held_out, axis=1), seed, settings)
+        maps = [_to_map(_nearest(features[0, plate], others), side * settings.cell, settings) for plate in held_out]
+        peaks += [pool(each, settings.peak_share) for each in maps]
+        scores += [pool(each, share) for each in maps]
+    map_unit = np.float32(max(expected_highest(peaks), 1e-6))  # as it comes back from the model folder
+    score_unit = np.float32(max(expected_highest(scores), 1e-6) / map_unit)
+    return Bank(_bank(features, seed, settings), float(map_unit), float(score_unit))
 
 
 def _nearest(features: Array, bank: Array) -> Array:
