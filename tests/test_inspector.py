@@ -36,7 +36,7 @@ def photos(tiny_model: Tiny) -> list[Path]:
 
 
 def test_a_good_plate_passes_and_a_rusty_one_does_not(inspector: Inspector, tiny_model: Tiny) -> None:
-    good = list(inspector.inspect_all(sorted((tiny_model.data / "test" / "good").iterdir())))
+    good = [inspector.inspect(path) for path in sorted((tiny_model.data / "test" / "good").iterdir())]
     rusty = inspector.inspect(tiny_model.data / "test" / "total_rust" / "000.png")
     assert Verdict.PASS in {found.verdict for found in good}  # ten plates and two epochs do not promise more
     assert rusty.verdict is Verdict.REJECT
@@ -90,7 +90,7 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
     bad = sorted(tmp_path.glob("[!b]*"))
     odd = [tmp_path / "missing.png", Path("nul\0.png"), Path(os.fsdecode(b"\xff\xfe.png")), tmp_path / ("long" * 99)]
     received = [photos[0], *bad, tmp_path / "black.png", *odd, photos[1]]
-    found = list(inspector.inspect_all(received))
+    found = [inspector.inspect(path) for path in received]
     assert len(found) == len(received)
     assert [each.image for each in found if each.error is None] == [
         str(photos[0]),
@@ -103,6 +103,9 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
         assert (each.verdict, each.score, each.p_value, each.defects) == (None, None, None, ())
         assert each.reason == "could not be read"
         assert "\n" not in str(each.error)
+    hashes = {Path(str(each.image)).name: each.image_sha256 for each in failed}
+    assert hashes["half.png"] == images.sha256((tmp_path / "half.png").read_bytes())
+    assert hashes["missing.png"] is None
     assert all(json.loads(each.as_json())["model_id"] == inspector.manifest.model_id for each in found)
 
 

@@ -115,7 +115,7 @@ def _train_all(
         return fit_network(
             parts[number],
             config,
-            seed=config.seed + number,
+            seed=1000 * config.seed + number,  # folds are fewer: no two networks of two seeds are alike
             checkpoint=checkpoints / f"network-{number}.safetensors",
             on_epoch=on_epoch,
             on_step=on_step,

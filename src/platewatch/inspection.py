@@ -53,7 +53,7 @@ class Inspection:
     image: str | None = None
     """Path or name under which the photograph came; None for bytes and arrays."""
     image_sha256: str | None = None
-    """SHA-256 of the file's bytes, or of the array's; None when nothing could be read."""
+    """SHA-256 of the file's bytes, or of the array's; None when not even bytes could be read."""
     verdict: Verdict | None
     """None when the photograph could not be read: `error` says why."""
     reason: str

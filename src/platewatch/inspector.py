@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +69,7 @@ class Inspector:
             return self.examine(image, name).inspection
         except InputError as error:
             found = {"verdict": None, "reason": "could not be read", "error": _text(str(error))}
-            return self._record(started, _name(image, name), None, **found)
-
-    def inspect_all(self, paths: Iterable[Path]) -> Iterator[Inspection]:
-        """Judge photographs one after the other: exactly one Inspection each, in their order."""
-        return (self.inspect(path) for path in paths)
+            return self._record(started, _name(image, name), _sha256(image), **found)
 
     def examine(self, image: Source, name: str | None = None) -> Examination:
         """Judge one photograph and keep the pictures; raises InputError when it cannot be read."""
@@ -159,6 +154,16 @@ def _name(image: Source, name: str | None) -> str | None:
 def _text(words: str) -> str:
     """The words as JSON can hold them: a file's name that is no UTF-8 must not cost the plate its record."""
     return os.fsencode(words).decode(errors="replace")
+
+
+def _sha256(image: Source) -> str | None:
+    """The SHA-256 of a file that could not be judged, or None when not even its bytes could be read."""
+    if not isinstance(image, Path | str | bytes):
+        return None
+    try:
+        return images.sha256(image if isinstance(image, bytes) else images.load(Path(image)))
+    except InputError:
+        return None
 
 
 def _read(image: Source, name: str | None) -> tuple[Array, str]:
