@@ -147,13 +147,13 @@ def test_alpha_is_the_one_that_tells_forged_defects_best() -> None:
     rng = np.random.default_rng(0)
     noise, signal = rng.uniform(0.5, 1.5, (2, 40, 2))
     useless_latent = noise, noise + np.array([2.0, 0])
-    assert calibration.choose_alpha(*useless_latent) >= 0.5
+    assert calibration.choose_share(*useless_latent) >= 0.5
     useless_reconstruction = noise, noise + np.array([0, 2.0])
-    assert calibration.choose_alpha(*useless_reconstruction) <= 0.5
+    assert calibration.choose_share(*useless_reconstruction) <= 0.5
     worthless = noise * [1, 100], signal * [1, 100] + np.array([1.0, 0])
-    assert calibration.choose_alpha(*worthless) == 0.9
+    assert calibration.choose_share(*worthless) == 0.9
 
 
 def test_alpha_is_one_of_the_nine_and_takes_zeros() -> None:
     zeros = np.zeros((5, 2))
-    assert calibration.choose_alpha(zeros, zeros + 1) in {round(0.1 * tenths, 1) for tenths in range(1, 10)}
+    assert calibration.choose_share(zeros, zeros + 1) in {round(0.1 * tenths, 1) for tenths in range(1, 10)}

@@ -1,5 +1,7 @@
 """A score meets its thresholds, a map becomes places on the photograph, and all of it one sentence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from platewatch.images import Array
 from platewatch.inspection import Defect, Evidence, Verdict
 from platewatch.verdict import Decision
 
-DECISION = Decision(alpha=0.75, network_unit=2, network_map_unit=1, review=1.0, threshold=1.5)
+DECISION = Decision(alpha=0.75, network_unit=2, network_map_unit=1, weight=0.5, review=1.0, threshold=1.5)
 SCORES = st.floats(0, 100, allow_nan=False)
 
 
@@ -24,8 +26,14 @@ def places(*boxes: tuple[int, int, int, int], size: int = 96, value: float = 2) 
 
 def test_errors_are_mixed_by_alpha_and_the_worse_phase_counts() -> None:
     assert DECISION.mix(4, 8) == (0.75 * 4 + 0.25 * 8) / 2
-    assert DECISION.score(1, 4, 8) == DECISION.mix(4, 8)
-    assert DECISION.score(9, 4, 8) == 9
+    assert DECISION.score(1, 4, 8) == (1 + DECISION.mix(4, 8)) / 2
+    assert replace(DECISION, weight=0.9).score(9, 4, 8) == pytest.approx(0.9 * 9 + 0.1 * DECISION.mix(4, 8))
+
+
+def test_maps_are_weighed_as_scores_are() -> None:
+    joined = replace(DECISION, weight=0.75).join(np.full((2, 2), 4, np.float32), np.zeros((2, 2), np.float32))
+    assert (joined == 3).all()
+    assert joined.dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -176,5 +184,5 @@ def test_the_reason_says_how_bad_what_and_where(
 
 
 def test_a_score_that_is_no_number_is_rejected() -> None:
-    decision = Decision(alpha=0.5, network_unit=1, network_map_unit=1, review=1, threshold=2)
+    decision = Decision(alpha=0.5, network_unit=1, network_map_unit=1, weight=0.5, review=1, threshold=2)
     assert decision.verdict(decision.score(0.5, float("nan"), 0.1)) is Verdict.REJECT

@@ -105,8 +105,9 @@ class Spy:
         self._follow(patch)
 
     def _follow(self, patch: pytest.MonkeyPatch) -> None:
-        fit_surface, fit_network, write, network, measure = (
+        fit_surface, refit_surface, fit_network, write, network, measure = (
             surface.fit,
+            surface.refit,
             train.fit_network,
             export.export,
             runtime.Network,
@@ -115,6 +116,9 @@ class Spy:
 
         def spied_surface(photos: Array, *rest: Any) -> Any:
             return self._note(fit_surface(photos, *rest), _hashes(photos))
+
+        def spied_refit(fitted: Any, photos: Array, seed: int) -> Any:
+            return self._note(refit_surface(fitted, photos, seed), _hashes(photos))
 
         def spied_training(photos: Array, *rest: Any, **options: Any) -> Any:
             return self._note(fit_network(photos, *rest, **options), _hashes(photos))
@@ -134,6 +138,7 @@ class Spy:
             return measure(fitted, scorer, photo, frame)
 
         patch.setattr("platewatch.surface.fit", spied_surface)
+        patch.setattr("platewatch.surface.refit", spied_refit)
         patch.setattr("platewatch.fit.fit_network", spied_training)
         patch.setattr("platewatch.export.export", spied_export)
         patch.setattr("platewatch.fit.Network", spied_network)

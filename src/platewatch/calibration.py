@@ -84,15 +84,16 @@ def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> 
     )
 
 
-def choose_alpha(good: Array, forged: Array) -> float:
-    """The alpha, .1 to .9, that best tells good plates from the same plates with forged defects, all out of fold.
+def choose_share(good: Array, forged: Array) -> float:
+    """The share, .1 to .9, of the first of two numbers in their mean that best tells forged defects from good plates.
 
-    good, forged (N, 2): reconstruction and latent errors. Best is the highest share of pairs (good, forged) in the
-    right order; where that is equal, the largest distance between the two medians of the log scores.
+    good (N, 2), forged (M, 2), all out of fold: reconstruction and latent errors for alpha, both phases' scores for
+    their weight. Best is the highest share of pairs (good, forged) in the right order; where that is equal, the largest
+    distance between the two medians of the logs.
     """
 
-    def quality(alpha: float) -> tuple[float, float]:
-        weights = np.array([alpha, 1 - alpha])
+    def quality(share: float) -> tuple[float, float]:
+        weights = np.array([share, 1 - share])
         low, high = np.log(np.maximum(good @ weights, _SMALLEST_SCORE)), np.log(forged @ weights)
         order = (high[:, None] > low[None]).mean() + 0.5 * (high[:, None] == low[None]).mean()
         return round(float(order), 6), float(np.median(high) - np.median(low))

@@ -25,26 +25,26 @@ from platewatch.inspector import RawNumbers
 from platewatch.model import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.network import Scorer
 from platewatch.preflight import GoodPlates, Preflight, Progress
-from platewatch.runtime import Network, NetworkResult
+from platewatch.runtime import Network
+from platewatch.surface import Surface
 from platewatch.train import Trained, fit_network
 from platewatch.verdict import Decision
 
 _REPLAYED = 8
 _PARITY = 8
+_FORGED = 2  # defects tried on each good plate, one at a time
 
 
 @dataclass(frozen=True)
 class OutOfFold:
     """Raw numbers of every good plate, by detectors that never saw it; float64, in the plates' order."""
 
-    surface: Array
-    """(N,)"""
-    errors: Array
-    """(N, 2): reconstruction error, latent error."""
+    good: Array
+    """(N, 3): surface, reconstruction error, latent error."""
     map_score: Array
     """(N,): the network's anomaly map, pooled."""
-    forged_errors: Array
-    """(N, 2): as `errors`, with a defect forged onto each plate."""
+    forged: Array
+    """(_FORGED · N, 3): as `good`, with a defect forged onto each plate."""
 
 
 def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, progress: Progress) -> Manifest:
@@ -63,10 +63,12 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     finally:
         with suppress(OSError):
             checkpoints.rmdir()  # succeeds when there is nothing in it to go on from
+    fitted = surface.fit(plates.photos, config.seed, config.surface)
     with model.whole(out) as folder:
-        raw = _score_out_of_fold(plates, held_out, networks[1:], config, progress)
+        folds = list(zip(held_out, networks[1:], strict=True))
+        raw = _score_out_of_fold(plates, folds, fitted, config, progress)
         progress("writing the model", 0, 1)
-        manifest = _write(folder, plates, networks[0], raw, config)
+        manifest = _write(folder, plates, (fitted, networks[0]), raw, config)
         progress("writing the model", 1, 1)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return manifest
@@ -135,43 +137,53 @@ def _train_all(
 
 
 def _score_out_of_fold(
-    plates: GoodPlates, held_out: tuple[Array, ...], networks: Sequence[Trained], config: Config, progress: Progress
+    plates: GoodPlates,
+    folds: Sequence[tuple[Array, Trained]],
+    final: Surface,
+    config: Config,
+    progress: Progress,
 ) -> OutOfFold:
-    """Score every plate, and the same with a defect forged onto it, by the surface and network of its fold."""
+    """Score every plate, and the same with defects forged onto it, by the surface and network of its fold."""
     good: dict[int, RawNumbers] = {}
-    forged: dict[int, NetworkResult] = {}
+    forged: list[RawNumbers] = []
     rng = np.random.default_rng(config.seed)
     with tempfile.TemporaryDirectory() as folder:
-        for number, (fold, trained) in enumerate(zip(held_out, networks, strict=True)):
-            fitted = surface.fit(np.delete(plates.photos, fold, axis=0), config.seed, config.surface)
+        for number, (fold, trained) in enumerate(folds):
+            of_fold = surface.refit(final, np.delete(plates.photos, fold, axis=0), config.seed)
             path = Path(folder) / f"fold-{number}.onnx"
             export.export(trained, config, path, plates.photos[fold[:_PARITY]])
             network = Network(path)
             for plate in fold:
-                good[plate] = inspector.measure(fitted, network, plates.photos[plate], plates.frames[plate])
-                forged[plate] = network.run(forge(plates.photos[plate], rng)[0][None])
+                photo, frame = plates.photos[plate], plates.frames[plate]
+                good[plate] = inspector.measure(of_fold, network, photo, frame)
+                damaged = [forge(photo, rng)[0] for _ in range(_FORGED)]
+                forged += [inspector.measure(of_fold, network, each, frame) for each in damaged]
                 progress("scoring out of fold", len(good), len(plates.paths))
-    order = range(len(plates.paths))
+    ordered = [good[each] for each in range(len(plates.paths))]
     return OutOfFold(
-        surface=np.array([good[each].surface for each in order]),
-        errors=np.array([[good[each].reconstruction_error, good[each].latent_error] for each in order]),
-        map_score=np.array([surface.pool(good[each].network_map) for each in order]),
-        forged_errors=np.array([[*forged[each].reconstruction_error, *forged[each].latent_error] for each in order]),
+        good=np.array([each.numbers for each in ordered]),
+        map_score=np.array([surface.pool(each.network_map) for each in ordered]),
+        forged=np.array([each.numbers for each in forged]),
     )
 
 
 def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
     """The Decision that out-of-fold numbers give, and each good plate's score under it, (N,) float64."""
-    alpha = calibration.choose_alpha(raw.errors, raw.forged_errors)
-    unit = surface.expected_highest(raw.errors @ [alpha, 1 - alpha])
-    open_ended = Decision(alpha, unit, surface.expected_highest(raw.map_score), review=0, threshold=0)
-    scores = np.array([open_ended.score(first, *errors) for first, errors in zip(raw.surface, raw.errors, strict=True)])
+    alpha = calibration.choose_share(raw.good[:, 1:], raw.forged[:, 1:])
+    unit = surface.expected_highest(raw.good[:, 1:] @ [alpha, 1 - alpha])
+    map_unit = surface.expected_highest(raw.map_score)
+    equal = Decision(alpha, unit, map_unit, weight=0.5, review=0, threshold=0)
+    phases = [np.array([[first, equal.mix(*errors)] for first, *errors in each]) for each in (raw.good, raw.forged)]
+    weighed = replace(equal, weight=calibration.choose_share(*phases))
+    scores = np.array([weighed.score(*numbers) for numbers in raw.good])
     review, threshold = calibration.limits(scores, config.calibration.review_rate, config.calibration.false_alarm_rate)
-    return replace(open_ended, review=review, threshold=threshold), scores
+    return replace(weighed, review=review, threshold=threshold), scores
 
 
-def _write(folder: Path, plates: GoodPlates, trained: Trained, raw: OutOfFold, config: Config) -> Manifest:
-    fitted = surface.fit(plates.photos, config.seed, config.surface)
+def _write(
+    folder: Path, plates: GoodPlates, final: tuple[Surface, Trained], raw: OutOfFold, config: Config
+) -> Manifest:
+    fitted, trained = final
     np.savez(folder / model.SURFACE, allow_pickle=False, **fitted.arrays())
     export.export(trained, config, folder / model.NETWORK, plates.photos[:_PARITY])
     network = Network(folder / model.NETWORK)
@@ -187,12 +199,8 @@ def _write(folder: Path, plates: GoodPlates, trained: Trained, raw: OutOfFold, c
         gates=gates.limits(plates.conditions()),
         promise=calibration.promise(scores, decision.threshold, config.calibration.false_alarm_rate),
         calibration=tuple(
-            CalibrationPlate(
-                os.fsencode(path.name).decode(errors="replace"), sha256, float(score), float(first), *map(float, errors)
-            )
-            for path, sha256, score, first, errors in zip(
-                plates.paths, plates.sha256, scores, raw.surface, raw.errors, strict=True
-            )
+            CalibrationPlate(os.fsencode(path.name).decode(errors="replace"), sha256, float(score), *map(float, seen))
+            for path, sha256, score, seen in zip(plates.paths, plates.sha256, scores, raw.good, strict=True)
         ),
         training_errors=tuple((each.reconstruction_error, each.latent_error) for each in numbers),
         replay=_store_replay(folder, plates, numbers),

@@ -46,6 +46,11 @@ class RawNumbers:
     network_map: Array
     """As the network gives it, in no unit yet."""
 
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """Surface, reconstruction error, latent error: what `Decision.score` takes."""
+        return self.surface, self.reconstruction_error, self.latent_error
+
 
 class Inspector:
     """A model folder, loaded and ready to judge photographs; may be used for as many as one likes."""
@@ -84,8 +89,9 @@ class Inspector:
             judged = self._record(started, name, sha256, verdict=Verdict.REVIEW, reason=obstacle)
             return Examination(judged, prepared, frame, blank, blank, blank)
         raw = measure(self._surface, self._network, prepared, frame)
-        network_map = raw.network_map / np.float32(self.manifest.decision.network_map_unit)
-        anomaly_map = np.maximum(raw.surface_map, network_map)
+        decision = self.manifest.decision
+        network_map = raw.network_map / np.float32(decision.network_map_unit)
+        anomaly_map = decision.join(raw.surface_map, network_map)
         judged = self._record(started, name, sha256, **self._decide(raw, anomaly_map, frame, photo.shape))
         return Examination(judged, prepared, frame, anomaly_map, raw.surface_map, network_map)
 

@@ -44,6 +44,7 @@ def model(manifest: "Manifest") -> tuple[Table, ...]:
     table.add_row("REVIEW from score", f"{decision.review:.3f}")
     table.add_row("REJECT from score", f"{decision.threshold:.3f}")
     table.add_row("alpha, chosen on forged defects", f"{decision.alpha:.1f}")
+    table.add_row("weight of the surface, chosen likewise", f"{decision.weight:.1f}")
     expected = f"{promise.false_alarm_rate:.1%} of good plates on average, at most {promise.upper_95:.1%} (95 %)"
     table.add_row("false alarms to expect", f"{expected}, from {promise.good_plates} good plates")
     if not promise.promised:

@@ -6,7 +6,7 @@ that good plates set themselves, is its anomaly. Fits in seconds, needs NumPy an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -89,14 +89,24 @@ class Surface:
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
-    rng = np.random.default_rng(seed)
-    lit = [photos, *(_relit(photos, settings, rng) for _ in range(settings.relit))]
-    described = [[describe(photo, settings) for photo in copy] for copy in lit]
-    colour, line = (np.array([[each[part] for each in copy] for copy in described]) for part in (0, 1))
+    colour, line = _describe_all(photos, seed, settings)
     return Surface(
         settings,
         colour=_learn(colour, settings.peak_share, seed, settings),
         line=_learn(line, settings.line_share, seed, settings),
+    )
+
+
+def refit(fitted: Surface, photos: Array, seed: int) -> Surface:
+    """`fitted`, units and all, with the cells of other (N, S, S, 3) uint8 photographs: its fold surfaces.
+
+    Scores of several folds are compared with each other, so they must be in one unit.
+    """
+    colour, line = _describe_all(photos, seed, fitted.settings)
+    return replace(
+        fitted,
+        colour=replace(fitted.colour, cells=_bank(colour, seed, fitted.settings)),
+        line=replace(fitted.line, cells=_bank(line, seed, fitted.settings)),
     )
 
 
@@ -153,6 +163,15 @@ def _line(lightness: Array, settings: SurfaceConfig) -> Array:
 
 def _blur(picture: Array, width: float) -> Array:
     return cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)
+
+
+def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
+    """Colour and line features, each (1 + relit, N, C, C, F), of every photograph and its copies in other light."""
+    rng = np.random.default_rng(seed)
+    lit = [photos, *(_relit(photos, settings, rng) for _ in range(settings.relit))]
+    described = [[describe(photo, settings) for photo in copy] for copy in lit]
+    colour, line = (np.array([[each[part] for each in copy] for copy in described]) for part in (0, 1))
+    return colour, line
 
 
 def _relit(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:

@@ -83,7 +83,7 @@ def fit_network(
     for epoch in range(len(state.history) + 1, settings.epochs + 1):
         rng = np.random.default_rng((seed, epoch))
         state.set_rate(_rate(settings, epoch))
-        state.generator.train(epoch <= settings.freeze_norms * settings.epochs)
+        state.generator.train(not _norms_are_frozen(settings, epoch))
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
         for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
@@ -103,7 +103,7 @@ def fit_network(
             saved_at = time.monotonic()
         if on_epoch is not None:
             on_epoch(epoch, losses)
-    return state.trained(plates, mean, device)
+    return state.trained(plates, mean, _norms_are_frozen(settings, settings.epochs), device)
 
 
 def _step(state: "_State", x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
@@ -137,6 +137,11 @@ def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingCon
         return F.l1_loss(x_hat, x)
     weights = 1 + (settings.w_forged - 1) * (x_input != x).any(dim=1, keepdim=True)  # (B, 1, R, R)
     return (weights * (x_hat - x).abs()).mean()
+
+
+def _norms_are_frozen(settings: TrainingConfig, epoch: int) -> bool:
+    """Whether the Generator's batch-norm statistics stay as they are in an epoch, counted from 1; not in the first."""
+    return epoch > max(1, settings.freeze_norms * settings.epochs)
 
 
 def _rate(settings: TrainingConfig, epoch: int) -> float:
@@ -245,15 +250,15 @@ class _State:
             for group in adam.param_groups:
                 group["lr"] = rate
 
-    def trained(self, plates: Photos, mean: float, device: torch.device) -> Trained:
+    def trained(self, plates: Photos, mean: float, frozen: bool, device: torch.device) -> Trained:
         generator, discriminator = self.generator, self.discriminator
         if self.averaged is not None:
             generator, discriminator = self.averaged
             chunks = np.array_split(plates, math.ceil(len(plates) / 16))
             measure_norms(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
-            if not self.generator.training:  # frozen statistics, which the weights were trained with
-                for mine, frozen in zip(generator.buffers(), self.generator.buffers(), strict=True):
-                    mine.copy_(frozen)
+            if frozen:  # these are the statistics that the weights were trained with
+                for mine, theirs in zip(generator.buffers(), self.generator.buffers(), strict=True):
+                    mine.copy_(theirs)
         for module in (generator, discriminator):
             module.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as above
             module.eval()

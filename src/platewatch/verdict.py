@@ -26,6 +26,8 @@ class Decision:
     """Phase two's score that counts as 1, the highest expected of a good plate."""
     network_map_unit: Annotated[float, Field(gt=0)]
     """The same for its anomaly map."""
+    weight: Annotated[float, Field(ge=0, le=1)]
+    """The plate's score is weight · surface + (1 − weight) · Skip-GANomaly, each in its unit."""
     review: float
     """Scores above this are not PASS."""
     threshold: float
@@ -36,8 +38,12 @@ class Decision:
         return (self.alpha * reconstruction_error + (1 - self.alpha) * latent_error) / self.network_unit
 
     def score(self, surface: float, reconstruction_error: float, latent_error: float) -> float:
-        """The plate's score: the worse of both phases, each in units of what is expected of good plates."""
-        return float(np.maximum(surface, self.mix(reconstruction_error, latent_error)))
+        """The plate's score: both phases, weighed, each in units of what is expected of good plates."""
+        return self.weight * surface + (1 - self.weight) * self.mix(reconstruction_error, latent_error)
+
+    def join(self, surface_map: Array, network_map: Array) -> Array:
+        """Both phases' maps (S, S) float32, each in its unit, weighed as their scores are."""
+        return np.float32(self.weight) * surface_map + np.float32(1 - self.weight) * network_map
 
     def verdict(self, score: float) -> Verdict:
         """PASS up to `review`, REVIEW up to `threshold`, REJECT above and for what is no number."""
