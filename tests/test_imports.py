@@ -23,6 +23,7 @@ LAYERS = (
     ("evaluation", "exploration", "classical"),
     ("inspector", "export", "alpha_table"),
     ("train", "model"),
+    ("checkpoint",),
     ("runtime", "network", "augmentation", "surface", "calibration", "metrics"),
     ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset"),
     ("images", "inspection", "config", "scene", "brush"),
@@ -32,8 +33,8 @@ LAYERS = (
 """Top to bottom; neighbours do not see each other. `platewatch` itself, the public names, is outside."""
 
 ROOMS = {
-    "torch": {"network", "train", "export"},
-    "safetensors": {"train"},
+    "torch": {"network", "checkpoint", "train", "export"},
+    "safetensors": {"checkpoint"},
     "onnx": {"export"},
     "onnxruntime": {"runtime"},
     "click": {"cli"},

@@ -266,7 +266,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "save_file", full)
+        patch.setattr("platewatch.checkpoint.save_file", full)
         with pytest.raises(OutputError, match="No space left on device"):
             fit_network(plates(), settings(), seed=1, checkpoint=checkpoint)
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
@@ -306,7 +306,7 @@ def test_unusable_photographs_are_refused(photos: Photos, reason: str) -> None:
 
 def test_losses_that_are_no_numbers_end_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        train, "initialise", lambda module, _: [nn.init.constant_(w, 1e30) for w in module.parameters()]
+        "platewatch.checkpoint.initialise", lambda module, _: [nn.init.constant_(w, 1e30) for w in module.parameters()]
     )
     with pytest.raises(InputError, match="epoch 1 gave losses that are no numbers; lower"):
         fit_network(plates(), settings(), seed=0, checkpoint=tmp_path / "checkpoint")

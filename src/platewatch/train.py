@@ -5,28 +5,25 @@ Generator and Discriminator against each other on whatever there is, CPU or CUDA
 the uninterrupted run, bit for bit.
 """
 
-import contextlib
-import copy
 import hashlib
 import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from platewatch.augmentation import augment
-from platewatch.config import Config, NetworkConfig, TrainingConfig
-from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.network import Discriminator, Generator, initialise, measure_norms, shrink
+from platewatch.checkpoint import State
+from platewatch.config import Config, TrainingConfig
+from platewatch.errors import InputError
+from platewatch.network import Discriminator, Generator, measure_norms, shrink
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -75,7 +72,7 @@ def fit_network(
     settings = config.training
     plates = _shrink_photos(photos, config.network.resolution)  # (N, R, R, 3) uint8
     mean = float(photos.mean(dtype=np.float64) / 255)
-    state = _State.start(config.network, settings, seed, device)
+    state = State.start(config.network, settings, seed, device)
     fingerprint, saved_at = _fingerprint(photos, config, seed), time.monotonic()
     if checkpoint is not None and checkpoint.exists():
         state.restore(checkpoint, fingerprint)
@@ -103,10 +100,10 @@ def fit_network(
             saved_at = time.monotonic()
         if on_epoch is not None:
             on_epoch(epoch, losses)
-    return state.trained(plates, mean, _norms_are_frozen(settings, settings.epochs), device)
+    return _trained(state, plates, mean, settings, device)
 
 
-def _step(state: "_State", x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
+def _step(state: State, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
     """One step of the Discriminator, then one of the Generator: (4,) the losses in the order of LOSSES."""
     x_hat = state.generator(x_input)  # (B, 3, R, R)
 
@@ -137,6 +134,22 @@ def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingCon
         return F.l1_loss(x_hat, x)
     weights = 1 + (settings.w_forged - 1) * (x_input != x).any(dim=1, keepdim=True)  # (B, 1, R, R)
     return (weights * (x_hat - x).abs()).mean()
+
+
+def _trained(state: State, plates: Photos, mean: float, settings: TrainingConfig, device: torch.device) -> Trained:
+    """The networks to use: averaged ones with batch-norm statistics of their own, or the last ones as they are."""
+    generator, discriminator = state.generator, state.discriminator
+    if state.averaged is not None:
+        generator, discriminator = state.averaged
+        chunks = np.array_split(plates, math.ceil(len(plates) / 16))
+        measure_norms(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
+        if _norms_are_frozen(settings, settings.epochs):  # these are the statistics that the weights were trained with
+            for mine, theirs in zip(generator.buffers(), state.generator.buffers(), strict=True):
+                mine.copy_(theirs)
+    for module in (generator, discriminator):
+        module.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload] # stub is behind
+        module.eval()
+    return Trained(generator, discriminator, mean, tuple(state.history))
 
 
 def _norms_are_frozen(settings: TrainingConfig, epoch: int) -> bool:
@@ -199,107 +212,3 @@ def _fingerprint(photos: Photos, config: Config, seed: int) -> str:
     digest = hashlib.sha256(json.dumps([_VERSION, seed, settings], sort_keys=True).encode())
     digest.update(np.ascontiguousarray(photos).data)
     return digest.hexdigest()
-
-
-def _adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam with its moments at 0 from the start, so that a checkpoint has the same names at any time.
-
-    The recipe names no betas: Adam's defaults, not the (0.5, 0.999) that many such pairs take.
-    """
-    adam = torch.optim.Adam(module.parameters(), lr=learning_rate)
-    for weight in module.parameters():
-        moments = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
-        adam.state[weight] = {"step": torch.tensor(0.0), **moments}
-    return adam
-
-
-@dataclass
-class _State:
-    """All that changes while training, and so all that a checkpoint holds."""
-
-    generator: Generator
-    discriminator: Discriminator
-    generator_adam: torch.optim.Adam
-    discriminator_adam: torch.optim.Adam
-    averaged: tuple[Generator, Discriminator] | None
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    @classmethod
-    def start(cls, network: NetworkConfig, settings: TrainingConfig, seed: int, device: torch.device) -> "_State":
-        rng = torch.Generator().manual_seed(seed)
-        generator, discriminator = Generator(network), Discriminator(network)
-        for module in (generator, discriminator):
-            initialise(module, rng)
-            # The same sums in another order of memory: nearly twice as fast on a CPU.
-            module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload] # stub is behind
-        averaged = (copy.deepcopy(generator), copy.deepcopy(discriminator)) if settings.ema > 0 else None
-        rate = settings.learning_rate
-        return cls(generator, discriminator, _adam(generator, rate), _adam(discriminator, rate), averaged)
-
-    def average(self, decay: float, step: int) -> None:
-        """Let the averaged networks follow by one step."""
-        if self.averaged is None:
-            return
-        decay = min(decay, (1 + step) / (10 + step))  # else a short training is mostly its random beginning
-        for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
-            for mean, weight in zip(averaged.parameters(), latest.parameters(), strict=True):
-                mean.data.lerp_(weight.data, 1 - decay)
-
-    def set_rate(self, rate: float) -> None:
-        for adam in (self.generator_adam, self.discriminator_adam):
-            for group in adam.param_groups:
-                group["lr"] = rate
-
-    def trained(self, plates: Photos, mean: float, frozen: bool, device: torch.device) -> Trained:
-        generator, discriminator = self.generator, self.discriminator
-        if self.averaged is not None:
-            generator, discriminator = self.averaged
-            chunks = np.array_split(plates, math.ceil(len(plates) / 16))
-            measure_norms(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
-            if frozen:  # these are the statistics that the weights were trained with
-                for mine, theirs in zip(generator.buffers(), self.generator.buffers(), strict=True):
-                    mine.copy_(theirs)
-        for module in (generator, discriminator):
-            module.to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as above
-            module.eval()
-        return Trained(generator, discriminator, mean, tuple(self.history))
-
-    def save(self, path: Path, fingerprint: str) -> None:
-        """Write the checkpoint whole or not at all; raises OutputError."""
-        partial = path.with_name(path.name + ".partial")
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in self._tensors().items()}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, partial, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise OutputError(f"{path}: the checkpoint cannot be written ({error}); free some space there") from error
-
-    def restore(self, path: Path, fingerprint: str) -> None:
-        """Go on where the checkpoint stands; raises InputError for another training's, ModelError for a damaged one."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                notes = file.metadata()
-                if notes["fingerprint"] != fingerprint:
-                    raise InputError(f"{path}: belongs to other photographs, settings or seed; delete it to start over")
-                for name, tensor in self._tensors().items():
-                    tensor.copy_(file.get_tensor(name))
-                self.history = json.loads(notes["history"])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{path}: damaged checkpoint ({error}); delete it to start over") from error
-
-    def _tensors(self) -> dict[str, Tensor]:
-        """Every tensor that training changes, itself and no copy, under the name that it has in a checkpoint."""
-        modules = {"generator": self.generator, "discriminator": self.discriminator}
-        if self.averaged is not None:
-            modules |= {"averaged.generator": self.averaged[0], "averaged.discriminator": self.averaged[1]}
-        tensors = {f"{name}.{key}": value for name, part in modules.items() for key, value in part.state_dict().items()}
-        for name, adam in {
-            "generator_adam": self.generator_adam,
-            "discriminator_adam": self.discriminator_adam,
-        }.items():
-            for index, values in adam.state_dict()["state"].items():
-                tensors |= {f"{name}.{index}.{key}": value for key, value in values.items()}
-        return tensors
