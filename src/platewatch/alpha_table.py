@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from platewatch.dataset import ANOMALOUS, NORMAL
+from platewatch.images import Array
 from platewatch.metrics import Proportion
-
-Array = np.ndarray
 
 ALPHAS = tuple(step / 10 for step in range(1, 10))
 

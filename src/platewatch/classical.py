@@ -14,8 +14,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
 from platewatch import brush, images
+from platewatch.images import Array
 
-Array = np.ndarray
 Score = Callable[[Array], Array]
 """(N, F) features → (N,) scores."""
 

@@ -19,13 +19,13 @@ from platewatch.evaluation import (
     Pixel,
     PlateScore,
 )
+from platewatch.images import Array
 from platewatch.inspection import Verdict
 from platewatch.metrics import PixelFigures
 
 if TYPE_CHECKING:  # a caller brings the inspector; counting needs no runtime of its own
     from platewatch.inspector import Examination, Inspector
 
-Array = np.ndarray
 
 MAPS = ("anomaly_map", "surface_map", "network_map")
 MAX_PIXEL_SIZE = 512

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-Array = np.ndarray
+from platewatch.images import Array
 
 TRAIN, TEST = "good (train)", "good (test)"
 BANK = "cells: bank of good ones"

@@ -10,8 +10,7 @@ from platewatch import classical, dataset, images, metrics, odd, surface
 from platewatch.classical import Plate
 from platewatch.errors import InputError
 from platewatch.exploration import BANK, TEST, TRAIN, Area, Example, Exploration, Group, Row
-
-Array = np.ndarray
+from platewatch.images import Array
 
 MIN_GOOD = 5
 BANK_PLATES = 300

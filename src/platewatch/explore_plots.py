@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from platewatch.exploration import TEST, Exploration, Group, Row
+from platewatch.images import Array
 from platewatch.plots import BLACK, BLUE, GREEN, VERMILION
-
-Array = np.ndarray
 
 _CHANNELS = (("R", VERMILION, "-"), ("G", GREEN, "--"), ("B", BLUE, "-."))
 _GREY = (("R = G = B", BLACK, "-"),)

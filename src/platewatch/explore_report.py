@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from platewatch import explore_plots, reading, report
 from platewatch.exploration import BANK, Area, Exploration, Odd, Row
-
-Array = np.ndarray
+from platewatch.images import Array
 
 
 def write(exploration: Exploration, out: Path) -> Path:

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-Array = np.ndarray
+from platewatch.images import Array
+
 Interval = tuple[float, float]
 
 FPR_LIMIT = 0.3

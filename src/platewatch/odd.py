@@ -10,8 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from platewatch import classical, surface
 from platewatch.classical import Plate
 from platewatch.exploration import ODD_SHOWN, Odd
-
-Array = np.ndarray
+from platewatch.images import Array
 
 LIMIT = 3.5
 """Robust z from which a plate is odd (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""

@@ -6,11 +6,11 @@ import numpy as np
 
 from platewatch import metrics
 from platewatch.exploration import TEST, TRAIN, Area, Exploration, Group, Row
+from platewatch.images import Array
 
 SEPARATES = 0.9
 """An area from here on is called separating; one whose interval leaves out the coin is called leaning."""
 
-Array = np.ndarray
 Paragraph = tuple[str, str]
 """Heading and text."""
 

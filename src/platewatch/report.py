@@ -18,13 +18,13 @@ from platewatch import images, metrics, plots, tables
 from platewatch.dataset import NORMAL
 from platewatch.errors import InputError, OutputError
 from platewatch.evaluation import Evaluation, PlateScore, labelled
+from platewatch.images import Array
 from platewatch.inspection import Verdict
 from platewatch.overlay import FAINT, FULL, colours, overlay
 
 if TYPE_CHECKING:  # a caller brings the inspector
     from platewatch.inspector import Examination, Inspector
 
-Array = np.ndarray
 
 _TEMPLATES = Environment(
     loader=PackageLoader("platewatch"),
