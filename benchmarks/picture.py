@@ -13,7 +13,7 @@ import platewatch
 from platewatch import images, overlay, plates
 from platewatch.images import Array
 
-SHOWN = (("good", 51), ("scratches", 42), ("total_rust", 11))
+SHOWN = (("good", 55), ("scratches", 42), ("major_rust", 11))
 SIDE = 420
 COLOURS = {"PASS": (0, 114, 178), "REVIEW": (230, 159, 0), "REJECT": (213, 94, 0)}
 
