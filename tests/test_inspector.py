@@ -162,7 +162,8 @@ def test_maps_cover_the_photograph_and_leave_out_the_padding(inspector: Inspecto
         assert picture.shape == (96, 96)
         assert picture.dtype == np.float32
         assert not picture[~inside].any()
-    assert np.array_equal(seen.anomaly_map, np.maximum(seen.surface_map, seen.network_map))
+    joined = inspector.manifest.decision.join(seen.surface_map, seen.network_map)
+    assert np.array_equal(seen.anomaly_map, joined)
     assert inspector.reconstruct(seen.prepared).shape == (32, 32, 3)
 
 

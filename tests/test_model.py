@@ -56,7 +56,14 @@ def test_everything_that_decides_is_in_the_manifest(folder: Path) -> None:
     values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert values["format"] == model.FORMAT
     assert values["config"]["image_size"] == 96
-    assert values["decision"].keys() == {"alpha", "network_unit", "network_map_unit", "review", "threshold"}
+    assert values["decision"].keys() == {
+        "alpha",
+        "network_unit",
+        "network_map_unit",
+        "weight",
+        "review",
+        "threshold",
+    }
     assert len(values["calibration"]) == tiny.GOOD
     assert {"platewatch", "numpy", "onnxruntime", "opencv-python-headless", "pillow"} <= values["versions"].keys()
 

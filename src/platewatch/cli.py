@@ -111,7 +111,7 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option("--config", "config_file", type=FOLDER, help="A TOML file laid over the preset it names.")
 @click.option("--seed", type=click.IntRange(0), help="Same photographs, same seed, same machine: the same model.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the photographs in phase two.")
-@click.option("--false-alarm-rate", type=float, help="Share of good plates that REJECT may cost, such as 0.005.")
+@click.option("--false-alarm-rate", type=float, help="Share of good plates that REJECT may cost; 0.05 unless told.")
 @click.option("--min-images", type=click.IntRange(3), help="Train on no fewer photographs than this.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training of the same model folder.")
 def train(
