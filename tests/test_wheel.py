@@ -4,6 +4,7 @@ The environment is made without a network: of everything installed here it gets 
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -56,7 +57,11 @@ def _run(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _make(folder: Path) -> None:
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    source = folder / "source"  # a copy: setuptools leaves its work beside what it builds
+    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
     subprocess.run(build, check=True, capture_output=True)
     venv.create(folder / "venv", with_pip=False)
     site = next((folder / "venv" / "lib").glob("python*")) / "site-packages"
