@@ -63,7 +63,9 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     finally:
         with suppress(OSError):
             checkpoints.rmdir()  # succeeds when there is nothing in it to go on from
+    progress("learning the surface", 0, 1)
     fitted = surface.fit(plates.photos, config.seed, config.surface)
+    progress("learning the surface", 1, 1)
     with model.whole(out) as folder:
         folds = list(zip(held_out, networks[1:], strict=True))
         raw = _score_out_of_fold(plates, folds, fitted, config, progress)

@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from platewatch import classical, surface
 from platewatch.classical import Plate
+from platewatch.config import SurfaceConfig
 from platewatch.exploration import ODD_SHOWN, Odd
 from platewatch.images import Array
 
@@ -16,6 +17,7 @@ LIMIT = 3.5
 """Robust z from which a plate is odd (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""
 SHOWN_REASONS = 3
 _FOLDS = 3
+_AS_TAKEN = SurfaceConfig(relit=0)  # another light is worth pointing out here
 _PLACES = ("place by colour", "place by lines")
 
 
@@ -86,7 +88,7 @@ def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
     distances, places = np.zeros((2, len(photos))), np.zeros((len(photos), 2, 2), int)
     for fold in range(_FOLDS):
         held_out = order[fold::_FOLDS]
-        bank = surface.fit(np.delete(photos, held_out, axis=0), seed)
+        bank = surface.fit(np.delete(photos, held_out, axis=0), seed, _AS_TAKEN)
         for k in held_out:
             result = bank.inspect(photos[k], inside[k])
             # the units are taken back out: an odd plate among those that set them would shrink all distances
