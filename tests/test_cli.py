@@ -111,6 +111,16 @@ def test_evaluate_prints_tables_and_with_json_one_object(tiny_model: Tiny, tmp_p
     assert found["images"] == {"normal": 3, "anomalous": 3}
 
 
+def test_a_mask_that_cannot_be_read_is_said_and_costs_only_its_pixel_figures(tiny_model: Tiny, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model.data, tmp_path / "data")
+    mask = tmp_path / "data/ground_truth/scratches/000_mask.png"
+    mask.write_text("no mask")
+    result = run("evaluate", tiny_model.model, tmp_path / "data", "--json")
+    assert "000_mask.png" in one_error(result)
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["images"] == {"normal": 3, "anomalous": 3}
+
+
 def test_verify_says_equal_and_in_json_too(tiny_model: Tiny) -> None:
     assert run("verify", tiny_model.model).stdout.rstrip().endswith("equal")
     found = json.loads(run("verify", tiny_model.model, "--json").stdout)

@@ -334,14 +334,6 @@ def test_an_array_of_a_wrong_size_is_refused() -> None:
         images.check(np.zeros((40, 31, 3), np.uint8))
 
 
-def test_a_mask_is_white_where_defective_and_fits_its_photograph(tmp_path: Path) -> None:
-    path = tmp_path / "0_mask.png"
-    path.write_bytes(encoded(np.where(GREY > 99, 255, 0).astype(np.uint8), "PNG"))
-    assert np.array_equal(images.read_mask(path, (40, 50)), GREY > 99)
-    with pytest.raises(InputError, match=r"0_mask\.png: mask of 50×40 px, expected 40×50 px"):
-        images.read_mask(path, (50, 40))
-
-
 def test_hashes_are_those_of_the_bytes() -> None:
     assert images.sha256(COLOUR) == images.sha256(COLOUR.tobytes())
     assert images.sha256(COLOUR[::-1]) == images.sha256(COLOUR[::-1].tobytes()) != images.sha256(COLOUR)

@@ -178,11 +178,11 @@ def evaluate(model: Path, data: Path, out: Path | None, as_json: bool, pixel_siz
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:
         _print(tables.verdicts(found), tables.alpha(found), tables.phases(found))
-    for failure in found.failed:
+    for failure in (*found.failed, *found.mask_failures):
         click.echo(f"error: {failure.error}", err=True)
     if page is not None:
         click.echo(str(page), err=as_json)
-    if found.failed:
+    if found.failed or found.mask_failures:
         click.get_current_context().exit(ERROR)
 
 
@@ -307,7 +307,13 @@ def _progress() -> "Iterator[Progress]":
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     stages: dict[str, Any] = {}
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # lines stand above the bar, but what goes into a file stays there
+    ) as bars:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in stages:

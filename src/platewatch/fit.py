@@ -25,7 +25,7 @@ from platewatch.inspector import RawNumbers
 from platewatch.model import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.network import Scorer
 from platewatch.preflight import GoodPlates, Preflight, Progress
-from platewatch.runtime import Network
+from platewatch.runtime import Network, cores
 from platewatch.surface import Surface
 from platewatch.train import Trained, fit_network
 from platewatch.verdict import Decision
@@ -252,8 +252,3 @@ def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates) 
     redrawn = network.reconstruct(shown)
     originals = [images.prepare(photo, redrawn.shape[1]) for photo in shown]
     plots.reconstructions(originals, list(redrawn)).savefig(folder / "reconstructions.png")
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

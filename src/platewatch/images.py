@@ -149,14 +149,6 @@ def is_grey(photo: Array) -> bool:
     return bool((photo[..., 0] == photo[..., 1]).all() and (photo[..., 1] == photo[..., 2]).all())
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> Array:
-    """A ground-truth mask as (H, W) bool, white where defective; raises InputError when it does not fit `shape`."""
-    mask = read(path)[..., 0] >= 128
-    if mask.shape != shape:
-        raise InputError(f"{path}: mask of {mask.shape[1]}×{mask.shape[0]} px, expected {shape[1]}×{shape[0]} px")
-    return mask
-
-
 def write_png(path: Path, picture: Array) -> None:
     """Write an (H, W, 3) or (H, W) uint8 picture as PNG; raises OSError as the file system does."""
     Image.fromarray(picture).save(path, format="PNG")

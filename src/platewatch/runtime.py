@@ -44,7 +44,7 @@ class Network:
         Raises ModelError when it is no network of Platewatch, RuntimeUnavailable without ONNX Runtime.
         """
         self._name = "network" if isinstance(model, bytes) else str(model)
-        self._session = _open(model, self._name, threads or _cores())
+        self._session = _open(model, self._name, threads or cores())
         self.image_size = self._check()
         """Side S in px of the photographs that it takes."""
 
@@ -108,7 +108,7 @@ def _open(model: Path | bytes, name: str, threads: int) -> Any:
         raise ModelError(f"{name}: no readable ONNX file ({_line(error)}); restore the file or train anew") from error
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use; not every system can tell, and then all of them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
