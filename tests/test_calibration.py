@@ -157,3 +157,9 @@ def test_alpha_is_the_one_that_tells_forged_defects_best() -> None:
 def test_alpha_is_one_of_the_nine_and_takes_zeros() -> None:
     zeros = np.zeros((5, 2))
     assert calibration.choose_share(zeros, zeros + 1) in {round(0.1 * tenths, 1) for tenths in range(1, 10)}
+
+
+def test_a_rate_below_the_floor_rejects_only_what_is_worse_than_every_good_plate() -> None:
+    scores = [*np.exp(np.random.default_rng(0).normal(0, 0.2, 53)), 9.0]
+    assert calibration.limits(scores, 0.025, 0.001)[1] == 9.0
+    assert calibration.limits(scores[:-1], 0.025, 1e-6)[1] > max(scores[:-1]), "what the bell gives, when it is higher"

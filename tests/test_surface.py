@@ -1,9 +1,12 @@
 """Phase one tells rust and scratches from good plates, by cells of good plates alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from platewatch import forge, images, plates, surface
+from platewatch.config import SurfaceConfig
 from platewatch.images import Array
 from platewatch.surface import Surface
 
@@ -131,3 +134,27 @@ def test_the_highest_expected_score_does_not_follow_one_odd_plate() -> None:
     odd[0] = 1e6
     assert surface.expected_highest(scores) == pytest.approx(np.exp(0.3), rel=0.1)
     assert surface.expected_highest(odd) == pytest.approx(surface.expected_highest(scores), rel=0.05)
+
+
+def test_a_fold_surface_has_its_own_cells_and_the_final_one_s_units(fitted: Surface) -> None:
+    """Invariant 5: nothing of the plates that `fitted` knows is left, but the units that all folds share."""
+    others = rendered("good", 6, 300)
+    again, alone = surface.refit(fitted, others, seed=0), surface.fit(others, seed=0)
+    for mine, theirs, units in ((again.colour, alone.colour, fitted.colour), (again.line, alone.line, fitted.line)):
+        assert np.array_equal(mine.cells, theirs.cells)
+        assert (mine.map_unit, mine.score_unit) == (units.map_unit, units.score_unit)
+
+
+def test_the_line_score_looks_at_breadth(fitted: Surface) -> None:
+    blind = replace(fitted, colour=replace(fitted.colour, score_unit=1e9))
+    seen = blind.inspect(rendered("scratches", 1)[0], ALL)
+    pooled = surface.pool(seen.line_map, fitted.settings.line_share)
+    assert seen.score == pytest.approx(pooled / fitted.line.score_unit)
+    assert pooled < surface.pool(seen.line_map)
+
+
+def test_another_lamp_is_less_of_a_defect_than_without_copies_in_other_light(fitted: Surface) -> None:
+    plain = surface.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(relit=0))
+    brighter = [np.minimum(photo * 1.15, 255).astype(np.uint8) for photo in rendered("good", 6, 100)]
+    scores = [[each.inspect(photo, ALL).score for photo in brighter] for each in (fitted, plain)]
+    assert np.median(scores[0]) < 0.8 * np.median(scores[1])
