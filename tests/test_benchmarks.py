@@ -1,0 +1,97 @@
+"""The benchmark scripts' own arithmetic: what is changed, what is counted, where the ladder ends."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import combination
+import runs
+import seeds
+from conftest import Tiny
+from platewatch import evaluate, images, model
+from platewatch.config import CalibrationConfig
+from platewatch.inspector import Inspector
+
+
+def test_what_is_seen_agrees_with_evaluate(tiny_model: Tiny, inspector: Inspector) -> None:
+    expected = evaluate.evaluate(inspector, tiny_model.data)
+    seen = runs.look(tiny_model.model, tiny_model.data, threads=1)
+    assert seen.labels.tolist() == [plate.label for plate in expected.scores if plate.score is not None]
+    assert expected.pixel is not None
+    assert seen.pixel("anomaly_map").aupro == expected.pixel.aupro
+    assert seen.pixel("network_map").auroc == expected.skipganomaly.pixel_auroc
+    decision = model.load_manifest(tiny_model.model).decision
+    both = [decision.score(*numbers) for numbers in seen.numbers]
+    assert both == [plate.score for plate in expected.scores if plate.score is not None]
+
+
+def test_the_combination_of_a_model_is_what_its_verdicts_are(tiny_model: Tiny, inspector: Inspector) -> None:
+    found = combination._run(tiny_model.model, tiny_model.data, 1)
+    expected = evaluate.evaluate(inspector, tiny_model.data)
+    both = found["phases"]["both"]
+    assert both["auroc"] == expected.auroc
+    assert found["phases"]["skipganomaly"]["auroc"] == expected.skipganomaly.auroc
+    assert both["missed"] == expected.missed.count
+    assert both["false_alarms"] == expected.false_alarms.count
+    assert found["alpha"]["chosen"]["share"] == expected.alpha
+    assert found["alpha"]["best"]["auroc"] >= found["alpha"]["chosen"]["auroc"]
+    assert len(combination.phases([found]).splitlines()) == 2 + len(combination.FIGURES)
+    assert len(combination.shares([found, found]).splitlines()) == 6
+
+
+def test_limits_come_from_good_plates_out_of_fold() -> None:
+    labels, good = np.array([0, 0, 1, 1]), np.linspace(0.9, 1.1, 50)
+    found = runs.judge(labels, np.array([1.0, 9.0, 0.9, 9.0]), good, CalibrationConfig())
+    assert found["missed"] == found["false_alarms"] == found["not_passed_normal"] == 1
+    assert found["auroc"] == 0.375
+    assert found["separation"] == pytest.approx(0.1)
+
+
+def test_the_best_share_is_the_one_that_the_labels_like_best() -> None:
+    labels, pairs = np.array([0, 0, 1, 1]), np.array([[1, 5], [2, 1], [3, 1], [4, 2]], float)
+    assert runs.best_share(labels, pairs) == {"share": 0.9, "auroc": 1.0, "separation": pytest.approx(2.8 / 1.9)}
+
+
+def evaluation(seed: int, missed: int, alpha: float) -> dict[str, Any]:
+    errors = [(0, 0.2, 1.0), (0, 0.4, 1.0), (1, 0.6, 1.0), (1, 0.8, 1.0)]
+    scores = [
+        {"label": label, "score": 2 * first, "reconstruction_error": first, "latent_error": second}
+        for label, first, second in errors
+    ]
+    counts = {"missed": missed, "reviewed_anomalous": 1, "false_alarms": 0, "reviewed_normal": 0}
+    return {
+        "seed": seed,
+        "images": {"normal": 2, "anomalous": 2},
+        "verdicts": counts,
+        "auroc": 1.0,
+        "phases": {"surface": {"auroc": 1.0}, "skipganomaly": {"auroc": 0.9 + alpha / 10}},
+        "alpha": alpha,
+        "scores": [*scores, {"label": 1, "score": None}],
+        "promise": {"false_alarm_rate": 0.036, "upper_95": 0.085},
+        "train_s": 100.0 + seed,
+        "pixels": {"256": {"auroc": 0.98, "average_precision": 0.9, "aupro": 0.93}, "512": None},
+    }
+
+
+def test_the_seeds_table_ends_with_mean_and_worst() -> None:
+    lines = seeds.table([evaluation(0, 0, 0.1), evaluation(1, 1, 0.9)]).splitlines()
+    rows = {cells[0]: cells[1:] for cells in (line.strip("| ").split(" | ") for line in lines)}
+    assert rows["seed"] == ["0", "1", "mean", "worst"]
+    assert rows["defective plates that PASS"] == ["0 of 2", "1 of 2", "0.5 of 2", "1 of 2"]
+    assert rows["image AUROC, Skip-GANomaly"] == ["0.9100", "0.9900", "0.9500", "0.9100"]
+    assert rows["lowest ÷ highest, Skip-GANomaly"] == ["1.02", "1.39", "1.21", "1.02"]
+    assert rows["the same at that alpha"] == ["1.39"] * 4
+    assert rows["pixel AP, 256 px"] == ["0.900"] * 4
+    assert rows["pixel AP, 512 px"] == ["–"] * 4
+    assert rows["alpha, chosen on forged defects"] == ["0.1", "0.9", "–", "–"]
+    assert rows["training with calibration, s"] == ["100", "101", "100", "101"]
+
+
+def test_a_draw_holds_other_plates_for_another_seed_and_the_whole_test_folder(tiny_model: Tiny, tmp_path: Path) -> None:
+    drawn = [seeds.draw(tiny_model.data, tmp_path / str(seed), 4, seed) for seed in (0, 1, 0)]
+    names = [[path.name for path in images.find(folder / "train" / "good")] for folder in drawn]
+    assert [len(each) for each in names] == [4, 4, 4]
+    assert names[0] == names[2] != names[1]
+    assert len(images.find(drawn[0] / "test" / "good")) == len(images.find(tiny_model.data / "test" / "good"))
