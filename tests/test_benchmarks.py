@@ -1,5 +1,6 @@
 """The benchmark scripts' own arithmetic: what is changed, what is counted, where the ladder ends."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,46 @@ import numpy as np
 import pytest
 
 import combination
+import ladder
 import runs
 import seeds
 from conftest import Tiny
-from platewatch import evaluate, images, model
+from platewatch import config, evaluate, images, model
 from platewatch.config import CalibrationConfig
 from platewatch.inspector import Inspector
+
+
+def test_the_ladder_leads_from_the_published_recipe_to_fast() -> None:
+    assert ladder.settings(0) == config.preset("reference")
+    assert replace(ladder.settings(len(ladder.RUNGS) - 1), preset="fast") == config.preset("fast")
+
+
+def test_every_rung_changes_something_and_its_file_says_the_same(tmp_path: Path) -> None:
+    for number in range(1, len(ladder.RUNGS)):
+        assert ladder.settings(number) != ladder.settings(number - 1)
+        file = tmp_path / f"{number}.toml"
+        file.write_text(ladder.toml(ladder.changes(number)), encoding="utf-8")
+        assert config.load(file) == ladder.settings(number)
+
+
+def test_the_ladder_s_table_shows_mean_and_worst() -> None:
+    def one(auroc: float, missed: int) -> dict[str, Any]:
+        figures = {"auroc": auroc, "separation": 1.5, "missed": missed, "false_alarms": 0}
+        return {
+            "plates": {"normal": 13, "anomalous": 36},
+            "network": figures,
+            "network_pixel": {"average_precision": None},
+            "both": figures,
+            "train_s": 100.0,
+        }
+
+    rung = {"rung": 1, "name": "narrow", "parameters": 1234567, "seeds": [one(1.0, 0), one(0.9, 3)]}
+    row = ladder.table([rung]).splitlines()[-1]
+    both = "1.5 (3) | 0 (0)"
+    assert (
+        row == f"| 1 narrow | 0.9500 (0.9000) | 1.50 (1.50) | 1.5 (3) of 36 | 0 (0) of 13 | – | {both} | 1.23 M | 100 |"
+    )
+    assert len(ladder.draw([rung]).axes) == 2
 
 
 def test_what_is_seen_agrees_with_evaluate(tiny_model: Tiny, inspector: Inspector) -> None:
