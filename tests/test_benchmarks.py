@@ -7,14 +7,98 @@ from typing import Any
 import numpy as np
 import pytest
 
+import changes
 import combination
+import curves
 import ladder
 import runs
 import seeds
+from changes import CHANGES
 from conftest import Tiny
-from platewatch import config, evaluate, images, model
+from platewatch import config, evaluate, images, model, plates
 from platewatch.config import CalibrationConfig
+from platewatch.images import Array
 from platewatch.inspector import Inspector
+
+
+@pytest.fixture(scope="module")
+def photo() -> Array:
+    return plates.render("scratches", 3, 128)[0][:, :96]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_a_change_keeps_shape_and_type_and_does_nothing_where_it_is_neutral(change: Any, photo: Array) -> None:
+    before = photo.copy()
+    for step in (change.steps[0], change.steps[-1]):
+        changed = change.apply(photo, step)
+        assert changed.shape == photo.shape
+        assert changed.dtype == np.uint8
+        assert (changed != photo).any() == (step != change.neutral)
+    if change.neutral is not None:
+        assert change.neutral in change.steps
+        assert (change.apply(photo, change.neutral) == photo).all()
+    assert (photo == before).all()
+
+
+def test_a_plate_is_moved_and_turned_the_way_that_is_said(photo: Array) -> None:
+    assert (changes.move_x(photo, 10)[:, 10:] == photo[:, :-10]).all()
+    assert (changes.move_y(photo, -10)[:-13] == photo[13:]).all()
+    square = photo[:96]
+    assert (changes.turn(square, 90) == np.rot90(square)).all()  # anticlockwise, as numpy turns
+
+
+def test_the_lamp_s_gains_are_those_of_planck_s_law() -> None:
+    def planck(nanometres: float, kelvin: float) -> float:
+        return 1 / float(np.expm1(1.438777e7 / (nanometres * kelvin)))
+
+    for kelvin in (5000, 6000):
+        ratios = np.array([planck(each, kelvin) / planck(each, changes.DAYLIGHT_K) for each in (612, 549, 465)])
+        assert changes.lamp_gains(kelvin) == pytest.approx(ratios / ratios[1], abs=0.04)  # three wavelengths of many
+    assert changes.lamp_gains(changes.DAYLIGHT_K) == pytest.approx([1, 1, 1])
+
+
+def test_a_bluer_lamp_is_bluer_and_leaves_green_as_it_is(photo: Array) -> None:
+    bluer, redder = changes.lamp(photo, 500), changes.lamp(photo, -500)
+    assert (bluer[..., 1] == photo[..., 1]).all()
+    assert bluer[..., 2].mean() > photo[..., 2].mean() > redder[..., 2].mean()
+    assert bluer[..., 0].mean() < photo[..., 0].mean() < redder[..., 0].mean()
+
+
+def setting(false_alarms: int, missed: int) -> dict[str, Any]:
+    return {
+        "good": {"PASS": 13 - false_alarms, "REVIEW": 0, "REJECT": false_alarms},
+        "defective": {"PASS": missed, "REVIEW": 1, "REJECT": 35 - missed},
+        "highest_good": 0.8 + false_alarms,
+        "lowest_defective": None if missed else 1.2,
+    }
+
+
+def judged(**mistakes: tuple[int, int]) -> dict[str, Any]:
+    """A model that makes no mistakes but those named."""
+    names = {curves.key(change, step) for change in CHANGES for step in change.steps}
+    settings = {name: setting(*mistakes.get(name, (0, 0))) for name in names}
+    return {"promise": 0.05, "settings": settings}
+
+
+def test_curves_count_over_all_models_and_name_the_worst_step() -> None:
+    found = [judged(**{"light 1.2": (2, 0), "light 1.25": (4, 1)}), judged(**{"light 1.25": (3, 0)})]
+    assert curves.count(found, "false_alarms", "light 1.25") == (7, 26)
+    assert curves.harmless(CHANGES[0], found) == (0.6, 1.15)
+    light = next(line for line in curves.table(found).splitlines() if line.startswith("| light"))
+    assert "| 7 of 26 at 1.25 |" in light
+    assert "| 1 of 72 at 1.25 |" in light
+    assert light.endswith("| 0.6 … 1.15 | 4.80 at 1.25 | 1.20 at 0.6 |")
+    assert {line.count("|") for line in curves.table(found).splitlines()} == {9}
+    assert len(curves.draw(found).axes) == len(CHANGES)
+
+
+def test_curves_judge_every_plate_as_the_inspector_does(inspector: Inspector, photo: Array) -> None:
+    plates = [(0, photo), (1, np.zeros_like(photo))]
+    found = curves.judge(inspector, plates, lambda photo: photo, threads=2)
+    assert found["good"][str(inspector.inspect(photo).verdict)] == 1
+    assert found["defective"] == {"PASS": 0, "REVIEW": 1, "REJECT": 0}  # black: cannot be judged
+    assert found["auroc"] is found["lowest_defective"] is None
+    assert found["highest_good"] == (inspector.inspect(photo).score or 0) / inspector.manifest.review
 
 
 def test_the_ladder_leads_from_the_published_recipe_to_fast() -> None:
