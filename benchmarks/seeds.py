@@ -1,18 +1,28 @@
 """Train and evaluate with several seeds; one table in Markdown and one JSON.
 
     python benchmarks/seeds.py DATA --seeds 0 1 2 --out runs/seeds
+    python benchmarks/seeds.py DATA --draw 20 --out runs/seeds
 
-Every run is what a user types: `platewatch train DATA`, then `platewatch evaluate MODEL DATA --json`. Models that are
-there already are evaluated, not trained again.
+Every run is what a user types: `platewatch train DATA`, then `platewatch evaluate MODEL DATA --json` for each pixel
+size. Models that are there already are evaluated, not trained again. With `--draw N` each seed learns from N good
+plates of its own, drawn at random with that seed.
 """
 
 import argparse
-import json
-import subprocess
+import shutil
 import sys
-import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+import runs
+from platewatch import dataset
+from platewatch.images import Array
+
+Run = dict[str, Any]
 
 
 def main() -> None:
@@ -21,59 +31,120 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/seeds"))
     parser.add_argument("--options", default="", help="further options of `platewatch train`, in one string")
-    parser.add_argument("--pixel-size", type=int, default=256)
+    parser.add_argument("--pixel-sizes", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--draw", type=int, help="learn from so many good plates, drawn at random")
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    rows = [_run(asked, seed) for seed in asked.seeds]
-    (asked.out / "seeds.json").write_text(json.dumps(rows, indent=1) + "\n")
-    sys.stdout.write(table(rows) + "\n")
+    found = [_run(asked, seed) for seed in asked.seeds]
+    runs.write_json(asked.out / ("seeds.json" if asked.draw is None else f"seeds-of-{asked.draw}.json"), found)
+    sys.stdout.write(table(found) + "\n")
 
 
-def _run(asked: argparse.Namespace, seed: int) -> dict[str, Any]:
-    model = asked.out / f"model-{seed}"
-    started = time.monotonic()
-    if not model.exists():
-        command = ["train", str(asked.data), "--out", str(model), "--seed", str(seed), "--resume"]
-        _platewatch(*command, *asked.options.split())
-        (asked.out / f"model-{seed}.seconds").write_text(f"{time.monotonic() - started:.1f}")
-    size = ["--pixel-size", str(asked.pixel_size)]
-    result = json.loads(_platewatch("evaluate", str(model), str(asked.data), "--json", *size))
-    return {"seed": seed, "train_s": float((asked.out / f"model-{seed}.seconds").read_text()), **result}
+def _run(asked: argparse.Namespace, seed: int) -> Run:
+    name, data, options = str(seed), asked.data, asked.options.split()
+    if asked.draw is not None:
+        name = f"{seed}-of-{asked.draw}"
+        data = draw(asked.data, asked.out / f"plates-{name}", asked.draw, seed)
+        options += ["--min-images", str(asked.draw)]
+    model = asked.out / f"model-{name}"
+    seconds = runs.train(data, model, "--seed", str(seed), *options)
+    found = [runs.evaluate(model, data, size) for size in asked.pixel_sizes]
+    pixels = {str(size): each["pixel"] for size, each in zip(asked.pixel_sizes, found, strict=True)}
+    return {**found[0], "seed": seed, "train_s": seconds, "pixels": pixels}
 
 
-def _platewatch(*arguments: str) -> str:
-    command = [sys.executable, "-m", "platewatch", *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+def draw(data: Path, folder: Path, count: int, seed: int) -> Path:
+    """A data set of links: `count` of the good plates at random, and the whole test folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    good = folder / "train" / dataset.GOOD
+    good.mkdir(parents=True)
+    paths = dataset.training(data)
+    for place in np.random.default_rng(seed).choice(len(paths), count, replace=False):
+        (good / paths[place].name).symlink_to(paths[place].resolve())
+    for part in ("test", "ground_truth"):
+        if (data / part).is_dir():
+            (folder / part).symlink_to((data / part).resolve())
+    return folder
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The runs side by side, a column a seed, as Markdown."""
-    lines: dict[str, list[str]] = {
-        "defective plates that PASS": [f"{r['verdicts']['missed']} of {r['images']['anomalous']}" for r in rows],
-        "good plates REJECTed": [f"{r['verdicts']['false_alarms']} of {r['images']['normal']}" for r in rows],
-        "good plates to REVIEW": [f"{r['verdicts']['reviewed_normal']} of {r['images']['normal']}" for r in rows],
-        "image AUROC, both phases": [f"{r['auroc']:.4f}" for r in rows],
-        "lowest defective ÷ highest good score": [f"{separation(r):.2f}" for r in rows],
-        "image AUROC, surface": [f"{r['phases']['surface']['auroc']:.4f}" for r in rows],
-        "image AUROC, Skip-GANomaly": [f"{r['phases']['skipganomaly']['auroc']:.4f}" for r in rows],
-        "pixel AUROC": [f"{r['pixel']['auroc']:.4f}" if r["pixel"] else "–" for r in rows],
-        "pixel AP": [f"{r['pixel']['average_precision']:.3f}" if r["pixel"] else "–" for r in rows],
-        "AUPRO to 30 %": [f"{r['pixel']['aupro']:.3f}" if r["pixel"] else "–" for r in rows],
-        "alpha, chosen on forged defects": [f"{r['alpha']:.1f}" for r in rows],
-        "expected false alarms (95 % limit)": [
-            f"{r['promise']['false_alarm_rate']:.1%} ({r['promise']['upper_95']:.1%})" for r in rows
-        ],
-        "training with calibration, s": [f"{r['train_s']:.0f}" for r in rows],
-    }
-    head = "| seed | " + " | ".join(str(r["seed"]) for r in rows) + " |\n|---|" + "---|" * len(rows)
-    return "\n".join([head, *(f"| {name} | " + " | ".join(values) + " |" for name, values in lines.items())])
+@dataclass(frozen=True)
+class Line:
+    """One row of the table: a figure of every run, their mean and the worst of them."""
+
+    name: str
+    value: Callable[[Run], float | None]
+    form: str = "{:.4f}"
+    worst: Callable[[Sequence[float]], float] | None = min
+    counted: str = ""
+    """The class whose plates are counted: `normal` or `anomalous`."""
+
+    def cells(self, found: Sequence[Run]) -> list[str]:
+        values = [self.value(run) for run in found]
+        known = [value for value in values if value is not None]
+        summary: list[float | None] = [None, None]
+        if known and self.worst:
+            summary = [float(np.mean(known)), self.worst(known)]
+        suffix = f" of {found[0]['images'][self.counted]}" if self.counted else ""
+        return ["–" if value is None else self.form.format(value) + suffix for value in (*values, *summary)]
 
 
-def separation(row: dict[str, Any]) -> float:
-    """The lowest score of a defective plate over the highest of a good one."""
-    good = [each["score"] for each in row["scores"] if each["label"] == 0 and each["score"] is not None]
-    defective = [each["score"] for each in row["scores"] if each["label"] == 1 and each["score"] is not None]
-    return float(min(defective) / max(good))
+def table(found: Sequence[Run]) -> str:
+    """The runs side by side, a column a seed, then their mean and the worst of them, as Markdown."""
+    head = ["seed", *(str(run["seed"]) for run in found), "mean", "worst"]
+    return runs.markdown(head, [[line.name, *line.cells(found)] for line in _lines(list(found[0]["pixels"]))])
+
+
+def _lines(sizes: Sequence[str]) -> list[Line]:
+    pixels = [
+        Line(f"{title}, {size} px", lambda run, size=size, key=key: _pixel(run, size, key), form)  # type: ignore[misc]
+        for size in sizes
+        for title, key, form in (
+            ("pixel AUROC", "auroc", "{:.4f}"),
+            ("pixel AP", "average_precision", "{:.3f}"),
+            ("AUPRO to 30 %", "aupro", "{:.3f}"),
+        )
+    ]
+    return [
+        Line("defective plates that PASS", lambda run: run["verdicts"]["missed"], "{:.3g}", max, "anomalous"),
+        Line(
+            "defective plates to REVIEW", lambda run: run["verdicts"]["reviewed_anomalous"], "{:.3g}", max, "anomalous"
+        ),
+        Line("good plates REJECTed", lambda run: run["verdicts"]["false_alarms"], "{:.3g}", max, "normal"),
+        Line("good plates to REVIEW", lambda run: run["verdicts"]["reviewed_normal"], "{:.3g}", max, "normal"),
+        Line("image AUROC, both phases", lambda run: run["auroc"]),
+        Line("lowest defective ÷ highest good score", lambda run: runs.separation(*_both(run)), "{:.2f}"),
+        Line("image AUROC, surface", lambda run: run["phases"]["surface"]["auroc"]),
+        Line("image AUROC, Skip-GANomaly", lambda run: run["phases"]["skipganomaly"]["auroc"]),
+        Line("the same at the best alpha of the test half", lambda run: runs.best_share(*_errors(run))["auroc"]),
+        Line("lowest ÷ highest, Skip-GANomaly", _network_separation, "{:.2f}"),
+        Line("the same at that alpha", lambda run: runs.best_share(*_errors(run))["separation"], "{:.2f}"),
+        *pixels,
+        Line("alpha, chosen on forged defects", lambda run: run["alpha"], "{:.1f}", None),
+        Line("alpha, the best of the test half", lambda run: runs.best_share(*_errors(run))["share"], "{:.1f}", None),
+        Line("expected false alarms", lambda run: run["promise"]["false_alarm_rate"], "{:.1%}", max),
+        Line("the same, 95 % limit", lambda run: run["promise"]["upper_95"], "{:.1%}", max),
+        Line("training with calibration, s", lambda run: run["train_s"], "{:.0f}", max),
+    ]
+
+
+def _pixel(run: Run, size: str, key: str) -> float | None:
+    figures = run["pixels"][size]
+    return figures[key] if figures else None
+
+
+def _both(run: Run) -> tuple[Array, Array]:
+    judged = [plate for plate in run["scores"] if plate["score"] is not None]
+    return np.array([plate["label"] for plate in judged]), np.array([plate["score"] for plate in judged])
+
+
+def _errors(run: Run) -> tuple[Array, Array]:
+    judged = [plate for plate in run["scores"] if plate["score"] is not None]
+    errors = [(plate["reconstruction_error"], plate["latent_error"]) for plate in judged]
+    return np.array([plate["label"] for plate in judged]), np.array(errors)
+
+
+def _network_separation(run: Run) -> float:
+    labels, errors = _errors(run)
+    return runs.separation(labels, runs.mix(errors, run["alpha"]))
 
 
 if __name__ == "__main__":

@@ -39,9 +39,9 @@ def test_every_command_and_option_has_help() -> None:
                 assert parameter.help or parameter.name == "seed", f"{name} {parameter.name}"
 
 
-def test_the_readme_s_tree_names_every_file_of_the_package() -> None:
+def test_the_readme_s_tree_names_every_file_of_the_package_and_every_benchmark() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    files = [path.name for path in (ROOT / "src" / "platewatch").glob("*.py")]
+    files = [path.name for folder in (ROOT / "src" / "platewatch", ROOT / "benchmarks") for path in folder.glob("*.py")]
     assert [name for name in files if not re.search(rf"^\s+{re.escape(name)}\s+\S", text, re.MULTILINE)] == []
 
 
