@@ -94,7 +94,7 @@ def sensitivity_sheet(found: Sensitivity, kind: Kind) -> Sheet:
         rows.append((found.length(trial.size_px), statement.percent(trial.contrast), *counts))
     size, name = ("width", "Scratches") if kind == "scratch" else ("diameter", "Rust spots")
     title = f"{name}, {found.length(found.length_px)} long" if kind == "scratch" else name
-    return Sheet(title, (size, "contrast", "found", "95 % interval", "of these REJECT"), tuple(rows))
+    return Sheet(title, (size, "contrast", "found", "95 % interval", "REJECT"), tuple(rows))
 
 
 def light_sheet(levels: Sequence[Light]) -> Sheet:
