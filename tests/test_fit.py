@@ -215,11 +215,13 @@ def test_checkpoints_of_other_photographs_are_not_resumed(
         tiny.learn(tiny_model.data, tmp_path / "model", resume=True, seed=5)
 
 
-def test_odd_names_do_not_cost_the_model(tiny_model: Tiny, tmp_path: Path) -> None:
-    """A name that is no UTF-8 must not fail after minutes of training, when the manifest is written."""
+def test_odd_names_do_not_cost_the_model(tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no UTF-8 must not fail after minutes of training, when the manifest and the card are written."""
     good = tmp_path / "data"
     shutil.copytree(tiny_model.data / "train" / "good", good)
     (good / "000.png").rename(good / "0 Blech № 7 \udcff.png")
+    monkeypatch.setattr("platewatch.preflight._odd", lambda plates, _: ((plates.paths[0], "little blue"),))
     tiny.learn(good, tmp_path / "model")
     names = [plate.name for plate in model.load_manifest(tmp_path / "model").calibration]
     assert names[0] == "0 Blech № 7 �.png"
+    assert "- `0 Blech № 7 �.png`: little blue\n" in (tmp_path / "model" / "model-card.md").read_text(encoding="utf-8")

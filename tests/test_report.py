@@ -117,6 +117,7 @@ def test_what_the_model_finds_stands_on_the_page(page: Page) -> None:
     words = " ".join(page.words.replace("\u00a0", " ").split())
     assert "25 of 30 PASS as they are. Onto 20 of these," in words
     assert "a scratch 4 px (1 mm) wide and 16 px (4 mm) long at 30 % contrast: found on 20 of 20 plates" in words
+    assert "4 px (1 mm) 30 % 20 of 20 83.2 to 100.0 % 11" in words
     assert "6 px (1.5 mm) 10 % 0 of 20 0.0 to 16.8 % 0" in words  # the table's row of a rust spot
     shown = [str(image["alt"]) for image in page.images]
     assert "Share of good plates on which each scratch and rust spot was found" in shown

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tiny
-from platewatch import gates, images, out_of_fold, sensitivity
+from platewatch import fit, gates, images, out_of_fold, sensitivity
 from platewatch.config import Config
 from platewatch.images import Array
 from platewatch.inspection import Verdict
@@ -159,6 +159,14 @@ def test_a_scratch_has_the_width_length_and_contrast_that_are_stated() -> None:
     assert (change > 0.2).sum() == pytest.approx(4 * 0.4 * SIDE, rel=0.2)
 
 
+def test_a_rust_spot_has_the_diameter_and_contrast_that_are_stated() -> None:
+    plates = good()
+    before, after = plates.photos[2], damage(plates, 2, Cell("rust", 16, 0.3), settings())
+    change = np.abs(after.astype(int) - before).max(axis=2) / 255
+    assert (change > 0).sum() == pytest.approx(np.pi / 4 * 16**2, rel=0.02)
+    assert change[change > 0].mean() == pytest.approx(0.3, abs=0.03)
+
+
 def test_light_multiplies_and_ends_at_255() -> None:
     photo = np.array([[[100, 100, 100], [250, 20, 0]]], np.uint8)
     assert relight(photo, 1.25, 0).tolist() == [[[125, 125, 125], [255, 25, 0]]]
@@ -236,6 +244,18 @@ def test_a_plate_is_judged_by_its_own_fold_as_on_the_line(
     black = np.zeros_like(plates.photos[0])
     assert judge(0, black) is REVIEW, "what cannot be judged goes to a person"
     assert len(measured) == 2
+
+
+def test_as_they_are_means_by_their_out_of_fold_scores(
+    measured: list[tuple[object, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plates, decision = good(4), Decision(0.5, 1, 1, weight=1, review=0.6, threshold=1)
+    folds = [FoldDetectors(np.arange(4), "surface", "network")]  # type: ignore[arg-type]
+    monkeypatch.setattr("platewatch.out_of_fold.score", lambda *_: None)
+    monkeypatch.setattr("platewatch.fit._decide", lambda *_: (decision, np.array([0.5, 0.7, 1.2, 0.6])))
+    made = fit._calibrate(plates, folds, settings(lights=(), tint=0), tiny.silent)
+    assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
+    assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)
 
 
 def test_the_model_states_what_was_tried(inspector: Inspector) -> None:

@@ -17,6 +17,7 @@ def test_every_cell_shows_its_share_and_every_axis_its_sizes() -> None:
     figure = statement_plots.sensitivity(SENSITIVITY)
     scratch, rust = figure.axes
     assert _texts(figure, 0) == ["5 %", "60 %", "45 %", "100 %"]
+    assert [text.get_position() for text in scratch.texts] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert np.asarray(scratch.images[0].get_array()).tolist() == [[0.05, 0.45], [0.6, 1]]
     assert [each.get_text() for each in scratch.get_xticklabels()] == ["2 px\n0.5 mm", "4 px\n1 mm"]
     assert [each.get_text().replace("\u00a0", " ") for each in rust.get_yticklabels()] == ["10 %", "30 %"]
@@ -31,6 +32,8 @@ def test_a_cell_without_plates_says_nothing() -> None:
 def test_a_lamp_s_bar_is_stacked_to_all_plates() -> None:
     figure = statement_plots.light(LIGHT)
     widths = np.array([[bar.get_width() for bar in bars] for bars in figure.axes[0].containers])
+    starts = np.array([[bar.get_x() for bar in bars] for bars in figure.axes[0].containers])
+    assert np.allclose(starts, np.cumsum(widths, axis=0) - widths)
     assert np.allclose(widths.T, np.array([[20, 6, 4], [25, 5, 0], [25, 4, 1]]) / 30)
     assert _texts(figure, 0) == ["20", "25", "25", "6", "5", "4", "4", "1"]
     names = [each.get_text().replace("\u00a0", " ") for each in figure.axes[0].get_yticklabels()]
