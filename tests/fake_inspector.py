@@ -12,6 +12,7 @@ from platewatch.images import Array
 from platewatch.inspection import SCHEMA, Defect, Evidence, Inspection, Verdict, now
 from platewatch.inspector import Examination, Inspector
 from platewatch.model import CalibrationPlate
+from platewatch.statement import Light, Sensitivity, Trial
 from platewatch.verdict import Promise
 
 SIZE = 32
@@ -25,6 +26,27 @@ PROMISE = Promise(
     promised=False,
     plates_needed=49,
     plates_needed_95=149,
+)
+
+SENSITIVITY = Sensitivity(
+    photo_side=64,
+    scale=0.5,
+    mm_per_px=0.25,
+    length_px=8,
+    good_plates=30,
+    passing=25,
+    scratch=(
+        Trial(1, 0.1, 20, 1, 0, (0.001, 0.249)),
+        Trial(1, 0.3, 20, 12, 3, (0.361, 0.809)),
+        Trial(2, 0.1, 20, 9, 2, (0.231, 0.685)),
+        Trial(2, 0.3, 20, 20, 11, (0.832, 1)),
+    ),
+    rust=(Trial(3, 0.1, 20, 0, 0, (0, 0.168)), Trial(3, 0.3, 20, 18, 7, (0.683, 0.988))),
+)
+LIGHT = (
+    Light(0.75, 0, 20, 6, 4, (0.038, 0.307)),
+    Light(1, 0, 25, 5, 0, (0, 0.116)),
+    Light(1, 0.04, 25, 4, 1, (0.001, 0.172)),
 )
 
 
@@ -43,6 +65,8 @@ class FakeInspector:
             training_errors=training_errors,
             calibration=calibration,
             promise=PROMISE,
+            sensitivity=SENSITIVITY,
+            light=LIGHT,
         )
 
     def examine(self, image: Path) -> Examination:

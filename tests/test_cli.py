@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 import platewatch
 from conftest import Tiny
 from platewatch import cli, fit
+from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 
 
@@ -172,6 +173,9 @@ def test_train_refuses_to_overwrite_and_to_forget_an_unfinished_training(tiny_mo
     [
         ("[training]\nepochs = 0", "training.epochs"),
         ("[training]\nepoch = 3", "training.epoch"),
+        ("mm_per_px = 0", "mm_per_px"),
+        ("[sensitivity]\nwidths = []", "sensitivity.widths"),
+        ("[sensitivity]\ncontrasts = [0.2, 1.5]", "sensitivity.contrasts"),
         ("epochs", "not a readable TOML file"),
     ],
 )
@@ -180,6 +184,22 @@ def test_a_wrong_configuration_file_is_named_with_the_place(tmp_path: Path, text
     result = run("train", tmp_path, "--out", tmp_path / "model", "--config", tmp_path / "my.toml")
     assert expected in one_error(result)
     assert result.exit_code == 1
+
+
+def test_the_scale_of_the_photographs_reaches_the_training(
+    tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[Any]()
+
+    def read(_paths: Any, settings: Any, _progress: Any) -> None:
+        asked.append(settings)
+        raise InputError("far enough")
+
+    monkeypatch.setattr("platewatch.preflight.read", read)
+    for given in ("0.25", "-1"):
+        result = run("train", tiny_model.data, "--out", tmp_path / "model", "--mm-per-px", given)
+    assert [settings.mm_per_px for settings in asked] == [0.25]
+    assert "mm_per_px" in one_error(result)
 
 
 def test_wrong_usage_exits_2(tmp_path: Path) -> None:

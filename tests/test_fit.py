@@ -12,7 +12,7 @@ import pytest
 
 import tiny
 from conftest import Resumed, Tiny
-from platewatch import export, fit, images, model
+from platewatch import export, fit, images, model, out_of_fold
 from platewatch.errors import CalibrationError, InputError, ModelError, OutputError
 from platewatch.inspector import Inspector
 from platewatch.runtime import NetworkResult
@@ -30,14 +30,17 @@ def quick(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_folder_holds_what_the_design_says(tiny_model: Tiny) -> None:
     assert sorted(path.name for path in tiny_model.model.iterdir()) == [
         "manifest.json",
+        "model-card.md",
         "network.onnx",
         "replay",
         "surface.npz",
         "training",
     ]
     assert sorted(path.name for path in (tiny_model.model / "training").iterdir()) == [
+        "light.png",
         "losses.png",
         "reconstructions.png",
+        "sensitivity.png",
     ]
     beside = {path.name for path in tiny_model.model.parent.iterdir() if path.name.startswith(".")}
     assert beside == set(), "nothing temporary is left"
@@ -72,8 +75,16 @@ def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resu
     }
     folds = [each for each in resumed.scored if set(each["network"]) != good]
     final = [each for each in resumed.scored if set(each["network"]) == good]
-    assert Counter(each["plate"] for each in folds if each["plate"] in good) == Counter(good)
-    assert len(folds) == (1 + fit._FORGED) * len(good), "and with defects forged onto them"
+    assert Counter(each["plate"] for each in folds if not each["changed"]) == Counter(good)
+    assert {each["plate"] for each in resumed.scored} == good, "whatever was scored shows a good plate"
+    changed = Counter(each["plate"] for each in folds if each["changed"])
+    tried = tiny.settings().sensitivity
+    lamps = len(tried.lights) + 2
+    assert min(changed.values()) == out_of_fold.FORGED + lamps, "and with defects forged onto them, and relit"
+    cells = len(tried.contrasts) * (len(tried.widths) + len(tried.diameters))
+    assert changed.total() == (out_of_fold.FORGED + lamps) * len(good) + cells * tried.plates, (
+        "and to state what is found"
+    )
     assert Counter(each["plate"] for each in final) == Counter(good), "and the final ones, for the published table"
     for each in folds:
         assert each["plate"] not in each["network"]
@@ -204,11 +215,13 @@ def test_checkpoints_of_other_photographs_are_not_resumed(
         tiny.learn(tiny_model.data, tmp_path / "model", resume=True, seed=5)
 
 
-def test_odd_names_do_not_cost_the_model(tiny_model: Tiny, tmp_path: Path) -> None:
-    """A name that is no UTF-8 must not fail after minutes of training, when the manifest is written."""
+def test_odd_names_do_not_cost_the_model(tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no UTF-8 must not fail after minutes of training, when the manifest and the card are written."""
     good = tmp_path / "data"
     shutil.copytree(tiny_model.data / "train" / "good", good)
     (good / "000.png").rename(good / "0 Blech № 7 \udcff.png")
+    monkeypatch.setattr("platewatch.preflight._odd", lambda plates, _: ((plates.paths[0], "little blue"),))
     tiny.learn(good, tmp_path / "model")
     names = [plate.name for plate in model.load_manifest(tmp_path / "model").calibration]
     assert names[0] == "0 Blech № 7 �.png"
+    assert "- `0 Blech № 7 �.png`: little blue\n" in (tmp_path / "model" / "model-card.md").read_text(encoding="utf-8")

@@ -47,7 +47,8 @@ def forged(folder: Path, **changes: Any) -> None:
 def test_every_file_is_vouched_for(folder: Path) -> None:
     manifest, _ = model.load(folder)
     assert set(manifest.files) == set(tiny.files(folder)) - {"manifest.json"}
-    assert {"surface.npz", "network.onnx", "training/losses.png", "training/reconstructions.png"} <= set(manifest.files)
+    drawn = {f"training/{name}.png" for name in ("losses", "reconstructions", "sensitivity", "light")}
+    assert {"surface.npz", "network.onnx", "model-card.md"} | drawn <= set(manifest.files)
     assert all((folder / plate.file).is_file() for plate in manifest.replay)
 
 
@@ -86,7 +87,7 @@ def test_a_manifest_survives_being_written(folder: Path) -> None:
     assert len(manifest.model_id) == 12
 
 
-@pytest.mark.parametrize("name", ["network.onnx", "surface.npz", "replay", "training/losses.png"])
+@pytest.mark.parametrize("name", ["network.onnx", "surface.npz", "replay", "training/losses.png", "model-card.md"])
 def test_a_changed_byte_is_found(folder: Path, name: str) -> None:
     path = next((folder / name).iterdir()) if name == "replay" else folder / name
     data = bytearray(path.read_bytes())
@@ -108,9 +109,11 @@ def test_folders_that_hold_no_model(folder: Path, tmp_path: Path) -> None:
     refused(tmp_path / "empty", "no manifest.json in it", "platewatch train")
 
 
-def test_a_newer_format_asks_for_an_upgrade(folder: Path) -> None:
-    edited(folder, lambda values: values.update(format=2, novelty={"of": "format 2"}))
-    refused(folder, "manifest.json: format 2", "reads up to 1", "upgrade Platewatch")
+def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
+    edited(folder, lambda values: values.update(format=model.FORMAT + 1, novelty={"of": "that format"}))
+    refused(folder, f"format {model.FORMAT + 1}, this Platewatch reads {model.FORMAT}; upgrade Platewatch")
+    edited(folder, lambda values: values.update(format=1))
+    refused(folder, f"manifest.json: format 1, this Platewatch reads {model.FORMAT}; train anew")
 
 
 @pytest.mark.parametrize(

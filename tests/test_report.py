@@ -113,9 +113,20 @@ def test_the_numbers_stand_in_words_with_their_limits(page: Page) -> None:
     assert "Every photograph and every mask could be read" in words
 
 
+def test_what_the_model_finds_stands_on_the_page(page: Page) -> None:
+    words = " ".join(page.words.replace("\u00a0", " ").split())
+    assert "25 of 30 PASS as they are. Onto 20 of these," in words
+    assert "a scratch 4 px (1 mm) wide and 16 px (4 mm) long at 30 % contrast: found on 20 of 20 plates" in words
+    assert "4 px (1 mm) 30 % 20 of 20 83.2 to 100.0 % 11" in words
+    assert "6 px (1.5 mm) 10 % 0 of 20 0.0 to 16.8 % 0" in words  # the table's row of a rust spot
+    shown = [str(image["alt"]) for image in page.images]
+    assert "Share of good plates on which each scratch and rust spot was found" in shown
+    assert "Verdicts on the good plates under each light" in shown
+
+
 def test_plots_lie_beside_the_page(out: Path) -> None:
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["alpha_table.png", "report.html", "roc.png", "scores.png"]
+    assert names == ["alpha_table.png", "light.png", "report.html", "roc.png", "scores.png", "sensitivity.png"]
 
 
 def test_what_could_not_be_read_is_told(data: Path, tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ def settings(**changes: Any) -> Config:
         "network": {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
         "training": {"epochs": 2},
         "calibration": {"folds": 2},
+        "sensitivity": {
+            "widths": (1.0, 8.0),
+            "diameters": (3.0, 24.0),
+            "contrasts": (0.1, 0.6),
+            "plates": 4,
+            "lights": (0.8,),
+        },
     }
     return config.preset("fast", **(values | changes))
 
@@ -98,7 +105,9 @@ class Spy:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.scored: list[dict[str, Any]] = []
-        """One for each plate scored out of fold: the plate, and what its surface and network were fitted to."""
+        """One for each photograph scored: the plate that it shows, whether that was changed, and what its surface and
+        network were fitted to."""
+        self._shows: dict[str, str] = {}  # by a changed photograph the one that it was made of
         self._seen_by: dict[int, list[str]] = {}  # by the id of a Surface, Trained or Network
         self._by_path: dict[str, list[str]] = {}
         self._alive: list[object] = []  # ids stay unique while the objects live
@@ -131,10 +140,10 @@ class Spy:
             return self._note(network(path), self._by_path[str(path)])
 
         def spied_measure(fitted: Any, scorer: Any, photo: Array, frame: Any) -> Any:
-            plate = _hashes(photo[None])[0]
-            self.scored.append(
-                {"plate": plate, "surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
-            )
+            photograph = _hashes(photo[None])[0]
+            plate = self._shows.get(photograph, photograph)
+            seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
+            self.scored.append({"plate": plate, "changed": photograph in self._shows, **seen})
             return measure(fitted, scorer, photo, frame)
 
         patch.setattr("platewatch.surface.fit", spied_surface)
@@ -142,7 +151,25 @@ class Spy:
         patch.setattr("platewatch.fit.fit_network", spied_training)
         patch.setattr("platewatch.export.export", spied_export)
         patch.setattr("platewatch.fit.Network", spied_network)
+        patch.setattr("platewatch.out_of_fold.Network", spied_network)
         patch.setattr("platewatch.inspector.measure", spied_measure)
+
+        for room, name in (
+            ("out_of_fold", "forge"),
+            *(("sensitivity", each) for each in ("scratch", "rust", "relight")),
+        ):
+            patch.setattr(f"platewatch.{room}.{name}", self._watched(getattr(sys.modules[f"platewatch.{room}"], name)))
+
+    def _watched(self, change: Callable[..., Any]) -> Callable[..., Any]:
+        """`change`, with a note of which photograph it made which of."""
+
+        def watched(photo: Array, *rest: Any, **options: Any) -> Any:
+            made = change(photo, *rest, **options)
+            changed = made[0] if isinstance(made, tuple) else made
+            self._shows[_hashes(changed[None])[0]] = _hashes(photo[None])[0]
+            return made
+
+        return watched
 
     def _note(self, made: Any, plates: list[str]) -> Any:
         self._alive.append(made)

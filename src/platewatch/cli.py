@@ -113,6 +113,7 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the photographs in phase two.")
 @click.option("--false-alarm-rate", type=float, help="Share of good plates that REJECT may cost; 0.05 unless told.")
 @click.option("--min-images", type=click.IntRange(3), help="Train on no fewer photographs than this.")
+@click.option("--mm-per-px", type=float, help="What one px of the photographs shows, to state lengths in mm too.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training of the same model folder.")
 def train(
     data: Path,
@@ -123,12 +124,13 @@ def train(
     epochs: int | None,
     false_alarm_rate: float | None,
     min_images: int | None,
+    mm_per_px: float | None,
     resume: bool,
 ) -> None:
     """Learn from the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
     from platewatch import config, dataset, fit, preflight, summary
 
-    top = {"seed": seed, "min_images": min_images}
+    top = {"seed": seed, "min_images": min_images, "mm_per_px": mm_per_px}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
     changes |= {"calibration": {"false_alarm_rate": false_alarm_rate}} if false_alarm_rate is not None else {}

@@ -146,6 +146,26 @@ class CalibrationConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class SensitivityConfig:
+    """What is tried on good plates to state what the model finds; lengths in px of the prepared photograph."""
+
+    widths: Annotated[tuple[Length, ...], Field(min_length=1)] = (1.0, 2.0, 4.0, 8.0)
+    """Widths of forged scratches,"""
+    length: Share = 0.25
+    """their length as a share of the picture's side,"""
+    diameters: Annotated[tuple[Length, ...], Field(min_length=1)] = (3.0, 6.0, 12.0, 24.0)
+    """diameters of forged rust spots,"""
+    contrasts: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5)
+    """and the change of the strongest channel, as a share of its range, with which each of them is forged."""
+    plates: Count = 20
+    """Good plates that each of them is forged onto, at most."""
+    lights: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
+    """Every good plate is judged again with its channels multiplied by each of these,"""
+    tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    """and with red raised and blue lowered by this share, or the other way: 0.04 is about 500 K; 0 leaves it out."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class Config:
     """Everything that training depends on besides the photographs."""
 
@@ -155,11 +175,14 @@ class Config:
     """Side S in px of the prepared photograph."""
     min_images: Annotated[int, Field(ge=3)] = 20
     """Fewer good photographs than this are refused."""
+    mm_per_px: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """What one px of a photograph as it came shows of the plate; lengths are then stated in mm too."""
     surface: SurfaceConfig = SurfaceConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     score: ScoreConfig = ScoreConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    sensitivity: SensitivityConfig = SensitivityConfig()
 
     def __post_init__(self) -> None:
         if self.network.resolution > self.image_size:

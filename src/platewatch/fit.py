@@ -6,7 +6,6 @@ fitted without its plates score them, through the same export and runtime that a
 
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -16,35 +15,49 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch import calibration, export, gates, images, inspector, model, plots, surface
+from platewatch import (
+    calibration,
+    card,
+    export,
+    gates,
+    images,
+    inspector,
+    model,
+    out_of_fold,
+    plots,
+    sensitivity,
+    statement_plots,
+    surface,
+)
 from platewatch.config import Config
 from platewatch.errors import ModelError, OutputError
-from platewatch.forge import forge
+from platewatch.gates import Limits
 from platewatch.images import Array
 from platewatch.inspector import RawNumbers
 from platewatch.model import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.network import Scorer
+from platewatch.out_of_fold import PARITY, FoldDetectors, OutOfFold
 from platewatch.preflight import GoodPlates, Preflight, Progress
 from platewatch.runtime import Network, cores
+from platewatch.statement import Light, Sensitivity
 from platewatch.surface import Surface
 from platewatch.train import Trained, fit_network
 from platewatch.verdict import Decision
 
 _REPLAYED = 8
-_PARITY = 8
-_FORGED = 2  # defects tried on each good plate, one at a time
 
 
 @dataclass(frozen=True)
-class OutOfFold:
-    """Raw numbers of every good plate, by detectors that never saw it; float64, in the plates' order."""
+class Calibrated:
+    """What the good plates' out-of-fold numbers give."""
 
-    good: Array
-    """(N, 3): surface, reconstruction error, latent error."""
-    map_score: Array
-    """(N,): the network's anomaly map, pooled."""
-    forged: Array
-    """(_FORGED · N, 3): as `good`, with a defect forged onto each plate."""
+    raw: OutOfFold
+    decision: Decision
+    scores: Array
+    """Each good plate's out-of-fold score, (N,) float64."""
+    gates: Limits
+    sensitivity: Sensitivity
+    light: tuple[Light, ...]
 
 
 def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, progress: Progress) -> Manifest:
@@ -67,10 +80,11 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     fitted = surface.fit(plates.photos, config.seed, config.surface)
     progress("learning the surface", 1, 1)
     with model.whole(out) as folder:
-        folds = list(zip(held_out, networks[1:], strict=True))
-        raw = _score_out_of_fold(plates, folds, fitted, config, progress)
+        trained = list(zip(held_out, networks[1:], strict=True))
+        folds = out_of_fold.detectors(plates, trained, fitted, config, progress)
+        calibrated = _calibrate(plates, folds, config, progress)
         progress("writing the model", 0, 1)
-        manifest = _write(folder, plates, (fitted, networks[0]), raw, config)
+        manifest = _write(folder, found, (fitted, networks[0]), calibrated, config)
         progress("writing the model", 1, 1)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return manifest
@@ -138,35 +152,16 @@ def _train_all(
     return [run.result() for run in runs]
 
 
-def _score_out_of_fold(
-    plates: GoodPlates,
-    folds: Sequence[tuple[Array, Trained]],
-    final: Surface,
-    config: Config,
-    progress: Progress,
-) -> OutOfFold:
-    """Score every plate, and the same with defects forged onto it, by the surface and network of its fold."""
-    good: dict[int, RawNumbers] = {}
-    forged: list[RawNumbers] = []
-    rng = np.random.default_rng(config.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        for number, (fold, trained) in enumerate(folds):
-            of_fold = surface.refit(final, np.delete(plates.photos, fold, axis=0), config.seed)
-            path = Path(folder) / f"fold-{number}.onnx"
-            export.export(trained, config, path, plates.photos[fold[:_PARITY]])
-            network = Network(path)
-            for plate in fold:
-                photo, frame = plates.photos[plate], plates.frames[plate]
-                good[plate] = inspector.measure(of_fold, network, photo, frame)
-                damaged = [forge(photo, rng)[0] for _ in range(_FORGED)]
-                forged += [inspector.measure(of_fold, network, each, frame) for each in damaged]
-                progress("scoring out of fold", len(good), len(plates.paths))
-    ordered = [good[each] for each in range(len(plates.paths))]
-    return OutOfFold(
-        good=np.array([each.numbers for each in ordered]),
-        map_score=np.array([surface.pool(each.network_map) for each in ordered]),
-        forged=np.array([each.numbers for each in forged]),
-    )
+def _calibrate(plates: GoodPlates, folds: Sequence[FoldDetectors], config: Config, progress: Progress) -> Calibrated:
+    """The limits, and what they find: judged as a plate on the line is, by detectors that never saw it."""
+    raw = out_of_fold.score(plates, folds, config, progress)
+    decision, scores = _decide(raw, config)
+    limits = gates.limits(plates.conditions())
+    judge = out_of_fold.judge(plates, folds, decision, limits)
+    undamaged = [decision.verdict(score) for score in scores]
+    found = sensitivity.state(plates, undamaged, judge, config, progress)
+    light = sensitivity.light_curve(plates, undamaged, judge, config, progress)
+    return Calibrated(raw, decision, scores, limits, found, light)
 
 
 def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
@@ -183,34 +178,44 @@ def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
 
 
 def _write(
-    folder: Path, plates: GoodPlates, final: tuple[Surface, Trained], raw: OutOfFold, config: Config
+    folder: Path, found: Preflight, final: tuple[Surface, Trained], calibrated: Calibrated, config: Config
 ) -> Manifest:
-    fitted, trained = final
+    plates, (fitted, trained), decision = found.plates, final, calibrated.decision
     np.savez(folder / model.SURFACE, allow_pickle=False, **fitted.arrays())
-    export.export(trained, config, folder / model.NETWORK, plates.photos[:_PARITY])
+    export.export(trained, config, folder / model.NETWORK, plates.photos[:PARITY])
     network = Network(folder / model.NETWORK)
-    decision, scores = _decide(raw, config)
     numbers = [inspector.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
     _check_parity(trained, config, plates.photos, numbers, decision)
-    (folder / model.TRAINING).mkdir()
-    _draw(folder / model.TRAINING, trained, network, plates)
+    scores = zip(plates.paths, plates.sha256, calibrated.scores, calibrated.raw.good, strict=True)
     manifest = Manifest(
         format=model.FORMAT,
         config=config,
         decision=decision,
-        gates=gates.limits(plates.conditions()),
-        promise=calibration.promise(scores, decision.threshold, config.calibration.false_alarm_rate),
+        gates=calibrated.gates,
+        promise=calibration.promise(calibrated.scores, decision.threshold, config.calibration.false_alarm_rate),
+        sensitivity=calibrated.sensitivity,
+        light=calibrated.light,
         calibration=tuple(
-            CalibrationPlate(os.fsencode(path.name).decode(errors="replace"), sha256, float(score), *map(float, seen))
-            for path, sha256, score, seen in zip(plates.paths, plates.sha256, scores, raw.good, strict=True)
+            CalibrationPlate(_text(path.name), sha256, float(score), *map(float, seen))
+            for path, sha256, score, seen in scores
         ),
         training_errors=tuple((each.reconstruction_error, each.latent_error) for each in numbers),
         replay=_store_replay(folder, plates, numbers),
         versions=model.versions(),
-        files=model.files(folder),
+        files={},
     )
+    (folder / model.TRAINING).mkdir()
+    _draw(folder / model.TRAINING, trained, network, plates, calibrated)
+    odd = [(_text(path.name), why) for path, why in found.odd]
+    card.write(folder, manifest, odd)
+    manifest = replace(manifest, files=model.files(folder))
     model.write_manifest(folder, manifest)
     return manifest
+
+
+def _text(name: str) -> str:
+    """A file's name as JSON can hold it: one that is no UTF-8 must not cost the model."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _check_parity(
@@ -245,8 +250,10 @@ def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers
     return tuple(stored)
 
 
-def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates) -> None:
-    """Loss curves and reconstructions beside their originals, as PNG, for people."""
+def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, calibrated: Calibrated) -> None:
+    """Loss curves, reconstructions beside their originals, what is found and other light: as PNG, for people."""
+    statement_plots.sensitivity(calibrated.sensitivity).savefig(folder / "sensitivity.png", dpi=144)
+    statement_plots.light(calibrated.light).savefig(folder / "light.png", dpi=144)
     shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 8).round().astype(int)]
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
     redrawn = network.reconstruct(shown)

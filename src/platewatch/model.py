@@ -5,7 +5,8 @@ model/
 ├── surface.npz       phase one's banks
 ├── network.onnx      phase two
 ├── replay/           a few calibration photographs, prepared, whose scores `verify` computes again
-└── training/         loss curves and reconstructions, for people
+├── training/         loss curves, reconstructions, what is found, other light: for people
+└── model-card.md     what the model was trained on, what it promises and finds, and what it does not
 """
 
 import hashlib
@@ -27,11 +28,13 @@ from pydantic.dataclasses import dataclass
 from platewatch.config import STRICT, Config
 from platewatch.errors import ModelError, OutputError
 from platewatch.gates import Limits
+from platewatch.statement import Light, Sensitivity
 from platewatch.surface import Surface
 from platewatch.verdict import Decision, Promise
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
+CARD = "model-card.md"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -67,6 +70,9 @@ class Manifest:
     decision: Decision
     gates: Limits
     promise: Promise
+    sensitivity: Sensitivity
+    light: tuple[Light, ...]
+    """The good plates under other lamps, out of fold, as photographed among them."""
     calibration: tuple[CalibrationPlate, ...]
     training_errors: tuple[tuple[float, float], ...]
     """Reconstruction and latent error of each training plate by the final network, which was fitted to it: for the
@@ -109,7 +115,7 @@ def digest(manifest: Manifest) -> str:
 def load(folder: Path) -> tuple[Manifest, Surface]:
     """Read a model folder, every hash checked; the network's file is folder / NETWORK.
 
-    Raises ModelError when the folder or a file is missing, altered, unreadable or of a newer format.
+    Raises ModelError when the folder or a file is missing, altered, unreadable or of another format.
     """
     manifest = load_manifest(folder)
     for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
@@ -139,10 +145,9 @@ def load_manifest(folder: Path) -> Manifest:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: damaged, expected the JSON that training wrote; restore it or train anew") from error
-    if isinstance(content.get("format"), int) and content["format"] > FORMAT:
-        raise ModelError(
-            f"{path}: format {content['format']}, this Platewatch reads up to {FORMAT}; upgrade Platewatch"
-        )
+    if isinstance(content.get("format"), int) and content["format"] != FORMAT:
+        remedy = "upgrade Platewatch" if content["format"] > FORMAT else "train anew"
+        raise ModelError(f"{path}: format {content['format']}, this Platewatch reads {FORMAT}; {remedy}")
     try:
         manifest = _ADAPTER.validate_python(content)
     except ValidationError as error:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
-from platewatch import images, metrics, plots, tables
+from platewatch import images, metrics, plots, statement, statement_plots, tables
 from platewatch.dataset import NORMAL
 from platewatch.errors import InputError, OutputError
 from platewatch.evaluation import Evaluation, PlateScore, labelled
@@ -77,6 +77,7 @@ def write_evaluation(
         if progress:
             progress(done, len(shown))
     scale = np.linspace(FAINT, FULL, 160, dtype=np.float32)[None].repeat(14, axis=0)
+    manifest = inspector.manifest
     page = render(
         "evaluation.html",
         evaluation=evaluation,
@@ -84,18 +85,26 @@ def write_evaluation(
         groups=chosen,
         cards=cards,
         sheets=tables,
+        found=manifest.sensitivity,
+        light=manifest.light,
+        statement=statement,
         scale={"uri": thumbnail(colours(scale)), "faint": FAINT, "full": FULL},
     )
     return write(out / "report.html", page)
 
 
 def figures(evaluation: Evaluation, inspector: "Inspector") -> dict[str, Figure]:
-    """The page's plots by file name: `scores`, and where they can be drawn `roc` and `alpha_table`."""
-    classes = {"good, training": np.array([plate.score for plate in inspector.manifest.calibration])}
+    """The page's plots by file name: `scores`, what is found, and where they can be drawn `roc` and `alpha_table`."""
+    manifest = inspector.manifest
+    classes = {"good, training": np.array([plate.score for plate in manifest.calibration])}
     for counts in evaluation.defects:
         plates = [plate for plate in evaluation.scores if plate.defect == counts.defect]
         classes[counts.defect] = labelled(plates)[1]
-    drawn = {"scores": plots.score_distributions(classes, evaluation.threshold, evaluation.review)}
+    drawn = {
+        "scores": plots.score_distributions(classes, evaluation.threshold, evaluation.review),
+        "sensitivity": statement_plots.sensitivity(manifest.sensitivity),
+        "light": statement_plots.light(manifest.light),
+    }
     if evaluation.auroc is not None:
         drawn["roc"] = plots.roc_curves(_curves(evaluation))
     if evaluation.alpha_table:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from platewatch import statement
+
 if TYPE_CHECKING:  # `verify` shows its table where training's libraries are not installed
     from platewatch.config import Config
     from platewatch.model import Manifest
@@ -38,7 +40,7 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
 
 
 def model(manifest: "Manifest") -> tuple[Table, ...]:
-    """The finished model: its limits and its promise."""
+    """The finished model: its limits, its promise, what it finds, and where more is said."""
     promise, decision = manifest.promise, manifest.decision
     table = _sheet(f"Model {manifest.model_id}")
     table.add_row("REVIEW from score", f"{decision.review:.3f}")
@@ -47,6 +49,9 @@ def model(manifest: "Manifest") -> tuple[Table, ...]:
     table.add_row("weight of the surface, chosen likewise", f"{decision.weight:.1f}")
     expected = f"{promise.false_alarm_rate:.1%} of good plates on average, at most {promise.upper_95:.1%} (95 %)"
     table.add_row("false alarms to expect", f"{expected}, from {promise.good_plates} good plates")
+    for kind in statement.KINDS:
+        table.add_row("found, forged onto good plates", statement.headline(manifest.sensitivity, kind))
+    table.add_row("what it finds and what it does not", "model-card.md in the model folder")
     if not promise.promised:
         needed = f"{promise.plates_needed} plates on average, {promise.plates_needed_95} with 95 % confidence"
         table.add_row(f"asked for {promise.asked:.1%}: not promised", f"it takes {needed}, none of them odd")

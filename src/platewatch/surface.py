@@ -17,6 +17,7 @@ from platewatch.images import Array
 DEFAULT = SurfaceConfig()
 
 _INNER_FOLDS = 3
+_ROWS = 64  # cells compared at a time: 4 MB of products stay in the cache, all at once are four times as slow
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,12 @@ def _nearest(features: Array, bank: Array) -> Array:
     """Euclidean distance of each (C, C, F) cell to its nearest in the (M, F) bank: (C, C) float32."""
     centre = bank.mean(axis=0)  # subtracted so that float32 loses nothing in the squares
     cells, bank = features.reshape(-1, features.shape[-1]) - centre, bank - centre
-    squares = (bank * bank).sum(axis=1) - 2 * (cells @ bank.T)
-    nearest = squares.min(axis=1) + (cells * cells).sum(axis=1)
-    distances: Array = np.sqrt(np.maximum(nearest, 0)).reshape(features.shape[:2]).astype(np.float32)
+    halves, nearest = np.float32(0.5) * (bank * bank).sum(axis=1), np.empty(len(cells), np.float32)
+    for start in range(0, len(cells), _ROWS):
+        products = cells[start : start + _ROWS] @ bank.T
+        nearest[start : start + _ROWS] = np.subtract(halves, products, out=products).min(axis=1)
+    squares = 2 * nearest + (cells * cells).sum(axis=1)
+    distances: Array = np.sqrt(np.maximum(squares, 0)).reshape(features.shape[:2]).astype(np.float32)
     return distances
 
 

@@ -1,12 +1,15 @@
 """An Evaluation as tables: the same rows for the terminal and for the page; what prints them is the command line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
 
+from platewatch import statement
 from platewatch.dataset import ANOMALOUS
 from platewatch.evaluation import Evaluation, Phase
 from platewatch.metrics import Interval, Proportion
+from platewatch.statement import Kind, Light, Sensitivity
 from platewatch.verdict import Promise
 
 _PERCENT = "\u00a0%"  # the sign stays with its number where a line breaks
@@ -81,6 +84,25 @@ def phase_sheet(evaluation: Evaluation) -> Sheet:
     )
     head = ("phase", "AUROC", "95 % interval", "AP", "pixel AUROC", "pixel AP", "AUPRO")
     return Sheet("Phases: how well scores and maps tell defective from good", head, rows)
+
+
+def sensitivity_sheet(found: Sensitivity, kind: Kind) -> Sheet:
+    """Each scratch or rust spot that was forged onto good plates: on how many it was found, and with which verdict."""
+    rows = []
+    for trial in found.trials(kind):
+        counts = (f"{trial.found} of {trial.plates}", interval(trial.interval), str(trial.rejected))
+        rows.append((found.length(trial.size_px), statement.percent(trial.contrast), *counts))
+    size, name = ("width", "Scratches") if kind == "scratch" else ("diameter", "Rust spots")
+    title = f"{name}, {found.length(found.length_px)} long" if kind == "scratch" else name
+    return Sheet(title, (size, "contrast", "found", "95 % interval", "REJECT"), tuple(rows))
+
+
+def light_sheet(levels: Sequence[Light]) -> Sheet:
+    """Verdicts on the good plates under each lamp."""
+    rows = [(each.name, *map(str, (each.passed, each.review, each.reject)), interval(each.interval)) for each in levels]
+    return Sheet(
+        "Good plates under another light", ("light", "PASS", "REVIEW", "REJECT", "REJECT, 95 % interval"), tuple(rows)
+    )
 
 
 def promise_words(promise: Promise) -> str:
