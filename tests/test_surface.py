@@ -1,7 +1,6 @@
 """Phase one tells rust and scratches from good plates, by cells of good plates alone."""
 
-from dataclasses import replace
-
+import cv2
 import numpy as np
 import pytest
 
@@ -29,15 +28,14 @@ def test_rust_scores_above_every_good_plate_and_is_colour(fitted: Surface, kind:
     for photo in rendered(kind, 5):
         seen = fitted.inspect(photo, ALL)
         assert seen.score > max(good)
-        assert seen.score == pytest.approx(surface.pool(seen.colour_map) / fitted.colour.score_unit)
-        assert surface.pool(seen.colour_map) > 1
+        assert surface.pool(seen.colour_map) > max(1, surface.pool(seen.line_map))
 
 
 def test_a_scratch_is_a_line_where_it_lies(fitted: Surface) -> None:
     photo = rendered("good", 1, 200)[0]
     scratched, mask = forge.scratch(photo, np.random.default_rng(0), width_px=3, length_px=60, contrast=0.5)
     before, after = fitted.inspect(photo, ALL), fitted.inspect(scratched, ALL)
-    assert after.line_map[mask].mean() > 1.5 * before.line_map[mask].mean()
+    assert after.line_map[mask].mean() > 1.3 * before.line_map[mask].mean()
     gain = after.anomaly_map - before.anomaly_map
     assert gain[mask].mean() > 5 * max(0.01, gain[~mask].mean())
 
@@ -97,7 +95,7 @@ def test_what_a_photograph_shows_elsewhere_does_not_change_a_cell() -> None:
     beside = photo.copy()
     beside[:16, :16], beside[16:32, :16] = 255, 0
     for before, after in zip(surface.describe(photo), surface.describe(beside), strict=True):
-        assert np.array_equal(before[9:, 9:], after[9:, 9:])
+        assert np.array_equal(before[18:, 18:], after[18:, 18:])
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -142,19 +140,41 @@ def test_a_fold_surface_has_its_own_cells_and_the_final_one_s_units(fitted: Surf
     again, alone = surface.refit(fitted, others, seed=0), surface.fit(others, seed=0)
     for mine, theirs, units in ((again.colour, alone.colour, fitted.colour), (again.line, alone.line, fitted.line)):
         assert np.array_equal(mine.cells, theirs.cells)
-        assert (mine.map_unit, mine.score_unit) == (units.map_unit, units.score_unit)
+        assert mine.unit == units.unit
+    assert again.score_unit == fitted.score_unit
 
 
-def test_the_line_score_looks_at_breadth(fitted: Surface) -> None:
-    blind = replace(fitted, colour=replace(fitted.colour, score_unit=1e9))
-    seen = blind.inspect(rendered("scratches", 1)[0], ALL)
-    pooled = surface.pool(seen.line_map, fitted.settings.line_share)
-    assert seen.score == pytest.approx(pooled / fitted.line.score_unit)
-    assert pooled < surface.pool(seen.line_map)
+def test_the_score_is_the_joined_map_pooled_over_its_share(fitted: Surface) -> None:
+    seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
+    pooled = surface.pool(np.hypot(seen.colour_map, seen.line_map), fitted.settings.score_share)
+    assert seen.score == pytest.approx(pooled / fitted.score_unit)
+    assert pooled < surface.pool(seen.anomaly_map, fitted.settings.peak_share)
+
+
+def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> None:
+    peaks = [surface.pool(fitted.inspect(photo, ALL).anomaly_map) for photo in rendered("good", 12, 100)]
+    assert 0.4 < np.median(peaks) < 1
+
+
+def test_lines_weigh_as_the_settings_say(fitted: Surface) -> None:
+    plain = surface.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(line_weight=1))
+    ratio = (fitted.colour.unit / fitted.line.unit) / (plain.colour.unit / plain.line.unit)
+    assert ratio == pytest.approx(fitted.settings.line_weight, rel=1e-5)
+
+
+def test_a_change_of_hue_alone_makes_lines_too(fitted: Surface) -> None:
+    """Lines are looked for in a and b as well: paint rubbed off to a tone as light as the paint is seen."""
+    photo = rendered("good", 1, 200)[0]
+    grey = np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    striped = photo.copy()
+    striped[40:56:4] = grey[40:56:4]
+    before, after = surface.describe(photo)[1], surface.describe(striped)[1]
+    gain = np.abs(after - before)[10:14].mean(axis=(0, 1)).reshape(-1, 3)  # bands and directions of L, a, b
+    assert gain[:, 2].max() > 2 * gain[:, 0].max()
 
 
 def test_another_lamp_is_less_of_a_defect_than_without_copies_in_other_light(fitted: Surface) -> None:
     plain = surface.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(relit=0))
-    brighter = [np.minimum(photo * 1.15, 255).astype(np.uint8) for photo in rendered("good", 6, 100)]
-    scores = [[each.inspect(photo, ALL).score for photo in brighter] for each in (fitted, plain)]
-    assert np.median(scores[0]) < 0.8 * np.median(scores[1])
+    darker = [(photo * 0.7).astype(np.uint8) for photo in rendered("good", 6, 100)]
+    scores = [[each.inspect(photo, ALL).score for photo in darker] for each in (fitted, plain)]
+    assert np.median(scores[0]) < 0.9 * np.median(scores[1])

@@ -27,17 +27,19 @@ STRICT = ConfigDict(extra="forbid")
 class SurfaceConfig:
     """Phase one: what of a cell is compared, with how many good cells; lengths in px of the prepared photograph."""
 
-    cell: Literal[4, 8, 16, 32] = 8
+    cell: Literal[4, 8, 16, 32] = 4
     """Side of a cell."""
-    window: Annotated[float, Field(gt=0, le=32)] = 2.5
-    """A cell looks this far around itself (standard deviation of a Gaussian)."""
+    colour_window: Annotated[float, Field(gt=0, le=32)] = 1.5
+    """For its colour a cell looks this far around itself (standard deviation of a Gaussian),"""
+    line_window: Annotated[float, Field(gt=0, le=32)] = 1.0
+    """and for its lines at least this far, wider for wide bands."""
     bands: tuple[Length, ...] = (0.7, 1.4, 2.8, 5.6)
     """Widths between which detail is measured, an octave apart."""
     directions: tuple[Length, ...] = (1.0, 2.0)
     """Blurs before the gradients whose main direction is measured."""
     lightness: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of lightness beside colour: a lamp changes it first."""
-    faintest: Annotated[float, Field(gt=0, le=10)] = 0.3
+    faintest: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Detail below this, in L of 0 to 100, is the camera's noise."""
     relit: Annotated[int, Field(ge=0, le=10)] = 2
     """Copies of each good plate in other light that the banks hold beside the plate itself."""
@@ -49,10 +51,12 @@ class SurfaceConfig:
     """Cells kept in each bank."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 3.0
     """Blur of the finished map."""
+    line_weight: Annotated[float, Field(gt=0, le=10)] = 2.5
+    """Weight of lines beside colour in the joined map: colour peaks higher, lines mark more of a worn place."""
     peak_share: Share = 0.002
-    """A map's unit, and the colour score, is the mean over this share of its largest places: small spots count too."""
-    line_share: Share = 0.05
-    """The line score is the mean over this share: without colour a worn place shows by its breadth, not by its peak."""
+    """A map's unit is the mean over this share of its largest places."""
+    score_share: Share = 0.01
+    """The score is the mean over this share of the joined map: small enough for a spot, broad enough for worn paint."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -93,7 +93,7 @@ def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
             result = bank.inspect(photos[k], inside[k])
             # the units are taken back out: an odd plate among those that set them would shrink all distances
             for kind, (seen, unit) in enumerate(
-                ((result.colour_map, bank.colour.map_unit), (result.line_map, bank.line.map_unit))
+                ((result.colour_map, bank.colour.unit), (result.line_map, bank.line.unit))
             ):
                 distances[kind, k] = surface.pool(seen) * unit
                 y, x = np.unravel_index(int(seen.argmax()), seen.shape)

@@ -25,7 +25,7 @@ class SurfaceResult:
     """What phase one sees on one plate; in score and maps 1 is the highest that is expected of a good plate."""
 
     score: float
-    """The worse of the colour score and the line score."""
+    """The joined map, pooled."""
     colour_map: Array
     """(S, S) float32 ≥ 0."""
     line_map: Array
@@ -34,8 +34,7 @@ class SurfaceResult:
     @property
     def anomaly_map(self) -> Array:
         """Both maps in one, (S, S) float32: the root of their summed squares."""
-        both: Array = np.hypot(self.colour_map, self.line_map)
-        return both
+        return _join(self.colour_map, self.line_map)
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,12 @@ class Bank:
 
     cells: Array
     """(M, F) float32."""
-    map_unit: float
-    """The distance from the nearest good cell that is 1 on the map."""
-    score_unit: float
-    """The map, pooled, that is 1 as a score."""
+    unit: float
+    """The distance from the nearest good cell that is 1 on the joined map."""
 
     def map(self, features: Array, inside: Array, settings: SurfaceConfig) -> Array:
         """The map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
-        smooth = _to_map(_nearest(features, self.cells) / self.map_unit, len(inside), settings)
+        smooth = _to_map(_nearest(features, self.cells) / np.float32(self.unit), len(inside), settings)
         return np.where(inside, smooth, np.float32(0))
 
 
@@ -62,40 +59,37 @@ class Surface:
     settings: SurfaceConfig
     colour: Bank
     line: Bank
+    score_unit: float
+    """The joined map, pooled, that is 1 as a score."""
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
         """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
         settings = self.settings
         colour, line = describe(photo, settings)
         colour_map, line_map = self.colour.map(colour, inside, settings), self.line.map(line, inside, settings)
-        colour_score = pool(colour_map, settings.peak_share) / self.colour.score_unit
-        line_score = pool(line_map, settings.line_share) / self.line.score_unit
-        return SurfaceResult(max(colour_score, line_score), colour_map, line_map)
+        score = pool(_join(colour_map, line_map), settings.score_share) / self.score_unit
+        return SurfaceResult(score, colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
         """All but the settings as named float32 arrays, for an npz without objects; `from_arrays` is the inverse."""
         kinds = {"colour": self.colour, "line": self.line}
         parts = {f"{kind}_{name}": value for kind, bank in kinds.items() for name, value in vars(bank).items()}
+        parts["score_unit"] = self.score_unit
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
     @staticmethod
     def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
         """The Surface that `arrays` gave; raises KeyError when one is missing."""
-        banks = (
-            Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_map_unit"]), float(arrays[f"{kind}_score_unit"]))
-            for kind in ("colour", "line")
-        )
-        return Surface(settings, *banks)
+        colour, line = (Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in ("colour", "line"))
+        return Surface(settings, colour, line, float(arrays["score_unit"]))
 
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
-    colour, line = _describe_all(photos, seed, settings)
-    return Surface(
-        settings,
-        colour=_learn(colour, settings.peak_share, seed, settings),
-        line=_learn(line, settings.line_share, seed, settings),
-    )
+    described = _describe_all(photos, seed, settings)
+    colour_unit, line_unit, score_unit = _units(described, seed, settings)
+    colour, line = (_bank(features, seed, settings) for features in described)
+    return Surface(settings, Bank(colour, colour_unit), Bank(line, line_unit), score_unit)
 
 
 def refit(fitted: Surface, photos: Array, seed: int) -> Surface:
@@ -103,19 +97,15 @@ def refit(fitted: Surface, photos: Array, seed: int) -> Surface:
 
     Scores of several folds are compared with each other, so they must be in one unit.
     """
-    colour, line = _describe_all(photos, seed, fitted.settings)
-    return replace(
-        fitted,
-        colour=replace(fitted.colour, cells=_bank(colour, seed, fitted.settings)),
-        line=replace(fitted.line, cells=_bank(line, seed, fitted.settings)),
-    )
+    colour, line = (_bank(each, seed, fitted.settings) for each in _describe_all(photos, seed, fitted.settings))
+    return replace(fitted, colour=replace(fitted.colour, cells=colour), line=replace(fitted.line, cells=line))
 
 
 def describe(photo: Array, settings: SurfaceConfig = DEFAULT) -> tuple[Array, Array]:
-    """Colour (C, C, 6) and line (C, C, 8) features, float32, of each of the C = S / cell cells a side."""
+    """Colour (C, C, 6) and line (C, C, 24) features, float32, of each of the C = S / cell cells a side."""
     lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     middle = slice(settings.cell // 2, None, settings.cell)
-    colour, line = _colour(lab, settings), _line(np.ascontiguousarray(lab[..., 0]), settings)
+    colour, line = _colour(lab, settings), _line(lab, settings)
     return np.ascontiguousarray(colour[middle, middle]), np.ascontiguousarray(line[middle, middle])
 
 
@@ -136,29 +126,37 @@ def expected_highest(scores: Sequence[float] | Array) -> float:
     return float(np.exp(np.median(logs) + 3 * spread))
 
 
+def _join(colour_map: Array, line_map: Array) -> Array:
+    joined: Array = np.hypot(colour_map, line_map)
+    return joined
+
+
 def _colour(lab: Array, settings: SurfaceConfig) -> Array:
     weighted = lab * np.array([settings.lightness, 1, 1], np.float32)
-    mean = _blur(weighted, settings.window)
-    spread = np.sqrt(np.maximum(_blur(weighted * weighted, settings.window) - mean * mean, 0))
+    mean = _blur(weighted, settings.colour_window)
+    spread = np.sqrt(np.maximum(_blur(weighted * weighted, settings.colour_window) - mean * mean, 0))
     return np.concatenate([mean, spread], axis=2)
 
 
-def _line(lightness: Array, settings: SurfaceConfig) -> Array:
-    """Log energy of each band of widths, then of gradients along and across their main direction (structure tensor)."""
+def _line(lab: Array, settings: SurfaceConfig) -> Array:
+    """Log energies of L, a and b: in each band of widths, then of gradients along and across their main direction.
+
+    The directions are those of each channel's structure tensor. A grey photograph's a and b are the same everywhere.
+    """
     energies = []
-    finer = lightness
+    finer = lab
     for width in settings.bands:
-        coarser = _blur(lightness, width)
+        coarser = _blur(lab, width)
         band = finer - coarser
-        energies.append(_blur(band * band, max(settings.window, 1.5 * width)))
+        energies.append(_blur(band * band, max(settings.line_window, 1.5 * width)))
         finer = coarser
     for width in settings.directions:
-        smooth = _blur(lightness, width)
+        smooth = _blur(lab, width)
         gx, gy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-        xx, yy, xy = (_blur(each, settings.window) for each in (gx * gx, gy * gy, gx * gy))
+        xx, yy, xy = (_blur(each, settings.line_window) for each in (gx * gx, gy * gy, gx * gy))
         apart = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
         energies += [(xx + yy + apart) / 2, (xx + yy - apart) / 2]
-    logs: Array = np.log(np.sqrt(np.maximum(np.stack(energies, axis=2), 0)) + settings.faintest)
+    logs: Array = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + settings.faintest)
     return logs
 
 
@@ -190,20 +188,31 @@ def _bank(features: Array, seed: int, settings: SurfaceConfig) -> Array:
     return np.ascontiguousarray(cells[rng.permutation(len(cells))[: settings.bank]])
 
 
-def _learn(features: Array, share: float, seed: int, settings: SurfaceConfig) -> Bank:
-    """The bank of (copies, N, C, C, F) features; good plates compared with other plates' cells only set its units."""
-    _, count, side = features.shape[:3]
+def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tuple[float, float, float]:
+    """The distances of colour and of line that are 1 on the joined map, and that map, pooled, that is 1 as a score.
+
+    Set by good plates that are compared with other plates' cells only; `described` are (copies, N, C, C, F) features.
+    """
+    count, side = described[0].shape[1:3]
     order = np.random.default_rng(seed).permutation(count)
-    peaks, scores = [], []
+    maps: list[list[Array]] = [[], []]
     for fold in range(_INNER_FOLDS):
         held_out = order[fold::_INNER_FOLDS]
-        others = _bank(np.delete(features, held_out, axis=1), seed, settings)
-        maps = [_to_map(_nearest(features[0, plate], others), side * settings.cell, settings) for plate in held_out]
-        peaks += [pool(each, settings.peak_share) for each in maps]
-        scores += [pool(each, share) for each in maps]
-    map_unit = np.float32(max(expected_highest(peaks), 1e-6))  # as it comes back from the model folder
-    score_unit = np.float32(max(expected_highest(scores), 1e-6) / map_unit)
-    return Bank(_bank(features, seed, settings), float(map_unit), float(score_unit))
+        for features, seen in zip(described, maps, strict=True):
+            others = _bank(np.delete(features, held_out, axis=1), seed, settings)
+            cells = (_nearest(features[0, plate], others) for plate in held_out)
+            seen += [_to_map(each, side * settings.cell, settings) for each in cells]
+    colour, line = (_expected_unit([pool(each, settings.peak_share) for each in seen]) for seen in maps)
+    line /= settings.line_weight
+    joined = [_join(first / colour, second / line) for first, second in zip(*maps, strict=True)]
+    peak = _expected_unit([pool(each, settings.peak_share) for each in joined])
+    score = _expected_unit([pool(each, settings.score_share) for each in joined]) / peak
+    # as they come back from the model folder
+    return float(np.float32(colour * peak)), float(np.float32(line * peak)), float(np.float32(score))
+
+
+def _expected_unit(scores: Sequence[float]) -> float:
+    return max(expected_highest(scores), 1e-6)
 
 
 def _nearest(features: Array, bank: Array) -> Array:
