@@ -27,13 +27,7 @@ def broken(checks: list[Check]) -> set[str]:
 
 
 def test_the_promise_is_kept(found: list[Check]) -> None:
-    assert broken(found) <= {"plates_needed_95"}
-
-
-@pytest.mark.xfail(
-    strict=True, reason="limits spends all of the rate asked for: kept on average, not in 95 % of splits"
-)
-def test_with_as_many_plates_as_95_percent_confidence_takes_it_is_kept(found: list[Check]) -> None:
+    assert {check.what for check in found} >= {"rate", "upper_95", "p_value", "plates_needed", "plates_needed_95"}
     assert broken(found) == set()
 
 
@@ -56,6 +50,11 @@ def without_the_new_plate(scores: Array, threshold: float, asked: float) -> Prom
     return Promise(**{**vars(kept), "false_alarm_rate": kept.false_alarm_rate - kept.floor})
 
 
+def too_few_are_enough(scores: Array, threshold: float, asked: float) -> Promise:
+    kept = PROMISE(scores, threshold, asked)
+    return Promise(**{**vars(kept), "plates_needed_95": kept.plates_needed_95 // 2})
+
+
 def on_average_alone(scores: Array, threshold: float, asked: float) -> Promise:
     kept = PROMISE(scores, threshold, asked)
     return Promise(**{**vars(kept), "upper_95": kept.false_alarm_rate})
@@ -66,6 +65,7 @@ FAULTS = [
     ("limits", off_by_one, "plates_needed"),
     ("promise", without_the_new_plate, "rate"),
     ("promise", on_average_alone, "upper_95"),
+    ("promise", too_few_are_enough, "plates_needed_95"),
 ]
 
 

@@ -46,7 +46,7 @@ class SurfaceConfig:
     light: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """A copy is brighter or darker by up to this share,"""
     tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
-    """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
+    """and up to this share redder and less blue, or the other way: 0.04 covers 500 K of a lamp's colour."""
     bank: Count = 16384
     """Cells kept in each bank."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 3.0

@@ -54,7 +54,9 @@ def model(manifest: "Manifest") -> tuple[Table, ...]:
     table.add_row("what it finds and what it does not", "model-card.md in the model folder")
     if not promise.promised:
         needed = f"{promise.plates_needed} plates on average, {promise.plates_needed_95} with 95 % confidence"
-        table.add_row(f"asked for {promise.asked:.1%}: not promised", f"it takes {needed}, none of them odd")
+        table.add_row(
+            f"asked for {promise.asked:.1%}: not promised", f"it takes {needed}, none of them above the limit"
+        )
     return (table,)
 
 

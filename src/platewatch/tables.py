@@ -110,7 +110,10 @@ def promise_words(promise: Promise) -> str:
     kept = "is kept on average" if promise.promised else "cannot be promised"
     needed = [
         f"{plates} good plates {how}"
-        for plates, how in ((promise.plates_needed, "on average"), (promise.plates_needed_95, "with 95 % confidence"))
+        for plates, how in (
+            (promise.plates_needed, "on average"),
+            (promise.plates_needed_95, "(none of them above the limit) with 95 % confidence"),
+        )
         if plates > promise.good_plates
     ]
     takes = f"; {percent(promise.asked)} takes {' and '.join(needed)}" if needed else ""

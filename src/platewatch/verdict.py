@@ -70,7 +70,7 @@ class Promise:
     plates_needed: int
     """Good plates that it takes to promise `asked`, on average."""
     plates_needed_95: int
-    """The same with 95 % confidence."""
+    """The same with 95 % confidence, when none of them is above the threshold."""
 
 
 def p_value(score: float, good_scores: Sequence[float]) -> float:
