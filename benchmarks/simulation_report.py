@@ -117,7 +117,7 @@ def _panel(axes: Axes, rates: Sequence[Check], noise: float) -> None:
         axes.plot(plates, promised, color=colour, lw=1.4, label=f"promised, asked {100 * at:g} %")
         realised = [check.realised for check in own]
         axes.plot(plates, realised, marker, ms=4.5, mfc="white", mec=colour, mew=1.3, label="realised")
-    axes.set(xscale="log", yscale="log", ylim=(0.005, 0.25))
+    axes.set(xscale="log", yscale="log", ylim=(0.003, 0.25))
     axes.xaxis.set_major_locator(FixedLocator([5, 10, 20, 54, 100, 200, 500]))
     axes.yaxis.set_major_locator(FixedLocator([0.001, 0.003, 0.01, 0.03, 0.1, 0.2]))
     for axis in (axes.xaxis, axes.yaxis):
