@@ -112,13 +112,6 @@ def test_plates_that_are_all_alike_give_a_finite_score() -> None:
     assert np.isfinite(seen.anomaly_map).all()
 
 
-def test_distances_equal_brute_force() -> None:
-    rng = np.random.default_rng(0)
-    cells, bank = rng.normal(50, 1, (5, 5, 6)).astype(np.float32), rng.normal(50, 1, (40, 6)).astype(np.float32)
-    expected = np.linalg.norm(cells[:, :, None].astype(np.float64) - bank, axis=3).min(axis=2)
-    assert surface._nearest(cells, bank) == pytest.approx(expected, rel=1e-3)
-
-
 def test_pooling_takes_the_mean_of_the_largest_places() -> None:
     values = np.random.default_rng(0).permutation(np.arange(100.0))
     assert surface.pool(values.reshape(10, 10), 0.05) == pytest.approx(np.mean([95, 96, 97, 98, 99]))

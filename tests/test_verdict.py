@@ -31,9 +31,11 @@ def test_errors_are_mixed_by_alpha_and_the_worse_phase_counts() -> None:
 
 
 def test_maps_are_weighed_as_scores_are() -> None:
-    joined = replace(DECISION, weight=0.75).join(np.full((2, 2), 4, np.float32), np.zeros((2, 2), np.float32))
-    assert (joined == 3).all()
-    assert joined.dtype == np.float32
+    decision, ones, none = replace(DECISION, weight=0.8), np.ones((2, 2), np.float32), np.zeros((2, 2), np.float32)
+    assert decision.join(ones, ones) == pytest.approx(ones)
+    first, second = decision.join(4 * ones, none), decision.join(none, 4 * ones)
+    assert first / second == pytest.approx(4 * ones)
+    assert np.hypot(first, second) == pytest.approx(4 * ones)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class SurfaceConfig:
     """A copy is brighter or darker by up to this share,"""
     tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """and up to this share redder and less blue, or the other way: 0.04 covers 500 K of a lamp's colour."""
-    bank: Count = 16384
+    bank: Count = 32768
     """Cells kept in each bank."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 3.0
     """Blur of the finished map."""

@@ -7,17 +7,18 @@ that good plates set themselves, is its anomaly. Fits in seconds, needs NumPy an
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 
+from platewatch.cells import Cells
 from platewatch.config import SurfaceConfig
 from platewatch.images import Array
 
 DEFAULT = SurfaceConfig()
 
 _INNER_FOLDS = 3
-_ROWS = 64  # cells compared at a time: 4 MB of products stay in the cache, all at once are four times as slow
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,13 @@ class Bank:
     unit: float
     """The distance from the nearest good cell that is 1 on the joined map."""
 
+    @cached_property
+    def _searched(self) -> Cells:
+        return Cells.of(self.cells)
+
     def map(self, features: Array, inside: Array, settings: SurfaceConfig) -> Array:
         """The map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
-        smooth = _to_map(_nearest(features, self.cells) / np.float32(self.unit), len(inside), settings)
+        smooth = _to_map(_distances(features, self._searched) / np.float32(self.unit), len(inside), settings)
         return np.where(inside, smooth, np.float32(0))
 
 
@@ -72,9 +77,13 @@ class Surface:
 
     def arrays(self) -> dict[str, Array]:
         """All but the settings as named float32 arrays, for an npz without objects; `from_arrays` is the inverse."""
-        kinds = {"colour": self.colour, "line": self.line}
-        parts = {f"{kind}_{name}": value for kind, bank in kinds.items() for name, value in vars(bank).items()}
-        parts["score_unit"] = self.score_unit
+        parts = {
+            "colour_cells": self.colour.cells,
+            "colour_unit": self.colour.unit,
+            "line_cells": self.line.cells,
+            "line_unit": self.line.unit,
+            "score_unit": self.score_unit,
+        }
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
     @staticmethod
@@ -199,9 +208,9 @@ def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tu
     for fold in range(_INNER_FOLDS):
         held_out = order[fold::_INNER_FOLDS]
         for features, seen in zip(described, maps, strict=True):
-            others = _bank(np.delete(features, held_out, axis=1), seed, settings)
-            cells = (_nearest(features[0, plate], others) for plate in held_out)
-            seen += [_to_map(each, side * settings.cell, settings) for each in cells]
+            others = Cells.of(_bank(np.delete(features, held_out, axis=1), seed, settings))
+            far = (_distances(features[0, plate], others) for plate in held_out)
+            seen += [_to_map(each, side * settings.cell, settings) for each in far]
     colour, line = (_expected_unit([pool(each, settings.peak_share) for each in seen]) for seen in maps)
     line /= settings.line_weight
     joined = [_join(first / colour, second / line) for first, second in zip(*maps, strict=True)]
@@ -215,17 +224,10 @@ def _expected_unit(scores: Sequence[float]) -> float:
     return max(expected_highest(scores), 1e-6)
 
 
-def _nearest(features: Array, bank: Array) -> Array:
-    """Euclidean distance of each (C, C, F) cell to its nearest in the (M, F) bank: (C, C) float32."""
-    centre = bank.mean(axis=0)  # subtracted so that float32 loses nothing in the squares
-    cells, bank = features.reshape(-1, features.shape[-1]) - centre, bank - centre
-    halves, nearest = np.float32(0.5) * (bank * bank).sum(axis=1), np.empty(len(cells), np.float32)
-    for start in range(0, len(cells), _ROWS):
-        products = cells[start : start + _ROWS] @ bank.T
-        nearest[start : start + _ROWS] = np.subtract(halves, products, out=products).min(axis=1)
-    squares = 2 * nearest + (cells * cells).sum(axis=1)
-    distances: Array = np.sqrt(np.maximum(squares, 0)).reshape(features.shape[:2]).astype(np.float32)
-    return distances
+def _distances(features: Array, good: Cells) -> Array:
+    """The distance of each of (C, C, F) cells to a good one: (C, C) float32."""
+    side = len(features)
+    return good.distances(features.reshape(side * side, -1)).reshape(side, side)
 
 
 def _to_map(cells: Array, size: int, settings: SurfaceConfig) -> Array:

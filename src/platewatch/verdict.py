@@ -42,8 +42,13 @@ class Decision:
         return self.weight * surface + (1 - self.weight) * self.mix(reconstruction_error, latent_error)
 
     def join(self, surface_map: Array, network_map: Array) -> Array:
-        """Both phases' maps (S, S) float32, each in its unit, weighed as their scores are."""
-        return np.float32(self.weight) * surface_map + np.float32(1 - self.weight) * network_map
+        """Both phases' maps (S, S) float32, each in its unit, in one: the root of their squares, weighed as the scores.
+
+        Where both are 1 it is 1. A sum would let the network's blur soften what the surface draws sharply.
+        """
+        first, second = np.float32(self.weight), np.float32(1 - self.weight)
+        joined: Array = np.hypot(first * surface_map, second * network_map) / np.hypot(first, second)
+        return joined
 
     def verdict(self, score: float) -> Verdict:
         """PASS up to `review`, REVIEW up to `threshold`, REJECT above and for what is no number."""
