@@ -19,7 +19,7 @@ def drawn(count: int, seed: int, places: int = 6) -> Array:
     return (kinds[rng.integers(0, 12, count)] + rng.normal(0, 1, (count, places))).astype(np.float32)
 
 
-def test_few_cells_are_all_looked_at() -> None:
+def test_where_every_cell_leads_itself_the_nearest_is_found() -> None:
     cells, features = drawn(40, 0), drawn(25, 1)
     assert Cells.of(cells).distances(features) == pytest.approx(brute_force(features, cells), rel=1e-3)
 

@@ -108,10 +108,8 @@ def test_the_numbers_stand_in_words_with_their_limits(page: Page) -> None:
     assert "Of 5 good plates 3 passed, 1 left to a person and 1 rejected by false alarm ." in words
     assert "0.5 to 71.6 %" in words  # Clopper–Pearson, 1 of 5
     assert "The 2.0 % asked for cannot be promised" in words
-    assert (
-        "2.0 % takes 49 good plates on average and 149 good plates (none of them above the limit) with 95 % confidence"
-        in words
-    )
+    assert "With 95 % confidence 2.0 % takes 149 good plates and a limit that none of them exceeds" in words
+    assert "(--false-alarm-rate 0.0067)" in words
     assert "training saw none" in words
     assert "Every photograph and every mask could be read" in words
 

@@ -67,8 +67,8 @@ def test_none_found_is_said_plainly_and_once() -> None:
     trials = [replace(each, found=min(each.found, 18)) for each in GRID]
     (said,) = statement.sentences(found(*trials), "scratch")
     assert plain(said).startswith(
-        "no scratch that was tried is found on 95 % of plates: even a scratch 8 px wide and 128 px long at 20 % "
-        "contrast is found on only 18 of 20 plates"
+        "no scratch that was tried is found on 95 % of plates: the best found, a scratch 8 px wide and 128 px long at "
+        "20 % contrast, on only 18 of 20 plates"
     )
     assert statement.headline(found(*trials), "scratch") == said
 
@@ -83,8 +83,32 @@ def test_what_is_mostly_not_seen_is_the_largest_of_those_that_are_all_not_seen()
     first, second = map(plain, statement.unseen(found(*GRID), "scratch"))
     assert first.startswith("a scratch 4 px wide and 128 px long at 10 % contrast, or smaller: 3 of 20 plates")
     assert second.startswith("a scratch 2 px wide and 128 px long at 20 % contrast, or smaller: 5 of 20 plates")
-    half = (trial(1, 0.1, 10), trial(2, 0.1, 0))
-    assert statement.unseen(found(*half), "scratch") == (), "one half is not under one half, and a smaller one was seen"
+    assert statement.unseen(found(trial(1, 0.1, 10)), "scratch") == (), "one half is not under one half"
+
+
+def test_a_large_defect_that_is_not_seen_is_named_though_a_smaller_one_is() -> None:
+    gaps = found(trial(1, 0.1, 3), trial(2, 0.1, 10), trial(4, 0.1, 0), trial(8, 0.1, 9))
+    said = [plain(each) for each in statement.unseen(gaps, "rust")]
+    assert [each.split(" at ")[0] for each in said] == [f"a rust spot {px} px across" for px in (2, 8, 16)]
+    assert "or smaller" in said[0]
+    assert not any("or smaller" in each for each in said[1:])
+
+
+def test_the_best_found_is_named_where_it_is_not_the_largest() -> None:
+    grid = found(trial(1, 0.1, 17), trial(2, 0.1, 4), trial(4, 0.1, 7))
+    (said,) = map(plain, statement.sentences(grid, "rust"))
+    assert "the best found, a rust spot 2 px across at 10 % contrast, on only 17 of 20" in said
+    enough = found(trial(1, 0.1, 20), trial(2, 0.1, 4))
+    (said,) = map(plain, statement.sentences(found(*enough.rust), "rust"))
+    assert said.startswith("even a rust spot 4 px across at 10 % contrast: found on only 4 of 20 plates")
+    assert "the best found, a rust spot 2 px across at 10 % contrast: 20 of 20 plates" in said
+
+
+@pytest.mark.parametrize(
+    ("scale", "mm_per_px", "said"), [(0.064, 0.25, "1,000 px (250 mm)"), (0.5, 0.05, "128 px (6.4 mm)")]
+)
+def test_lengths_are_never_powers_of_ten(scale: float, mm_per_px: float, said: str) -> None:
+    assert found(*GRID, scale=scale, mm_per_px=mm_per_px).length(64) == said
 
 
 def light(factor: float, tint: float, passed: int) -> Light:

@@ -36,6 +36,7 @@ def test_maps_are_weighed_as_scores_are() -> None:
     first, second = decision.join(4 * ones, none), decision.join(none, 4 * ones)
     assert first / second == pytest.approx(4 * ones)
     assert np.hypot(first, second) == pytest.approx(4 * ones)
+    assert first.dtype == np.float32
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ class Cells:
     """(M, F) float32 feature vectors, dealt to leaders, ready to be searched."""
 
     centre: Array
-    """(F,): subtracted from all, so that float32 loses nothing in the squares."""
+    """(F,): subtracted from all, so that float32 loses less in the squares."""
     leaders: Array
     """(L, F)."""
     groups: tuple[Array, ...]

@@ -40,13 +40,13 @@ class SurfaceConfig:
     lightness: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of lightness beside colour: a lamp changes it first."""
     faintest: Annotated[float, Field(gt=0, le=10)] = 0.2
-    """Detail below this, in L of 0 to 100, is the camera's noise."""
+    """Detail below this, in L, a or b (L is 0 to 100), is the camera's noise."""
     relit: Annotated[int, Field(ge=0, le=10)] = 2
     """Copies of each good plate in other light that the banks hold beside the plate itself."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """A copy is brighter or darker by up to this share,"""
     tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
-    """and up to this share redder and less blue, or the other way: 0.04 covers 500 K of a lamp's colour."""
+    """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
     bank: Count = 32768
     """Cells kept in each bank."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 3.0

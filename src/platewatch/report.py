@@ -86,7 +86,6 @@ def write_evaluation(
         cards=cards,
         sheets=tables,
         found=manifest.sensitivity,
-        light=manifest.light,
         statement=statement,
         scale={"uri": thumbnail(colours(scale)), "faint": FAINT, "full": FULL},
     )

@@ -70,7 +70,7 @@ class Sensitivity:
     def length(self, px: float) -> str:
         """Px of the prepared photograph in words: '8 px (0.8 mm)', of the photograph as it came."""
         photo_px = px / self.scale
-        return f"{photo_px:.3g} px" + (f" ({photo_px * self.mm_per_px:.2g} mm)" if self.mm_per_px else "")
+        return f"{_short(photo_px, 3)} px" + (f" ({_short(photo_px * self.mm_per_px, 2)} mm)" if self.mm_per_px else "")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -130,17 +130,18 @@ def headline(found: Sensitivity, kind: Kind) -> str:
 
 
 def unseen(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
-    """For each contrast the largest defect that, like all smaller ones tried, is found on under half of the plates."""
+    """For each contrast the defects found on under half of the plates: those up to a size in one, others one by one."""
     said = []
     for contrast in contrasts(found.trials(kind)):
-        largest = None
-        for trial in sorted(found.trials(kind), key=lambda each: each.size_px):
-            if trial.contrast == contrast:
-                if trial.share is None or trial.share >= UNSEEN:
-                    break
-                largest = trial
-        if largest:
-            said.append(f"{_defect(found, kind, largest)}, or smaller: {_counted(largest)}")
+        trials = sorted(
+            (each for each in found.trials(kind) if each.contrast == contrast), key=lambda each: each.size_px
+        )
+        missed = [trial.share is not None and trial.share < UNSEEN for trial in trials]
+        small = missed.index(False) if False in missed else len(missed)  # so many of the smallest, without a gap
+        if small:
+            said.append(f"{_defect(found, kind, trials[small - 1])}, or smaller: {_counted(trials[small - 1])}")
+        rest = zip(trials[small:], missed[small:], strict=True)
+        said += [f"{_defect(found, kind, trial)}: {_counted(trial)}" for trial, is_missed in rest if is_missed]
     return tuple(said)
 
 
@@ -179,22 +180,30 @@ def _at(found: Sensitivity, kind: Kind, contrast: float) -> str:
     trial = smallest(found.trials(kind), contrast)
     if trial:
         return f"{_defect(found, kind, trial)}: found on {_counted(trial)}"
-    largest = _largest(found, kind, contrast)
-    return f"even {_defect(found, kind, largest)}: found on only {_counted(largest)}"
+    at = [each for each in found.trials(kind) if each.contrast == contrast]
+    largest = max(at, key=lambda each: each.size_px)
+    best = _best(at)
+    only = f"even {_defect(found, kind, largest)}: found on only {_counted(largest)}"
+    return only if best is largest else f"{only}; the best found, {_defect(found, kind, best)}: {_counted(best)}"
 
 
 def _none(found: Sensitivity, kind: Kind) -> str:
-    """That nothing was found on enough plates, not even the largest defect at the strongest contrast."""
-    strongest = _largest(found, kind, max(contrasts(found.trials(kind))))
-    if not strongest.plates:
+    """That nothing was found on enough plates, not even what was found on most of them."""
+    best = _best(found.trials(kind))
+    if not best.plates:
         return f"{_NAMES[kind]}: nothing can be stated, no good plate passes undamaged"
-    even = f"even {_defect(found, kind, strongest)} is found on only {_counted(strongest)}"
-    return f"no {_NAMES[kind]} that was tried is found on {percent(FOUND)} of plates: {even}"
+    only = f"the best found, {_defect(found, kind, best)}, on only {_counted(best)}"
+    return f"no {_NAMES[kind]} that was tried is found on {percent(FOUND)} of plates: {only}"
 
 
-def _largest(found: Sensitivity, kind: Kind, contrast: float) -> Trial:
-    trials = (trial for trial in found.trials(kind) if trial.contrast == contrast)
-    return max(trials, key=lambda trial: trial.size_px)
+def _best(trials: Sequence[Trial]) -> Trial:
+    """The trial that was found most often; of equals the largest, at the strongest contrast."""
+    return max(trials, key=lambda trial: (trial.share or 0, trial.size_px, trial.contrast))
+
+
+def _short(number: float, digits: int) -> str:
+    """The number with so many digits that mean something, never as a power of ten."""
+    return f"{float(f'{number:.{digits}g}'):,.10g}"
 
 
 def _counted(trial: Trial) -> str:

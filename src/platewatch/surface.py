@@ -23,14 +23,14 @@ _INNER_FOLDS = 3
 
 @dataclass(frozen=True)
 class SurfaceResult:
-    """What phase one sees on one plate; in score and maps 1 is the highest that is expected of a good plate."""
+    """What phase one sees on one plate; 1 is the highest score and joined map that are expected of a good plate."""
 
     score: float
     """The joined map, pooled."""
     colour_map: Array
-    """(S, S) float32 ≥ 0."""
+    """(S, S) float32 ≥ 0, in units of the joined map."""
     line_map: Array
-    """(S, S) float32 ≥ 0."""
+    """Likewise."""
 
     @property
     def anomaly_map(self) -> Array:

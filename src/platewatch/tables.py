@@ -1,5 +1,6 @@
 """An Evaluation as tables: the same rows for the terminal and for the page; what prints them is the command line."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -107,22 +108,20 @@ def light_sheet(levels: Sequence[Light]) -> Sheet:
 
 def promise_words(promise: Promise) -> str:
     """The promise and its limit in sentences."""
-    kept = "is kept on average" if promise.promised else "cannot be promised"
-    needed = [
-        f"{plates} good plates {how}"
-        for plates, how in (
-            (promise.plates_needed, "on average"),
-            (promise.plates_needed_95, "(none of them above the limit) with 95 % confidence"),
-        )
-        if plates > promise.good_plates
-    ]
-    takes = f"; {percent(promise.asked)} takes {' and '.join(needed)}" if needed else ""
-    return (
-        f"On {promise.good_plates} good plates, each scored by detectors that never saw it, this limit costs "
+    asked, kept = percent(promise.asked), "is kept on average" if promise.promised else "cannot be promised"
+    few = f"; on average it takes {promise.plates_needed} good plates" if not promise.promised else ""
+    words = (
+        f"On {promise.good_plates} good plates, each scored by detectors that never saw it, the limit for REJECT costs "
         f"{percent(promise.false_alarm_rate)} of good plates on average and, with 95 % confidence, at most "
-        f"{percent(promise.upper_95)}. The {percent(promise.asked)} asked for {kept}: so many plates promise nothing "
-        f"below {percent(promise.floor)}{takes}. Nothing is promised about defects: training saw none."
+        f"{percent(promise.upper_95)}. The {asked} asked for {kept}: so many plates promise nothing below "
+        f"{percent(promise.floor)}{few}. "
     )
+    if promise.upper_95 > promise.asked:
+        words += (
+            f"With 95 % confidence {asked} takes {promise.plates_needed_95} good plates and a limit that none of them "
+            f"exceeds (--false-alarm-rate {math.ceil(1e4 / (promise.plates_needed_95 + 1)) / 1e4:g}). "
+        )
+    return words + "Nothing is promised about defects: training saw none."
 
 
 def number(value: float | None) -> str:
