@@ -134,12 +134,12 @@ def test_a_fold_surface_has_its_own_cells_and_the_final_one_s_units(fitted: Surf
     for mine, theirs, units in ((again.colour, alone.colour, fitted.colour), (again.line, alone.line, fitted.line)):
         assert np.array_equal(mine.cells, theirs.cells)
         assert mine.unit == units.unit
-    assert again.score_unit == fitted.score_unit
+    assert (again.map_unit, again.score_unit) == (fitted.map_unit, fitted.score_unit)
 
 
 def test_the_score_is_the_joined_map_pooled_over_its_share(fitted: Surface) -> None:
     seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
-    pooled = surface.pool(np.hypot(seen.colour_map, seen.line_map), fitted.settings.score_share)
+    pooled = surface.pool(seen.anomaly_map, fitted.settings.score_share)
     assert seen.score == pytest.approx(pooled / fitted.score_unit)
     assert pooled < surface.pool(seen.anomaly_map, fitted.settings.peak_share)
 
@@ -150,9 +150,9 @@ def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> N
 
 
 def test_lines_weigh_as_the_settings_say(fitted: Surface) -> None:
-    plain = surface.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(line_weight=1))
-    ratio = (fitted.colour.unit / fitted.line.unit) / (plain.colour.unit / plain.line.unit)
-    assert ratio == pytest.approx(fitted.settings.line_weight, rel=1e-5)
+    seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
+    joined = np.hypot(seen.colour_map, fitted.settings.line_weight * seen.line_map) / fitted.map_unit
+    assert seen.anomaly_map == pytest.approx(joined)
 
 
 def test_a_change_of_hue_alone_makes_lines_too(fitted: Surface) -> None:

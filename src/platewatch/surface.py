@@ -23,19 +23,16 @@ _INNER_FOLDS = 3
 
 @dataclass(frozen=True)
 class SurfaceResult:
-    """What phase one sees on one plate; 1 is the highest score and joined map that are expected of a good plate."""
+    """What phase one sees on one plate; in score and maps 1 is the highest that is expected of a good plate."""
 
     score: float
     """The joined map, pooled."""
+    anomaly_map: Array
+    """Both maps in one, (S, S) float32 ≥ 0: the root of their squares, lines weighed as the settings say."""
     colour_map: Array
-    """(S, S) float32 ≥ 0, in units of the joined map."""
+    """Colour alone, likewise."""
     line_map: Array
-    """Likewise."""
-
-    @property
-    def anomaly_map(self) -> Array:
-        """Both maps in one, (S, S) float32: the root of their summed squares."""
-        return _join(self.colour_map, self.line_map)
+    """Lines alone, likewise."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Bank:
     cells: Array
     """(M, F) float32."""
     unit: float
-    """The distance from the nearest good cell that is 1 on the joined map."""
+    """The distance from the nearest good cell that is 1 on its map."""
 
     @cached_property
     def _searched(self) -> Cells:
@@ -64,6 +61,8 @@ class Surface:
     settings: SurfaceConfig
     colour: Bank
     line: Bank
+    map_unit: float
+    """The root of both maps' squares that is 1 on the joined map."""
     score_unit: float
     """The joined map, pooled, that is 1 as a score."""
 
@@ -72,8 +71,9 @@ class Surface:
         settings = self.settings
         colour, line = describe(photo, settings)
         colour_map, line_map = self.colour.map(colour, inside, settings), self.line.map(line, inside, settings)
-        score = pool(_join(colour_map, line_map), settings.score_share) / self.score_unit
-        return SurfaceResult(score, colour_map, line_map)
+        anomaly_map = _join(colour_map, line_map, settings) / np.float32(self.map_unit)
+        score = pool(anomaly_map, settings.score_share) / self.score_unit
+        return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
         """All but the settings as named float32 arrays, for an npz without objects; `from_arrays` is the inverse."""
@@ -82,6 +82,7 @@ class Surface:
             "colour_unit": self.colour.unit,
             "line_cells": self.line.cells,
             "line_unit": self.line.unit,
+            "map_unit": self.map_unit,
             "score_unit": self.score_unit,
         }
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
@@ -90,15 +91,15 @@ class Surface:
     def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
         """The Surface that `arrays` gave; raises KeyError when one is missing."""
         colour, line = (Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in ("colour", "line"))
-        return Surface(settings, colour, line, float(arrays["score_unit"]))
+        return Surface(settings, colour, line, float(arrays["map_unit"]), float(arrays["score_unit"]))
 
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
     described = _describe_all(photos, seed, settings)
-    colour_unit, line_unit, score_unit = _units(described, seed, settings)
+    colour_unit, line_unit, *units = _units(described, seed, settings)
     colour, line = (_bank(features, seed, settings) for features in described)
-    return Surface(settings, Bank(colour, colour_unit), Bank(line, line_unit), score_unit)
+    return Surface(settings, Bank(colour, colour_unit), Bank(line, line_unit), *units)
 
 
 def refit(fitted: Surface, photos: Array, seed: int) -> Surface:
@@ -135,8 +136,8 @@ def expected_highest(scores: Sequence[float] | Array) -> float:
     return float(np.exp(np.median(logs) + 3 * spread))
 
 
-def _join(colour_map: Array, line_map: Array) -> Array:
-    joined: Array = np.hypot(colour_map, line_map)
+def _join(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
+    joined: Array = np.hypot(colour_map, np.float32(settings.line_weight) * line_map)
     return joined
 
 
@@ -197,8 +198,8 @@ def _bank(features: Array, seed: int, settings: SurfaceConfig) -> Array:
     return np.ascontiguousarray(cells[rng.permutation(len(cells))[: settings.bank]])
 
 
-def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tuple[float, float, float]:
-    """The distances of colour and of line that are 1 on the joined map, and that map, pooled, that is 1 as a score.
+def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tuple[float, float, float, float]:
+    """What is 1: distance of colour, distance of line, both maps joined, and that map pooled as a score.
 
     Set by good plates that are compared with other plates' cells only; `described` are (copies, N, C, C, F) features.
     """
@@ -212,12 +213,11 @@ def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tu
             far = (_distances(features[0, plate], others) for plate in held_out)
             seen += [_to_map(each, side * settings.cell, settings) for each in far]
     colour, line = (_expected_unit([pool(each, settings.peak_share) for each in seen]) for seen in maps)
-    line /= settings.line_weight
-    joined = [_join(first / colour, second / line) for first, second in zip(*maps, strict=True)]
+    joined = [_join(first / colour, second / line, settings) for first, second in zip(*maps, strict=True)]
     peak = _expected_unit([pool(each, settings.peak_share) for each in joined])
     score = _expected_unit([pool(each, settings.score_share) for each in joined]) / peak
     # as they come back from the model folder
-    return float(np.float32(colour * peak)), float(np.float32(line * peak)), float(np.float32(score))
+    return float(np.float32(colour)), float(np.float32(line)), float(np.float32(peak)), float(np.float32(score))
 
 
 def _expected_unit(scores: Sequence[float]) -> float:

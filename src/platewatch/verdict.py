@@ -146,7 +146,7 @@ def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect]
     worst = found[0]
     kind = (
         "mostly colour or brightness"
-        if worst.evidence.colour >= 0.65
+        if worst.evidence.colour >= 0.75
         else "mostly line"
         if worst.evidence.line >= 0.65
         else "colour and line"
