@@ -5,7 +5,7 @@
     python benchmarks/ladder.py DATA --rungs 0 --with-reference --epochs 10 --seeds 0 --out runs/ladder
 
 For each rung a TOML file is written and given to `platewatch train --config`, folds and all, as a user would; models
-that are there already are not trained again. Rung 0 is the preset `reference` itself, which takes 3.4 core-hours a
+that are there already are not trained again. Rung 0 is the preset `reference` itself, which takes over a core-hour a
 network: it is run only with `--with-reference`, and `--epochs` makes it, and every other rung, shorter.
 
 The columns before the last four are Skip-GANomaly alone, at the limits that its own out-of-fold scores of good plates
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="instead of each rung's own")
     asked = parser.parse_args()
     if 0 in asked.rungs and not asked.with_reference:
-        parser.error("rung 0 takes 3.4 core-hours a network: say --with-reference too, and --epochs to make it shorter")
+        parser.error("rung 0 takes over a core-hour a network: say --with-reference too, and --epochs to make it shorter")
     found = []
     for number in sorted({*asked.rungs, *([0] if asked.with_reference else [])}):
         found.append(_climb(asked, number))
