@@ -170,7 +170,7 @@ def _percent(found: Sequence[dict[str, Any]], name: str, setting: str) -> float:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """A row for each change: the worst step of each figure, and the steps at which false alarms and misses are no more."""
+    """A row for each change: the worst step of each figure, and the steps with no more false alarms and misses."""
     head = [
         "change",
         "steps",

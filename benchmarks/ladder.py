@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="instead of each rung's own")
     asked = parser.parse_args()
     if 0 in asked.rungs and not asked.with_reference:
-        parser.error("rung 0 takes over a core-hour a network: say --with-reference too, and --epochs to make it shorter")
+        parser.error("rung 0 takes over a core-hour a network: say --with-reference, and --epochs to make it shorter")
     found = []
     for number in sorted({*asked.rungs, *([0] if asked.with_reference else [])}):
         found.append(_climb(asked, number))
