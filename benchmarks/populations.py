@@ -1,6 +1,6 @@
 """Where the good plates' scores of benchmarks/simulation.py come from: rendered plates, a model's own, and formulas."""
 
-import json
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy import special
 
-from platewatch import images, plates, surface
+from platewatch import cells, config, images, model, plates, surface
 from platewatch.images import Array
 
 _SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
@@ -131,14 +131,18 @@ def formulas() -> list[Population]:
 
 def of_model(folder: Path) -> Resampled:
     """The out-of-fold scores of a model's good plates."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    scores = np.array([plate["score"] for plate in manifest["calibration"]])
+    scores = np.array([plate.score for plate in model.load_manifest(folder).calibration])
     found = Plates(f"{len(scores)} real plates, {folder.name}", scores)
     return Resampled(found, smoothed(found))
 
 
-def rendered(cache: Path, count: int, seed: int, progress: Callable[[int, int], None]) -> Plates:
-    """`count` rendered good plates, scored by a surface that learnt from 50 others; kept in the npz file `cache`."""
+def rendered(folder: Path, count: int, seed: int, progress: Callable[[int, int], None]) -> Plates:
+    """`count` rendered good plates, scored by a surface that learnt from 50 others; kept in `folder`.
+
+    The file is named by the code that gave the scores: what another phase one gave is not taken for this one's.
+    """
+    sources = b"".join(Path(str(room.__file__)).read_bytes() for room in (surface, cells, config, plates))
+    cache = folder / f"rendered-{count}-{seed}-{hashlib.sha256(sources).hexdigest()[:12]}.npz"
     if not cache.exists():
         every = _LEARNT + count
         photos = np.empty((every, _SIZE, _SIZE, 3), np.uint8)

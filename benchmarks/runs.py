@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 import platewatch
-from platewatch import calibration, dataset, images, metrics
+from platewatch import calibration, dataset, metrics
 from platewatch.config import CalibrationConfig
-from platewatch.dataset import ANOMALOUS, NORMAL, Sample
-from platewatch.evaluate import MAPS
+from platewatch.dataset import ANOMALOUS, NORMAL
+from platewatch.evaluate import MaskedMaps
 from platewatch.images import Array
-from platewatch.inspector import Examination
 from platewatch.metrics import PixelFigures
 from platewatch.model import Manifest
 
@@ -69,22 +67,19 @@ class Seen:
     """(N,) int, NORMAL or ANOMALOUS."""
     numbers: Array
     """(N, 3) float64: surface, reconstruction error, latent error."""
-    maps: dict[str, list[Array]]
-    """The maps of each plate with a known mask, cut to its photograph, by the names in MAPS."""
-    masks: list[Array]
-    """The masks of the same plates, bool; empty ones for good plates."""
+    pixels: MaskedMaps
+    """The maps of those with a known mask."""
     unjudged: int
 
     def pixel(self, name: str) -> PixelFigures:
-        return metrics.pixel_figures(self.maps[name], self.masks)
+        return self.pixels.figures(name)
 
 
 def look(model: Path, data: Path, *, threads: int = 0) -> Seen:
     """Examine DATA/test plate by plate; pixel figures are at the prepared size, as `platewatch evaluate` has them."""
     say(f"examining {data / 'test'} with {model}")
     inspector = platewatch.load(model, threads=threads)
-    labels, numbers, masks, unjudged = [], [], [], 0
-    maps: dict[str, list[Array]] = {name: [] for name in MAPS}
+    labels, numbers, pixels, unjudged = [], [], MaskedMaps(wanted=None), 0
     for sample in dataset.test(data):
         seen = inspector.examine(sample.path)
         found = seen.inspection
@@ -93,23 +88,10 @@ def look(model: Path, data: Path, *, threads: int = 0) -> Seen:
             continue
         labels.append(sample.label)
         numbers.append((found.surface, found.reconstruction_error, found.latent_error))
-        mask = _mask(sample, seen)
-        if mask is not None:
-            masks.append(mask)
-            for name in MAPS:
-                maps[name].append(seen.frame.cut(getattr(seen, name)))
-    return Seen(np.array(labels), np.array(numbers, float), maps, masks, unjudged)
-
-
-def _mask(sample: Sample, seen: Examination) -> Array | None:
-    shape = seen.frame.height, seen.frame.width
-    if sample.label == NORMAL:
-        return np.zeros(shape, np.bool_)
-    if sample.mask is None:
-        return None
-    drawn = (images.read(sample.mask)[..., 0] >= 128).astype(np.uint8)
-    resized: Array = cv2.resize(drawn, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return resized
+        pixels.add(sample, seen)
+    for failure in pixels.failures:
+        say(str(failure))
+    return Seen(np.array(labels), np.array(numbers, float), pixels, unjudged)
 
 
 def out_of_fold(manifest: Manifest) -> Array:

@@ -20,7 +20,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -31,41 +31,13 @@ from platewatch import calibration
 from platewatch.images import Array
 from platewatch.verdict import p_value
 from populations import Population, Split, formulas, of_model, rendered
+from simulation_report import NOISE, Check
 
 COUNTS = (5, 10, 20, 27, 54, 100, 200, 500)
 ASKED = (0.01, 0.05, 0.1)
 REVIEW_RATE = 0.025
 TAILS = (0.05, 0.1, 0.25, 0.5)
-NOISE = 4.0
-"""Standard errors within which a figure is as promised."""
 _EXACT = 1e-6  # the least standard error, where all splits agree
-
-
-@dataclass(frozen=True)
-class Check:
-    """One promise, held against what came of it; all are shares, of good plates or of splits."""
-
-    population: str
-    plates: int
-    """That calibrate."""
-    what: str
-    """`rate`, `asked`, `upper_95`, `p_value`, `plates_needed`, `plates_needed_95`; `not_pass` is shown only."""
-    at: float
-    """The rate asked for, or the p-value."""
-    realised: float
-    promised: float
-    """No less than `realised`; for upper_95 and plates_needed_95 no more."""
-    standard_error: float
-    excess: float
-    """How far beyond the promise, in standard errors; negative on the safe side."""
-
-    @property
-    def kept(self) -> bool:
-        return self.excess <= NOISE
-
-    def __str__(self) -> str:
-        far = f"{self.realised:.4f} against {self.promised:.4f}, standard error {self.standard_error:.4f}"
-        return f"{self.population}, {self.plates} plates: {far}"
 
 
 def main() -> int:
@@ -77,8 +49,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/simulation"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    cache = asked.out / f"rendered-{asked.plates}-{asked.seed}.npz"
-    synthetic = rendered(cache, asked.plates, asked.seed, lambda done, every: _progress("rendered plates", done, every))
+    synthetic = rendered(
+        asked.out, asked.plates, asked.seed, lambda done, every: _progress("rendered plates", done, every)
+    )
     if not asked.models:
         sys.stderr.write("no --models: real plates' scores are left out\n")
     populations: list[Population] = [synthetic, *map(of_model, asked.models), *formulas()]

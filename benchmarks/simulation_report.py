@@ -1,11 +1,10 @@
 """What benchmarks/simulation.py found, as tables in Markdown and as a picture."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,26 +12,54 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
-if TYPE_CHECKING:
-    from simulation import Check
+import runs
+from platewatch.plots import BLUE, GREEN, VERMILION
 
 _Value = TypeVar("_Value")
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe and Ito's, as the package's plots
+COLOURS = (BLUE, VERMILION, GREEN)
 MARKERS = ("o", "s", "D")
+
+
+NOISE = 4.0
+"""Standard errors within which a figure is as promised."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise, held against what came of it; all are shares, of good plates or of splits."""
+
+    population: str
+    plates: int
+    """That calibrate."""
+    what: str
+    """`rate`, `asked`, `upper_95`, `p_value`, `plates_needed`, `plates_needed_95`; `not_pass` is shown only."""
+    at: float
+    """The rate asked for, or the p-value."""
+    realised: float
+    promised: float
+    """No less than `realised`; for upper_95 and plates_needed_95 no more."""
+    standard_error: float
+    excess: float
+    """How far beyond the promise, in standard errors; negative on the safe side."""
+
+    @property
+    def kept(self) -> bool:
+        return self.excess <= NOISE
+
+    def __str__(self) -> str:
+        far = f"{self.realised:.4f} against {self.promised:.4f}, standard error {self.standard_error:.4f}"
+        return f"{self.population}, {self.plates} plates: {far}"
 
 
 def table(found: Sequence[Check]) -> str:
     """A row for each population and promise, a column for each number of plates that calibrate; all in per cent."""
     counts = _distinct(check.plates for check in found if check.what == "rate")
-    lines = ["| good plates | in % | " + " | ".join(f"n = {count}" for count in counts) + " |"]
-    lines.append("|---|---|" + "---|" * len(counts))
+    rows = []
     for name in _distinct(check.population for check in found):
         own = [check for check in found if check.population == name]
-        for label, rows in _rows(own):
-            cells = [_cell(row) for row in rows]
-            lines.append(f"| {name} | {label} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows += [(name, label, *map(_cell, checks)) for label, checks in _rows(own)]
+    return runs.markdown(("good plates", "in %", *(f"n = {count}" for count in counts)), rows)
 
 
 def _rows(own: Sequence[Check]) -> list[tuple[str, list[Check]]]:
@@ -62,11 +89,11 @@ def needed(found: Sequence[Check]) -> str:
     heads = _distinct((check.what, check.at, check.plates) for check in own)
     heads.sort()
     titles = [f"{plates} plates, {100 * rate:g} % asked" for _, rate, plates in heads]
-    lines = ["| good plates | " + " | ".join(titles) + " |", "|---|" + "---|" * len(heads)]
+    rows = []
     for name in _distinct(check.population for check in own):
         by = {(check.what, check.at, check.plates): check for check in own if check.population == name}
-        lines.append(f"| {name} | {' | '.join(_needed_cell(by[head]) for head in heads)} |")
-    return "\n".join(lines)
+        rows.append((name, *(_needed_cell(by[head]) for head in heads)))
+    return runs.markdown(("good plates", *titles), rows)
 
 
 def _needed_cell(check: Check) -> str:

@@ -12,7 +12,8 @@ from platewatch import calibration
 from platewatch.images import Array
 from platewatch.verdict import Promise, p_value
 from populations import Bells, Plates, Resampled, formulas, rendered, smoothed
-from simulation import Check, simulate
+from simulation import simulate
+from simulation_report import Check
 
 LOGNORMAL, GLARING = formulas()[:2]
 
@@ -36,7 +37,7 @@ def test_no_more_is_promised_than_is_needed(found: list[Check]) -> None:
     check = next(each for each in found if (each.population, each.plates, each.at) == (GLARING.name, 54, 0.05))
     assert check.what == "rate"
     assert check.promised > 1.9 / 55
-    assert abs(check.realised - check.promised) < simulation.NOISE * check.standard_error
+    assert abs(check.realised - check.promised) < simulation_report.NOISE * check.standard_error
     assert check.standard_error < 0.003
 
 
@@ -101,8 +102,8 @@ def test_real_plates_are_drawn_with_replacement_when_less_than_half_would_be_lef
 
 def test_rendered_plates_are_scored_once(tmp_path: Path) -> None:
     done: list[int] = []
-    first = rendered(tmp_path / "scores.npz", 3, 0, lambda now, _: done.append(now))
-    again = rendered(tmp_path / "scores.npz", 3, 0, lambda now, _: done.append(now))
+    first = rendered(tmp_path, 3, 0, lambda now, _: done.append(now))
+    again = rendered(tmp_path, 3, 0, lambda now, _: done.append(now))
     assert done == [1, 2, 3]
     assert np.array_equal(first.scores, again.scores)
 
@@ -111,5 +112,5 @@ def test_tables_and_picture(found: list[Check], tmp_path: Path) -> None:
     rows = simulation_report.table(found).splitlines()
     assert (len(rows), {row.count("|") for row in rows}) == (2 + 2 * 6, {5})
     assert len(simulation_report.needed(found).splitlines()) == 2 + 2
-    simulation_report.save(simulation_report.figure(found, simulation.NOISE), tmp_path / "picture.png")
+    simulation_report.save(simulation_report.figure(found, simulation_report.NOISE), tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 5000

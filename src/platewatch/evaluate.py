@@ -33,7 +33,7 @@ MAX_PIXEL_SIZE = 512
 
 
 @dataclass
-class _Pixels:
+class MaskedMaps:
     """Maps and masks of the plates that count for pixel figures, each cut to its photograph."""
 
     wanted: int | None
@@ -44,6 +44,7 @@ class _Pixels:
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, sample: Sample, examination: "Examination") -> None:
+        """Take in one plate's maps and its mask; a mask that cannot be used is counted in `failures`."""
         try:
             mask = self._mask(sample, examination)
         except InputError as error:
@@ -73,6 +74,7 @@ class _Pixels:
         return _resized(mask.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
 
     def figures(self, name: str) -> PixelFigures:
+        """How well the maps of that name, one of MAPS, point at the masks."""
         return metrics.pixel_figures(self.maps[name], self.masks)
 
     def summary(self) -> Pixel | None:
@@ -97,7 +99,7 @@ def evaluate(
     Raises InputError when the folder has no labelled layout or not one photograph could be read.
     """
     samples = dataset.test(data)
-    plates, failed, pixels = [], [], _Pixels(pixel_size)
+    plates, failed, pixels = [], [], MaskedMaps(pixel_size)
     for done, sample in enumerate(samples, start=1):
         try:
             examination = inspector.examine(sample.path)
@@ -115,7 +117,7 @@ def evaluate(
 
 
 def _evaluation(
-    inspector: "Inspector", data: Path, plates: list[PlateScore], failed: list[Failure], pixels: _Pixels
+    inspector: "Inspector", data: Path, plates: list[PlateScore], failed: list[Failure], pixels: MaskedMaps
 ) -> Evaluation:
     manifest = inspector.manifest
     surface = _auroc(plates, [plate.surface for plate in plates])
