@@ -49,9 +49,9 @@ class SurfaceConfig:
     """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
     bank: Count = 32768
     """Cells kept in each bank."""
-    smooth: Annotated[float, Field(gt=0, le=32)] = 3.0
+    smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
     """Blur of the finished map."""
-    line_weight: Annotated[float, Field(gt=0, le=10)] = 2.5
+    line_weight: Annotated[float, Field(gt=0, le=10)] = 4.0
     """Weight of lines beside colour in the joined map: colour peaks higher, lines mark more of a worn place."""
     peak_share: Share = 0.002
     """A map's unit is the mean over this share of its largest places."""
