@@ -41,7 +41,9 @@ def test_every_command_and_option_has_help() -> None:
 
 def test_the_readme_s_tree_names_every_file_of_the_package_and_every_benchmark() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    files = [path.name for folder in (ROOT / "src" / "platewatch", ROOT / "benchmarks") for path in folder.glob("*.py")]
+    files = [
+        path.name for folder in (ROOT / "src" / "platewatch", ROOT / "benchmarks") for path in folder.rglob("*.py")
+    ]
     assert [name for name in files if not re.search(rf"^\s+{re.escape(name)}\s+\S", text, re.MULTILINE)] == []
 
 

@@ -56,13 +56,23 @@ TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy
 
 
 def module_names() -> list[str]:
-    return sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
+    """Every room: a file, or a folder of files that belong together."""
+    files = {path.stem for path in SOURCE.glob("*.py")} - {"__init__"}
+    return sorted(files | {path.parent.name for path in SOURCE.glob("*/__init__.py")})
+
+
+@cache
+def trees(name: str) -> list[ast.Module]:
+    """The room's files, parsed."""
+    folder = SOURCE / name
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else [SOURCE / f"{name}.py"]
+    return [ast.parse(file.read_text(encoding="utf-8")) for file in files]
 
 
 @cache
 def imports(name: str) -> set[str]:
-    """Dotted names that a module imports anywhere, lazily too, but not for types alone."""
-    return set(_walk(ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8"))))
+    """Dotted names that a room imports anywhere, lazily too, but not for types alone."""
+    return {dotted for tree in trees(name) for dotted in _walk(tree)}
 
 
 def _walk(node: ast.AST) -> Iterator[str]:
@@ -83,7 +93,7 @@ def _walk(node: ast.AST) -> Iterator[str]:
 def own(name: str) -> set[str]:
     """The modules of this package that a module imports."""
     parts = (dotted.split(".") for dotted in imports(name))
-    return {each[1] for each in parts if each[0] == "platewatch" and len(each) > 1} & set(module_names())
+    return ({each[1] for each in parts if each[0] == "platewatch" and len(each) > 1} & set(module_names())) - {name}
 
 
 def foreign(name: str) -> set[str]:
@@ -142,8 +152,7 @@ def test_the_public_names_load_nothing_heavy() -> None:
 
 @cache
 def calls(name: str) -> list[ast.Call]:
-    tree = ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [node for tree in trees(name) for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 @pytest.mark.parametrize("name", module_names())

@@ -1,0 +1,147 @@
+"""Commands that judge: evaluate, inspect, verify."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import platewatch
+from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, progress, show
+from platewatch.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from platewatch.inspection import Inspection
+    from platewatch.inspector import Inspector
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@click.argument("data", type=FOLDER)
+@click.option("--out", type=FOLDER, help="Folder for report.html and the plots.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--pixel-size", type=click.IntRange(32, 1024), help="Side in px at which maps meet masks.")
+def evaluate(model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None) -> None:
+    """Judge a labelled test folder DATA/test with MODEL and count what went right and wrong."""
+    from platewatch import evaluate as evaluating
+    from platewatch import report as reports
+    from platewatch import tables
+
+    inspector = platewatch.load(model)
+    with progress() as report:
+        found = evaluating.evaluate(
+            inspector, data, pixel_size=pixel_size, progress=lambda *done: report("inspecting", *done)
+        )
+        page = None
+        if out is not None:
+            page = reports.write_evaluation(
+                found, inspector, out, progress=lambda *done: report("drawing the report", *done)
+            )
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        show(tables.verdicts(found), tables.alpha(found), tables.phases(found))
+    for failure in (*found.failed, *found.mask_failures):
+        click.echo(f"error: {failure.error}", err=True)
+    if page is not None:
+        click.echo(str(page), err=as_json)
+    if found.failed or found.mask_failures:
+        click.get_current_context().exit(ERROR)
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@click.argument("photos", type=FOLDER, nargs=-1, required=True, metavar="PHOTO_OR_FOLDER...")
+@click.option("--out", type=FOLDER, help="Folder for one overlay PNG a plate.")
+@click.option("--json", "as_json", is_flag=True, help="One Inspection as JSON a line.")
+@click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0 takes every one.")
+def inspect(model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int) -> None:
+    """Judge photographs with MODEL: one line each, whatever happens to it."""
+    paths = list(_photographs(photos))
+    inspector = platewatch.load(model, threads=threads)
+    pictures = _overlay_paths(out, paths)
+    code = 0
+    with progress() as report:
+        for done, (path, picture) in enumerate(zip(paths, pictures, strict=True), start=1):
+            inspection, lost = _inspect_one(inspector, path, picture)
+            click.echo(inspection.as_json() if as_json else _line(inspection))
+            for message in filter(None, (inspection.error, lost)):
+                click.echo(f"error: {message}", err=True)
+                code = ERROR
+            if code != ERROR and inspection.verdict is not platewatch.Verdict.PASS:
+                code = NOT_PASSED
+            if len(paths) > 1:
+                report("inspecting", done, len(paths))
+    click.get_current_context().exit(code)
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def verify(model: Path, as_json: bool) -> None:
+    """Check MODEL's hashes and versions, and replay its stored plates through the runtime installed here."""
+    from platewatch import summary
+    from platewatch import verify as verifying
+
+    found = verifying.verify(model)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        show(*summary.verification(found))
+        click.echo("equal" if found.equal else "NOT EQUAL: this machine would judge plates differently; train here")
+    if not found.equal:
+        click.get_current_context().exit(ERROR)
+
+
+def _photographs(given: Iterable[Path]) -> Iterator[Path]:
+    """Every photograph that is meant: a folder stands for those in it. What cannot be read is found out later."""
+    from platewatch import images
+
+    for path in given:
+        if path.is_dir():
+            yield from images.find(path)
+        else:
+            yield path
+
+
+def _overlay_paths(out: Path | None, paths: list[Path]) -> list[Path | None]:
+    """Where each photograph's overlay goes, no two alike; raises OutputError when the folder cannot be made."""
+    if out is None:
+        return [None] * len(paths)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be made ({error.strerror}); choose another folder for --out") from error
+    often = Counter(path.stem for path in paths)
+    names = (f"{number}-{path.stem}" if often[path.stem] > 1 else path.stem for number, path in enumerate(paths, 1))
+    return [out / f"{name}.overlay.png" for name in names]
+
+
+def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tuple["Inspection", str | None]:
+    """The Inspection of one photograph, and why its overlay was not written, if it was not."""
+    if picture is None:
+        return inspector.inspect(path), None
+    from platewatch import images, overlay
+
+    try:
+        seen = inspector.examine(path)
+    except InputError:
+        return inspector.inspect(path), None
+    try:
+        drawn = overlay.overlay(images.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
+        images.write_png(picture, drawn)
+    except OSError as error:
+        picture.unlink(missing_ok=True)
+        return seen.inspection, f"{picture}: cannot be written ({error.strerror or error}); free space there"
+    return seen.inspection, None
+
+
+def _line(found: "Inspection") -> str:
+    """One plate for a person: verdict, score, threshold, p-value, name, why."""
+    colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red", "ERROR": "magenta"}
+    word = str(found.verdict or "ERROR")
+    numbers = "score    –  p    –  " if found.score is None else f"score {found.score:4.2f}  p {found.p_value:.3f}"
+    head = click.style(f"{word:<6}", fg=colours[word], bold=True)
+    return f"{head}  {numbers:<20}  threshold {found.threshold:.2f}  {found.image}: {found.reason}"

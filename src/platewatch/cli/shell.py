@@ -1,0 +1,88 @@
+"""What the commands share: one line for every error, the exit codes, tables, progress bars."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from platewatch.errors import PlatewatchError, RuntimeUnavailable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from platewatch.preflight import Progress
+
+ERROR, NOT_PASSED, INTERRUPTED = 1, 3, 130
+FOLDER = click.Path(path_type=Path)
+
+
+class Commands(click.Group):
+    """A group whose commands end with one line and the right exit code, whatever goes wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PlatewatchError as error:
+            _fail(str(error))
+        except ModuleNotFoundError as error:
+            missing = f"{error.name} is not installed, which this command needs"
+            _fail(str(RuntimeUnavailable(f"{missing}; pip install 'platewatch[train]'")))
+        except KeyboardInterrupt:
+            click.echo("interrupted; nothing half-written was left under the name asked for", err=True)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read our output has gone: nothing is left to say it to
+            ctx.exit(ERROR)
+        except OSError as error:
+            _fail(f"{error.filename or 'output'}: {error.strerror or error}; check space and permissions there")
+
+
+def _fail(message: str) -> None:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    click.get_current_context().exit(ERROR)
+
+
+def show(*tables: "Table") -> None:
+    """Print tables to stdout, as wide as the terminal or, into a file, as they need."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for table in tables:
+        console.print(table)
+
+
+@contextmanager
+def progress() -> "Iterator[Progress]":
+    """A progress bar on stderr for each stage; without a terminal, one line as each stage begins."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    stages: dict[str, Any] = {}
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # lines stand above the bar, but what goes into a file stays there
+    ) as bars:
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+                if not console.is_terminal:
+                    click.echo(f"{stage} …", err=True)
+            bars.update(stages[stage], completed=done, total=total)
+
+        yield report
