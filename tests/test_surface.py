@@ -134,14 +134,19 @@ def test_a_fold_surface_has_its_own_cells_and_the_final_one_s_units(fitted: Surf
     for mine, theirs, units in ((again.colour, alone.colour, fitted.colour), (again.line, alone.line, fitted.line)):
         assert np.array_equal(mine.cells, theirs.cells)
         assert mine.unit == units.unit
-    assert (again.map_unit, again.score_unit) == (fitted.map_unit, fitted.score_unit)
+    assert (again.map_unit, again.score_units) == (fitted.map_unit, fitted.score_units)
 
 
-def test_the_score_is_the_joined_map_pooled_over_its_share(fitted: Surface) -> None:
-    seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
-    pooled = surface.pool(seen.anomaly_map, fitted.settings.score_share)
-    assert seen.score == pytest.approx(pooled / fitted.score_unit)
-    assert pooled < surface.pool(seen.anomaly_map, fitted.settings.peak_share)
+def test_the_score_is_the_larger_of_what_stands_out_in_a_few_places_and_in_many(fitted: Surface) -> None:
+    few, many = fitted.settings.score_shares
+    spot, worn = np.zeros((2, 256, 256), np.float32)
+    spot[100:110, 100:110], worn[60:180, 60:180] = 8, 1.5
+    assert surface.pool(spot, few) / fitted.score_units[0] > surface.pool(worn, few) / fitted.score_units[0]
+    assert surface.pool(spot, many) / fitted.score_units[1] < surface.pool(worn, many) / fitted.score_units[1]
+    for photo in rendered("scratches", 2):
+        seen = fitted.inspect(photo, ALL)
+        pooled = [surface.pool(seen.anomaly_map, share) for share in (few, many)]
+        assert seen.score == pytest.approx(max(pooled[0] / fitted.score_units[0], pooled[1] / fitted.score_units[1]))
 
 
 def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> None:

@@ -55,8 +55,9 @@ class SurfaceConfig:
     """Weight of lines beside colour in the joined map: colour peaks higher, lines mark more of a worn place."""
     peak_share: Share = 0.002
     """A map's unit is the mean over this share of its largest places."""
-    score_share: Share = 0.01
-    """The score is the mean over this share of the joined map: small enough for a spot, broad enough for worn paint."""
+    score_shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.005, 0.02)
+    """The score is the largest of the joined map's means over these shares of its largest places, each in its own unit:
+    a small one for a spot or a scratch, a broad one for worn paint."""
 
 
 @dataclass(frozen=True, config=STRICT)

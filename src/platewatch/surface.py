@@ -26,7 +26,7 @@ class SurfaceResult:
     """What phase one sees on one plate; in score and maps 1 is the highest that is expected of a good plate."""
 
     score: float
-    """The joined map, pooled."""
+    """The joined map, pooled: the larger of what stands out in a few places and what does in many."""
     anomaly_map: Array
     """Both maps in one, (S, S) float32 ≥ 0: the root of their squares, lines weighed as the settings say."""
     colour_map: Array
@@ -63,8 +63,8 @@ class Surface:
     line: Bank
     map_unit: float
     """The root of both maps' squares that is 1 on the joined map."""
-    score_unit: float
-    """The joined map, pooled, that is 1 as a score."""
+    score_units: tuple[float, ...]
+    """The joined map, pooled over each of the shares, that is 1 as a score."""
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
         """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
@@ -72,7 +72,8 @@ class Surface:
         colour, line = describe(photo, settings)
         colour_map, line_map = self.colour.map(colour, inside, settings), self.line.map(line, inside, settings)
         anomaly_map = _join(colour_map, line_map, settings) / np.float32(self.map_unit)
-        score = pool(anomaly_map, settings.score_share) / self.score_unit
+        pooled = (pool(anomaly_map, share) for share in settings.score_shares)
+        score = max(each / unit for each, unit in zip(pooled, self.score_units, strict=True))
         return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
@@ -83,7 +84,7 @@ class Surface:
             "line_cells": self.line.cells,
             "line_unit": self.line.unit,
             "map_unit": self.map_unit,
-            "score_unit": self.score_unit,
+            "score_units": self.score_units,
         }
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
@@ -91,15 +92,16 @@ class Surface:
     def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
         """The Surface that `arrays` gave; raises KeyError when one is missing."""
         colour, line = (Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in ("colour", "line"))
-        return Surface(settings, colour, line, float(arrays["map_unit"]), float(arrays["score_unit"]))
+        units = tuple(float(unit) for unit in arrays["score_units"])
+        return Surface(settings, colour, line, float(arrays["map_unit"]), units)
 
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
     described = _describe_all(photos, seed, settings)
-    colour_unit, line_unit, *units = _units(described, seed, settings)
+    colour_unit, line_unit, map_unit, *score_units = _units(described, seed, settings)
     colour, line = (_bank(features, seed, settings) for features in described)
-    return Surface(settings, Bank(colour, colour_unit), Bank(line, line_unit), *units)
+    return Surface(settings, Bank(colour, colour_unit), Bank(line, line_unit), map_unit, tuple(score_units))
 
 
 def refit(fitted: Surface, photos: Array, seed: int) -> Surface:
@@ -198,8 +200,8 @@ def _bank(features: Array, seed: int, settings: SurfaceConfig) -> Array:
     return np.ascontiguousarray(cells[rng.permutation(len(cells))[: settings.bank]])
 
 
-def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tuple[float, float, float, float]:
-    """What is 1: distance of colour, distance of line, both maps joined, and that map pooled as a score.
+def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tuple[float, ...]:
+    """What is 1: distance of colour, distance of line, both maps joined, and that map pooled over each share.
 
     Set by good plates that are compared with other plates' cells only; `described` are (copies, N, C, C, F) features.
     """
@@ -215,9 +217,8 @@ def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tu
     colour, line = (_expected_unit([pool(each, settings.peak_share) for each in seen]) for seen in maps)
     joined = [_join(first / colour, second / line, settings) for first, second in zip(*maps, strict=True)]
     peak = _expected_unit([pool(each, settings.peak_share) for each in joined])
-    score = _expected_unit([pool(each, settings.score_share) for each in joined]) / peak
-    # as they come back from the model folder
-    return float(np.float32(colour)), float(np.float32(line)), float(np.float32(peak)), float(np.float32(score))
+    scores = [_expected_unit([pool(each, share) for each in joined]) / peak for share in settings.score_shares]
+    return tuple(float(np.float32(unit)) for unit in (colour, line, peak, *scores))  # as they come back from the folder
 
 
 def _expected_unit(scores: Sequence[float]) -> float:
