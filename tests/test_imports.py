@@ -26,7 +26,7 @@ LAYERS = (
     ("train", "model"),
     ("checkpoint",),
     ("runtime", "network", "augmentation", "surface", "calibration", "metrics"),
-    ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells"),
+    ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells", "gaussian"),
     ("statement",),
     ("images", "inspection", "config", "scene", "brush"),
     ("coats",),

@@ -12,6 +12,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from platewatch import gaussian
 from platewatch.cells import Cells
 from platewatch.config import SurfaceConfig
 from platewatch.images import Array
@@ -116,9 +117,7 @@ def refit(fitted: Surface, photos: Array, seed: int) -> Surface:
 def describe(photo: Array, settings: SurfaceConfig = DEFAULT) -> tuple[Array, Array]:
     """Colour (C, C, 6) and line (C, C, 24) features, float32, of each of the C = S / cell cells a side."""
     lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    middle = slice(settings.cell // 2, None, settings.cell)
-    colour, line = _colour(lab, settings), _line(lab, settings)
-    return np.ascontiguousarray(colour[middle, middle]), np.ascontiguousarray(line[middle, middle])
+    return _colour(lab, settings), _line(lab, settings)
 
 
 def pool(anomaly_map: Array, share: float = DEFAULT.peak_share) -> float:
@@ -145,9 +144,11 @@ def _join(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
 
 def _colour(lab: Array, settings: SurfaceConfig) -> Array:
     weighted = lab * np.array([settings.lightness, 1, 1], np.float32)
-    mean = _blur(weighted, settings.colour_window)
-    spread = np.sqrt(np.maximum(_blur(weighted * weighted, settings.colour_window) - mean * mean, 0))
-    return np.concatenate([mean, spread], axis=2)
+    mean, square = (
+        gaussian.blur_at_middles(each, settings.colour_window, settings.cell) for each in (weighted, weighted**2)
+    )
+    spread = np.sqrt(np.maximum(square - mean * mean, 0))
+    return _features([mean, spread])
 
 
 def _line(lab: Array, settings: SurfaceConfig) -> Array:
@@ -158,22 +159,25 @@ def _line(lab: Array, settings: SurfaceConfig) -> Array:
     energies = []
     finer = lab
     for width in settings.bands:
-        coarser = _blur(lab, width)
+        coarser = gaussian.blur(lab, width)
         band = finer - coarser
-        energies.append(_blur(band * band, max(settings.line_window, 1.5 * width)))
+        window = max(settings.line_window, 1.5 * width)
+        energies.append(gaussian.blur_at_middles(band * band, window, settings.cell))
         finer = coarser
     for width in settings.directions:
-        smooth = _blur(lab, width)
+        smooth = gaussian.blur(lab, width)
         gx, gy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-        xx, yy, xy = (_blur(each, settings.line_window) for each in (gx * gx, gy * gy, gx * gy))
+        xx, yy, xy = (
+            gaussian.blur_at_middles(each, settings.line_window, settings.cell) for each in (gx * gx, gy * gy, gx * gy)
+        )
         apart = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
         energies += [(xx + yy + apart) / 2, (xx + yy - apart) / 2]
-    logs: Array = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + settings.faintest)
-    return logs
+    return np.log(np.sqrt(np.maximum(_features(energies), 0)) + np.float32(settings.faintest))
 
 
-def _blur(picture: Array, width: float) -> Array:
-    return cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)
+def _features(parts: Sequence[Array]) -> Array:
+    """Parts (3, C, C), one after the other for each cell: (C, C, 3 · parts)."""
+    return np.ascontiguousarray(np.concatenate(parts).transpose(1, 2, 0))
 
 
 def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
@@ -232,4 +236,4 @@ def _distances(features: Array, good: Cells) -> Array:
 
 
 def _to_map(cells: Array, size: int, settings: SurfaceConfig) -> Array:
-    return _blur(cv2.resize(cells, (size, size), interpolation=cv2.INTER_LINEAR), settings.smooth)
+    return gaussian.blur(cv2.resize(cells, (size, size), interpolation=cv2.INTER_LINEAR), settings.smooth)
