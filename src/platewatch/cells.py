@@ -1,10 +1,12 @@
-"""The nearest of very many good cells: only those are compared that lie around the same leader as the cell asked for.
+"""The nearest of very many good cells: only those are compared that follow a leader near the cell asked for.
 
-Exact search compares every cell of a plate with every good cell, more than 200 million distances a plate. Cells near
-each other have the same leader or neighbouring ones, so that one good cell in fifteen is looked at: half a per cent is
-added to the distances that count, a sixth of the time taken (docs/log.md, 2026-11-24).
+Exact search compares every cell of a plate with every good cell, more than 100 million distances a plate. Good cells
+are dealt to leaders in their middle; a cell is compared with the followers of its nearest leader and of all that are
+hardly farther, one good cell in fifty. A few thousandths are added to the distances that count (docs/log.md,
+2026-11-24).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +14,10 @@ import numpy as np
 from platewatch.images import Array
 
 _LEADERS = 128
-_NEIGHBOURS = 8
-_ROWS = 64  # cells compared at a time: their products stay in the cache
+_ROUNDS = 4  # of moving the leaders into the middle of their followers,
+_SAMPLE = 8192  # with so many of the cells
+_HARDLY_FARTHER = 1.25  # times the nearest leader's distance
+_ROWS = 256  # cells compared at a time: their products stay in the cache
 
 
 @dataclass(frozen=True)
@@ -23,52 +27,87 @@ class Cells:
     centre: Array
     """(F,): subtracted from all, so that float32 loses less in the squares."""
     leaders: Array
-    """(L, F)."""
-    groups: tuple[Array, ...]
-    """For each leader the numbers of the cells of its own and its neighbours' groups, ascending."""
+    """(L, F + 1): negative, then half of the squared length, so that one product gives what to compare."""
+    slack: float
+    """No leader is followed that is more than this farther than the nearest, however far that one is."""
+    starts: Array
+    """(L,): each leader's first follower in `cells`."""
     cells: Array
-    """(M, F)."""
-    halves: Array
-    """(M,): half of each cell's squared length."""
+    """(M, F + 1): leader by leader, then 1."""
+    followers: tuple[Array, ...]
+    """For each leader (F + 1, its cells), as `leaders` are, turned."""
 
     @staticmethod
     def of(cells: Array) -> "Cells":
-        """Deal (M, F) float32 cells in random order to the first of them as leaders."""
+        """Deal (M, F) float32 cells in random order, the first of them as leaders to begin with."""
         centre = cells.mean(axis=0)
         cells = cells - centre
-        leaders = cells[:_LEADERS]
-        of_leader = _nearest(cells, leaders, _half_squares(leaders))
-        followed = np.unique(of_leader)  # of leaders that are alike one has all the cells
-        members = [np.flatnonzero(of_leader == leader) for leader in followed]
-        leaders = leaders[followed]
-        apart = _half_squares(leaders) - leaders @ leaders.T
-        near = np.argsort(apart, axis=1, kind="stable")[:, :_NEIGHBOURS]
-        groups = tuple(np.sort(np.concatenate([members[each] for each in row])) for row in near)
-        return Cells(centre, leaders, groups, cells, _half_squares(cells))
+        leaders, sample = cells[:_LEADERS], cells[:_SAMPLE]
+        for _ in range(_ROUNDS):
+            order, starts, counts = _deal(sample, leaders)
+            leaders = np.add.reduceat(sample[order], starts, axis=0) / counts[:, None].astype(np.float32)
+        order, starts, counts = _deal(cells, leaders)
+        compared = _comparable(cells[order])
+        followers = tuple(np.ascontiguousarray(each.T) for each in np.split(compared, starts[1:]))
+        leaders = leaders[_nearest(cells[order[starts]], leaders)]  # those that are followed
+        farthest = np.linalg.norm(cells[order] - np.repeat(leaders, counts, axis=0), axis=1).max()
+        slack = (_HARDLY_FARTHER - 1) * float(farthest)
+        return Cells(centre, _comparable(leaders), slack, starts, _with_one(cells[order]), followers)
 
     def distances(self, features: Array) -> Array:
         """Euclidean distance of each of (N, F) float32 vectors to the nearest cell that was looked at: (N,) float32."""
-        features = features - self.centre
-        of_leader = _nearest(features, self.leaders, _half_squares(self.leaders))
-        order = np.argsort(of_leader, kind="stable")
-        nearest = np.empty(len(features), np.int64)
-        for asked in np.split(order, np.flatnonzero(np.diff(of_leader[order])) + 1):
-            group = self.groups[of_leader[asked[0]]]
-            nearest[asked] = group[_nearest(features[asked], self.cells[group], self.halves[group])]
-        distances: Array = np.linalg.norm(features - self.cells[nearest], axis=1)
+        asked = _with_one(features - self.centre)
+        leader, who = self._pairs(asked)
+        counts = np.bincount(leader, minlength=len(self.leaders))
+        pairs = asked[who]
+        nearest = np.repeat(self.starts, counts)
+        for rows, followers in self._rows(counts):
+            nearest[rows] += (pairs[rows] @ followers).argmin(axis=1)
+        pairs -= self.cells[nearest]
+        squares = np.full(len(features), np.inf, np.float32)
+        np.minimum.at(squares, who, np.einsum("nf,nf->n", pairs, pairs))
+        distances: Array = np.sqrt(squares)
         return distances
 
+    def _pairs(self, asked: Array) -> tuple[Array, Array]:
+        """Which leader's followers are to be compared with which of the (N, F + 1) vectors, leader by leader."""
+        halves = self.leaders @ asked.T  # (L, N): half the squared distance, less what is the same for all leaders:
+        same = (np.einsum("nf,nf->n", asked, asked) - 1) / 2
+        nearest = np.sqrt(2 * np.maximum(halves.min(axis=0) + same, 0))
+        farthest = np.minimum(_HARDLY_FARTHER * nearest, nearest + self.slack)
+        limit = np.maximum(farthest * farthest / 2 - same, halves.min(axis=0))  # rounding must not exclude the nearest
+        leader, who = np.divmod(np.flatnonzero(halves <= limit), len(asked))
+        return leader, who
 
-def _nearest(features: Array, cells: Array, halves: Array) -> Array:
-    """For each of (N, F) vectors the number of its nearest of (M, F) cells, (N,) int64."""
-    found = np.empty(len(features), np.int64)
-    for start in range(0, len(features), _ROWS):
-        rows = slice(start, start + _ROWS)
-        products = features[rows] @ cells.T  # half the squared distance, less what is the same for all cells:
-        found[rows] = np.subtract(halves, products, out=products).argmin(axis=1)
-    return found
+    def _rows(self, counts: Array) -> Iterator[tuple[slice, Array]]:
+        """The pairs of each leader, a few at a time, and its followers."""
+        end = 0
+        for count, followers in zip(counts.tolist(), self.followers, strict=True):
+            first, end = end, end + count
+            for start in range(first, end, _ROWS):
+                yield slice(start, min(start + _ROWS, end)), followers
 
 
-def _half_squares(vectors: Array) -> Array:
-    halves: Array = np.float32(0.5) * (vectors * vectors).sum(axis=1)
-    return halves
+def _deal(cells: Array, leaders: Array) -> tuple[Array, Array, Array]:
+    """The order in which (M, F) cells follow the leaders, where each leader's begin in it, and how many they are."""
+    to = _nearest(cells, leaders)
+    order = np.argsort(to, kind="stable")
+    _, starts, counts = np.unique(to[order], return_index=True, return_counts=True)
+    return order, starts, counts
+
+
+def _nearest(cells: Array, leaders: Array) -> Array:
+    """For each of (M, F) cells the number of its nearest leader, (M,) int64."""
+    numbers: Array = (_with_one(cells) @ _comparable(leaders).T).argmin(axis=1)
+    return numbers
+
+
+def _with_one(vectors: Array) -> Array:
+    """(N, F) → (N, F + 1)."""
+    return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+
+def _comparable(vectors: Array) -> Array:
+    """(M, F) → (M, F + 1): their product with `_with_one` is half the squared distance, less half a squared length."""
+    halves = np.einsum("mf,mf->m", vectors, vectors) / 2
+    return np.concatenate([-vectors, halves[:, None]], axis=1)
