@@ -18,7 +18,7 @@ import numpy as np
 import runs
 from platewatch import model
 from platewatch.images import Array
-from platewatch.runtime import cores
+from platewatch.machine import cores
 from platewatch.verdict import Decision
 
 PHASES = ("surface", "skipganomaly", "both")

@@ -29,8 +29,8 @@ from platewatch import dataset, images, metrics
 from platewatch.dataset import ANOMALOUS, NORMAL
 from platewatch.images import Array
 from platewatch.inspector import Inspector
+from platewatch.machine import cores
 from platewatch.plots import BLUE, ORANGE, VERMILION
-from platewatch.runtime import cores
 
 UNCHANGED = "unchanged"
 Setting = dict[str, Any]

@@ -69,7 +69,8 @@ def _make(folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     here = Path(sysconfig.get_path("purelib"))
-    for name in _closure(metadata.metadata("platewatch").get_all("Requires-Dist") or []):
+    (information,) = site.glob("platewatch-*.dist-info")
+    for name in _closure(metadata.Distribution.at(information).requires or []):
         for top in {file.parts[0] for file in metadata.files(name) or [] if ".." not in file.parts}:
             if not (site / top).exists():
                 (site / top).symlink_to(here / top)

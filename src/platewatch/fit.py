@@ -34,11 +34,12 @@ from platewatch.errors import ModelError, OutputError
 from platewatch.gates import Limits
 from platewatch.images import Array
 from platewatch.inspector import RawNumbers
+from platewatch.machine import cores
 from platewatch.model import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.network import Scorer
 from platewatch.out_of_fold import PARITY, FoldDetectors, OutOfFold
 from platewatch.preflight import GoodPlates, Preflight, Progress
-from platewatch.runtime import Network, cores
+from platewatch.runtime import Network
 from platewatch.statement import Light, Sensitivity
 from platewatch.surface import Surface
 from platewatch.train import Trained, fit_network

@@ -97,7 +97,9 @@ def read(source: Path | bytes, name: str | None = None) -> Array:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_size(image.width, image.height, where)
-                return _to_rgb(ImageOps.exif_transpose(image), image.format, where)
+                file_format = image.format
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_rgb(image, file_format, where)
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         what = "not a photograph" if isinstance(error, UnidentifiedImageError) else "too many pixels"
         expected = f"expected PNG, JPEG, BMP, TIFF or WebP of at most {MAX_SIDE} px a side"
@@ -173,4 +175,4 @@ def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.asarray(image.convert("RGB")).copy()
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))

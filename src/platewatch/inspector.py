@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from platewatch import gates, images, model, verdict
+from platewatch import gates, images, machine, model, verdict
 from platewatch.errors import InputError
 from platewatch.images import Array, Frame
 from platewatch.inspection import Inspection, Verdict, now
@@ -57,6 +57,7 @@ class Inspector:
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         """Load and check a model folder; `threads` 0 takes every core. Raises ModelError and RuntimeUnavailable."""
+        machine.settle()
         self.manifest: Manifest
         self.manifest, self._surface = model.load(folder)
         self._folder = folder

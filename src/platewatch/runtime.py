@@ -3,7 +3,6 @@
 N is the batch, S the side of the prepared photograph, R the side that the network sees.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+from platewatch.machine import cores
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -106,11 +106,6 @@ def _open(model: Path | bytes, name: str, threads: int) -> Any:
         raise ModelError(f"{name}: cannot be read ({error.strerror}); restore the file or train anew") from error
     except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
         raise ModelError(f"{name}: no readable ONNX file ({_line(error)}); restore the file or train anew") from error
-
-
-def cores() -> int:
-    """Cores that this process may use; not every system can tell, and then all of them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _line(error: Exception) -> str:

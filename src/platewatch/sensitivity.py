@@ -16,9 +16,9 @@ from platewatch.config import Config
 from platewatch.forge import rust, scratch
 from platewatch.images import Array
 from platewatch.inspection import Verdict
+from platewatch.machine import cores
 from platewatch.metrics import clopper_pearson
 from platewatch.preflight import GoodPlates, Progress
-from platewatch.runtime import cores
 from platewatch.statement import Kind, Light, Sensitivity, Trial
 
 Judge = Callable[[int, Array], Verdict]
