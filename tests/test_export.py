@@ -76,6 +76,15 @@ def test_the_graph_takes_and_gives_what_the_runtime_expects(folder: Path) -> Non
         assert trace.encode() not in data
 
 
+def test_the_last_convolution_runs_at_half_the_side_and_draws_the_same() -> None:
+    last, state = untrained().generator.last, torch.get_rng_state()
+    torch.nn.init.normal_(last[1].get_parameter("bias"), generator=torch.Generator().manual_seed(1))
+    quick = export_module._before_doubling(last)
+    x = torch.randn(2, 8, 6, 10, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(quick(x), last(x), rtol=1e-5, atol=1e-6)
+    assert torch.equal(torch.get_rng_state(), state)  # training draws from it elsewhere
+
+
 def test_the_same_weights_give_the_same_bytes_also_side_by_side(tmp_path: Path, report: ExportReport) -> None:
     with ThreadPoolExecutor(2) as pool:
         again = list(pool.map(lambda seed: export(untrained(seed), CONFIG, tmp_path / str(seed), PHOTOS), (0, 1)))

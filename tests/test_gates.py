@@ -77,3 +77,9 @@ def test_long_photographs_are_measured_without_their_padding(shape: tuple[int, i
     frame = images.frame(shape[1], shape[0], 96)
     found = gates.measure(frame.cut(images.prepare(photo, 96)))
     assert all(np.isfinite([found.brightness, found.burnt, found.sharpness, found.contrast]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 100, 101, 1000])
+def test_the_sharpness_is_numpy_s_quantile(size: int) -> None:
+    values = np.random.default_rng(size).random(size, np.float32)
+    assert gates._quantile(values, 0.99) == pytest.approx(float(np.quantile(values, 0.99)), rel=1e-6)

@@ -119,7 +119,7 @@ class Inspector:
             "surface": raw.surface,
             "reconstruction_error": raw.reconstruction_error,
             "latent_error": raw.latent_error,
-            "evidence": verdict.evidence(raw.colour_map, raw.line_map, np.ones_like(anomaly_map, bool)),
+            "evidence": verdict.evidence(raw.colour_map, raw.line_map),
             "defects": found,
         }
 
