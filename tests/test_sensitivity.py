@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from platewatch.images import Array
 from platewatch.inspection import Verdict
 from platewatch.inspector import Inspector
 from platewatch.metrics import clopper_pearson
-from platewatch.out_of_fold import FoldDetectors
+from platewatch.out_of_fold import Detectors
 from platewatch.preflight import GoodPlates
 from platewatch.sensitivity import Cell, damage, light_curve, relight, state
 from platewatch.statement import Kind
@@ -228,19 +229,27 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
     return asked
 
 
+class Left:
+    """A surface that only knows what was left out."""
+
+    def without(self, photos: Array) -> str:
+        return f"less {list(map(int, photos))}"
+
+
 @pytest.mark.parametrize(("review", "threshold", "verdict"), [(0.6, 0.7, PASS), (0.4, 0.7, REVIEW), (0.3, 0.4, REJECT)])
 def test_a_plate_is_judged_by_its_own_fold_as_on_the_line(
     measured: list[tuple[object, object]], review: float, threshold: float, verdict: Verdict
 ) -> None:
     plates = good(4)
-    folds = [FoldDetectors(np.array(each), f"s{each}", f"n{each}") for each in ([0, 2], [1, 3])]  # type: ignore[arg-type]
+    networks: list[Any] = [(np.array(each), f"n{each}") for each in ([0, 2], [1, 3])]
+    seen_by = Detectors(Left(), [0, 1, 0, 1], networks)  # type: ignore[arg-type]
     decision = Decision(0.5, 1, 1, weight=1, review=review, threshold=threshold)
     judge: Callable[[int, Array], Verdict] = out_of_fold.judge(
-        plates, folds, decision, gates.limits(plates.conditions())
+        plates, seen_by, decision, gates.limits(plates.conditions())
     )
     assert judge(2, plates.photos[2]) is verdict
     assert judge(3, plates.photos[3]) is verdict
-    assert measured == [("s[0, 2]", "n[0, 2]"), ("s[1, 3]", "n[1, 3]")]
+    assert measured == [("less [0, 2]", "n[0, 2]"), ("less [1, 3]", "n[1, 3]")]
     black = np.zeros_like(plates.photos[0])
     assert judge(0, black) is REVIEW, "what cannot be judged goes to a person"
     assert len(measured) == 2
@@ -250,10 +259,11 @@ def test_as_they_are_means_by_their_out_of_fold_scores(
     measured: list[tuple[object, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plates, decision = good(4), Decision(0.5, 1, 1, weight=1, review=0.6, threshold=1)
-    folds = [FoldDetectors(np.arange(4), "surface", "network")]  # type: ignore[arg-type]
+    networks: list[Any] = [(np.arange(4), "network")]
+    seen_by = Detectors(Left(), range(4), networks)  # type: ignore[arg-type]
     monkeypatch.setattr("platewatch.out_of_fold.score", lambda *_: None)
     monkeypatch.setattr("platewatch.fit._decide", lambda *_: (decision, np.array([0.5, 0.7, 1.2, 0.6])))
-    made = fit._calibrate(plates, folds, settings(lights=(), tint=0), tiny.silent)
+    made = fit._calibrate(plates, seen_by, settings(lights=(), tint=0), tiny.silent)
     assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
     assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)
 

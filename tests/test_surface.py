@@ -127,14 +127,33 @@ def test_the_highest_expected_score_does_not_follow_one_odd_plate() -> None:
     assert surface.expected_highest(odd) == pytest.approx(surface.expected_highest(scores), rel=0.05)
 
 
-def test_a_fold_surface_has_its_own_cells_and_the_final_one_s_units(fitted: Surface) -> None:
-    """Invariant 5: nothing of the plates that `fitted` knows is left, but the units that all folds share."""
-    others = rendered("good", 6, 300)
-    again, alone = surface.refit(fitted, others, seed=0), surface.fit(others, seed=0)
-    for mine, theirs, units in ((again.colour, alone.colour, fitted.colour), (again.line, alone.line, fitted.line)):
-        assert np.array_equal(mine.cells, theirs.cells)
-        assert mine.unit == units.unit
-    assert (again.map_unit, again.score_units) == (fitted.map_unit, fitted.score_units)
+def test_without_a_plate_its_cells_are_gone_and_the_units_stay(fitted: Surface) -> None:
+    """Invariant 5: nothing of the plates left out is searched, and everything of the others is."""
+    assert fitted.numbers is not None
+    assert set(fitted.numbers) == set(range(16))
+    left = fitted.without([2, 5])
+    assert left.numbers is not None
+    assert set(left.numbers) == set(range(16)) - {2, 5}
+    for mine, theirs in ((left.colour, fitted.colour), (left.line, fitted.line)):
+        assert np.array_equal(mine.cells, theirs.cells[np.isin(fitted.numbers, list(left.numbers))])
+        assert mine.unit == theirs.unit
+    assert (left.map_unit, left.score_units) == (fitted.map_unit, fitted.score_units)
+
+
+def test_cells_are_numbered_by_the_photograph_that_they_are_from(fitted: Surface) -> None:
+    """A photograph finds its own cells, at no distance, only while they are there."""
+    colour, _ = surface.describe(rendered("good", 16)[3])
+    own = {each.tobytes() for each in colour.reshape(-1, colour.shape[-1])}
+    found = np.array([cell.tobytes() in own for cell in fitted.colour.cells])
+    assert found.any()
+    assert fitted.numbers is not None
+    assert set(fitted.numbers[found]) == {3}
+    assert not any(cell.tobytes() in own for cell in fitted.without([3]).colour.cells)
+
+
+def test_from_a_folder_nobody_knows_whose_the_cells_are(fitted: Surface) -> None:
+    with pytest.raises(ValueError, match="does not know"):
+        Surface.from_arrays(fitted.arrays(), fitted.settings).without([0])
 
 
 def test_the_score_is_the_larger_of_what_stands_out_in_a_few_places_and_in_many(fitted: Surface) -> None:

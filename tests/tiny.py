@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from torch import Tensor
 
@@ -114,9 +115,9 @@ class Spy:
         self._follow(patch)
 
     def _follow(self, patch: pytest.MonkeyPatch) -> None:
-        fit_surface, refit_surface, fit_network, write, network, measure = (
+        fit_surface, leave_out, fit_network, write, network, measure = (
             surface.fit,
-            surface.refit,
+            surface.Surface.without,
             train.fit_network,
             export.export,
             runtime.Network,
@@ -126,8 +127,11 @@ class Spy:
         def spied_surface(photos: Array, *rest: Any) -> Any:
             return self._note(fit_surface(photos, *rest), _hashes(photos))
 
-        def spied_refit(fitted: Any, photos: Array, seed: int) -> Any:
-            return self._note(refit_surface(fitted, photos, seed), _hashes(photos))
+        def spied_leaving_out(fitted: Any, photos: Any) -> Any:
+            left = leave_out(fitted, photos)
+            known = self._seen_by.get(id(fitted))  # none while `fit` itself leaves out one by one
+            assert left.numbers is not None
+            return left if known is None else self._note(left, [known[each] for each in np.unique(left.numbers)])
 
         def spied_training(photos: Array, *rest: Any, **options: Any) -> Any:
             return self._note(fit_network(photos, *rest, **options), _hashes(photos))
@@ -147,7 +151,7 @@ class Spy:
             return measure(fitted, scorer, photo, frame)
 
         patch.setattr("platewatch.surface.fit", spied_surface)
-        patch.setattr("platewatch.surface.refit", spied_refit)
+        patch.setattr("platewatch.surface.Surface.without", spied_leaving_out)
         patch.setattr("platewatch.fit.fit_network", spied_training)
         patch.setattr("platewatch.export.export", spied_export)
         patch.setattr("platewatch.fit.Network", spied_network)

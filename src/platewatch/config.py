@@ -117,6 +117,8 @@ class TrainingConfig:
     freeze_norms: Share = 1.0
     """Share of the epochs after which the Generator's batch-norm statistics stay as they are: from then on a plate is
     redrawn in training as it is in use, whatever the others of its batch; 1 for never."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the convolutions compute in while training; float32 all the same where the machine has no bfloat16."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the averaged weights that are exported, with batch-norm statistics measured anew on the good plates;
     0 exports the last weights with their running statistics."""

@@ -1,7 +1,8 @@
 """Good plates → a model folder: both phases, every good plate scored by detectors that never saw it, the limits.
 
-The final detectors learn from all plates. The limits come from fold detectors: for each fold a surface and a network
-fitted without its plates score them, through the same export and runtime that a plate on the line goes through.
+The final detectors learn from all plates. The limits come from detectors that never saw the plate that they score: the
+other plates' cells, and a network trained without the plate's fold, through the same export and runtime that a plate on
+the line goes through.
 """
 
 import os
@@ -37,7 +38,7 @@ from platewatch.inspector import RawNumbers
 from platewatch.machine import cores
 from platewatch.model import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.network import Scorer
-from platewatch.out_of_fold import PARITY, FoldDetectors, OutOfFold
+from platewatch.out_of_fold import PARITY, Detectors, OutOfFold
 from platewatch.preflight import GoodPlates, Preflight, Progress
 from platewatch.runtime import Network
 from platewatch.statement import Light, Sensitivity
@@ -82,8 +83,8 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     progress("learning the surface", 1, 1)
     with model.whole(out) as folder:
         trained = list(zip(held_out, networks[1:], strict=True))
-        folds = out_of_fold.detectors(plates, trained, fitted, config, progress)
-        calibrated = _calibrate(plates, folds, config, progress)
+        seen_by = out_of_fold.detectors(found, trained, fitted, config, progress)
+        calibrated = _calibrate(plates, seen_by, config, progress)
         progress("writing the model", 0, 1)
         manifest = _write(folder, found, (fitted, networks[0]), calibrated, config)
         progress("writing the model", 1, 1)
@@ -153,12 +154,12 @@ def _train_all(
     return [run.result() for run in runs]
 
 
-def _calibrate(plates: GoodPlates, folds: Sequence[FoldDetectors], config: Config, progress: Progress) -> Calibrated:
+def _calibrate(plates: GoodPlates, seen_by: Detectors, config: Config, progress: Progress) -> Calibrated:
     """The limits, and what they find: judged as a plate on the line is, by detectors that never saw it."""
-    raw = out_of_fold.score(plates, folds, config, progress)
+    raw = out_of_fold.score(plates, seen_by, config, progress)
     decision, scores = _decide(raw, config)
     limits = gates.limits(plates.conditions())
-    judge = out_of_fold.judge(plates, folds, decision, limits)
+    judge = out_of_fold.judge(plates, seen_by, decision, limits)
     undamaged = [decision.verdict(score) for score in scores]
     found = sensitivity.state(plates, undamaged, judge, config, progress)
     light = sensitivity.light_curve(plates, undamaged, judge, config, progress)

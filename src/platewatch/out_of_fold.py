@@ -1,11 +1,13 @@
-"""Good plates seen by detectors that never saw them: for each fold a surface and a network fitted without its plates.
+"""Good plates seen by what never saw them: cells of the other plates, and a network trained without their fold.
 
-They pass through the same export and runtime as the final ones, and go when the model is written.
+A surface without one plate is the final surface less that plate's cells: it costs nothing to leave out one at a time.
+Networks pass through the same export and runtime as the final one, and go when the model is written.
 """
 
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from platewatch.gates import Limits
 from platewatch.images import Array
 from platewatch.inspection import Verdict
 from platewatch.inspector import RawNumbers
-from platewatch.preflight import GoodPlates, Progress
+from platewatch.preflight import GoodPlates, Preflight, Progress
 from platewatch.runtime import Network
 from platewatch.surface import Surface
 from platewatch.train import Trained
@@ -29,14 +31,26 @@ FORGED = 2
 """Defects tried on each good plate, one at a time."""
 
 
-@dataclass(frozen=True)
-class FoldDetectors:
-    """A surface and a network, fitted to all good plates but those of one fold."""
+_KEPT = 8  # surfaces ready to be searched: who works through the plates one after the other needs no more
 
-    plates: Array
-    """The numbers of the plates that they never saw."""
-    surface: Surface
-    network: Network
+
+class Detectors:
+    """Both phases for each good plate, by what never saw it or a near duplicate of it."""
+
+    def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Array, Network]]) -> None:
+        """`fitted` knows all plates; those of one group are near duplicates; a network comes with what it never saw."""
+        self._groups = np.asarray(groups)
+        self._networks = {int(plate): network for held_out, network in folds for plate in held_out}
+
+        @lru_cache(maxsize=_KEPT)
+        def without(group: int) -> Surface:
+            return fitted.without(np.flatnonzero(self._groups == group))
+
+        self._without = without
+
+    def of(self, plate: int) -> tuple[Surface, Network]:
+        """The surface and the network that judge the plate of this number; may be asked by several threads at once."""
+        return self._without(int(self._groups[plate])), self._networks[plate]
 
 
 @dataclass(frozen=True)
@@ -52,54 +66,49 @@ class OutOfFold:
 
 
 def detectors(
-    plates: GoodPlates, folds: Sequence[tuple[Array, Trained]], final: Surface, config: Config, progress: Progress
-) -> tuple[FoldDetectors, ...]:
-    """The detectors of each fold, given as (held-out plates, network trained without them); units are the final's."""
-    made = []
+    found: Preflight, folds: Sequence[tuple[Array, Trained]], final: Surface, config: Config, progress: Progress
+) -> Detectors:
+    """The detectors of every good plate; each fold is given as its plates and the network trained without them."""
+    networks = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (fold, trained) in enumerate(folds):
             progress("exporting the folds", number, len(folds))
-            of_fold = surface.refit(final, np.delete(plates.photos, fold, axis=0), config.seed)
             path = Path(folder) / f"fold-{number}.onnx"
-            export.export(trained, config, path, plates.photos[fold[:PARITY]])
-            made.append(FoldDetectors(fold, of_fold, Network(path)))
+            export.export(trained, config, path, found.plates.photos[fold[:PARITY]])
+            networks.append((fold, Network(path)))
     progress("exporting the folds", len(folds), len(folds))
-    return tuple(made)
+    return Detectors(final, found.groups, networks)
 
 
-def score(plates: GoodPlates, folds: Sequence[FoldDetectors], config: Config, progress: Progress) -> OutOfFold:
-    """Score every plate, and the same with defects forged onto it, by the surface and network of its fold."""
-    good: dict[int, RawNumbers] = {}
-    forged: list[RawNumbers] = []
+def score(plates: GoodPlates, seen_by: Detectors, config: Config, progress: Progress) -> OutOfFold:
+    """Score every plate, and the same with defects forged onto it, by detectors that never saw it."""
+    good, forged = list[RawNumbers](), list[RawNumbers]()
     rng = np.random.default_rng(config.seed)
-    for fold in folds:
-        for plate in fold.plates:
-            photo, frame = plates.photos[plate], plates.frames[plate]
-            good[plate] = inspector.measure(fold.surface, fold.network, photo, frame)
-            damaged = [forge(photo, rng)[0] for _ in range(FORGED)]
-            forged += [inspector.measure(fold.surface, fold.network, each, frame) for each in damaged]
-            progress("scoring out of fold", len(good), len(plates.paths))
-    ordered = [good[each] for each in range(len(plates.paths))]
+    for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
+        detectors = seen_by.of(plate)
+        good.append(inspector.measure(*detectors, photo, frame))
+        damaged = [forge(photo, rng)[0] for _ in range(FORGED)]
+        forged += [inspector.measure(*detectors, each, frame) for each in damaged]
+        progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
-        good=np.array([each.numbers for each in ordered]),
-        map_score=np.array([surface.pool(each.network_map) for each in ordered]),
+        good=np.array([each.numbers for each in good]),
+        map_score=np.array([surface.pool(each.network_map) for each in good]),
         forged=np.array([each.numbers for each in forged]),
     )
 
 
 def judge(
-    plates: GoodPlates, folds: Sequence[FoldDetectors], decision: Decision, limits: Limits
+    plates: GoodPlates, seen_by: Detectors, decision: Decision, limits: Limits
 ) -> Callable[[int, Array], Verdict]:
-    """Judges a prepared photograph of a good plate, given by its number, as the line would, by its fold's detectors.
+    """Judges a prepared photograph of a good plate, given by its number, as the line would, by what never saw it.
 
     It may be called by several threads at once.
     """
-    of_plate = {int(plate): fold for fold in folds for plate in fold.plates}
 
     def verdict(plate: int, photo: Array) -> Verdict:
-        frame, fold = plates.frames[plate], of_plate[plate]
+        frame = plates.frames[plate]
         if gates.judgeable(gates.measure(frame.cut(photo)), limits) is not None:
             return Verdict.REVIEW
-        return decision.verdict(decision.score(*inspector.measure(fold.surface, fold.network, photo, frame).numbers))
+        return decision.verdict(decision.score(*inspector.measure(*seen_by.of(plate), photo, frame).numbers))
 
     return verdict

@@ -49,9 +49,9 @@ def state(
     chosen = _spread(passing, settings.plates)
     cells = [Cell("scratch", width, contrast) for width in settings.widths for contrast in settings.contrasts]
     cells += [Cell("rust", diameter, contrast) for diameter in settings.diameters for contrast in settings.contrasts]
-    jobs = [(plate, partial(damage, plates, plate, cell, config)) for cell in cells for plate in chosen]
-    verdicts = iter(_judge_all(jobs, judge, "stating sensitivity", progress))
-    trials = {cell: _trial(cell, Counter(next(verdicts) for _ in chosen)) for cell in cells}
+    jobs = [(plate, partial(damage, plates, plate, cell, config)) for plate in chosen for cell in cells]
+    verdicts = _judge_all(jobs, judge, "stating sensitivity", progress)
+    trials = {cell: _trial(cell, Counter(verdicts[place :: len(cells)])) for place, cell in enumerate(cells)}
     return Sensitivity(
         photo_side=side,
         scale=config.image_size / side,
@@ -71,9 +71,9 @@ def light_curve(
     settings, photos = config.sensitivity, plates.photos
     lamps = [(light, 0.0) for light in settings.lights if light != 1]
     lamps += [(1.0, tint) for tint in (-settings.tint, settings.tint) if tint]
-    jobs = [(plate, partial(relight, photo, *lamp)) for lamp in lamps for plate, photo in enumerate(photos)]
-    verdicts = iter(_judge_all(jobs, judge, "trying another light", progress))
-    levels = [_level(*lamp, Counter(next(verdicts) for _ in photos)) for lamp in lamps]
+    jobs = [(plate, partial(relight, photo, *lamp)) for plate, photo in enumerate(photos) for lamp in lamps]
+    verdicts = _judge_all(jobs, judge, "trying another light", progress)
+    levels = [_level(*lamp, Counter(verdicts[place :: len(lamps)])) for place, lamp in enumerate(lamps)]
     levels.append(_level(1.0, 0.0, Counter(undamaged)))
     return tuple(sorted(levels, key=lambda each: (each.tint != 0, each.light, each.tint)))
 

@@ -19,7 +19,6 @@ from platewatch.images import Array
 
 DEFAULT = SurfaceConfig()
 
-_INNER_FOLDS = 3
 _SMOOTH = 2.8  # px
 
 
@@ -67,6 +66,16 @@ class Surface:
     """The root of both maps' squares that is 1 on the joined map."""
     score_units: tuple[float, ...]
     """The joined map, pooled over each of the shares, that is 1 as a score."""
+    numbers: Array | None = None
+    """(M,) int: which of the photographs each cell is from; None when it comes from a model folder."""
+
+    def without(self, photos: Sequence[int] | Array) -> "Surface":
+        """The same, units and all, without the cells of these photographs, given by number: it never saw them."""
+        if self.numbers is None:
+            raise ValueError("a surface from a model folder does not know which photographs its cells are from")
+        kept = ~np.isin(self.numbers, photos)
+        colour, line = (replace(bank, cells=bank.cells[kept]) for bank in (self.colour, self.line))
+        return replace(self, colour=colour, line=line, numbers=self.numbers[kept])
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
         """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
@@ -79,7 +88,7 @@ class Surface:
         return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
-        """All but the settings as named float32 arrays, for an npz without objects; `from_arrays` is the inverse."""
+        """What judges, as named float32 arrays for an npz without objects; `from_arrays` is the inverse."""
         parts = {
             "colour_cells": self.colour.cells,
             "colour_unit": self.colour.unit,
@@ -100,19 +109,12 @@ class Surface:
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
-    described = _describe_all(photos, seed, settings)
-    colour_unit, line_unit, map_unit, *score_units = _units(described, seed, settings)
-    colour, line = (_bank(features, seed, settings) for features in described)
-    return Surface(settings, Bank(colour, colour_unit), Bank(line, line_unit), map_unit, tuple(score_units))
-
-
-def refit(fitted: Surface, photos: Array, seed: int) -> Surface:
-    """`fitted`, units and all, with the cells of other (N, S, S, 3) uint8 photographs: its fold surfaces.
-
-    Scores of several folds are compared with each other, so they must be in one unit.
-    """
-    colour, line = (_bank(each, seed, fitted.settings) for each in _describe_all(photos, seed, fitted.settings))
-    return replace(fitted, colour=replace(fitted.colour, cells=colour), line=replace(fitted.line, cells=line))
+    colours, lines = _describe_all(photos, seed, settings)
+    numbers = np.broadcast_to(np.arange(len(photos))[:, None, None], colours.shape[:-1]).ravel()
+    drawn = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]  # what is rare stays rare
+    colour, line = (Bank(each.reshape(len(numbers), -1)[drawn], unit=1.0) for each in (colours, lines))
+    drawn_from = Surface(settings, colour, line, 1.0, (1.0,) * len(settings.score_shares), numbers[drawn])
+    return _with_units(drawn_from, colours[0], lines[0])
 
 
 def describe(photo: Array, settings: SurfaceConfig = DEFAULT) -> tuple[Array, Array]:
@@ -212,36 +214,31 @@ def _relit(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> 
     return np.stack([cv2.convertScaleAbs(photo * factor) for photo, factor in zip(photos, factors, strict=True)])
 
 
-def _bank(features: Array, seed: int, settings: SurfaceConfig) -> Array:
-    """At most `settings.bank` cells drawn at random from (…, F) features: what is rare on good plates stays rare."""
-    cells = features.reshape(-1, features.shape[-1])
-    rng = np.random.default_rng(seed)
-    return np.ascontiguousarray(cells[rng.permutation(len(cells))[: settings.bank]])
-
-
-def _units(described: Sequence[Array], seed: int, settings: SurfaceConfig) -> tuple[float, ...]:
+def _with_units(fitted: Surface, colours: Array, lines: Array) -> Surface:
     """What is 1: distance of colour, distance of line, both maps joined, and that map pooled over each share.
 
-    Set by good plates that are compared with other plates' cells only; `described` are (copies, N, C, C, F) features.
+    Set by the good plates, (N, C, C, F) features each, every plate compared with the others' cells alone.
     """
-    count, side = described[0].shape[1:3]
-    order = np.random.default_rng(seed).permutation(count)
-    maps: list[list[Array]] = [[], []]
-    for fold in range(_INNER_FOLDS):
-        held_out = order[fold::_INNER_FOLDS]
-        for features, seen in zip(described, maps, strict=True):
-            others = Cells.of(_bank(np.delete(features, held_out, axis=1), seed, settings))
-            far = (_distances(features[0, plate], others) for plate in held_out)
-            seen += [_to_map(each, side * settings.cell, settings) for each in far]
-    colour, line = (_expected_unit([pool(each, settings.peak_share) for each in seen]) for seen in maps)
-    joined = [_join(first / colour, second / line, settings) for first, second in zip(*maps, strict=True)]
+    settings, maps = fitted.settings, []
+    for plate, features in enumerate(zip(colours, lines, strict=True)):
+        others = fitted.without([plate])
+        pair = zip((others.colour, others.line), features, strict=True)
+        maps.append([bank.map(each, np.ones(2 * (len(each) * settings.cell,), bool), settings) for bank, each in pair])
+    colour, line = (_expected_unit([pool(pair[kind], settings.peak_share) for pair in maps]) for kind in (0, 1))
+    joined = [_join(first / colour, second / line, settings) for first, second in maps]
     peak = _expected_unit([pool(each, settings.peak_share) for each in joined])
     scores = [_expected_unit([pool(each, share) for each in joined]) / peak for share in settings.score_shares]
-    return tuple(float(np.float32(unit)) for unit in (colour, line, peak, *scores))  # as they come back from the folder
+    return replace(
+        fitted,
+        colour=Bank(fitted.colour.cells, colour),
+        line=Bank(fitted.line.cells, line),
+        map_unit=peak,
+        score_units=tuple(float(np.float32(each)) for each in scores),
+    )
 
 
 def _expected_unit(scores: Sequence[float]) -> float:
-    return max(expected_highest(scores), 1e-6)
+    return float(np.float32(max(expected_highest(scores), 1e-6)))  # as it comes back from the folder
 
 
 def _distances(features: Array, good: Cells) -> Array:

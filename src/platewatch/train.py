@@ -105,27 +105,35 @@ def fit_network(
 
 def _step(state: State, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
     """One step of the Discriminator, then one of the Generator: (4,) the losses in the order of LOSSES."""
-    x_hat = state.generator(x_input)  # (B, 3, R, R)
-
-    _, logit_real = state.discriminator(x)
-    _, logit_fake = state.discriminator(x_hat.detach())
+    with _precision(settings, x.device):
+        x_hat = state.generator(x_input)  # (B, 3, R, R)
+        _, logit_real = state.discriminator(x)
+        _, logit_fake = state.discriminator(x_hat.detach())
     loss_discriminator = (_entropy(logit_real, is_real=True) + _entropy(logit_fake, is_real=False)) / 2
     state.discriminator_adam.zero_grad()
     torch.autograd.backward(loss_discriminator)
     state.discriminator_adam.step()
 
     state.discriminator.requires_grad_(False)  # the Generator's step goes through it without moving it
-    feature, _ = state.discriminator(x)
-    feature_hat, logit_hat = state.discriminator(x_hat)
+    with _precision(settings, x.device):
+        feature, _ = state.discriminator(x)
+        feature_hat, logit_hat = state.discriminator(x_hat)
     state.discriminator.requires_grad_(True)
     loss_adv = _entropy(logit_hat, is_real=True)
-    loss_con = _contextual(x_hat, x_input, x, settings)
-    loss_lat = F.mse_loss(feature_hat, feature)
+    loss_con = _contextual(x_hat.float(), x_input, x, settings)
+    loss_lat = F.mse_loss(feature_hat.float(), feature.float())
     loss = settings.w_adv * loss_adv + settings.w_con * loss_con + settings.w_lat * loss_lat
     state.generator_adam.zero_grad()
     torch.autograd.backward(loss)
     state.generator_adam.step()
     return torch.stack([loss_adv, loss_con, loss_lat, loss_discriminator]).detach()
+
+
+def _precision(settings: TrainingConfig, device: torch.device) -> torch.autocast:
+    """bfloat16 within, where it is asked for and the machine computes it; losses and weights stay float32."""
+    # what a machine emulates would be slower than float32
+    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16" and native)
 
 
 def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
@@ -164,7 +172,9 @@ def _rate(settings: TrainingConfig, epoch: int) -> float:
 
 
 def _entropy(logit: Tensor, *, is_real: bool) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logit, torch.full_like(logit, float(is_real)))
+    return F.binary_cross_entropy_with_logits(
+        logit.float(), torch.full_like(logit, float(is_real), dtype=torch.float32)
+    )
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
