@@ -59,13 +59,16 @@ def evaluate(model: Path, data: Path, out: Path | None, as_json: bool, pixel_siz
 @click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0 takes every one.")
 def inspect(model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int) -> None:
     """Judge photographs with MODEL: one line each, whatever happens to it."""
+    from platewatch import pipeline
+
     paths = list(_photographs(photos))
-    inspector = platewatch.load(model, threads=threads)
+    inspector = platewatch.load(model, threads=threads if len(paths) == 1 else 1)  # of many, several side by side
     pictures = _overlay_paths(out, paths)
     code = 0
+    pairs = zip(paths, pictures, strict=True)
+    found = pipeline.in_order(lambda pair: _inspect_one(inspector, *pair), pairs, workers=threads)
     with progress() as report:
-        for done, (path, picture) in enumerate(zip(paths, pictures, strict=True), start=1):
-            inspection, lost = _inspect_one(inspector, path, picture)
+        for done, (inspection, lost) in enumerate(found, start=1):
             click.echo(inspection.as_json() if as_json else _line(inspection))
             for message in filter(None, (inspection.error, lost)):
                 click.echo(f"error: {message}", err=True)
