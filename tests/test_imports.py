@@ -17,8 +17,8 @@ LAYERS = (
     ("cli",),
     ("explore_report", "summary"),
     ("report", "reading", "explore", "explore_plots"),
-    ("evaluate", "fit", "verify"),
-    ("out_of_fold", "sensitivity", "card", "statement_plots"),
+    ("evaluate", "fit", "verify", "bench"),
+    ("out_of_fold", "sensitivity", "card", "statement_plots", "yardstick"),
     ("preflight", "tables"),
     ("odd",),
     ("evaluation", "exploration", "classical"),
@@ -35,7 +35,7 @@ LAYERS = (
 """Top to bottom; neighbours do not see each other. `platewatch` itself, the public names, is outside."""
 
 ROOMS = {
-    "torch": {"network", "checkpoint", "train", "export"},
+    "torch": {"network", "checkpoint", "train", "export", "yardstick"},
     "safetensors": {"checkpoint"},
     "onnx": {"export"},
     "onnxruntime": {"runtime"},

@@ -8,12 +8,14 @@ from rich.table import Table
 from platewatch import statement
 
 if TYPE_CHECKING:  # `verify` shows its table where training's libraries are not installed
+    from platewatch.bench import Bench
     from platewatch.config import Config
     from platewatch.model import Manifest
     from platewatch.preflight import Preflight
     from platewatch.verify import Verification
 
 _SHOWN = 8  # names in a list before it is cut
+_BAR = 40  # characters of the longest bar
 
 
 def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
@@ -70,6 +72,32 @@ def verification(found: "Verification") -> tuple[Table, ...]:
         word = "equal" if replay.equal else "NOT EQUAL"
         table.add_row(replay.file, f"score {replay.score:.6f}, largest difference {replay.difference:.1e}: {word}")
     return (table,)
+
+
+def bench(found: "Bench") -> tuple[Table, ...]:
+    """The stages of a verdict with a bar for each, and what a line asks of a machine."""
+    stages = Table(title="Core-ms a plate", title_justify="left", title_style="bold")
+    stages.add_column("stage", no_wrap=True)
+    stages.add_column("core-ms", justify="right")
+    stages.add_column("", no_wrap=True)
+    longest = max(found.stages.values())
+    for name, spent in found.stages.items():
+        stages.add_row(name, f"{spent:.2f}", "█" * max(1, round(_BAR * spent / longest)))
+    table = _sheet("This machine")
+    table.add_row("processor", f"{found.machine['processor']}, {found.machine['cores']} cores for this process")
+    table.add_row("judged", found.photos)
+    table.add_row("complete verdict, from a decoded photograph", f"{found.verdict_core_ms:.1f} core-ms")
+    if found.reference_core_ms is None or found.reference_ratio is None:
+        table.add_row("reference network in torch", "torch is not installed here: not measured")
+    else:
+        table.add_row("reference network in torch, float32", f"{found.reference_core_ms:.0f} core-ms")
+        table.add_row("the same over the verdict", f"{found.reference_ratio:.1f} ×")
+    table.add_row("from files to verdicts, every core", f"{found.plates_per_s:.1f} plates/s")
+    latency = found.latency_ms
+    spread = f"99th percentile {latency.p99:.1f} ms, {latency.p99 / latency.median:.1f} × the median"
+    table.add_row("one plate, from file to verdict", f"median {latency.median:.1f} ms, {spread}")
+    table.add_row("memory", f"{found.resident_mb:.0f} MB")
+    return stages, table
 
 
 def _sheet(title: str) -> Table:

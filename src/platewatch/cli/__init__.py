@@ -28,5 +28,6 @@ for command in (
     judging.evaluate,
     judging.inspect,
     judging.verify,
+    judging.bench,
 ):
     main.add_command(command)

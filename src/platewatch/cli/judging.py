@@ -1,4 +1,4 @@
-"""Commands that judge: evaluate, inspect, verify."""
+"""Commands that judge: evaluate, inspect, verify, bench."""
 
 import json
 from collections import Counter
@@ -96,6 +96,23 @@ def verify(model: Path, as_json: bool) -> None:
         click.echo("equal" if found.equal else "NOT EQUAL: this machine would judge plates differently; train here")
     if not found.equal:
         click.get_current_context().exit(ERROR)
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@click.option("--photos", type=FOLDER, help="Photographs to measure with; the model's own plates unless told.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def bench(model: Path, photos: Path | None, as_json: bool) -> None:
+    """Measure how fast this machine judges with MODEL: by stage, plates a second, memory."""
+    from platewatch import bench as benching
+    from platewatch import summary
+
+    with progress() as report:
+        found = benching.bench(model, photos, progress=report)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        show(*summary.bench(found))
 
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:

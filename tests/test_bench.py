@@ -1,0 +1,84 @@
+"""What `bench` says is complete and adds up; how fast this machine is, no test asks."""
+
+import json
+import sys
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from conftest import Tiny
+from platewatch import bench, cli, summary
+from platewatch.errors import InputError, ModelError
+from platewatch.images import Array
+from tiny import silent
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_ROUNDS", 1)
+    monkeypatch.setattr(bench, "_PLATES", 4)
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "platewatch.yardstick", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(bench, "_reference", lambda: None)
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_the_stages_add_up_to_the_verdict(tiny_model: Tiny) -> None:
+    found = bench.bench(tiny_model.model, tiny_model.data / "test" / "good", progress=silent)
+    assert tuple(found.stages) == bench.STAGES
+    assert all(spent >= 0 for spent in found.stages.values())
+    assert sum(found.stages[name] for name in bench.STAGES[1:]) >= found.verdict_core_ms - 1e-6
+    assert found.latency_ms.p99 >= found.latency_ms.median > 0
+    assert (found.reference_core_ms, found.reference_ratio) == (None, None)
+
+
+def test_the_json_is_as_its_schema_says(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        image_size = 32
+
+        def score(self, photos: Array) -> float:
+            return sum(number**0.5 for number in range(200_000 + len(photos)))
+
+    monkeypatch.setattr(bench, "_reference", Slow)
+    result = CliRunner().invoke(cli.main, ["bench", str(tiny_model.model), "--json"])
+    assert result.exit_code == 0, result.stderr
+    values = json.loads(result.stdout)
+    schema = json.loads((resources.files("platewatch") / "schemas" / "bench.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(values)
+    assert values["reference_ratio"] == pytest.approx(values["reference_core_ms"] / values["verdict_core_ms"])
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_the_table_has_a_bar_for_each_stage_and_says_that_torch_is_missing(tiny_model: Tiny) -> None:
+    result = CliRunner().invoke(cli.main, ["bench", str(tiny_model.model)])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.count("█") >= len(bench.STAGES)
+    assert "torch is not installed here" in result.stdout
+
+
+def test_the_yardstick_scores_with_the_published_network() -> None:
+    reference = bench._reference()
+    assert reference is not None
+    assert reference.image_size == 256
+
+
+def test_photographs_that_cannot_be_read_are_an_error(tiny_model: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no photograph")
+    with pytest.raises(InputError):
+        bench.bench(tiny_model.model, tmp_path, progress=silent)
+    with pytest.raises(ModelError):
+        bench.bench(tmp_path, progress=silent)
+
+
+def test_the_ratio_is_the_reference_over_the_verdict() -> None:
+    machine, stages = {"processor": "a", "cores": 2}, dict.fromkeys(bench.STAGES, 1.0)
+    made = bench.Bench(machine, "p", stages, 5.0, 100.0, 80.0, bench.Latency(9, 12), 99)
+    assert made.reference_ratio == 20
+    assert len(summary.bench(made)) == 2
