@@ -133,7 +133,9 @@ def _precision(settings: TrainingConfig, device: torch.device) -> torch.autocast
     """bfloat16 within, where it is asked for and the machine computes it; losses and weights stay float32."""
     # what a machine emulates would be slower than float32
     native = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16" and native)
+    is_asked = settings.precision == "bfloat16"
+    # one cache serves the whole process: trainings side by side would empty each other's, and round otherwise
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_asked and native, cache_enabled=False)
 
 
 def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
