@@ -44,7 +44,7 @@ def test_the_json_is_as_its_schema_says(tiny_model: Tiny, monkeypatch: pytest.Mo
         image_size = 32
 
         def score(self, photos: Array) -> float:
-            return sum(number**0.5 for number in range(200_000 + len(photos)))
+            return float(sum(number**0.5 for number in range(200_000 + len(photos))))
 
     monkeypatch.setattr(bench, "_reference", Slow)
     result = CliRunner().invoke(cli.main, ["bench", str(tiny_model.model), "--json"])
