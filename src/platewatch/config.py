@@ -210,7 +210,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "norm_momentum": 0.05,
         },
         "training": {
-            "epochs": 60,
+            "epochs": 40,
+            "precision": "bfloat16",
             "learning_rate": 5e-4,
             "final_rate": 0.02,
             "w_forged": 4.0,
