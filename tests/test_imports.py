@@ -39,6 +39,7 @@ ROOMS = {
     "safetensors": {"checkpoint"},
     "onnx": {"export"},
     "onnxruntime": {"runtime"},
+    "openvino": {"runtime"},
     "threadpoolctl": {"machine"},
     "click": {"cli"},
     "rich": {"cli", "tables", "summary"},

@@ -22,6 +22,7 @@ from platewatch.errors import (
 if TYPE_CHECKING:
     from platewatch.inspection import Defect, Evidence, Inspection, Verdict
     from platewatch.inspector import Inspector
+    from platewatch.runtime import Runtime
 
 __all__ = [
     "CalibrationError",
@@ -38,14 +39,14 @@ __all__ = [
 ]
 
 
-def load(path: str | Path, *, threads: int = 0) -> "Inspector":
+def load(path: str | Path, *, threads: int = 0, runtime: "Runtime" = "onnxruntime") -> "Inspector":
     """Load a model folder, every hash checked, ready to inspect; `threads` 0 takes every core.
 
-    Raises ModelError when the folder is missing, damaged, altered or too new, RuntimeUnavailable without ONNX Runtime.
+    Raises ModelError when the folder is missing, damaged, altered or too new, RuntimeUnavailable without the runtime.
     """
     from platewatch.inspector import Inspector  # noqa: PLC0415 - `import platewatch` stays light
 
-    return Inspector(Path(path), threads=threads)
+    return Inspector(Path(path), threads=threads, runtime=runtime)
 
 
 def __getattr__(name: str) -> object:

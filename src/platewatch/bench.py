@@ -26,7 +26,7 @@ from platewatch.images import Array
 from platewatch.inspection import SCHEMA
 from platewatch.inspector import Inspector
 from platewatch.preflight import Progress
-from platewatch.runtime import Network
+from platewatch.runtime import Network, Runtime
 
 STAGES = ("read", "prepare", "judgeable", "surface", "network", "decide")
 """What happens to a photograph, in this order; `decide` is all that follows the two phases."""
@@ -80,20 +80,19 @@ class Bench:
         return {"schema": SCHEMA, **asdict(self), "reference_ratio": self.reference_ratio}
 
 
-def bench(folder: Path, photos: Path | None = None, *, progress: Progress) -> Bench:
+def bench(folder: Path, photos: Path | None = None, *, runtime: Runtime = "onnxruntime", progress: Progress) -> Bench:
     """Measure a model folder on the photographs of a folder, or on the model's own plates enlarged to 512 px.
 
     Raises ModelError and InputError as loading and reading do.
     """
-    inspector = Inspector(folder)
-    files = _files(folder, inspector, photos)
-    latency = _latency(inspector, files, progress)
-    alone = Inspector(folder, threads=1)
+    alone = Inspector(folder, threads=1, runtime=runtime)
+    files = _files(folder, alone, photos)
     plates_per_s = _throughput(alone, files, progress)
     resident = _resident_mb()
-    stages, verdict, reference = _in_turn(folder, alone, files, progress)
+    latency = _latency(Inspector(folder, runtime=runtime), files, progress)
+    stages, verdict, reference = _in_turn(folder, alone, runtime, files, progress)
     return Bench(
-        machine=_machine(),
+        machine={**_machine(), "runtime": runtime},
         photos=f"{len(files)} photographs of " + (str(photos) if photos else f"the model, {_SIDE}×{_SIDE} px, PNG"),
         stages=stages,
         verdict_core_ms=verdict,
@@ -149,12 +148,12 @@ def _throughput(inspector: Inspector, files: Sequence[bytes], progress: Progress
 
 
 def _in_turn(
-    folder: Path, inspector: Inspector, files: Sequence[bytes], progress: Progress
+    folder: Path, inspector: Inspector, runtime: Runtime, files: Sequence[bytes], progress: Progress
 ) -> tuple[dict[str, float], float, float | None]:
     """Core-ms of the stages, of the complete verdict and of the reference network, one after the other."""
     reference = _reference()
     manifest, surface = model.load(folder)
-    network, size = Network(folder / model.NETWORK, threads=1), manifest.config.image_size
+    network, size = Network(folder / model.NETWORK, threads=1, runtime=runtime), manifest.config.image_size
     spent: dict[str, list[float]] = {name: [] for name in (*STAGES, "verdict", "reference")}
 
     def timed(name: str, work: Callable[..., Any], *given: Any) -> Any:

@@ -14,7 +14,7 @@ from platewatch.errors import InputError
 from platewatch.images import Array, Frame
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import Manifest, ReplayPlate
-from platewatch.runtime import Network
+from platewatch.runtime import Network, Runtime
 from platewatch.surface import Surface
 
 Source = Path | str | bytes | Array
@@ -56,7 +56,7 @@ class RawNumbers:
 class Inspector:
     """A model folder, loaded and ready to judge photographs; may be used for as many as one likes."""
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+    def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
         """Load and check a model folder; `threads` 0 takes every core. Raises ModelError and RuntimeUnavailable.
 
         With more than one thread a plate's two phases run beside each other: its verdict is there sooner.
@@ -66,7 +66,7 @@ class Inspector:
         self.manifest: Manifest
         self.manifest, self._surface = model.load(folder)
         self._folder = folder
-        self._network = Network(folder / model.NETWORK, threads=max(1, threads - 1))
+        self._network = Network(folder / model.NETWORK, threads=max(1, threads - 1), runtime=runtime)
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))

@@ -185,7 +185,7 @@ def files(folder: Path) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """The version of every package whose numbers a verdict depends on, of those installed here."""
-    names = ("platewatch", "numpy", "opencv-python-headless", "pillow", "onnxruntime", "torch")
+    names = ("platewatch", "numpy", "opencv-python-headless", "pillow", "onnxruntime", "openvino", "torch")
     found = {}
     for name in names:
         with suppress(metadata.PackageNotFoundError):

@@ -70,7 +70,10 @@ def verification(found: "Verification") -> tuple[Table, ...]:
         table.add_row(name, f"{here or 'not installed'}" + ("" if trained == here else f", trained with {trained}"))
     for replay in found.replays:
         word = "equal" if replay.equal else "NOT EQUAL"
-        table.add_row(replay.file, f"score {replay.score:.6f}, largest difference {replay.difference:.1e}: {word}")
+        table.add_row(
+            f"{replay.file}, {replay.runtime}",
+            f"score {replay.score:.6f}, largest difference {replay.difference:.1e}: {word}",
+        )
     return (table,)
 
 

@@ -8,6 +8,7 @@ from platewatch import model
 from platewatch.inspection import SCHEMA
 from platewatch.inspector import Inspector, RawNumbers
 from platewatch.model import ReplayPlate
+from platewatch.runtime import RUNTIMES, Runtime, installed
 
 TOLERANCE = 1e-4
 """Largest relative difference of a replayed number from the stored one."""
@@ -18,6 +19,7 @@ class Replay:
     """One stored calibration plate, computed again."""
 
     file: str
+    runtime: Runtime
     stored_score: float
     score: float
     difference: float
@@ -49,30 +51,31 @@ class Verification:
 
 
 def verify(folder: Path, *, threads: int = 0) -> Verification:
-    """Check every hash, then replay the stored calibration plates through the runtime that is installed here.
+    """Check every hash, then replay the stored calibration plates through every runtime that is installed here.
 
-    Raises ModelError when the folder is damaged, altered or too new.
+    Raises ModelError when the folder is damaged, altered or too new, RuntimeUnavailable without any runtime.
     """
-    inspector = Inspector(folder, threads=threads)
-    manifest = inspector.manifest
+    runtimes = installed() or RUNTIMES[:1]  # the first one says what to install
+    inspectors = {name: Inspector(folder, threads=threads, runtime=name) for name in runtimes}
+    manifest = inspectors[runtimes[0]].manifest
     here = model.versions()
     names = sorted({*manifest.versions, *here})
     return Verification(
         model_id=manifest.model_id,
         files=len(manifest.files),
         versions={name: (manifest.versions.get(name), here.get(name)) for name in names},
-        replays=tuple(_replay(inspector, plate) for plate in manifest.replay),
+        replays=tuple(_replay(inspectors[name], plate, name) for name in runtimes for plate in manifest.replay),
     )
 
 
-def _replay(inspector: Inspector, plate: ReplayPlate) -> Replay:
+def _replay(inspector: Inspector, plate: ReplayPlate, runtime: Runtime) -> Replay:
     decision, again = inspector.manifest.decision, inspector.replay(plate)
     before, after = _numbers(plate), _numbers(again)
     pairs = zip(before, after, strict=True)
     difference = max(abs(now - then) / max(abs(then), 1e-12) for then, now in pairs)
     then, now = decision.score(*before), decision.score(*after)
     same_verdict = decision.verdict(then) is decision.verdict(now)
-    return Replay(plate.file, then, now, difference, same_verdict and difference <= TOLERANCE)
+    return Replay(plate.file, runtime, then, now, difference, same_verdict and difference <= TOLERANCE)
 
 
 def _numbers(plate: ReplayPlate | RawNumbers) -> tuple[float, float, float]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 import platewatch
-from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, progress, show
+from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
 from platewatch.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from platewatch.inspection import Inspection
     from platewatch.inspector import Inspector
+    from platewatch.runtime import Runtime
 
 
 @click.command()
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 @click.option("--out", type=FOLDER, help="Folder for report.html and the plots.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--pixel-size", type=click.IntRange(32, 1024), help="Side in px at which maps meet masks.")
-def evaluate(model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None) -> None:
+@RUNTIME
+def evaluate(
+    model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None, runtime: "Runtime"
+) -> None:
     """Judge a labelled test folder DATA/test with MODEL and count what went right and wrong."""
     from platewatch import evaluate as evaluating
     from platewatch import report as reports
     from platewatch import tables
 
-    inspector = platewatch.load(model)
+    inspector = platewatch.load(model, runtime=runtime)
     with progress() as report:
         found = evaluating.evaluate(
             inspector, data, pixel_size=pixel_size, progress=lambda *done: report("inspecting", *done)
@@ -57,12 +61,16 @@ def evaluate(model: Path, data: Path, out: Path | None, as_json: bool, pixel_siz
 @click.option("--out", type=FOLDER, help="Folder for one overlay PNG a plate.")
 @click.option("--json", "as_json", is_flag=True, help="One Inspection as JSON a line.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0 takes every one.")
-def inspect(model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int) -> None:
+@RUNTIME
+def inspect(
+    model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int, runtime: "Runtime"
+) -> None:
     """Judge photographs with MODEL: one line each, whatever happens to it."""
     from platewatch import pipeline
 
     paths = list(_photographs(photos))
-    inspector = platewatch.load(model, threads=threads if len(paths) == 1 else 1)  # of many, several side by side
+    alone = threads if len(paths) == 1 else 1  # of many, several side by side
+    inspector = platewatch.load(model, threads=alone, runtime=runtime)
     pictures = _overlay_paths(out, paths)
     code = 0
     pairs = zip(paths, pictures, strict=True)
@@ -84,7 +92,7 @@ def inspect(model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bo
 @click.argument("model", type=FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def verify(model: Path, as_json: bool) -> None:
-    """Check MODEL's hashes and versions, and replay its stored plates through the runtime installed here."""
+    """Check MODEL's hashes and versions, and replay its stored plates through every runtime installed here."""
     from platewatch import summary
     from platewatch import verify as verifying
 
@@ -102,13 +110,14 @@ def verify(model: Path, as_json: bool) -> None:
 @click.argument("model", type=FOLDER)
 @click.option("--photos", type=FOLDER, help="Photographs to measure with; the model's own plates unless told.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def bench(model: Path, photos: Path | None, as_json: bool) -> None:
+@RUNTIME
+def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -> None:
     """Measure how fast this machine judges with MODEL: by stage, plates a second, memory."""
     from platewatch import bench as benching
     from platewatch import summary
 
     with progress() as report:
-        found = benching.bench(model, photos, progress=report)
+        found = benching.bench(model, photos, runtime=runtime, progress=report)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:

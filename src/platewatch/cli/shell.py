@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 ERROR, NOT_PASSED, INTERRUPTED = 1, 3, 130
 FOLDER = click.Path(path_type=Path)
+RUNTIME = click.option(
+    "--runtime",
+    type=click.Choice(["onnxruntime", "openvino"]),
+    default="onnxruntime",
+    show_default=True,
+    help="What runs the network; both give the same verdicts.",
+)
 
 
 class Commands(click.Group):
