@@ -25,7 +25,7 @@ LAYERS = (
     ("inspector", "export", "alpha_table"),
     ("train", "model"),
     ("checkpoint",),
-    ("runtime", "network", "augmentation", "surface", "calibration", "metrics"),
+    ("runtime", "network", "augmentation", "surface", "calibration", "metrics", "records"),
     ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells"),
     ("statement",),
     ("images", "inspection", "config", "scene", "brush"),
@@ -45,6 +45,8 @@ ROOMS = {
     "scipy": {"metrics", "calibration", "classical", "odd"},
     "matplotlib": {"plots", "explore_plots", "statement_plots", "report", "explore_report"},
     "jinja2": {"report", "card"},
+    "sqlalchemy": {"records"},
+    "alembic": {"records"},
     "pickle": set[str](),
     "joblib": set[str](),
 }

@@ -1,0 +1,43 @@
+"""The record: one row for every plate handed in, what people said of it, and what happened, chained by hash.
+
+    records = Records.open("sqlite:///records.db")
+    entry = records.add(inspection, photograph)
+    records.review(entry.number, Judgement.GOOD, "anna")
+
+Nothing is ever changed or removed: a correction is a further row. SQLite by default, PostgreSQL for several stations.
+"""
+
+from platewatch.records.policy import Keep, Policy
+from platewatch.records.records import Records
+from platewatch.records.values import (
+    Audit,
+    Box,
+    Break,
+    Counts,
+    Entry,
+    Event,
+    Head,
+    Judgement,
+    Outcome,
+    Page,
+    Query,
+    Review,
+)
+
+__all__ = [
+    "Audit",
+    "Box",
+    "Break",
+    "Counts",
+    "Entry",
+    "Event",
+    "Head",
+    "Judgement",
+    "Keep",
+    "Outcome",
+    "Page",
+    "Policy",
+    "Query",
+    "Records",
+    "Review",
+]

@@ -1,0 +1,116 @@
+"""The connection to SQLite or PostgreSQL: durable, one writer at a time, every failure as a RecordError."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+
+from platewatch.errors import RecordError, RecordUnavailable
+from platewatch.records import chain, schema
+
+_BUSY_MS = 10_000  # how long one process waits for another's write
+_WRITES = {"platewatch_writes": True}
+
+
+class Database:
+    """An engine with its writer's lock; may be shared by threads."""
+
+    def __init__(self, url: str) -> None:
+        """Connect; raises RecordError for a URL that is none."""
+        self.engine = _engine(url)
+        self.name = self.engine.url.render_as_string(hide_password=True)
+        self._writing = threading.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """One file; otherwise PostgreSQL."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the record throughout."""
+        with self._translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction of the only writer there is: no other thread, process or station is in one meanwhile."""
+        with self._writing, self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**_WRITES)
+            with connection.begin():
+                connection.execute(select(schema.head.c.id).with_for_update())
+                yield connection
+
+    @property
+    def folder(self) -> Path | None:
+        """Where photographs lie unless told: beside SQLite's file."""
+        file = self.engine.url.database if self.is_sqlite else None
+        return Path(f"{file}.photographs") if file and file != ":memory:" else None
+
+    def prepare(self) -> None:
+        """Bring the tables to this version's."""
+        with self._translated(), self.engine.execution_options(**_WRITES).begin() as connection:
+            schema.metadata.create_all(connection)
+            if connection.execute(select(schema.head.c.id)).first() is None:
+                connection.execute(insert(schema.head), {"id": 1, "position": 0, "hash": chain.START, "entries": 0})
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            what = _line(error)
+            raise RecordUnavailable(
+                f"{self.name}: not available ({what}); check its disk, server and lock, then try again"
+            ) from error
+        except SQLAlchemyError as error:
+            raise RecordError(f"{self.name}: {_line(error)}; see 'platewatch audit'") from error
+
+
+def _engine(url: str) -> Engine:
+    if "://" not in url:
+        url = f"sqlite:///{url}"
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ArgumentError(f"no {parsed.get_backend_name()}")
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        expected = "expected sqlite:///records.db or postgresql://user@host/name"
+        raise RecordError(f"record: cannot use its URL ({_line(error)}), {expected}") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """What an acknowledged row needs to survive a loss of power."""
+    raw: sqlite3.Connection = connection
+    raw.isolation_level = None  # sqlite3 begins no transactions of its own: _begin_sqlite does
+    raw.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    raw.execute("PRAGMA journal_mode = WAL")
+    raw.execute("PRAGMA synchronous = FULL")
+    raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes SQLite's lock at once: a reader that becomes a writer later could be refused."""
+    writes = connection.get_execution_options().get("platewatch_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return " ".join(str(cause).split()).rstrip(".") or type(cause).__name__

@@ -1,0 +1,177 @@
+"""The record itself: what may be asked of it and written into it; all of it short and safe to share by threads."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from platewatch.errors import NotFound
+from platewatch.inspection import Inspection, Verdict
+from platewatch.records import adding, audit, chain, counting, happenings, reviewing, schema, search
+from platewatch.records.database import Database
+from platewatch.records.photographs import Photographs
+from platewatch.records.policy import Keep, Policy
+from platewatch.records.schema import entries
+from platewatch.records.values import Audit, Box, Counts, Entry, Event, Head, Judgement, Page, Query, Review
+
+
+class Records:
+    """A record that is open. Every method may raise RecordUnavailable; the same again later may then succeed."""
+
+    def __init__(self, database: Database, photographs: Photographs | None, policy: Policy) -> None:
+        """Use `Records.open`."""
+        self.policy = policy
+        self._database = database
+        self._photographs = photographs
+
+    @classmethod
+    def open(cls, url: str, photographs: Path | None = None, policy: Policy = Policy()) -> Self:  # noqa: B008 - frozen
+        """Open the record, made when it is missing: `sqlite:///records.db` (or the path alone), `postgresql://…`.
+
+        Photographs lie in `photographs`; beside an SQLite file that is `<its name>.photographs` unless told, with
+        PostgreSQL they are only kept when a folder is named. Raises RecordError.
+        """
+        database = Database(url)
+        database.prepare()
+        folder = photographs or database.folder
+        return cls(database, None if folder is None else Photographs(folder), policy)
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(
+        self,
+        inspection: Inspection,
+        photograph: bytes | None = None,
+        *,
+        plate_id: str | None = None,
+        key: str | None = None,
+        source: str = "rest",
+    ) -> Entry:
+        """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
+
+        The same `key` again gives the entry that is there. Raises InputError for a plate id or key that cannot be kept.
+        """
+        for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
+            adding.check_text(name, text, longest)
+        passed = inspection.verdict is Verdict.PASS
+        sampled = passed and adding.drawn(inspection, self.policy.review_share)
+        keep = self.policy.keep is Keep.ALL or not passed or sampled
+        data = photograph if keep and self._photographs is not None else None
+        values = {
+            "plate_id": plate_id,
+            "key": key,
+            "source": source,
+            "photograph": None if photograph is None else hashlib.sha256(photograph).hexdigest(),
+            "sampled": sampled,
+        }
+        self._store(data)
+        with self._database.writing() as connection:
+            number = None if key is None else adding.find_key(connection, key)
+            if number is None:
+                self._store(data)  # once more, should it have been pruned meanwhile; mostly it is there
+                number = adding.add(connection, inspection, values, None if data is None else len(data))
+            return search.load(connection, [number])[0]
+
+    def get(self, number: int) -> Entry:
+        """The plate with this number; raises NotFound."""
+        with self._database.reading() as connection:
+            found = search.load(connection, [number])
+        if not found:
+            raise NotFound(f"plate {number}: there is none in this record; look it up in the history")
+        return found[0]
+
+    def with_key(self, key: str) -> Entry | None:
+        """The plate that was added with this key, or None: asked before judging what may have come before."""
+        with self._database.reading() as connection:
+            number = adding.find_key(connection, key)
+            return None if number is None else search.load(connection, [number])[0]
+
+    def find(self, query: Query) -> Page:
+        """The plates that the query asks for, newest first."""
+        with self._database.reading() as connection:
+            return search.find(connection, query)
+
+    def queue(self, limit: int = 50, before: str | None = None) -> Page:
+        """The plates that wait for a person, newest first: REVIEW, REJECT and the sampled ones, not yet reviewed."""
+        Query(limit=limit)  # checks it
+        with self._database.reading() as connection:
+            return search.queue(connection, limit, before)
+
+    def review(
+        self, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box] = (), note: str = ""
+    ) -> Review:
+        """Write down what a person says of a plate; the verdict stays what it was. Raises NotFound, InputError."""
+        with self._database.writing() as connection:
+            return reviewing.review(connection, number, judgement, reviewer, boxes=boxes, note=note)
+
+    def undo(self, review_id: int, reviewer: str) -> Review:
+        """Write down that a review is taken back; raises NotFound, and InputError when it was before."""
+        with self._database.writing() as connection:
+            return reviewing.undo(connection, review_id, reviewer)
+
+    def reviews(self, number: int) -> tuple[Review, ...]:
+        """Everything that was said of a plate, oldest first, undos too; raises NotFound."""
+        with self._database.reading() as connection:
+            return reviewing.of_entry(connection, number)
+
+    def counts(self, since: datetime | None = None, until: datetime | None = None) -> Counts:
+        """How many plates were received from `since` on and before `until`, and how they ended."""
+        Query(since=since, until=until)  # checks them
+        with self._database.reading() as connection:
+            return counting.counts(connection, since, until)
+
+    def event(self, kind: str, actor: str, details: Mapping[str, Any] | None = None) -> Event:
+        """Write down that something happened; raises InputError when the details are no JSON."""
+        with self._database.writing() as connection:
+            return happenings.add(connection, kind, actor, details or {})
+
+    def events(
+        self,
+        kind: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> tuple[Event, ...]:
+        """Events, newest first; `before` is the id of the last one seen."""
+        with self._database.reading() as connection:
+            return happenings.find(connection, kind, since=since, until=until, limit=limit, before=before)
+
+    def photograph(self, number: int) -> bytes | None:
+        """The bytes as they came in, or None when they are not kept; raises NotFound, RecordError when altered."""
+        sha256 = self.get(number).photograph_sha256
+        return None if sha256 is None or self._photographs is None else self._photographs.read(sha256)
+
+    def model_ids(self) -> tuple[str, ...]:
+        """Every model that judged a plate here."""
+        with self._database.reading() as connection:
+            return search.distinct(connection, entries.c.model_id)
+
+    def reviewers(self) -> tuple[str, ...]:
+        """Everybody who reviewed a plate here."""
+        with self._database.reading() as connection:
+            return search.distinct(connection, schema.terms.c.word, schema.terms.c.kind == search.REVIEWER)
+
+    def head(self) -> Head:
+        """Where the chain stands; a cheap way to see whether anything is new."""
+        with self._database.reading() as connection:
+            return chain.head(connection)
+
+    def audit(self, progress: Callable[[int, int], None] | None = None) -> Audit:
+        """Walk the whole chain and say where it is not what was written."""
+        with self._database.reading() as connection:
+            return audit.audit(connection, self._photographs, progress)
+
+    def _store(self, data: bytes | None) -> None:
+        if data is not None and self._photographs is not None:
+            self._photographs.store(data)
