@@ -16,12 +16,12 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("explore_report", "summary"),
-    ("report", "reading", "explore", "explore_plots"),
+    ("report", "reading", "explore", "explore_plots", "retraining"),
     ("evaluate", "fit", "verify"),
     ("out_of_fold", "sensitivity", "card", "statement_plots"),
     ("preflight", "tables"),
     ("odd",),
-    ("evaluation", "exploration", "classical"),
+    ("evaluation", "exploration", "classical", "challenge"),
     ("inspector", "export", "alpha_table"),
     ("train", "model"),
     ("checkpoint",),
@@ -52,7 +52,7 @@ ROOMS = {
 }
 """Which foreign library may be imported where."""
 
-PRODUCTION = ("inspector", "verify", "overlay", "summary")
+PRODUCTION = ("inspector", "verify", "overlay", "summary", "challenge")
 TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib", "jinja2"}
 """What `pip install platewatch` without the training extra does not bring."""
 

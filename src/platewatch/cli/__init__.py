@@ -25,6 +25,7 @@ for command in (
     learning.render,
     learning.explore,
     learning.train,
+    learning.retrain,
     judging.evaluate,
     judging.inspect,
     judging.verify,

@@ -1,6 +1,8 @@
 """What the commands share: one line for every error, the exit codes, tables, progress bars."""
 
+import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +54,20 @@ def show(*tables: "Table") -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     for table in tables:
         console.print(table)
+
+
+def lines() -> "Progress":
+    """Progress as JSON lines on stderr, for programs; of one stage at most four a second, but its ends always."""
+    told: tuple[str, float] = "", 0.0
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if stage != told[0] or done >= total or now - told[1] >= 0.25:
+            told = stage, now
+            click.echo(json.dumps({"stage": stage, "done": done, "total": total}), err=True)
+
+    return report
 
 
 @contextmanager

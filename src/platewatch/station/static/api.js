@@ -2,6 +2,8 @@
 
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
+const PATIENCE_MS = 30000;
+
 /** What the station refused, or that it could not be reached (status 0); the message is a sentence for a person. */
 export class Refused extends Error {
   constructor(message, status) {
@@ -13,7 +15,7 @@ export class Refused extends Error {
 async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, { credentials: "same-origin", cache: "no-store", ...options });
+    answer = await fetch(path, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(options.patience ?? PATIENCE_MS), ...options });
   } catch {
     throw new Refused("the station does not answer; check the network and the station's computer", 0);
   }
@@ -25,11 +27,11 @@ async function ask(path, options = {}) {
   } catch {
     values = null;
   }
-  if (!answer.ok) throw new Refused(values?.error?.message ?? `the station answered ${answer.status}`, answer.status);
+  if (!answer.ok && path !== "/healthz") throw new Refused(values?.error?.message ?? `the station answered ${answer.status}`, answer.status);
   return values;
 }
 
-export const get = (path) => ask(path);
+export const get = (path, options) => ask(path, options);
 
 export const post = (path, values) =>
   ask(path, {
@@ -38,9 +40,12 @@ export const post = (path, values) =>
     body: JSON.stringify(values ?? {}),
   });
 
+export const remove = (path) => ask(path, { method: "DELETE", headers: { "X-CSRF-Token": csrf } });
+
 /** Hand in one photograph; the key makes a repeated sending harmless. */
 export function inspect(file) {
-  const headers = { "Content-Type": file.type || "application/octet-stream", "X-CSRF-Token": csrf };
+  const type = file.type.startsWith("image/") ? file.type : "application/octet-stream";
+  const headers = { "Content-Type": type, "X-CSRF-Token": csrf };
   headers["Idempotency-Key"] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
   const name = encodeURIComponent(file.name || "photograph");
   return ask(`/inspections?name=${name}&source=page`, { method: "POST", headers, body: file });
@@ -48,4 +53,4 @@ export function inspect(file) {
 
 export const photographOf = (number) => `/inspections/${number}/photograph`;
 export const thumbnailOf = (number) => `/inspections/${number}/thumbnail.jpg`;
-export const mapOf = (number) => `/inspections/${number}/overlay.png?boxes=false`;
+export const mapOf = (number) => `/inspections/${number}/map.png`;

@@ -4,13 +4,14 @@ import { get } from "./api.js";
 import { notice } from "./notices.js";
 import { clock } from "./words.js";
 
-const SILENCE_MS = 25000; // the station sends a beat every 10 s
 const POLL_MS = 4000;
-const listeners = { entry: [], review: [], model: [], health: [], state: [] };
+const KINDS = ["inspection", "review", "model", "alarm"];
+const listeners = { inspection: [], review: [], model: [], alarm: [], health: [], again: [], state: [] };
+// again: something may have been missed, look for yourself; state: live, slow (asking every few seconds) or lost
 const mark = document.querySelector("[data-connection]");
 let source;
-let heard = Date.now();
 let state = "slow";
+let looking = false;
 
 export const on = (kind, does) => listeners[kind].push(does);
 export const connected = () => state !== "lost";
@@ -29,34 +30,25 @@ function become(next) {
 function open() {
   source?.close();
   source = new EventSource("/events");
-  source.onopen = hear;
-  source.addEventListener("beat", hear);
-  for (const kind of ["entry", "review", "model"]) {
-    source.addEventListener(kind, (event) => {
-      hear();
-      tell(kind, JSON.parse(event.data));
-    });
-  }
-}
-
-function hear() {
-  heard = Date.now();
-  become("live");
+  for (const kind of KINDS) source.addEventListener(kind, (event) => tell(kind, JSON.parse(event.data)));
+  source.onopen = look;
 }
 
 async function look() {
-  const silent = Date.now() - heard > SILENCE_MS || source.readyState !== EventSource.OPEN;
+  if (looking) return;
+  looking = true;
   try {
-    tell("health", await get("/healthz"));
-    if (silent) {
-      become("slow");
-      tell("entry", null);
-    }
+    tell("health", await get("/healthz", { patience: 6000 }));
+    const told = source.readyState === EventSource.OPEN;
+    const before = state;
+    become(told ? "live" : "slow");
+    if (!told || before !== "live") tell("again");
   } catch (error) {
     if (error.status === 0) become("lost");
-    else tell("health", { status: "degraded", problems: [error.message] });
+  } finally {
+    looking = false;
   }
-  if (source.readyState === EventSource.CLOSED || Date.now() - heard > 2 * SILENCE_MS) open();
+  if (source.readyState === EventSource.CLOSED) open();
 }
 
 export function start() {

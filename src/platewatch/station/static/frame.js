@@ -1,6 +1,6 @@
 // What every page does: keys to the pages, light and dark, sound, notices, and photographs dropped anywhere.
 
-import { inspect, get } from "./api.js";
+import { get, inspect, post } from "./api.js";
 import * as connection from "./connection.js";
 import { bind, keep, read } from "./keys.js";
 import { notice, say } from "./notices.js";
@@ -10,7 +10,7 @@ import { nameOf, sentence, verdictOf, wordOf } from "./words.js";
 for (const link of document.querySelectorAll("nav a[data-key]")) {
   bind({ key: link.dataset.key, word: link.firstChild.textContent.trim(), does: () => link.click() });
 }
-bind({ key: "?", word: "All keys", legend: true, does: () => document.querySelector("[data-keys-button]").click() });
+bind({ key: "?", word: "All keys", legend: "last", does: () => document.querySelector("[data-keys-button]").click() });
 
 // light and dark
 function turn() {
@@ -57,7 +57,16 @@ function beep(verdict) {
 speaker.addEventListener("click", turnSound);
 bind({ key: "s", word: "Sound on or off", does: turnSound });
 showSound();
-connection.on("entry", (entry) => entry && sound && beep(verdictOf(entry)));
+let beeped = 0; // a plate handed in here comes twice: as the answer and as news
+connection.on("inspection", (entry) => {
+  if (sound && entry.number > beeped) beep(verdictOf(entry));
+  beeped = Math.max(beeped, entry.number);
+});
+
+document.querySelector("[data-logout]")?.addEventListener("click", async () => {
+  await post("/logout").catch(() => {});
+  location.assign("/login");
+});
 
 // what the station says of itself
 connection.on("health", (health) => {
@@ -66,8 +75,10 @@ connection.on("health", (health) => {
 });
 const wordsOf = (problem) => (typeof problem === "string" ? problem : (problem.message ?? problem.what ?? JSON.stringify(problem)));
 
+let due = null;
 const badge = document.querySelector("[data-waiting]");
 async function countWaiting() {
+  due = null;
   try {
     const { waiting } = await get("/pages/waiting");
     badge.textContent = waiting > 99 ? "99+" : String(waiting);
@@ -76,12 +87,10 @@ async function countWaiting() {
     badge.hidden = true;
   }
 }
-let due;
 const countSoon = () => {
-  clearTimeout(due);
-  due = setTimeout(countWaiting, 300);
+  due ??= setTimeout(countWaiting, 2000);
 };
-["entry", "review"].forEach((kind) => connection.on(kind, countSoon));
+["inspection", "review", "again"].forEach((kind) => connection.on(kind, countSoon));
 countWaiting();
 
 // photographs, dropped anywhere, chosen, or taken by the tablet's camera
@@ -129,8 +138,8 @@ async function send(files) {
     try {
       const entry = await inspect(file);
       const open = { word: "Open", does: () => location.assign(`/plates/${entry.number}`) };
-      say(`${nameOf(entry)}: ${wordOf(entry)}, ${entry.inspection.reason}`, { action: open, bad: verdictOf(entry) !== "PASS" });
-      connection.tell("entry", entry);
+      say(`${nameOf(entry)}: ${wordOf(entry)}, ${entry.reason}`, { action: open, bad: verdictOf(entry) !== "PASS" });
+      connection.tell("inspection", entry);
     } catch (error) {
       return say(sentence(error.message), { bad: true });
     }

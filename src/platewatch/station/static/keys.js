@@ -22,14 +22,14 @@ export function keep(name, value) {
   }
 }
 
-/** Bind keys: { key, word, does, label?, legend? }; `legend` shows it in the line below the page. */
+/** Bind keys: { key, word, does, label?, legend? }; `legend` shows it in the line below the page, "last" at its end. */
 export function bind(...entries) {
   for (const entry of entries) known.set(entry.key.toLowerCase(), entry);
   draw();
 }
 
 function draw() {
-  const entries = [...known.values()];
+  const entries = [...known.values()].sort((one, other) => (one.legend === "last") - (other.legend === "last"));
   const caption = (entry) => entry.label ?? (entry.key.length === 1 ? entry.key.toUpperCase() : entry.key);
   document
     .querySelector("[data-legend]")

@@ -16,14 +16,19 @@ let entries = []; // newest first
 let chosen = null; // a number while an older plate is looked at, null while the newest is followed
 let lost = false;
 
+const midnight = () => {
+  const day = new Date();
+  day.setHours(0, 0, 0, 0);
+  return day.toISOString();
+};
 const shown = () => entries.find((entry) => entry.number === chosen) ?? entries[0];
 
 function draw({ fresh = false } = {}) {
   const entry = shown();
   drawBanner(entry, fresh);
   if (entry) {
-    const { inspection, number, photograph_kept: kept } = entry;
-    photograph.show({ number, kept, defects: inspection.defects, name: nameOf(entry) });
+    const { number, photograph_kept: kept, defects } = entry;
+    photograph.show({ number, kept, defects, name: nameOf(entry) });
   } else {
     photograph.missing.hidden = false;
     photograph.missing.textContent = "Drop a photograph anywhere on this page to inspect it, or take one with the camera.";
@@ -39,12 +44,12 @@ function drawBanner(entry, fresh) {
   const held = chosen !== null && entry && entry.number !== entries[0].number;
   const verdict = lost ? "LOST" : entry ? verdictOf(entry) : "NONE";
   banner.className = `banner ${verdict}${held ? " held" : ""}`;
-  part("shape").hidden = lost || !entry;
+  part("shape").toggleAttribute("hidden", lost || !entry);
   if (entry) part("shape").replaceChildren(shape(verdictOf(entry)).firstChild);
   part("word").textContent = lost ? "No connection" : entry ? wordOf(entry) : "Waiting";
   part("reason").textContent = lost
     ? `This page does not know what passes now.${entry ? ` The last plate it saw was ${wordOf(entry)}, at ${clock(entry.received)}.` : ""}`
-    : sentence(entry?.inspection.reason ?? "for the first plate");
+    : sentence(entry?.reason ?? "for the first plate");
   drawFacts();
   if (fresh && !held) {
     banner.classList.remove("fresh");
@@ -95,9 +100,9 @@ function step(by) {
 }
 
 async function load() {
-  const [page, counts] = await Promise.all([get(`/inspections?limit=${SHOWN}`), get("/pages/today")]);
+  const [page, counts] = await Promise.all([get(`/inspections?limit=${SHOWN}`), get(`/counts?since=${encodeURIComponent(midnight())}`)]);
   const newest = entries[0]?.number;
-  entries = page.entries;
+  entries = page.inspections;
   draw({ fresh: newest !== undefined && entries[0]?.number !== newest });
   drawCounts(counts);
 }
@@ -107,18 +112,21 @@ function drawCounts(counts) {
 }
 
 let due;
-connection.on("entry", (entry) => {
-  if (entry && !entries.some((other) => other.number === entry.number)) {
+function loadSoon() {
+  clearTimeout(due);
+  due = setTimeout(() => load().catch(() => {}), 150);
+}
+connection.on("inspection", (entry) => {
+  if (!entries.some((other) => other.number === entry.number)) {
     entries = [entry, ...entries].sort((one, other) => other.number - one.number).slice(0, SHOWN);
     draw({ fresh: true });
   }
-  clearTimeout(due);
-  due = setTimeout(() => load().catch(() => {}), entry ? 150 : 0); // the counts, and what came in between
+  loadSoon(); // the counts, and what came in between
 });
+connection.on("again", loadSoon);
 connection.on("state", (state) => {
   lost = state === "lost";
   draw();
-  if (!lost) load().catch(() => {});
 });
 
 part("newest").addEventListener("click", () => select(entries[0].number));

@@ -1,6 +1,6 @@
 // A plate's page: photograph, map, boxes; what a person says of it, and a missed place marked by a box.
 
-import { post } from "./api.js";
+import { post, remove } from "./api.js";
 import { bind } from "./keys.js";
 import { say } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
@@ -29,7 +29,7 @@ async function undo() {
   const button = part("undo");
   if (!button) return;
   try {
-    await post(`/inspections/${number}/reviews/${button.dataset.undo}/undo`);
+    await remove(`/inspections/${number}/reviews/${button.dataset.undo}`);
     location.reload();
   } catch (error) {
     say(sentence(error.message), { bad: true });

@@ -1,17 +1,17 @@
 // A page of figures that renews itself: the same page is asked for again and its middle put in place.
 
-const every = 1000 * Number(document.querySelector("[data-refresh]").dataset.refresh);
+const middle = () => document.querySelector("[data-refresh]");
 
+/** Ask for this page again and show its middle, open details and focus kept. */
 export async function renew() {
-  const open = new Set([...document.querySelectorAll("details[open][id]")].map((each) => each.id));
+  const open = [...document.querySelectorAll("details[open][id]")].map((each) => each.id);
   const focused = document.activeElement?.id;
   try {
     const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
-    if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("[data-refresh]");
-    if (!fresh) return;
-    document.querySelector("[data-refresh]").replaceWith(fresh);
+    if (!answer.ok || !fresh || fresh.innerHTML === middle().innerHTML) return;
+    middle().replaceWith(document.adoptNode(fresh));
     open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
     if (focused) document.getElementById(focused)?.focus();
   } catch {
@@ -19,4 +19,8 @@ export async function renew() {
   }
 }
 
-setInterval(renew, every);
+async function keepFresh() {
+  await renew();
+  setTimeout(keepFresh, 1000 * Number(middle().dataset.refresh));
+}
+setTimeout(keepFresh, 1000 * Number(middle().dataset.refresh));

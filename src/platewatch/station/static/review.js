@@ -1,6 +1,6 @@
 // The review queue: one key for each answer, undo, arrows; a place that was missed is marked by a box.
 
-import { get, post } from "./api.js";
+import { get, post, remove } from "./api.js";
 import * as connection from "./connection.js";
 import { bind } from "./keys.js";
 import { say } from "./notices.js";
@@ -22,9 +22,9 @@ let busy = false;
 const current = () => queue[place];
 
 async function load() {
-  const page = await get("/pages/queue?limit=50");
+  const page = await get("/queue?limit=50");
   const kept = current()?.number;
-  queue = page.entries;
+  queue = page.inspections;
   next = page.next;
   place = Math.max(0, queue.findIndex((entry) => entry.number === kept));
   draw();
@@ -32,9 +32,9 @@ async function load() {
 
 async function more() {
   if (next === null || queue.length - place > AHEAD) return;
-  const page = await get(`/pages/queue?limit=50&before=${encodeURIComponent(next)}`);
+  const page = await get(`/queue?limit=50&before=${encodeURIComponent(next)}`);
   next = page.next;
-  queue.push(...page.entries.filter((entry) => !queue.some((other) => other.number === entry.number)));
+  queue.push(...page.inspections.filter((entry) => !queue.some((other) => other.number === entry.number)));
   drawPlace();
 }
 
@@ -44,13 +44,13 @@ function draw() {
   part("empty").hidden = Boolean(entry);
   part("undo").disabled = answered.length === 0;
   if (!entry) return;
-  const { inspection, number, photograph_kept: kept } = entry;
-  photograph.show({ number, kept, defects: inspection.defects, marked, name: nameOf(entry) });
+  const { number, photograph_kept: kept, defects } = entry;
+  photograph.show({ number, kept, defects, marked, name: nameOf(entry) });
   part("chip").replaceChildren(chip(entry));
-  part("reason").textContent = sentence(inspection.reason) + (entry.sampled ? ". It passed and was drawn at random, so that misses are found." : ".");
-  const score = inspection.score === null ? "not scored" : `${inspection.score.toFixed(2)} (rejected above ${inspection.threshold.toFixed(2)})`;
-  const p = inspection.p_value === null ? "–" : inspection.p_value.toFixed(3);
-  pairs(part("facts"), { Plate: nameOf(entry), Received: dated(entry.received), Score: score, "p-value": p, Model: inspection.model_id });
+  part("reason").textContent = sentence(entry.reason) + (entry.sampled ? ". It passed and was drawn at random, so that misses are found." : ".");
+  const score = entry.score === null ? "not scored" : `${entry.score.toFixed(2)} (rejected above ${entry.threshold.toFixed(2)})`;
+  const p = entry.p_value === null ? "–" : entry.p_value.toFixed(3);
+  pairs(part("facts"), { Plate: nameOf(entry), Received: dated(entry.received), Score: score, "p-value": p });
   drawPlace();
 }
 
@@ -94,7 +94,7 @@ async function undo() {
   if (!last || busy) return;
   busy = true;
   try {
-    await post(`/inspections/${last.entry.number}/reviews/${last.review.id}/undo`);
+    await remove(`/inspections/${last.entry.number}/reviews/${last.review.id}`);
     answered.pop();
     queue.splice(place, 0, last.entry);
     marked = [];
@@ -126,15 +126,15 @@ bind(
   { key: "g", word: "Good after all", legend: true, does: () => judge("good") },
   { key: "c", word: "Cannot tell", legend: true, does: () => judge("unsure") },
   { key: "u", word: "Undo", legend: true, does: undo },
-  { key: "ArrowLeft", label: "←", word: "Plate before", legend: true, does: () => step(-1) },
-  { key: "ArrowRight", label: "→", word: "Next plate", legend: true, does: () => step(1) },
+  { key: "ArrowLeft", label: "←", word: "Before", legend: true, does: () => step(-1) },
+  { key: "ArrowRight", label: "→", word: "Next", legend: true, does: () => step(1) },
   { key: "m", word: "Map", legend: true, does: () => photograph.toggle("map") },
   { key: "x", word: "Boxes", legend: true, does: () => photograph.toggle("boxes") },
   { key: "b", word: "Mark a place", legend: true, does: mark },
 );
 
 let due;
-for (const kind of ["entry", "review"]) {
+for (const kind of ["inspection", "review", "again"]) {
   connection.on(kind, () => {
     clearTimeout(due);
     due = setTimeout(() => busy || load().catch(() => {}), 500);

@@ -2,8 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export const verdictOf = (entry) => entry.inspection.verdict ?? "FAILED";
-export const wordOf = (entry) => entry.inspection.verdict ?? "NOT READ";
+export const verdictOf = (entry) => entry.verdict ?? "FAILED";
+export const wordOf = (entry) => entry.verdict ?? "NOT READ";
 export const nameOf = (entry) => entry.plate_id || `No. ${entry.number}`;
 
 export function ago(moment, now = Date.now()) {
@@ -17,7 +17,7 @@ export const clock = (moment) => new Date(moment).toLocaleTimeString("en-GB");
 export const dated = (moment) => new Date(moment).toLocaleString("en-GB");
 
 export function numbers(entry) {
-  const { score, threshold, p_value: p } = entry.inspection;
+  const { score, threshold, p_value: p } = entry;
   if (score === null || score === undefined) return "not scored";
   return `score ${score.toFixed(2)}, rejected above ${threshold.toFixed(2)} · p ${p.toFixed(3)}`;
 }

@@ -1,0 +1,286 @@
+"""A challenger against the model in service: which plates both have to judge, what came out, and whether it may serve.
+
+The plates come from people's reviews. Those reviewed as good and held out by their hash are never trained on; those
+reviewed as defective, the missed ones among them, are the challenge. Neither moves a threshold: they only compare.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from platewatch.errors import InputError, ModelError
+from platewatch.inspection import SCHEMA, Inspection, Verdict
+from platewatch.inspector import Inspector
+from platewatch.model import Manifest
+from platewatch.records import Entry, Judgement, Query, Records
+
+HELD_OUT = 4
+"""One in so many plates reviewed as good is held out, chosen by its hash, for good."""
+FEWEST = 5
+"""Held-out good plates below which no difference could ever be told from chance: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
+LEVEL = 0.05
+"""A challenger that passes fewer held-out good plates is refused when chance explains it no more often than this."""
+TRAINED = "challenger_trained"
+"""The event in the record: the figures of a comparison, refused or not."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The reviewed plates, sorted by what they are for; each photograph once, the newest plate for it."""
+
+    training: tuple[Entry, ...]
+    """Reviewed as good, to learn from."""
+    held_out: tuple[Entry, ...]
+    """Reviewed as good, known to no model."""
+    defective: tuple[Entry, ...]
+    """Reviewed as defective: the challenge."""
+    contradictory: tuple[Entry, ...]
+    """The same photograph was called good once and defective once: used for nothing."""
+    gone: tuple[Entry, ...]
+    """Their photographs are no longer kept."""
+
+    @property
+    def missed(self) -> tuple[Entry, ...]:
+        """Defective plates that passed at the line."""
+        return tuple(entry for entry in self.defective if entry.inspection.verdict is Verdict.PASS)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one model says of one plate; `verdict` is None when the photograph could not be read."""
+
+    verdict: Verdict | None
+    score: float | None
+    threshold: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the plate goes on without a person."""
+        return self.verdict is Verdict.PASS
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One plate, judged by both."""
+
+    number: int
+    """In the record."""
+    name: str
+    missed: bool
+    """It passed at the line although it is defective."""
+    champion: Judged
+    challenger: Judged
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that is compared, and what its own good plates promise."""
+
+    model_id: str
+    good_plates: int
+    false_alarm_rate: float
+    upper_95: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both models on the same plates, and why the challenger is refused, if it is."""
+
+    champion: Candidate
+    challenger: Candidate
+    held_out: tuple[Pair, ...]
+    defective: tuple[Pair, ...]
+    trained_on: int
+    """Plates reviewed as good that joined the training."""
+    gone: int
+    contradictory: int
+    chance: float
+    """How often chance alone passes so many fewer of the held-out good plates (exact, paired, one-sided)."""
+    refused: tuple[str, ...]
+    """Why it may not serve, a sentence each; empty when it may."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it may be taken into service."""
+        return not self.refused
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `load` is the inverse."""
+        return {"schema": SCHEMA, "accepted": self.accepted, **asdict(self)}
+
+    def figures(self) -> dict[str, Any]:
+        """What the record's event holds: the figures without the plates."""
+        return {
+            "champion": self.champion.model_id,
+            "challenger": self.challenger.model_id,
+            "accepted": self.accepted,
+            "refused": list(self.refused),
+            "trained_on": self.trained_on,
+            "held_out": counts(self.held_out),
+            "defective": counts(self.defective),
+            "chance": self.chance,
+        }
+
+
+_ADAPTER = TypeAdapter(Comparison)
+
+
+def comparison_file(models: Path, model_id: str) -> Path:
+    """Where a challenger's comparison lies: beside its folder."""
+    return models / f"{model_id}.comparison.json"
+
+
+def write(comparison: Comparison, file: Path) -> None:
+    """Write the comparison as JSON; raises OSError as the file system does."""
+    text = json.dumps(comparison.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def read(file: Path) -> Comparison | None:
+    """A comparison that `write` wrote, None where there is none; raises ModelError when it is damaged."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        content = {name: value for name, value in values.items() if name not in ("schema", "accepted")}
+        return _ADAPTER.validate_python(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError) as error:  # pydantic's is a ValueError
+        raise ModelError(f"{file}: no comparison that this Platewatch wrote; retrain to make one") from error
+
+
+def counts(pairs: Sequence[Pair]) -> dict[str, int]:
+    """How many plates there are, and how many each model passes."""
+    champion, challenger = (sum(getattr(pair, name).passed for pair in pairs) for name in ("champion", "challenger"))
+    return {"plates": len(pairs), "champion_passes": champion, "challenger_passes": challenger}
+
+
+def gather(records: Records, champion: Manifest) -> Material:
+    """The reviewed plates that the record holds, sorted; `champion` tells which of them it learned from already."""
+    good = {_key(entry): entry for entry in _reviewed(records, Judgement.GOOD)}
+    defective = {_key(entry): entry for entry in _reviewed(records, Judgement.DEFECTIVE)}
+    known = {plate.sha256 for plate in champion.calibration}
+    contradictory = good.keys() & defective.keys()
+    usable = [entry for key, entry in good.items() if key not in contradictory and entry.photograph_kept]
+    out = [entry for entry in usable if held_out(_key(entry)) and _key(entry) not in known]
+    chosen = [entry for key, entry in defective.items() if key not in contradictory and entry.photograph_kept]
+    return Material(
+        training=tuple(entry for entry in usable if not held_out(_key(entry)) and _key(entry) not in known),
+        held_out=tuple(out),
+        defective=tuple(chosen),
+        contradictory=tuple(good[key] for key in sorted(contradictory)),
+        gone=tuple(entry for entry in (*good.values(), *defective.values()) if not entry.photograph_kept),
+    )
+
+
+def check(material: Material) -> None:
+    """Raise InputError when there is nothing to learn, or too little to compare by."""
+    if not material.training:
+        raise InputError("reviewed plates: none new was called good, expected one at least; review more plates first")
+    if len(material.held_out) < FEWEST:
+        seen = len(material.training) + len(material.held_out)
+        raise InputError(
+            f"reviewed plates: {seen} were called good and {len(material.held_out)} of them are held out to compare "
+            f"by, expected {FEWEST} (one in {HELD_OUT} is held out); review more plates first"
+        )
+
+
+def held_out(sha256: str) -> bool:
+    """Whether a photograph is kept from training for good: decided by its hash, the same in every retraining."""
+    return int(sha256[:8], 16) % HELD_OUT == 0
+
+
+def compare(
+    material: Material,
+    champion: Inspector,
+    challenger: Inspector,
+    photograph: Callable[[int], bytes | None],
+    progress: Progress,
+) -> Comparison:
+    """Have both judge the held-out good plates and all defective ones, and decide; `photograph` gives bytes."""
+    plates = [*material.held_out, *material.defective]
+    pairs = []
+    for done, entry in enumerate(plates, start=1):
+        pairs.append(_judge(entry, photograph(entry.number) or b"", champion, challenger))
+        progress(done, len(plates))
+    good, defective = pairs[: len(material.held_out)], pairs[len(material.held_out) :]
+    return Comparison(
+        champion=_candidate(champion),
+        challenger=_candidate(challenger),
+        held_out=tuple(good),
+        defective=tuple(defective),
+        trained_on=len(material.training),
+        gone=len(material.gone),
+        contradictory=len(material.contradictory),
+        chance=chance(good),
+        refused=tuple(refusals(good, defective)),
+    )
+
+
+def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:
+    """Why it may not serve: it lets through a defective plate that is caught now, or passes too few good ones."""
+    lost = [pair for pair in defective if pair.challenger.passed and not pair.champion.passed]
+    if lost:
+        names = ", ".join(pair.name for pair in lost[:5]) + (" …" if len(lost) > 5 else "")
+        yield f"passes {len(lost)} of {len(defective)} defective plates that the model in service catches: {names}"
+    value = chance(good)
+    if value <= LEVEL:
+        had, has = sum(pair.champion.passed for pair in good), sum(pair.challenger.passed for pair in good)
+        yield (
+            f"passes {has} of {len(good)} held-out good plates, the model in service {had}: "
+            f"chance alone does so in {value:.1%} of comparisons, refused at {LEVEL:.0%} or less"
+        )
+
+
+def chance(good: Sequence[Pair]) -> float:
+    """How often a fair coin turns so many of the plates on which both differ against the challenger.
+
+    The exact, paired, one-sided test of McNemar (1947) in its binomial form.
+    """
+    against = sum(pair.champion.passed and not pair.challenger.passed for pair in good)
+    differing = sum(pair.champion.passed != pair.challenger.passed for pair in good)
+    tails = sum(math.comb(differing, count) for count in range(against, differing + 1))
+    return float(tails / 2**differing)
+
+
+def _reviewed(records: Records, judgement: Judgement) -> Iterator[Entry]:
+    """All plates of which this stands, oldest first, so that the newest for a photograph comes last."""
+    found, before = list[Entry](), None
+    while True:
+        page = records.find(Query(judgement=judgement, limit=200, before=before))
+        found += page.entries
+        before = page.next
+        if before is None:
+            return reversed(found)
+
+
+def _key(entry: Entry) -> str:
+    """The photograph's SHA-256; a plate without one is of no use and told apart by its number."""
+    return entry.photograph_sha256 or f"{entry.number:064x}"
+
+
+def _judge(entry: Entry, photograph: bytes, champion: Inspector, challenger: Inspector) -> Pair:
+    missed = entry.inspection.verdict is Verdict.PASS and _is_defective(entry)
+    name = entry.plate_id or f"No. {entry.number}"
+    return Pair(
+        entry.number, name, missed, _judged(champion.inspect(photograph)), _judged(challenger.inspect(photograph))
+    )
+
+
+def _is_defective(entry: Entry) -> bool:
+    return entry.review is not None and entry.review.judgement is Judgement.DEFECTIVE
+
+
+def _judged(found: Inspection) -> Judged:
+    return Judged(found.verdict, found.score, found.threshold)
+
+
+def _candidate(inspector: Inspector) -> Candidate:
+    promise = inspector.manifest.promise
+    return Candidate(inspector.manifest.model_id, promise.good_plates, promise.false_alarm_rate, promise.upper_95)
