@@ -67,11 +67,15 @@ class Database:
         file = self.engine.url.database if self.is_sqlite else None
         if file and file != ":memory:":
             _prepare_file(Path(file), create=create)
+        with self.reading() as connection:
+            at = migrating.revision(connection)
+        if at == migrating.REVISION:
+            return
+        if at is None and not create:
+            raise RecordError(_no_record(self.name))
         with self._translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
-                if not create and migrating.revision(connection) is None:
-                    raise RecordError(_no_record(self.name))
                 migrating.upgrade(connection, self.name)
 
     def close(self) -> None:
