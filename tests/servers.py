@@ -58,7 +58,17 @@ def postgresql() -> Iterator[str]:
     if user:
         shutil.chown(folder, name)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
-    make = [programs / "initdb", "-D", folder / "data", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+    make = [
+        str(programs / "initdb"),
+        "-D",
+        str(folder / "data"),
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    ]
     subprocess.run(make, check=True, **quiet)
     settings = {"listen_addresses": _HOST, "unix_socket_directories": folder, "fsync": "off", "shared_buffers": "32MB"}
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
