@@ -20,6 +20,7 @@ from platewatch.records.values import (
     Judgement,
     Outcome,
     Page,
+    Pruned,
     Query,
     Review,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Outcome",
     "Page",
     "Policy",
+    "Pruned",
     "Query",
     "Records",
     "Review",

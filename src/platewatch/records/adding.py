@@ -1,7 +1,6 @@
 """One more plate: its row in the chain and everything by which it is found."""
 
 import hashlib
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
-from platewatch.records import chain, counting, schema, search
+from platewatch.records import chain, counting, schema, search, terms
 from platewatch.records.schema import entries
 from platewatch.records.values import Outcome
 
@@ -38,7 +37,8 @@ def add(connection: Connection, inspection: Inspection, values: dict[str, Any], 
     time = search.microseconds(received)
     outcome = Outcome(inspection.verdict or Outcome.FAILED)
     number: int = connection.execute(select(schema.head.c.entries)).scalar_one() + 1
-    body = {**values, "number": number, "received": received.isoformat(), "inspection": inspection.as_dict()}
+    body = {**values, "number": number, "received": received.isoformat()}
+    body |= {"stored": size is not None, "inspection": inspection.as_dict()}
     link = chain.append(connection, chain.INSPECTION, body, entries=1)
     row = {name: values[name] for name in ("plate_id", "key", "photograph", "sampled")} | {
         "number": number,
@@ -49,29 +49,15 @@ def add(connection: Connection, inspection: Inspection, values: dict[str, Any], 
         "waiting": values["sampled"] or outcome in (Outcome.REVIEW, Outcome.REJECT),
     }
     connection.execute(insert(entries), row)
-    index(connection, search.TEXT, search.words(values["plate_id"], _name(inspection.image)), time, number)
+    terms.index(connection, terms.of_plate(values["plate_id"], inspection.image), time, number, new=True)
     counting.tally(connection, time, outcome)
     if size is not None:
         _note_photograph(connection, values["photograph"], size, time)
     return number
 
 
-def index(connection: Connection, kind: str, words: set[str], received: int, number: int) -> None:
-    """Let the entry be found by these words too."""
-    where = schema.terms.c.kind == kind, schema.terms.c.number == number
-    there = set(connection.execute(select(schema.terms.c.word).where(*where)).scalars())
-    rows = [{"kind": kind, "word": word, "received": received, "number": number} for word in sorted(words - there)]
-    if rows:
-        connection.execute(insert(schema.terms), rows)
-
-
 def _note_photograph(connection: Connection, sha256: str, size: int, time: int) -> None:
     table = schema.photographs
-    stored = {"stored": time, "pruned": None}
+    stored = {"stored": time, "pruned": None, "file": True}
     if not connection.execute(update(table).where(table.c.sha256 == sha256).values(stored)).rowcount:
         connection.execute(insert(table), {"sha256": sha256, "bytes": size, **stored})
-
-
-def _name(image: str | None) -> str | None:
-    """The photograph's name without folders and suffix, from whichever system."""
-    return None if image is None else re.split(r"[\\/]", image)[-1].rpartition(".")[0] or image

@@ -14,6 +14,8 @@ START = "0" * 64
 """What the first row takes for the hash before it."""
 
 INSPECTION, REVIEW, EVENT = "inspection", "review", "event"
+PRUNED = "photographs pruned"
+"""The event that says whose photographs were removed by the policy."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ def append(connection: Connection, kind: str, values: dict[str, Any], *, entries
     return link
 
 
-def body(connection: Connection, position: int) -> str:
-    """The body of one row."""
-    text: str = connection.execute(select(schema.chain.c.body).where(schema.chain.c.position == position)).scalar_one()
-    return text
+def read(connection: Connection, position: int) -> dict[str, Any]:
+    """What one row says."""
+    body = connection.execute(select(schema.chain.c.body).where(schema.chain.c.position == position)).scalar_one()
+    values: dict[str, Any] = json.loads(body)
+    return values
 
 
 def head(connection: Connection) -> Head:

@@ -7,14 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from platewatch.errors import RecordError, RecordUnavailable
-from platewatch.records import chain, schema
+from platewatch.records import migrating, schema
 
 _BUSY_MS = 10_000  # how long one process waits for another's write
 _WRITES = {"platewatch_writes": True}
+_POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,  # a connection that the server dropped is replaced, not handed out
+    "connect_args": {
+        "connect_timeout": 5,
+        "options": f"-c lock_timeout={_BUSY_MS} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+    },
+}
 
 
 class Database:
@@ -34,8 +41,11 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the record throughout."""
-        with self._translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self._translated(), self.engine.connect() as plain:
+            snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            connection = plain.execution_options(**snapshot)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -52,12 +62,21 @@ class Database:
         file = self.engine.url.database if self.is_sqlite else None
         return Path(f"{file}.photographs") if file and file != ":memory:" else None
 
-    def prepare(self) -> None:
-        """Bring the tables to this version's."""
-        with self._translated(), self.engine.execution_options(**_WRITES).begin() as connection:
-            schema.metadata.create_all(connection)
-            if connection.execute(select(schema.head.c.id)).first() is None:
-                connection.execute(insert(schema.head), {"id": 1, "position": 0, "hash": chain.START, "entries": 0})
+    def prepare(self, *, create: bool) -> None:
+        """Bring the tables to this version's; raises RecordError when there are none and none may be made."""
+        file = self.engine.url.database if self.is_sqlite else None
+        if file and file != ":memory:":
+            _prepare_file(Path(file), create=create)
+        with self.reading() as connection:
+            at = migrating.revision(connection)
+        if at == migrating.REVISION:
+            return
+        if at is None and not create:
+            raise RecordError(_no_record(self.name))
+        with self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**_WRITES)
+            with connection.begin():
+                migrating.upgrade(connection, self.name)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -76,6 +95,19 @@ class Database:
             raise RecordError(f"{self.name}: {_line(error)}; see 'platewatch audit'") from error
 
 
+def _prepare_file(file: Path, *, create: bool) -> None:
+    if not create and not file.is_file():
+        raise RecordError(_no_record(str(file)))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{file.parent}: cannot be made ({error.strerror}); choose another place") from error
+
+
+def _no_record(name: str) -> str:
+    return f"{name}: no record there, expected one that 'platewatch serve' or 'watch' writes; check --records"
+
+
 def _engine(url: str) -> Engine:
     if "://" not in url:
         url = f"sqlite:///{url}"
@@ -85,7 +117,8 @@ def _engine(url: str) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise ArgumentError(f"no {parsed.get_backend_name()}")
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+        options = _POSTGRESQL if parsed.get_backend_name() == "postgresql" else {}
+        engine = create_engine(parsed, **options)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         expected = "expected sqlite:///records.db or postgresql://user@host/name"
         raise RecordError(f"record: cannot use its URL ({_line(error)}), {expected}") from error

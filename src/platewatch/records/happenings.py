@@ -25,7 +25,7 @@ def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any
         raise InputError(f"event {kind}: details that are no JSON ({error}); give plain values") from error
     link = chain.append(connection, chain.EVENT, body)
     connection.execute(insert(events), {"position": link.position, "kind": kind, "time": search.microseconds(time)})
-    return _event(chain.body(connection, link.position), link.hash)
+    return _event(chain.read(connection, link.position), link.hash)
 
 
 def find(
@@ -52,11 +52,10 @@ def find(
     if before is not None:
         query = query.where(events.c.position < before)
     rows = connection.execute(query.order_by(events.c.position.desc()).limit(limit))
-    return tuple(_event(row.body, row.hash) for row in rows)
+    return tuple(_event(json.loads(row.body), row.hash) for row in rows)
 
 
-def _event(body: str, chain_hash: str) -> Event:
-    values = json.loads(body)
+def _event(values: dict[str, Any], chain_hash: str) -> Event:
     return Event(
         id=values["position"],
         kind=values["event"],

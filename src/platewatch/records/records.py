@@ -1,19 +1,19 @@
 """The record itself: what may be asked of it and written into it; all of it short and safe to share by threads."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
-from platewatch.records import adding, audit, chain, counting, happenings, reviewing, schema, search
+from platewatch.records import adding, audit, chain, counting, happenings, pruning, reviewing, schema, search, terms
 from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
-from platewatch.records.values import Audit, Box, Counts, Entry, Event, Head, Judgement, Page, Query, Review
+from platewatch.records.values import Audit, Box, Counts, Entry, Event, Head, Judgement, Page, Pruned, Query, Review
 
 
 class Records:
@@ -26,14 +26,21 @@ class Records:
         self._photographs = photographs
 
     @classmethod
-    def open(cls, url: str, photographs: Path | None = None, policy: Policy = Policy()) -> Self:  # noqa: B008 - frozen
-        """Open the record, made when it is missing: `sqlite:///records.db` (or the path alone), `postgresql://…`.
+    def open(
+        cls,
+        url: str,
+        photographs: Path | None = None,
+        policy: Policy = Policy(),  # noqa: B008 - frozen
+        *,
+        create: bool = True,
+    ) -> Self:
+        """Open the record: `sqlite:///records.db` (or the path alone), `postgresql://…`; made unless not to `create`.
 
         Photographs lie in `photographs`; beside an SQLite file that is `<its name>.photographs` unless told, with
         PostgreSQL they are only kept when a folder is named. Raises RecordError.
         """
         database = Database(url)
-        database.prepare()
+        database.prepare(create=create)
         folder = photographs or database.folder
         return cls(database, None if folder is None else Photographs(folder), policy)
 
@@ -160,17 +167,32 @@ class Records:
     def reviewers(self) -> tuple[str, ...]:
         """Everybody who reviewed a plate here."""
         with self._database.reading() as connection:
-            return search.distinct(connection, schema.terms.c.word, schema.terms.c.kind == search.REVIEWER)
+            return search.distinct(connection, schema.terms.c.word, schema.terms.c.kind == terms.REVIEWER)
 
     def head(self) -> Head:
         """Where the chain stands; a cheap way to see whether anything is new."""
         with self._database.reading() as connection:
             return chain.head(connection)
 
-    def audit(self, progress: Callable[[int, int], None] | None = None) -> Audit:
-        """Walk the whole chain and say where it is not what was written."""
+    def prune(self) -> Pruned:
+        """Remove the photographs that the policy keeps no longer, and write that down; cheap when there are none."""
+        if self._photographs is None:
+            return Pruned(0, 0, 0, 0)
+        return pruning.prune(self._database, self._photographs, self.policy)
+
+    def audit(
+        self,
+        progress: audit.Progress | None = None,
+        *,
+        photographs: bool = True,
+        noted: audit.Noted | None = None,
+    ) -> Audit:
+        """Walk the whole chain and say where it is not what was written; `photographs` reads each of these too.
+
+        `noted` is the row and hash of a head that was written down elsewhere: the chain must still go through it.
+        """
         with self._database.reading() as connection:
-            return audit.audit(connection, self._photographs, progress)
+            return audit.audit(connection, self._photographs if photographs else None, progress, noted)
 
     def _store(self, data: bytes | None) -> None:
         if data is not None and self._photographs is not None:

@@ -1,12 +1,13 @@
 """What people say of a plate: each time a further row; the last that was not taken back stands."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
 from platewatch.errors import InputError, NotFound
-from platewatch.records import adding, chain, schema, search
+from platewatch.records import adding, chain, schema, search, terms
 from platewatch.records.schema import entries, reviews
 from platewatch.records.values import Box, Judgement, Outcome, Review
 
@@ -46,7 +47,9 @@ def of_entry(connection: Connection, number: int) -> tuple[Review, ...]:
     _received(connection, number)
     joined = reviews.join(schema.chain, schema.chain.c.position == reviews.c.position)
     query = select(schema.chain.c.body, schema.chain.c.hash).select_from(joined).where(reviews.c.number == number)
-    return tuple(search.review(row.body, row.hash) for row in connection.execute(query.order_by(reviews.c.position)))
+    return tuple(
+        search.review(json.loads(row.body), row.hash) for row in connection.execute(query.order_by(reviews.c.position))
+    )
 
 
 def standing(connection: Connection, number: int) -> int | None:
@@ -70,10 +73,9 @@ def _append(connection: Connection, said: Review) -> Review:
     }
     link = chain.append(connection, chain.REVIEW, body)
     connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
-    adding.index(connection, search.REVIEWER, {said.reviewer}, received, said.number)
-    adding.index(connection, search.TEXT, search.words(said.note), received, said.number)
+    terms.index(connection, terms.of_review(said.reviewer, said.note), received, said.number)
     _stand(connection, said.number)
-    return search.review(chain.body(connection, link.position), link.hash)
+    return search.review(chain.read(connection, link.position), link.hash)
 
 
 def _stand(connection: Connection, number: int) -> None:
@@ -81,7 +83,7 @@ def _stand(connection: Connection, number: int) -> None:
     here = entries.c.number == number
     row = connection.execute(select(entries.c.outcome, entries.c.sampled).where(here)).one()
     position = standing(connection, number)
-    judgement = None if position is None else search.review(chain.body(connection, position), "").judgement
+    judgement = None if position is None else chain.read(connection, position)["judgement"]
     waiting = position is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
     connection.execute(update(entries).where(here).values(review=position, judgement=judgement, waiting=waiting))
 

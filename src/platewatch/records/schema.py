@@ -7,16 +7,21 @@
     head              the chain's last row: whoever locks it may append
     terms             beginnings of words and reviewers' names, by which entries are found
     tallies           how many plates of each outcome in each hour
-    photographs       what is stored, and what was pruned
+    photographs       what is stored, and what was pruned (`file`: whether its file is still there)
+    destinations      who is told of each plate, and how often that went well
+    outbox            what they have still to be told
 
 Times are whole microseconds since 1970, UTC.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -27,6 +32,12 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+
+
+def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
+    """An index of those rows alone, on either database."""
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
 
 chain = Table(
     "chain",
@@ -51,7 +62,7 @@ entries = Table(
     "entries",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("position", BigInteger, ForeignKey("chain.position"), nullable=False),
+    Column("position", BigInteger, ForeignKey("chain.position"), nullable=False, unique=True),
     Column("key", String(400), unique=True),
     Column("received", BigInteger, nullable=False),
     Column("outcome", String(8), nullable=False),
@@ -73,15 +84,13 @@ Index(
     "entries_reviewed",
     entries.c.received,
     entries.c.number,
-    sqlite_where=entries.c.review.is_not(None),
-    postgresql_where=entries.c.review.is_not(None),
+    **_where(entries.c.review.is_not(None)),
 )
 Index(
     "entries_unreviewed",
     entries.c.received,
     entries.c.number,
-    sqlite_where=entries.c.review.is_(None),
-    postgresql_where=entries.c.review.is_(None),
+    **_where(entries.c.review.is_(None)),
 )
 Index("entries_waiting", entries.c.waiting, entries.c.received, entries.c.number)
 Index("entries_photograph", entries.c.photograph)
@@ -134,6 +143,29 @@ photographs = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("stored", BigInteger, nullable=False),
     Column("pruned", BigInteger),
+    Column("file", Boolean, nullable=False),
 )
 
-Index("photographs_kept", photographs.c.pruned, photographs.c.stored)
+Index("photographs_kept", photographs.c.stored, photographs.c.bytes, **_where(photographs.c.pruned.is_(None)))
+Index("photographs_doomed", photographs.c.pruned, **_where(photographs.c.pruned.is_not(None) & photographs.c.file))
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", String(400), primary_key=True),
+    Column("delivered", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("error", String(400)),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("destination", String(400), ForeignKey("destinations.name"), nullable=False),
+    Column("number", BigInteger, ForeignKey("entries.number"), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", BigInteger, nullable=False),
+)
+
+Index("outbox_due", outbox.c.destination, outbox.c.due, outbox.c.id)

@@ -1,7 +1,6 @@
 """Finding entries, newest first; every way of asking has an index that gives its answers in that order."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,14 +12,10 @@ from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import schema
 from platewatch.records.schema import entries, terms
+from platewatch.records.terms import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Page, Query, Review
 
-TEXT, REVIEWER = "text", "reviewer"
-"""Kinds of terms."""
-
 _RARE = 1000  # entries with a word, up to which they are looked up one by one instead of met on the way
-_WORD = re.compile(r"[^\W_]+")
-_LONGEST = 60
 _LAST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
@@ -52,11 +47,6 @@ def moment(stored: int) -> datetime:
     return (_EPOCH + timedelta(microseconds=stored)).astimezone()
 
 
-def words(*texts: str | None) -> set[str]:
-    """The words in the texts as they are searched: folded, letters and digits only."""
-    return {word[:_LONGEST] for text in texts for word in _WORD.findall((text or "").casefold())}
-
-
 def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
     """The entries with these numbers, in this order; those that are not there are left out."""
     rows = connection.execute(_ENTRY.where(entries.c.number.in_(numbers)))
@@ -76,15 +66,14 @@ def entry(row: Row[Any]) -> Entry:
         photograph_sha256=row.photograph,
         photograph_kept=bool(row.kept),
         sampled=row.sampled,
-        review=None if row.review is None else review(row.review_body, row.review_hash),
+        review=None if row.review is None else review(json.loads(row.review_body), row.review_hash),
         chain=row.hash,
         key=row.key,
     )
 
 
-def review(body: str, chain: str) -> Review:
-    """A review from its row in the chain."""
-    values = json.loads(body)
+def review(values: dict[str, Any], chain: str) -> Review:
+    """A review from what its row in the chain says."""
     judgement = values["judgement"]
     return Review(
         id=values["position"],

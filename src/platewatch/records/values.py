@@ -6,8 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import AwareDatetime, ConfigDict, TypeAdapter, computed_field
+from pydantic.dataclasses import dataclass as typed
+
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
+
+_FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 MOST = 200
 """Entries on one page."""
@@ -33,7 +38,7 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
 
 
-@dataclass(frozen=True)
+@typed(frozen=True, config=_FROZEN)
 class Review:
     """What one person said of one plate, or that an earlier review is taken back."""
 
@@ -44,7 +49,7 @@ class Review:
     judgement: Judgement | None
     """None: this row takes back the review `undoes`."""
     reviewer: str
-    time: datetime
+    time: AwareDatetime
     boxes: tuple[Box, ...] = ()
     """Defects that the person marked."""
     note: str = ""
@@ -54,7 +59,7 @@ class Review:
     """SHA-256 of this row and all before it."""
 
 
-@dataclass(frozen=True)
+@typed(frozen=True, config=_FROZEN)
 class Entry:
     """One plate in the record."""
 
@@ -64,7 +69,7 @@ class Entry:
     plate_id: str | None
     source: str
     """What handed it in: `rest`, `page`, `watch` …"""
-    received: datetime
+    received: AwareDatetime
     photograph_sha256: str | None
     """Of the bytes handed in with it; stays when the photograph is pruned."""
     photograph_kept: bool
@@ -77,6 +82,7 @@ class Entry:
     key: str | None = None
     """The same key again gives this entry, not a second one."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def outcome(self) -> Outcome:
         """The verdict, or FAILED."""
@@ -84,36 +90,15 @@ class Entry:
 
     def as_dict(self) -> dict[str, Any]:
         """The Entry as plain JSON values, `inspection` as everywhere else."""
-        return {
-            "number": self.number,
-            "plate_id": self.plate_id,
-            "source": self.source,
-            "received": self.received.isoformat(),
-            "inspection": self.inspection.as_dict(),
-            "photograph_sha256": self.photograph_sha256,
-            "photograph_kept": self.photograph_kept,
-            "sampled": self.sampled,
-            "review": None if self.review is None else review_dict(self.review),
-            "chain": self.chain,
-        }
+        values: dict[str, Any] = _ENTRY.dump_python(self, mode="json")
+        return values
+
+    def as_json(self) -> str:
+        """The Entry as one line of JSON."""
+        return _ENTRY.dump_json(self).decode()
 
 
-def review_dict(review: Review) -> dict[str, Any]:
-    """A Review as plain JSON values."""
-    return {
-        "id": review.id,
-        "number": review.number,
-        "judgement": review.judgement,
-        "reviewer": review.reviewer,
-        "time": review.time.isoformat(),
-        "boxes": [list(box) for box in review.boxes],
-        "note": review.note,
-        "undoes": review.undoes,
-        "chain": review.chain,
-    }
-
-
-@dataclass(frozen=True)
+@typed(frozen=True, config=_FROZEN)
 class Event:
     """Something that happened at the station: a model taken into service, a login, an alarm."""
 
@@ -121,7 +106,7 @@ class Event:
     """Its place in the chain."""
     kind: str
     actor: str
-    time: datetime
+    time: AwareDatetime
     details: Mapping[str, Any]
     chain: str
 
@@ -157,7 +142,7 @@ class Query:
                 raise InputError(f"query: {name} {value} has no time zone; add one, such as +01:00")
 
 
-@dataclass(frozen=True)
+@typed(frozen=True, config=_FROZEN)
 class Page:
     """Some entries, newest first."""
 
@@ -166,7 +151,7 @@ class Page:
     """Where the next page begins; None on the last one."""
 
 
-@dataclass(frozen=True)
+@typed(frozen=True, config=_FROZEN)
 class Counts:
     """Plates by how they ended; none is ever missing."""
 
@@ -175,11 +160,13 @@ class Counts:
     reject: int = 0
     failed: int = 0
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def received(self) -> int:
         """All of them: judged + failed."""
         return self.judged + self.failed
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def judged(self) -> int:
         """Those that have a verdict."""
@@ -193,6 +180,20 @@ class Head:
     rows: int
     entries: int
     chain: str
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What pruning removed and what it left."""
+
+    photographs: int
+    """Removed."""
+    bytes: int
+    """Freed."""
+    left_bytes: int
+    """Of the photographs that are kept."""
+    over_bytes: int
+    """More than the policy allows, because the rest waits for a review."""
 
 
 @dataclass(frozen=True)
@@ -219,3 +220,6 @@ class Audit:
     def whole(self) -> bool:
         """Nothing was altered."""
         return not self.breaks
+
+
+_ENTRY = TypeAdapter(Entry)
