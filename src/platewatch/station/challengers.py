@@ -81,7 +81,9 @@ class Challengers:
         with self._lock:
             if self.run is not None and self.run.running:
                 done = "one at a time"
-                raise Refusal(409, "training", "a challenger is being trained", expected=done, next="wait until it ends")
+                raise Refusal(
+                    409, "training", "a challenger is being trained", expected=done, next="wait until it ends"
+                )
             self._process = self._spawn(actor, self._settings.data, self._settings.record_url)
             self.run = Run(actor, time.time())
         threading.Thread(target=self._watch, args=(self._process,), name="challenger", daemon=True).start()

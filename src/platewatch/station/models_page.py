@@ -42,7 +42,7 @@ def models(request: Request, account: Viewer) -> Response:
         card=_card(request),
         material=material,
         obstacle=_obstacle(training, material),
-        run=_shown(training.run, dict((each.model_id, fared) for each, fared in shelf)),
+        run=_shown(training.run, {each.model_id: fared for each, fared in shelf}),
         shelf=sorted(shelf, key=lambda pair: (not pair[0].in_service, pair[0].model_id)),
         may_change=account.may(Right.MODEL),
     )

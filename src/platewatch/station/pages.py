@@ -3,7 +3,7 @@
 import json
 from datetime import datetime, time
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -115,7 +115,7 @@ def history_jsonl(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/history/report")
-def report(request: Request, account: Viewer) -> Response:
+def report(request: Request, _: Viewer) -> Response:
     """A shift on paper: how many plates, what happened, and every plate that did not pass. Today unless told."""
     records, asked = station(request).records, _asked(request)
     made = now()
@@ -155,7 +155,7 @@ def plate(request: Request, account: Viewer, number: Number) -> Response:
 
 
 @router.get("/login")
-def login(request: Request, next: str = "/") -> Response:  # noqa: A002
+def login(request: Request, next: str = "/") -> Response:
     """Who is there?"""
     return render(request, "login.html", next=next, refused=None)
 
@@ -186,7 +186,9 @@ def _search(asked: dict[str, str]) -> str:
 
 
 def _query(asked: dict[str, str], limit: int) -> Query:
-    chosen: dict[str, Any] = {name: asked[name] or None for name in ("plate_id", "reviewer", "model_id", "text", "before")}
+    chosen: dict[str, Any] = {
+        name: asked[name] or None for name in ("plate_id", "reviewer", "model_id", "text", "before")
+    }
     try:
         return Query(
             since=_moment(asked["since"]),
@@ -243,5 +245,3 @@ def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
