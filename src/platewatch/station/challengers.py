@@ -67,6 +67,7 @@ class Challengers:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self.run: Run | None = None
+        self.program: tuple[str, ...] = (sys.executable, "-m", "platewatch")
 
     @property
     def possible(self) -> bool:
@@ -102,8 +103,8 @@ class Challengers:
 
     def _spawn(self, actor: str, data: Path, record_url: str) -> "subprocess.Popen[str]":
         models, photographs = self._models, self._settings.photographs
-        command = [sys.executable, "-m", "platewatch", "retrain", str(models.folder), str(data), "--models"]
-        command += [str(models.shelf), "--actor", actor, "--json", "--progress-lines"]
+        command = [*self.program, "retrain", str(models.folder), str(data), "--models", str(models.shelf)]
+        command += ["--actor", actor, "--json", "--progress-lines"]
         command += [] if photographs is None else ["--photographs", str(photographs)]
         process = subprocess.Popen(  # noqa: S603 - our own command; the record's URL may hold a password: no argument
             command,

@@ -50,7 +50,7 @@ document.addEventListener("keydown", (event) => {
   const entry = known.get(event.key.toLowerCase());
   if (!entry || (!on && event.key.length === 1 && event.key !== "?")) return;
   event.preventDefault();
-  entry.does(event);
+  if (!event.repeat || event.key.startsWith("Arrow")) entry.does(event); // a key held down answers once
 });
 
 const dialog = document.querySelector("[data-keys]");

@@ -24,6 +24,7 @@ const current = () => queue[place];
 async function load() {
   const page = await get("/queue?limit=50");
   const kept = current()?.number;
+  if (place >= page.inspections.length && queue.length > place) return; // far down: the order there stays
   queue = page.inspections;
   next = page.next;
   place = Math.max(0, queue.findIndex((entry) => entry.number === kept));
@@ -68,25 +69,24 @@ function step(by) {
 
 async function judge(judgement) {
   const entry = current();
-  if (!entry || busy) return;
+  if (!entry || busy) return; // a key pressed before the next plate is seen judges nothing
   busy = true;
   try {
     const note = part("note").value.trim();
     const review = await post(`/inspections/${entry.number}/reviews`, { judgement, boxes: marked, note });
     answered.push({ entry, review });
-    queue.splice(place, 1);
+    queue = queue.filter((other) => other.number !== entry.number);
     place = Math.min(place, Math.max(0, queue.length - 1));
     marked = [];
     part("note").value = "";
     say(`${nameOf(entry)}: ${WORDS[judgement]}.`, { action: { word: "Undo (U)", does: undo } });
     draw();
-    await more();
-    if (!queue.length) await load();
   } catch (error) {
     say(sentence(error.message), { bad: true });
   } finally {
     busy = false;
   }
+  await (queue.length ? more() : load()).catch(() => {});
 }
 
 async function undo() {
@@ -96,6 +96,7 @@ async function undo() {
   try {
     await remove(`/inspections/${last.entry.number}/reviews/${last.review.id}`);
     answered.pop();
+    queue = queue.filter((other) => other.number !== last.entry.number);
     queue.splice(place, 0, last.entry);
     marked = [];
     say(`${nameOf(last.entry)}: the answer is taken back.`);
@@ -137,7 +138,7 @@ let due;
 for (const kind of ["inspection", "review", "again"]) {
   connection.on(kind, () => {
     clearTimeout(due);
-    due = setTimeout(() => busy || load().catch(() => {}), 500);
+    due = setTimeout(() => busy || photograph.drawing || load().catch(() => {}), 500);
   });
 }
 load().catch((error) => say(sentence(error.message), { bad: true }));
