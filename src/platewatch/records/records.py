@@ -1,19 +1,44 @@
 """The record itself: what may be asked of it and written into it; all of it short and safe to share by threads."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
-from platewatch.records import adding, audit, chain, counting, happenings, pruning, reviewing, schema, search, terms
+from platewatch.records import (
+    adding,
+    audit,
+    chain,
+    counting,
+    exports,
+    happenings,
+    pruning,
+    reviewing,
+    schema,
+    search,
+    terms,
+)
 from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
-from platewatch.records.values import Audit, Box, Counts, Entry, Event, Head, Judgement, Page, Pruned, Query, Review
+from platewatch.records.values import (
+    Audit,
+    Box,
+    Counts,
+    Dataset,
+    Entry,
+    Event,
+    Head,
+    Judgement,
+    Page,
+    Pruned,
+    Query,
+    Review,
+)
 
 
 class Records:
@@ -173,6 +198,18 @@ class Records:
         """Where the chain stands; a cheap way to see whether anything is new."""
         with self._database.reading() as connection:
             return chain.head(connection)
+
+    def every(self, query: Query | None = None) -> Iterator[Entry]:
+        """All plates that the query asks for, newest first, whatever its limit; read page by page."""
+        return exports.every(self, query or Query())
+
+    def export_dataset(self, folder: Path, query: Query | None = None) -> Dataset:
+        """Write the reviewed plates as a data set in the MVTec layout; raises OutputError.
+
+        `train/good` and `test/good` hold what people called good, `test/defective` the others, with masks of what they
+        marked, `reviewed.csv` who said so. Only plates that the query asks for.
+        """
+        return exports.write_dataset(self, folder, query or Query())
 
     def prune(self) -> Pruned:
         """Remove the photographs that the policy keeps no longer, and write that down; cheap when there are none."""
