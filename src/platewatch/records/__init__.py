@@ -8,6 +8,7 @@ Nothing is ever changed or removed: a correction is a further row. SQLite by def
 """
 
 from platewatch.records.exports import write_csv, write_json_lines
+from platewatch.records.outbox import Destination, Due
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.records import Records
 from platewatch.records.values import (
@@ -33,6 +34,8 @@ __all__ = [
     "Break",
     "Counts",
     "Dataset",
+    "Destination",
+    "Due",
     "Entry",
     "Event",
     "Head",
