@@ -1,50 +1,67 @@
-"""The drift watch of the model in service: fed by every plate, rebuilt from the record, told when it alarms.
+"""The drift watch of the model in service: fed by every plate, taken up again after a restart, heard when it alarms.
 
-In the record are three kinds of events: the alarm, that somebody looked at it, and the reference once it is full.
+What it knows lies in a small file, written now and then; plates since are read from the record. Without the file it
+begins with the model's calibration plates and the newest plates of the record. That it alarmed, and that somebody
+looked at it, are events in the record.
 """
 
+import json
 import logging
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from platewatch.drift import REFERENCE, Evidence, Watch
-from platewatch.errors import PlatewatchError
+from platewatch.drift import BRIGHTNESS, SCORE, Evidence, Watch
+from platewatch.errors import OutputError, PlatewatchError
 from platewatch.inspection import Verdict
 from platewatch.records import Entry, Event, Query, Records
 from platewatch.records.values import MOST
 from platewatch.station.models import ACTIVATED, Models
+from platewatch.station.users import write_private
 
 log = logging.getLogger("platewatch.station")
 
-ALARM, SEEN, FULL = "drift_alarm", "drift_seen", "drift_reference"
-_AGAIN = 5 * MOST  # plates that are read again at a start, at most
-_LOST = 0.5  # half of the recent plates rejected or not judged is said
-"""Share."""
+ALARM, SEEN = "drift_alarm", "drift_seen"
+_AGAIN = 5 * MOST  # plates that are read from the record at a start, at most
+_KEEP_EVERY = 200  # plates after which the file is written
+_LOST = 0.5  # a larger share of the newest plates rejected or not judged is said
 
 
 class Drifting:
     """One watch for the model in service; safe to share by threads."""
 
-    def __init__(self, models: Models, records: Records, publish: Any, *, limit: float) -> None:
-        self._models, self._records, self._publish, self._limit = models, records, publish, limit
+    def __init__(
+        self,
+        models: Models,
+        records: Records,
+        publish: Callable[[str, dict[str, Any]], None],
+        *,
+        limit: float,
+        file: Path | None,
+    ) -> None:
+        """`limit` as in drift.py; `file` is where the watch is kept, None: nowhere."""
+        self._models, self._records, self._publish, self._limit, self._file = models, records, publish, limit, file
         self._lock = threading.RLock()
+        self._watch, self._model_id = Watch((), limit), ""
+        self._newest, self._unkept = 0, 0
         self._alarm: str | None = None
-        self._model_id, self._watch, self._newest = "", Watch((), limit), 0
-        self._full = False
 
-    def see(self, entry: Entry) -> None:
+    def see(self, entry: Entry, brightness: float | None) -> None:
         """A plate was judged and written down."""
         with self._lock:
             self._follow_the_model()
-            if entry.number <= self._newest:
-                return  # read from the record already
-            self._bet(entry)
+            if entry.number <= self._newest or entry.inspection.model_id != self._model_id:
+                return  # read from the record already, or judged while another model came
+            self._bet(entry, brightness)
             evidence = self._watch.evidence()
-            self._keep_reference()
             if evidence.alarm and self._alarm is None:
                 self._raise(entry, evidence)
+            self._unkept += 1
+            if self._unkept >= _KEEP_EVERY:
+                self.keep()
 
     def evidence(self) -> Evidence:
         """Where the watch stands."""
@@ -57,98 +74,116 @@ class Drifting:
         evidence, alarm = self.evidence(), self._alarm
         found = [] if alarm is None else [("drift", alarm, False)]
         if evidence.share_lost > _LOST:
-            share = f"{evidence.share_lost:.0%} of the last plates were rejected or could not be judged"
+            share = f"{evidence.share_lost:.0%} of the newest plates were rejected or could not be judged"
             found.append(("many_rejected", f"{share}; look at the plates, the light and the camera", False))
         return found
 
     def acknowledge(self, actor: str) -> None:
         """Somebody looked at the alarm: the watch begins anew. It is an event in the record."""
         with self._lock:
-            self._records.event(SEEN, actor, {"model_id": self._model_id, "evidence": self._watch.evidence().value})
+            self._follow_the_model()
+            value = self._watch.evidence().value
+            self._records.event(SEEN, actor, {"model_id": self._model_id, "evidence": value, "newest": self._newest})
             self._watch.begin_anew()
             self._alarm = None
+            self.keep()
+
+    def keep(self) -> None:
+        """Write the file; a full disk costs only what a restart would then begin without."""
+        with self._lock:
+            self._unkept = 0
+            if self._file is None or not self._model_id:
+                return
+            try:
+                write_private(
+                    self._file, {"model_id": self._model_id, "newest": self._newest, "watch": self._watch.state()}
+                )
+            except OutputError as error:
+                log.warning("%s", error)
+
+    def _bet(self, entry: Entry, brightness: float | None = None) -> None:
+        found = entry.inspection
+        self._newest = entry.number
+        lot = float(np.random.default_rng(entry.number).random())
+        numbers = {SCORE: found.score, BRIGHTNESS: brightness}
+        self._watch.see(numbers, lot, rejected=found.verdict is Verdict.REJECT)
 
     def _raise(self, entry: Entry, evidence: Evidence) -> None:
         self._alarm = _sentence(evidence)
         details = {
             "model_id": self._model_id,
             "number": entry.number,
+            "watched": evidence.number,
             "evidence": evidence.value,
             "limit": evidence.limit,
-            "plates": evidence.plates,
+            "message": self._alarm,
         }
-        self._note(ALARM, details)
-        self._publish("alarm", {**details, "message": self._alarm})
-
-    def _keep_reference(self) -> None:
-        if not self._full and len(self._watch.reference) >= REFERENCE:
-            self._full = True
-            self._note(FULL, {"model_id": self._model_id, "scores": list(self._watch.reference)})
-
-    def _note(self, kind: str, details: dict[str, Any]) -> None:
         try:
-            self._records.event(kind, "station", details)
+            self._records.event(ALARM, "station", details)
         except PlatewatchError:
-            log.exception("%s is not in the record", kind)
-
-    def _bet(self, entry: Entry) -> None:
-        found = entry.inspection
-        self._newest = max(self._newest, entry.number)
-        if found.model_id == self._model_id:
-            lot = float(np.random.default_rng(entry.number).random())
-            self._watch.see(found.score, lot, rejected=found.verdict is Verdict.REJECT)
+            log.exception("the drift alarm is not in the record")
+        self._publish("alarm", details)
 
     def _follow_the_model(self) -> None:
-        """Begin with the model in service, if it is another than before: its plates and alarms are in the record."""
-        if self._model_id == self._models.model_id:
-            return
+        """Begin with the model in service when it is another than before, or at a start."""
         model_id = self._models.model_id
+        if self._model_id == model_id:
+            return
+        began, alarm = self._history(model_id)
         calibration = [plate.score for plate in self._models.loaded().manifest.calibration]
-        began, alarm, full = self._history(model_id)
-        self._full = full is not None
-        self._watch = Watch(calibration if full is None else full.details["scores"], self._limit)
-        self._alarm = None if alarm is None else str(alarm.details.get("message") or _said(alarm))
-        self._model_id = model_id
-        for entry in self._plates(began, None if full is None else full):
+        self._watch, self._newest = self._kept(model_id) or (Watch(calibration, self._limit), 0)
+        for entry in self._since(model_id, began):
             self._bet(entry)
+        self._alarm = None if alarm is None else str(alarm.details.get("message", "drift"))
+        self._model_id = model_id
 
-    def _history(self, model_id: str) -> tuple[Event | None, Event | None, Event | None]:
-        """Since when evidence counts; the alarm that stands; the full reference."""
-        of_model = [
+    def _kept(self, model_id: str) -> tuple[Watch, int] | None:
+        """The watch as the file has it, and the newest plate it has seen; None without one of this model."""
+        if self._file is None:
+            return None
+        try:
+            values = json.loads(self._file.read_text(encoding="utf-8"))
+            if values["model_id"] != model_id:
+                return None
+            return Watch.resume(values["watch"], self._limit), int(values["newest"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s: cannot be used (%s); the drift watch begins with the record", self._file, error)
+            return None
+
+    def _history(self, model_id: str) -> tuple[Event | None, Event | None]:
+        """The event that evidence counts from, and the alarm that stands."""
+        events = [
             event
-            for kind in (ALARM, SEEN, FULL, ACTIVATED)
+            for kind in (ALARM, SEEN, ACTIVATED)
             for event in self._records.events(kind, limit=20)
             if event.details.get("model_id") == model_id
         ]
-        newest = {event.kind: event for event in sorted(of_model, key=lambda event: event.id)}
-        began = max(
-            (newest[kind] for kind in (SEEN, ACTIVATED) if kind in newest), key=lambda each: each.id, default=None
-        )
+        newest = {event.kind: event for event in sorted(events, key=lambda event: event.id)}
+        began = max((newest[kind] for kind in (SEEN, ACTIVATED) if kind in newest), key=_id, default=None)
         alarm = newest.get(ALARM)
-        stands = alarm if alarm is not None and (began is None or alarm.id > began.id) else None
-        return began, stands, newest.get(FULL)
+        return began, alarm if alarm is not None and (began is None or alarm.id > began.id) else None
 
-    def _plates(self, began: Event | None, full: Event | None) -> list[Entry]:
-        """The model's newest plates in their order, as far as they count: evidence that is older faded long ago."""
-        since = max((event.time for event in (began, full) if event is not None), default=None)
+    def _since(self, model_id: str, began: Event | None) -> list[Entry]:
+        """The model's newest plates that the watch has not seen, in their order."""
         found: list[Entry] = []
-        before = None
-        while len(found) < _AGAIN:
-            page = self._records.find(Query(model_id=self._model_id, since=since, limit=MOST, before=before))
-            found.extend(page.entries)
-            before = page.next
-            if before is None:
+        query = Query(model_id=model_id, since=None if began is None else began.time, limit=MOST)
+        for entry in self._records.every(query):
+            if entry.number <= self._newest or len(found) == _AGAIN:
                 break
-        return sorted(found, key=lambda entry: entry.number)
+            found.append(entry)
+        return found[::-1]
+
+
+def _id(event: Event) -> int:
+    return event.id
 
 
 def _sentence(evidence: Evidence) -> str:
+    what = "their brightness" if evidence.number == BRIGHTNESS else "their scores"
     return (
-        f"good plates look worse than they did, for {evidence.plates} plates' evidence of {evidence.value:.3g}; such "
-        f"luck comes once in {evidence.limit:.3g} plates: look at the light and the camera, or train anew"
+        f"plates no longer look as they did: {what} moved; within as many plates as since the last look "
+        f"({evidence.plates}) chance alone does this with {min(1.0, evidence.plates / evidence.limit):.2g} at most; "
+        "look at the light and the camera, or train anew"
     )
-
-
-def _said(alarm: Event) -> str:
-    values = alarm.details
-    return _sentence(Evidence(values["evidence"], values["limit"], values["plates"], 0, 0.0))

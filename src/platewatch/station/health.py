@@ -73,7 +73,7 @@ class Health:
         self._models, self._records, self._settings, self._figures = models, records, settings, figures
         self._publish = publish
         self._places = [Place(path) for path in settings.places]
-        self.drift = Drifting(models, records, publish, limit=settings.plates_between_false_alarms)
+        self.drift = Drifting(models, records, publish, limit=settings.drift_limit, file=settings.drift_file)
         self._since: dict[str, datetime] = {}
         self._told: set[str] = set()
         self._record_failed: tuple[str, float] | None = None  # what it said, and when it was tried last
@@ -91,6 +91,7 @@ class Health:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
+        self.drift.keep()
 
     def inspector(self) -> Inspector:
         """The model in service for the next plate; raises ModelError or RecordUnavailable when none can be taken."""
@@ -99,10 +100,10 @@ class Health:
                 raise RecordUnavailable(f"record: {place.path.name} is gone from its place; put it back")
         return self._models.inspector()
 
-    def recorded(self, entry: Entry) -> None:
+    def recorded(self, entry: Entry, brightness: float | None) -> None:
         """A plate was written down."""
         self._record_failed = None
-        self.drift.see(entry)
+        self.drift.see(entry, brightness)
 
     def not_recorded(self, error: PlatewatchError) -> None:
         """A plate could not be written down, and its client was told so."""
@@ -121,9 +122,9 @@ class Health:
             "model_id": self._models.model_id,
             "drift": {
                 "evidence": round(drift.value, 3),
+                "watched": drift.number,
                 "limit": drift.limit,
                 "plates": drift.plates,
-                "reference": drift.reference,
                 "share_lost": drift.share_lost,
             },
         }

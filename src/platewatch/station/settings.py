@@ -42,5 +42,7 @@ class Settings:
     """The record's file and its photographs' folder: that they are there, and the space left, is watched."""
     low_bytes: Annotated[int, Field(ge=0)] = 10**9
     """Less space left than this is said."""
-    plates_between_false_alarms: Annotated[float, Field(ge=100)] = 100_000.0
-    """On average, of the drift watch."""
+    drift_limit: Annotated[float, Field(ge=100)] = 100_000.0
+    """The drift watch's chance of a false alarm within m plates is at most m / this."""
+    drift_file: Path | None = None
+    """Where the watch is kept over a restart."""

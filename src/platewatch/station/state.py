@@ -43,7 +43,7 @@ def assemble(models: Models, records: Records, settings: Settings) -> Station:
             if done.anomaly_map is not None:
                 pictures.keep(done.entry.number, done.anomaly_map)
             if not done.again:
-                health.recorded(done.entry)
+                health.recorded(done.entry, done.brightness)
                 live.publish(Message("inspection", shown(done.entry), done.entry.number))
         except Exception:  # the plate is in the record: whoever handed it in is answered
             log.exception("plate %s: could not be told", done.entry.number)
@@ -61,7 +61,7 @@ def assemble(models: Models, records: Records, settings: Settings) -> Station:
     figures.places.set(work.places)
     figures.taken.set_function(lambda: work.taken)
     figures.drift.set_function(lambda: health.drift.evidence().value)
-    figures.drift_limit.set(settings.plates_between_false_alarms)
+    figures.drift_limit.set(settings.drift_limit)
     figures.watchers.set_function(lambda: len(live))
     return Station(models, records, settings, figures, live, pictures, health, work)
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from platewatch import images
+from platewatch import gates, images
 from platewatch.errors import InputError, PlatewatchError, RecordError
 from platewatch.images import Array
 from platewatch.inspection import Inspection, now
@@ -42,6 +42,8 @@ class Done:
     entry: Entry
     anomaly_map: Array | None = field(default=None, repr=False)
     """(h, w) float32, where the photograph lies; None when it could not be read, or was judged before."""
+    brightness: float | None = None
+    """Of the photograph as the detectors saw it."""
     again: bool = False
     """It was in the record already, under the same key."""
 
@@ -139,7 +141,7 @@ class Work:
         inspector = self._inspector()
         self._figures.received.inc()
         try:
-            inspection, anomaly_map = judge(inspector, plate)
+            inspection, anomaly_map, brightness = judge(inspector, plate)
             entry = self._records.add(
                 inspection, plate.photograph, plate_id=plate.plate_id, key=plate.key, source=plate.source
             )
@@ -149,7 +151,7 @@ class Work:
                 self._failed(error)
             raise
         self._count(inspection)
-        done = Done(entry, anomaly_map, again=entry.inspection.time != inspection.time)
+        done = Done(entry, anomaly_map, brightness, again=entry.inspection.time != inspection.time)
         self._told(done)
         return done
 
@@ -160,18 +162,19 @@ class Work:
             self._figures.judged.labels(inspection.verdict).inc()
 
 
-def judge(inspector: Inspector, plate: Plate) -> tuple[Inspection, Array | None]:
-    """One Inspection, whatever happens; and the map (h, w) float32 of where the photograph lies, if it was judged."""
+def judge(inspector: Inspector, plate: Plate) -> tuple[Inspection, Array | None, float | None]:
+    """One Inspection, whatever happens; of what was judged the map (h, w) float32 and the brightness."""
     started = time.perf_counter()
     try:
         seen = inspector.examine(plate.photograph, plate.name)
-        return seen.inspection, seen.frame.cut(seen.anomaly_map)
+        brightness = gates.measure(seen.frame.cut(seen.prepared)).brightness
+        return seen.inspection, seen.frame.cut(seen.anomaly_map), brightness
     except InputError:
-        return inspector.inspect(plate.photograph, plate.name), None
+        return inspector.inspect(plate.photograph, plate.name), None, None
     except Exception as error:
         if not isinstance(error, PlatewatchError):
             log.exception("a plate could not be judged")
-        return _unjudged(inspector, plate, error, started), None
+        return _unjudged(inspector, plate, error, started), None, None
 
 
 def _unjudged(inspector: Inspector, plate: Plate, error: Exception, started: float) -> Inspection:
