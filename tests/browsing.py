@@ -50,7 +50,7 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
     url = f"sqlite:///{folder / 'records.db'}"
     with Records.open(url, policy=Policy(review_share=0)) as records:
         models = Models(folder / "models" / "first")
-        settings = Settings(data=tiny_model.data, record_url=url, folders=(folder,), users=folder / "users.json")
+        settings = Settings(data=tiny_model.data, record_url=url, users=folder / "users.json")
         app = create_app(models, records, settings)
         app.state.challengers.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
         with _served(app) as port:

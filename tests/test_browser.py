@@ -11,7 +11,7 @@ from conftest import Tiny
 from platewatch.records import Judgement, Query
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, Page, expect  # noqa: E402 - it may be missing
+from playwright.sync_api import Browser, Page, expect
 
 PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login", "/plates/999")
 

@@ -15,6 +15,7 @@ from platewatch.images import sha256
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import load_manifest
 from platewatch.records import Judgement, Records
+from platewatch.records.exports import held_out
 
 FRESH = 26
 
@@ -70,7 +71,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
         progress=lambda stage, *counts: stages.update({stage: counts}),
     )
     manifest = load_manifest(done.folder)
-    out = {sha256(data) for data in good.values() if challenge.held_out(sha256(data))}
+    out = {sha256(data) for data in good.values() if held_out(sha256(data))}
     learned = {plate.sha256 for plate in manifest.calibration}
     assert len(learned) == tiny.GOOD + FRESH - len(out)
     assert not learned & out, "a held-out plate was trained on"

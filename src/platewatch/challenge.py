@@ -18,9 +18,8 @@ from platewatch.inspection import SCHEMA, Inspection, Verdict
 from platewatch.inspector import Inspector
 from platewatch.model import Manifest
 from platewatch.records import Entry, Judgement, Query, Records
+from platewatch.records.exports import held_out
 
-HELD_OUT = 4
-"""One in so many plates reviewed as good is held out, chosen by its hash, for good."""
 FEWEST = 5
 """Held-out good plates below which no difference could ever be told from chance: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
 LEVEL = 0.05
@@ -187,13 +186,8 @@ def check(material: Material) -> None:
         seen = len(material.training) + len(material.held_out)
         raise InputError(
             f"reviewed plates: {seen} were called good and {len(material.held_out)} of them are held out to compare "
-            f"by, expected {FEWEST} (one in {HELD_OUT} is held out); review more plates first"
+            f"by, expected {FEWEST} (one in five is held out); review more plates first"
         )
-
-
-def held_out(sha256: str) -> bool:
-    """Whether a photograph is kept from training for good: decided by its hash, the same in every retraining."""
-    return int(sha256[:8], 16) % HELD_OUT == 0
 
 
 def compare(
@@ -249,15 +243,9 @@ def chance(good: Sequence[Pair]) -> float:
     return float(tails / 2**differing)
 
 
-def _reviewed(records: Records, judgement: Judgement) -> Iterator[Entry]:
+def _reviewed(records: Records, judgement: Judgement) -> list[Entry]:
     """All plates of which this stands, oldest first, so that the newest for a photograph comes last."""
-    found, before = list[Entry](), None
-    while True:
-        page = records.find(Query(judgement=judgement, limit=200, before=before))
-        found += page.entries
-        before = page.next
-        if before is None:
-            return reversed(found)
+    return list(records.every(Query(judgement=judgement)))[::-1]
 
 
 def _key(entry: Entry) -> str:

@@ -6,7 +6,7 @@ before a command runs, so that --help answers at once.
 
 import click
 
-from platewatch.cli import judging, learning
+from platewatch.cli import judging, learning, recording
 from platewatch.cli.shell import Commands
 
 
@@ -29,5 +29,8 @@ for command in (
     judging.evaluate,
     judging.inspect,
     judging.verify,
+    recording.audit,
+    recording.replay,
+    recording.export,
 ):
     main.add_command(command)

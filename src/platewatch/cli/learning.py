@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from platewatch.cli.shell import FOLDER, INTERRUPTED, NOT_PASSED, lines, progress, show
+from platewatch.cli.shell import FOLDER, INTERRUPTED, NOT_PASSED, PHOTOGRAPHS, RECORDS, lines, progress, show
 
 
 @click.command()
@@ -103,8 +103,8 @@ def train(
 @click.command()
 @click.argument("model", type=FOLDER)
 @click.argument("data", type=FOLDER)
-@click.option("--records", "url", required=True, envvar="PLATEWATCH_RECORDS", help="The record: a path or a URL.")
-@click.option("--photographs", type=FOLDER, help="Where its photographs lie, when that is not beside the record.")
+@RECORDS
+@PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Where the challenger goes; beside MODEL unless told.")
 @click.option("--actor", help="Who asks for it, for the record; the system's user name unless told.")
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object on stdout.")
@@ -112,7 +112,7 @@ def train(
 def retrain(
     model: Path,
     data: Path,
-    url: str,
+    records: str,
     photographs: Path | None,
     models: Path | None,
     actor: str | None,
@@ -121,15 +121,18 @@ def retrain(
 ) -> None:
     """Train a challenger to MODEL on DATA and the plates reviewed as good; compare both, refuse it when it is worse.
 
-    DATA holds the photographs that MODEL learned from. A quarter of the reviewed good plates is held out to compare by,
+    DATA holds the photographs that MODEL learned from. A fifth of the reviewed good plates is held out to compare by,
     and all reviewed defective plates are the challenge. Exit code 3: refused. Nothing is taken into service.
     """
     from platewatch import retraining, summary
     from platewatch.records import Records
 
     who, shelf = actor or getpass.getuser(), models or model.resolve().parent
-    with Records.open(url, photographs) as records, nullcontext(lines()) if progress_lines else progress() as report:
-        done = retraining.retrain(model, records, data, shelf, actor=who, progress=report)
+    with (
+        Records.open(records, photographs, create=False) as opened,
+        nullcontext(lines()) if progress_lines else progress() as report,
+    ):
+        done = retraining.retrain(model, opened, data, shelf, actor=who, progress=report)
     if as_json:
         click.echo(json.dumps(done.comparison.as_dict(), ensure_ascii=False, allow_nan=False))
     else:

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 
 ERROR, NOT_PASSED, INTERRUPTED = 1, 3, 130
 FOLDER = click.Path(path_type=Path)
+RECORDS = click.option(
+    "--records",
+    default="records.db",
+    envvar="PLATEWATCH_RECORDS",
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="The record: an SQLite file, or postgresql://user@host/name.",
+)
+PHOTOGRAPHS = click.option(
+    "--photographs", type=FOLDER, help="Where its photographs lie; RECORDS.photographs beside an SQLite file."
+)
+_STATION = {"alembic", "argon2", "fastapi", "paho", "psycopg", "sqlalchemy", "uvicorn", "watchfiles"}
 
 
 class Commands(click.Group):
@@ -31,7 +44,8 @@ class Commands(click.Group):
             _fail(str(error))
         except ModuleNotFoundError as error:
             missing = f"{error.name} is not installed, which this command needs"
-            _fail(str(RuntimeUnavailable(f"{missing}; pip install 'platewatch[train]'")))
+            extra = "station" if str(error.name).partition(".")[0] in _STATION else "train"
+            _fail(str(RuntimeUnavailable(f"{missing}; pip install 'platewatch[{extra}]'")))
         except KeyboardInterrupt:
             click.echo("interrupted; nothing half-written was left under the name asked for", err=True)
             ctx.exit(INTERRUPTED)

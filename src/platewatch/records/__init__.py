@@ -7,6 +7,8 @@
 Nothing is ever changed or removed: a correction is a further row. SQLite by default, PostgreSQL for several stations.
 """
 
+from platewatch.records.exports import write_csv, write_json_lines
+from platewatch.records.outbox import Destination, Due
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.records import Records
 from platewatch.records.values import (
@@ -14,6 +16,7 @@ from platewatch.records.values import (
     Box,
     Break,
     Counts,
+    Dataset,
     Entry,
     Event,
     Head,
@@ -30,6 +33,9 @@ __all__ = [
     "Box",
     "Break",
     "Counts",
+    "Dataset",
+    "Destination",
+    "Due",
     "Entry",
     "Event",
     "Head",
@@ -42,4 +48,6 @@ __all__ = [
     "Query",
     "Records",
     "Review",
+    "write_csv",
+    "write_json_lines",
 ]

@@ -1,6 +1,7 @@
 """One more plate: its row in the chain and everything by which it is found."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from platewatch.inspection import Inspection
 from platewatch.records import chain, counting, schema, search, terms
 from platewatch.records.schema import entries
 from platewatch.records.values import Outcome
+
+_BATCH = 500  # keys asked for at a time
 
 
 def check_text(name: str, value: str | None, longest: int) -> None:
@@ -29,6 +32,17 @@ def drawn(inspection: Inspection, share: float) -> bool:
 def find_key(connection: Connection, key: str) -> int | None:
     """The number of the entry with this key."""
     return connection.execute(select(entries.c.number).where(entries.c.key == key)).scalar()
+
+
+def known(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that an entry has."""
+    found = set[str]()
+    for start in range(0, len(keys), _BATCH):
+        some = keys[start : start + _BATCH]
+        found |= {
+            str(key) for key in connection.execute(select(entries.c.key).where(entries.c.key.in_(some))).scalars()
+        }
+    return found
 
 
 def add(connection: Connection, inspection: Inspection, values: dict[str, Any], size: int | None) -> int:

@@ -1,19 +1,46 @@
 """The record itself: what may be asked of it and written into it; all of it short and safe to share by threads."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
-from platewatch.records import adding, audit, chain, counting, happenings, pruning, reviewing, schema, search, terms
+from platewatch.records import (
+    adding,
+    audit,
+    chain,
+    counting,
+    exports,
+    happenings,
+    outbox,
+    pruning,
+    reviewing,
+    schema,
+    search,
+    terms,
+)
 from platewatch.records.database import Database
+from platewatch.records.outbox import Destination, Due
 from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
-from platewatch.records.values import Audit, Box, Counts, Entry, Event, Head, Judgement, Page, Pruned, Query, Review
+from platewatch.records.values import (
+    Audit,
+    Box,
+    Counts,
+    Dataset,
+    Entry,
+    Event,
+    Head,
+    Judgement,
+    Page,
+    Pruned,
+    Query,
+    Review,
+)
 
 
 class Records:
@@ -62,10 +89,11 @@ class Records:
         plate_id: str | None = None,
         key: str | None = None,
         source: str = "rest",
+        deliver: Sequence[str] = (),
     ) -> Entry:
         """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
 
-        The same `key` again gives the entry that is there. Raises InputError for a plate id or key that cannot be kept.
+        The same `key` again gives the entry that is there. `deliver` names who is to be told of it (deliveries.py). Raises InputError for a plate id or key that cannot be kept.
         """
         for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
             adding.check_text(name, text, longest)
@@ -86,6 +114,7 @@ class Records:
             if number is None:
                 self._store(data)  # once more, should it have been pruned meanwhile; mostly it is there
                 number = adding.add(connection, inspection, values, None if data is None else len(data))
+                outbox.enqueue(connection, deliver, number)
             return search.load(connection, [number])[0]
 
     def get(self, number: int) -> Entry:
@@ -101,6 +130,11 @@ class Records:
         with self._database.reading() as connection:
             number = adding.find_key(connection, key)
             return None if number is None else search.load(connection, [number])[0]
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that a plate was added with."""
+        with self._database.reading() as connection:
+            return adding.known(connection, keys)
 
     def find(self, query: Query) -> Page:
         """The plates that the query asks for, newest first."""
@@ -173,6 +207,38 @@ class Records:
         """Where the chain stands; a cheap way to see whether anything is new."""
         with self._database.reading() as connection:
             return chain.head(connection)
+
+    def every(self, query: Query | None = None) -> Iterator[Entry]:
+        """All plates that the query asks for, newest first, whatever its limit; read page by page."""
+        return exports.every(self, query or Query())
+
+    def export_dataset(self, folder: Path, query: Query | None = None) -> Dataset:
+        """Write the reviewed plates as a data set in the MVTec layout; raises OutputError.
+
+        `train/good` and `test/good` hold what people called good, `test/defective` the others, with masks of what they
+        marked, `reviewed.csv` who said so. Only plates that the query asks for.
+        """
+        return exports.write_dataset(self, folder, query or Query())
+
+    def claim(self, destination: str, limit: int, lease_s: float) -> tuple[Due, ...]:
+        """What a destination is to be told now, in order; nobody else gets the same within the lease."""
+        with self._database.writing() as connection:
+            return outbox.claim(connection, destination, limit, lease_s)
+
+    def delivered(self, destination: str, ids: Sequence[int]) -> None:
+        """Write down that a destination was told these."""
+        with self._database.writing() as connection:
+            outbox.delivered(connection, destination, ids)
+
+    def postpone(self, destination: str, failed: int, others: Sequence[int] = (), *, wait_s: float, why: str) -> None:
+        """Write down that telling one failed; it and the `others` claimed with it are due again after `wait_s`."""
+        with self._database.writing() as connection:
+            outbox.postpone(connection, destination, failed, others, wait_s=wait_s, why=why)
+
+    def deliveries(self) -> tuple[Destination, ...]:
+        """How telling each destination goes."""
+        with self._database.reading() as connection:
+            return outbox.state(connection)
 
     def prune(self) -> Pruned:
         """Remove the photographs that the policy keeps no longer, and write that down; cheap when there are none."""

@@ -197,6 +197,20 @@ class Pruned:
 
 
 @dataclass(frozen=True)
+class Dataset:
+    """What an export of reviewed plates holds, and what it leaves out."""
+
+    good: int
+    defective: int
+    unsure: int
+    """Left out: nobody could tell."""
+    without_photograph: int
+    """Left out: the photograph is not kept, or could not be read."""
+    contradictory: int
+    """Left out: the same photograph was called good once and defective once."""
+
+
+@dataclass(frozen=True)
 class Break:
     """A place where the record is not what was written."""
 

@@ -57,6 +57,11 @@ class Run:
         """Whether it is still going on."""
         return self.ended is None
 
+    @property
+    def outcome(self) -> dict[str, str | None]:
+        """How it ended, for the pages."""
+        return {"challenger": self.challenger, "failed": self.failed}
+
 
 class Challengers:
     """Starts retrainings and knows how the last one went; safe to share by threads."""

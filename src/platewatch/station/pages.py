@@ -1,8 +1,10 @@
 """The pages: live, review, history, a plate, a shift's report, health, models. What they show comes from the record."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, time
 from importlib import metadata
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import now
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
-from platewatch.station import charts, exports, security, sentences
+from platewatch.records.exports import csv_lines
+from platewatch.station import charts, security, sentences
 from platewatch.station.answers import Refusal, problem
 from platewatch.station.rest import Number, Viewer, answer, station
 from platewatch.station.users import LOCAL, Account, Right
@@ -105,13 +108,13 @@ def history(request: Request, _: Viewer) -> Response:
 @router.get("/history.csv")
 def history_csv(request: Request, _: Viewer) -> Response:
     """All plates that the search finds, for a spreadsheet."""
-    return _download(exports.as_csv(_found(request)), "text/csv; charset=utf-8", "platewatch.csv")
+    return _download(chain(["\ufeff"], csv_lines(_found(request))), "text/csv; charset=utf-8", "platewatch.csv")
 
 
 @router.get("/history.jsonl")
 def history_jsonl(request: Request, _: Viewer) -> Response:
     """The same for programs, one line of JSON each."""
-    return _download(exports.as_json_lines(_found(request)), "application/jsonl", "platewatch.jsonl")
+    return _download((entry.as_json() + "\n" for entry in _found(request)), "application/jsonl", "platewatch.jsonl")
 
 
 @router.get("/history/report")
@@ -212,8 +215,8 @@ def _moment(text: str) -> datetime | None:
         raise InputError(f"search: time {text!r}, expected such as 2026-11-24T06:00; mend it") from error
 
 
-def _found(request: Request):  # noqa: ANN202
-    return exports.entries(station(request).records, _query(_asked(request), limit=1))
+def _found(request: Request) -> Iterator[Entry]:
+    return station(request).records.every(_query(_asked(request), limit=1))
 
 
 def _download(lines: Any, media_type: str, name: str) -> Response:
