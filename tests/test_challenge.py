@@ -130,7 +130,7 @@ def test_too_few_reviewed_plates_are_refused_before_anything_is_trained(records:
         challenge.check(gathered(records))
     for number in range(4):
         add(records, f"good{number}".encode(), Judgement.GOOD)
-    with pytest.raises(InputError, match=r"4 were called good .* expected 5 \(one in five is held out\)"):
+    with pytest.raises(InputError, match=r"4 were called good, .* expected 5 \(one in five is held out\)"):
         challenge.check(gathered(records))
 
 

@@ -185,7 +185,7 @@ def check(material: Material) -> None:
     if len(material.held_out) < FEWEST:
         seen = len(material.training) + len(material.held_out)
         raise InputError(
-            f"reviewed plates: {seen} were called good and {len(material.held_out)} of them are held out to compare "
+            f"reviewed plates: {seen} were called good, {len(material.held_out)} of them held out to compare "
             f"by, expected {FEWEST} (one in five is held out); review more plates first"
         )
 

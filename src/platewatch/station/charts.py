@@ -1,7 +1,7 @@
 """Charts for the pages: where each mark of an SVG goes. The templates draw them; nothing here knows a colour."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 _WIDTH = 480
@@ -71,7 +71,7 @@ def scores(good: Sequence[float], review: float, threshold: float, score: float)
 def curve(values: Sequence[float], limit: float, words: str, *, floor: float = 0.0) -> CurveChart:
     """The values from left to right, the newest at the right edge, and the limit; `floor` is the axis's lower end."""
     low, high = min(floor, *values, limit), 1.1 * max(*values, limit, floor + 1e-9)
-    left, right, height = 52.0, float(_WIDTH - _EDGE), 200
+    left, right, height = 46.0, float(_WIDTH - _EDGE), 190
     upright, along = _axis(low, high, height - 12, 14), _axis(0, max(1, len(values) - 1), left, right)
     points = [f"{along(index):.1f} {upright(value):.1f}" for index, value in enumerate(values)]
     return CurveChart(
@@ -98,7 +98,7 @@ def steps(low: float, high: float, most: int = 6) -> list[float]:
     return [round(step * number, 10) for number in range(first, last + 1)]
 
 
-def _axis(low: float, high: float, start: float, end: float):  # noqa: ANN202
+def _axis(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     def place(value: float) -> float:
         return start + (value - low) / (high - low) * (end - start)
 
