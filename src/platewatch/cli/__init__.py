@@ -6,7 +6,7 @@ before a command runs, so that --help answers at once.
 
 import click
 
-from platewatch.cli import judging, learning, recording
+from platewatch.cli import judging, learning, recording, serving
 from platewatch.cli.shell import Commands
 
 
@@ -31,5 +31,7 @@ for command in (
     recording.audit,
     recording.replay,
     recording.export,
+    serving.serve,
+    serving.users,
 ):
     main.add_command(command)

@@ -71,6 +71,13 @@ class Records:
         folder = photographs or database.folder
         return cls(database, None if folder is None else Photographs(folder), policy)
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The record's file, when it is one, and the photographs' folder: what must not vanish while it is open."""
+        file = self._database.file
+        folder = None if self._photographs is None else self._photographs.folder
+        return tuple(path for path in (file, folder) if path is not None)
+
     def close(self) -> None:
         """Let go of files and connections."""
         self._database.close()
