@@ -18,7 +18,7 @@ LAYERS = (
     ("explore_report", "summary"),
     ("report", "reading", "explore", "explore_plots"),
     ("replay",),
-    ("evaluate", "fit", "verify", "shift_report"),
+    ("evaluate", "fit", "verify", "shift_report", "deliveries"),
     ("out_of_fold", "sensitivity", "card", "statement_plots"),
     ("preflight", "tables"),
     ("odd",),
@@ -48,6 +48,8 @@ ROOMS = {
     "jinja2": {"report", "card", "shift_report"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},
+    "paho": {"deliveries"},
+    "watchfiles": {"watch"},
     "pickle": set[str](),
     "joblib": set[str](),
 }
