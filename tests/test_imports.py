@@ -17,7 +17,7 @@ LAYERS = (
     ("cli",),
     ("explore_report", "summary"),
     ("report", "reading", "explore", "explore_plots"),
-    ("replay",),
+    ("replay", "watch"),
     ("evaluate", "fit", "verify", "shift_report", "deliveries"),
     ("out_of_fold", "sensitivity", "card", "statement_plots"),
     ("preflight", "tables"),

@@ -205,19 +205,21 @@ class Courier:
         self._news.set()
 
     def stop(self, timeout_s: float = 2 * _PATIENCE) -> None:
-        """End after the plate that is being told; the rest stays in the outbox."""
+        """End once everything due was told, or something failed, or the time is up; the rest stays in the outbox."""
         self._stopping.set()
         self._news.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             try:
-                wait = 0.0 if self._round() else 1.0
+                more = self._round()
             except RecordError:
-                wait = 1.0  # whoever adds plates says so
-            if wait:
-                self._news.wait(wait)
+                more = False  # whoever adds plates says so
+            if self._stopping.is_set() and (self._failed or not more):
+                break
+            if not more:
+                self._news.wait(1.0)
                 self._news.clear()
         self._to.close()
 
