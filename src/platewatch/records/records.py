@@ -100,7 +100,8 @@ class Records:
     ) -> Entry:
         """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
 
-        The same `key` again gives the entry that is there. `deliver` names who is to be told of it (deliveries.py). Raises InputError for a plate id or key that cannot be kept.
+        The same `key` again gives the entry that is there. `deliver` names who is to be told of it (deliveries.py).
+        Raises InputError for a plate id or key that cannot be kept.
         """
         for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
             adding.check_text(name, text, longest)
