@@ -72,7 +72,7 @@ class Watch:
     """The evidence that one model's plates change; to be called by one thread at a time."""
 
     def __init__(self, scores: Iterable[float], limit: float) -> None:
-        """`scores` of the model's calibration plates to begin with; a false alarm within m plates: at most m / limit."""
+        """`scores` of the model's calibration plates to begin with; m plates give a false alarm by m / limit at most."""
         self._limit = limit
         self._lines = {SCORE: _Line(sorted(scores)), BRIGHTNESS: _Line([])}
         self._plates = 0

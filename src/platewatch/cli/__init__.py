@@ -6,7 +6,7 @@ before a command runs, so that --help answers at once.
 
 import click
 
-from platewatch.cli import judging, learning, recording
+from platewatch.cli import judging, learning, recording, serving, watching
 from platewatch.cli.shell import Commands
 
 
@@ -29,8 +29,11 @@ for command in (
     judging.evaluate,
     judging.inspect,
     judging.verify,
+    watching.watch,
     recording.audit,
     recording.replay,
     recording.export,
+    serving.serve,
+    serving.users,
 ):
     main.add_command(command)

@@ -66,7 +66,7 @@ def inspect(model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bo
     with progress() as report:
         for done, (path, picture) in enumerate(zip(paths, pictures, strict=True), start=1):
             inspection, lost = _inspect_one(inspector, path, picture)
-            click.echo(inspection.as_json() if as_json else _line(inspection))
+            click.echo(inspection.as_json() if as_json else line(inspection))
             for message in filter(None, (inspection.error, lost)):
                 click.echo(f"error: {message}", err=True)
                 code = ERROR
@@ -138,7 +138,7 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
     return seen.inspection, None
 
 
-def _line(found: "Inspection") -> str:
+def line(found: "Inspection") -> str:
     """One plate for a person: verdict, score, threshold, p-value, name, why."""
     colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red", "ERROR": "magenta"}
     word = str(found.verdict or "ERROR")

@@ -57,6 +57,12 @@ class Database:
                 yield connection
 
     @property
+    def file(self) -> Path | None:
+        """SQLite's file; None in memory or with PostgreSQL."""
+        file = self.engine.url.database if self.is_sqlite else None
+        return Path(file) if file and file != ":memory:" else None
+
+    @property
     def folder(self) -> Path | None:
         """Where photographs lie unless told: beside SQLite's file."""
         file = self.engine.url.database if self.is_sqlite else None

@@ -71,6 +71,13 @@ class Records:
         folder = photographs or database.folder
         return cls(database, None if folder is None else Photographs(folder), policy)
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The record's file, when it is one, and the photographs' folder: what must not vanish while it is open."""
+        file = self._database.file
+        folder = None if self._photographs is None else self._photographs.folder
+        return tuple(path for path in (file, folder) if path is not None)
+
     def close(self) -> None:
         """Let go of files and connections."""
         self._database.close()
@@ -93,7 +100,8 @@ class Records:
     ) -> Entry:
         """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
 
-        The same `key` again gives the entry that is there. `deliver` names who is to be told of it (deliveries.py). Raises InputError for a plate id or key that cannot be kept.
+        The same `key` again gives the entry that is there. `deliver` names who is to be told of it (deliveries.py).
+        Raises InputError for a plate id or key that cannot be kept.
         """
         for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
             adding.check_text(name, text, longest)

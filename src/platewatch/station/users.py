@@ -208,3 +208,9 @@ def _check(name: str, password: str | None) -> None:
         raise InputError(f"name {name!r}: expected 1 to 40 visible characters; choose another")
     if password is not None and not SHORTEST <= len(password) <= 200:
         raise InputError(f"password: {len(password)} characters, expected {SHORTEST} to 200; choose a longer one")
+
+
+def beside(records: str, name: str) -> Path:
+    """A file of the station's own: beside SQLite's file, named after it; with another record, in this folder."""
+    path = records.removeprefix("sqlite:///")
+    return Path(f"platewatch.{name}" if "://" in path else f"{path.partition('?')[0]}.{name}")
