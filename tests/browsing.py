@@ -118,7 +118,8 @@ def drop(page: Page, photographs: tuple[Path, ...]) -> None:
                 carried.items.add(new File([bytes], name, { type: "image/png" }));
             }
             const options = { dataTransfer: carried, bubbles: true, cancelable: true };
-            for (const kind of ["dragenter", "dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, options));
+            for (const kind of ["dragenter", "dragover", "drop"])
+                document.body.dispatchEvent(new DragEvent(kind, options));
         }""",
         files,
     )

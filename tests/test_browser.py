@@ -48,7 +48,9 @@ def test_drop_a_photograph_review_it_by_keyboard_and_find_it_again(
         expect(page.locator("[data-chip]")).to_contain_text("REJECT")
         page.keyboard.press("d")
         expect(page.locator("[data-toast]")).to_contain_text("defective")
-        assert site.records.get(entry.number).review.judgement is Judgement.DEFECTIVE
+        said = site.records.get(entry.number).review
+        assert said
+        assert said.judgement is Judgement.DEFECTIVE
         page.keyboard.press("u")
         expect(page.locator("[data-toast]")).to_contain_text("taken back")
         assert site.records.get(entry.number).review is None
@@ -169,7 +171,9 @@ def test_readable_from_two_metres_and_usable_with_gloves(browser: Browser, site:
         assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('[data-word]')).fontSize)") >= 96
 
 
-SMALL_TARGETS = """least => [...document.querySelectorAll("button, a.button, select, input:not([type=file], [type=hidden])")]
+SMALL_TARGETS = """least => [
+        ...document.querySelectorAll("button, a.button, select, input:not([type=file], [type=hidden])")
+    ]
     .filter(each => each.offsetParent && !each.closest("dialog, .toast"))
     .map(each => [each.textContent.trim() || each.id, each.getBoundingClientRect()])
     .filter(([, room]) => room.height < least - 0.5 || room.width < Math.min(least, 50))

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import signal
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -127,11 +128,10 @@ def retrain(
     from platewatch import retraining, summary
     from platewatch.records import Records
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a station that stops lets nothing half-made lie there
     who, shelf = actor or getpass.getuser(), models or model.resolve().parent
-    with (
-        Records.open(records, photographs, create=False) as opened,
-        nullcontext(lines()) if progress_lines else progress() as report,
-    ):
+    bars = nullcontext(lines()) if progress_lines else progress()
+    with Records.open(records, photographs, create=False) as opened, bars as report:
         done = retraining.retrain(model, opened, data, shelf, actor=who, progress=report)
     if as_json:
         click.echo(json.dumps(done.comparison.as_dict(), ensure_ascii=False, allow_nan=False))

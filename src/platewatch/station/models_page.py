@@ -22,7 +22,7 @@ router = APIRouter()
 
 
 @router.get("/models", include_in_schema=False)
-def models(request: Request, account: Viewer) -> Response:
+def models(request: Request, _: Viewer) -> Response:
     """The model in service, the shelf, and the challengers' comparisons."""
     here, training = station(request), _challengers(request)
     manifest = here.models.loaded().manifest
@@ -44,7 +44,6 @@ def models(request: Request, account: Viewer) -> Response:
         obstacle=_obstacle(training, material),
         run=_shown(training.run, {each.model_id: fared for each, fared in shelf}),
         shelf=sorted(shelf, key=lambda pair: (not pair[0].in_service, pair[0].model_id)),
-        may_change=account.may(Right.MODEL),
     )
 
 

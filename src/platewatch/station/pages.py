@@ -19,7 +19,7 @@ from platewatch.records.exports import csv_lines
 from platewatch.station import charts, security, sentences
 from platewatch.station.answers import Refusal, problem
 from platewatch.station.rest import Number, Viewer, answer, station
-from platewatch.station.users import LOCAL, Account, Right
+from platewatch.station.users import LOCAL, Account
 
 router = APIRouter(include_in_schema=False)
 
@@ -63,9 +63,9 @@ def live(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/review")
-def review(request: Request, account: Viewer) -> Response:
+def review(request: Request, _: Viewer) -> Response:
     """Plates that wait for a person."""
-    return render(request, "review.html", may_review=account.may(Right.REVIEW))
+    return render(request, "review.html")
 
 
 @router.get("/pages/waiting")
@@ -139,7 +139,7 @@ def report(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/plates/{number}")
-def plate(request: Request, account: Viewer, number: Number) -> Response:
+def plate(request: Request, _: Viewer, number: Number) -> Response:
     """One plate with everything that is known of it."""
     records = station(request).records
     entry, newest = records.get(number), records.head().entries
@@ -153,7 +153,6 @@ def plate(request: Request, account: Viewer, number: Number) -> Response:
         marked=json.dumps(entry.review.boxes if entry.review else ()),
         newer=number + 1 if number < newest else None,
         older=number - 1 if number > 1 else None,
-        may_review=account.may(Right.REVIEW),
     )
 
 

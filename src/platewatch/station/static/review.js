@@ -18,6 +18,7 @@ let place = 0;
 let marked = []; // boxes drawn on the plate that is shown
 const answered = []; // { entry, review }, for undo
 let busy = false;
+const answers = part("undo") !== null; // an auditor looks and says nothing
 
 const current = () => queue[place];
 
@@ -43,7 +44,7 @@ function draw() {
   const entry = current();
   part("desk").hidden = !entry;
   part("empty").hidden = Boolean(entry);
-  part("undo").disabled = answered.length === 0;
+  if (answers) part("undo").disabled = answered.length === 0;
   if (!entry) return;
   const { number, photograph_kept: kept, defects } = entry;
   photograph.show({ number, kept, defects, marked, name: nameOf(entry) });
@@ -118,21 +119,25 @@ function mark() {
   });
 }
 
-document.querySelectorAll("[data-judge]").forEach((button) => button.addEventListener("click", () => judge(button.dataset.judge)));
 document.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
-part("undo").addEventListener("click", undo);
-part("draw").addEventListener("click", mark);
 bind(
-  { key: "d", word: "Defective", legend: true, does: () => judge("defective") },
-  { key: "g", word: "Good after all", legend: true, does: () => judge("good") },
-  { key: "c", word: "Cannot tell", legend: true, does: () => judge("unsure") },
-  { key: "u", word: "Undo", legend: true, does: undo },
   { key: "ArrowLeft", label: "←", word: "Before", legend: true, does: () => step(-1) },
   { key: "ArrowRight", label: "→", word: "Next", legend: true, does: () => step(1) },
   { key: "m", word: "Map", legend: true, does: () => photograph.toggle("map") },
   { key: "x", word: "Boxes", legend: true, does: () => photograph.toggle("boxes") },
-  { key: "b", word: "Mark a place", legend: true, does: mark },
 );
+if (answers) {
+  document.querySelectorAll("[data-judge]").forEach((button) => button.addEventListener("click", () => judge(button.dataset.judge)));
+  part("undo").addEventListener("click", undo);
+  part("draw").addEventListener("click", mark);
+  bind(
+    { key: "d", word: "Defective", legend: true, does: () => judge("defective") },
+    { key: "g", word: "Good after all", legend: true, does: () => judge("good") },
+    { key: "c", word: "Cannot tell", legend: true, does: () => judge("unsure") },
+    { key: "u", word: "Undo", legend: true, does: undo },
+    { key: "b", word: "Mark a place", legend: true, does: mark },
+  );
+}
 
 let due;
 for (const kind of ["inspection", "review", "again"]) {
