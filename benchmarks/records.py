@@ -3,8 +3,8 @@
 python benchmarks/records.py --rows 200000 --out records.json
 python benchmarks/records.py --rows 200000 --records postgresql://user@127.0.0.1/empty_database ...
 
-The large record is filled in bulk, its chain whole (the audit's time and word are among the figures). The small one has 4,000 plates,
-so that every question fills a page of 50 entries in both, where the large one does.
+The large record is filled in bulk, its chain whole (the audit's time and word are among the figures). The small one has
+4,000 plates, so that a question that fills a page of 50 entries in the one fills it in the other.
 """
 
 import argparse
