@@ -40,7 +40,7 @@ def tokens(line: Running) -> dict[Role, str]:
 
 def addresses(line: Running) -> list[tuple[str, str]]:
     """Every method and address, with numbers for what varies."""
-    found = []
+    found: list[tuple[str, str]] = []
     for path, methods in line.app.openapi()["paths"].items():
         plain = path.replace("{number}", "1").replace("{review_id}", "1")
         found.extend((method.upper(), plain) for method in methods)
@@ -189,7 +189,7 @@ def test_what_a_cookie_does_needs_the_page_s_token(line: Running, tokens: dict[R
     token = line.log_in("engineer")
     for headers in ({}, {"X-CSRF-Token": "0" * 64}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "é"}):
         encoded = {name: value.encode() for name, value in headers.items()}
-        answer = line.client.post("/inspections", content=photograph(), headers=encoded)  # type: ignore[arg-type]
+        answer = line.client.post("/inspections", content=photograph(), headers=encoded)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forged")
     assert line.records.counts().received == 0
     good = {"X-CSRF-Token": token}
