@@ -109,12 +109,17 @@ def read(source: Path | bytes, name: str | None = None) -> Array:
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:
-    """Width and height in px as the file's beginning says, nothing decoded; None when that is no photograph's."""
+    """Width and height in px as the file's beginning says, nothing decoded; None when that is no photograph's.
+
+    More px than are ever decoded count as MAX_SIDE + 1 a side.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong is raised by `read`
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 return image.width, image.height
+    except Image.DecompressionBombError:
+        return MAX_SIDE + 1, MAX_SIDE + 1
     except Exception:  # whatever is wrong, `read` says it in the plate's own Inspection
         return None
 

@@ -49,6 +49,8 @@ def moment(stored: int) -> datetime:
 
 def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
     """The entries with these numbers, in this order; those that are not there are left out."""
+    if not numbers:
+        return []
     rows = connection.execute(_ENTRY.where(entries.c.number.in_(numbers)))
     found = {row.number: entry(row) for row in rows}
     return [found[number] for number in numbers if number in found]

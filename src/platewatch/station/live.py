@@ -43,7 +43,7 @@ class Live:
 
     def publish(self, message: Message) -> None:
         """Tell everyone who watches; never waits, never raises."""
-        self._each(lambda queue: _put(queue, message))
+        self._each(lambda queue: self._put(queue, message))
 
     def close(self) -> None:
         """End every stream, so that the station can stop."""
@@ -82,6 +82,14 @@ class Live:
                 return
             yield message
 
+    def _put(self, queue: "asyncio.Queue[Message | None]", message: Message) -> None:
+        if not queue.full():
+            queue.put_nowait(message)
+            return
+        with self._lock:
+            self._watchers.pop(queue, None)
+        _end(queue)
+
     def _each(self, act: Callable[["asyncio.Queue[Message | None]"], None]) -> None:
         with self._lock:
             watchers = list(self._watchers.items())
@@ -92,14 +100,7 @@ class Live:
                 continue
 
 
-def _put(queue: "asyncio.Queue[Message | None]", message: Message) -> None:
-    if queue.full():
-        _end(queue)
-    else:
-        queue.put_nowait(message)
-
-
 def _end(queue: "asyncio.Queue[Message | None]") -> None:
-    while queue.full():
+    while not queue.empty():
         queue.get_nowait()
     queue.put_nowait(None)

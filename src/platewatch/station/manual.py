@@ -4,15 +4,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 
 from platewatch.station.rest import Viewer
 
 router = APIRouter()
 
-_PAGES = Environment(
-    loader=PackageLoader("platewatch.station"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
+_PAGES = Environment(loader=PackageLoader("platewatch.station"), autoescape=True, trim_blocks=True)
 
 
 @router.get("/docs", include_in_schema=False)

@@ -5,7 +5,6 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from platewatch import images
@@ -15,7 +14,7 @@ from platewatch.overlay import heat, overlay
 from platewatch.records import Entry, Records
 from platewatch.station.models import Models
 
-_MAPS = 64  # maps of the newest plates: 128 KiB each at 256 px
+_MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
 _DRAWN = 32  # overlays, ready as PNG
 _THUMBNAILS, _THUMBNAIL = 1000, 160  # small pictures that are kept, of about 6 KiB, and their side in px
 
@@ -42,7 +41,7 @@ class Pictures:
     def keep(self, number: int, anomaly_map: Array) -> None:
         """Remember the map (h, w) float32 of a plate just judged."""
         with self._lock:
-            _remember(self._maps, number, anomaly_map.astype(np.float16), _MAPS)
+            _remember(self._maps, number, anomaly_map.copy(), _MAPS)
 
     def photograph(self, number: int) -> bytes:
         """The bytes as they came; raises NotFound when they were not kept."""
@@ -104,7 +103,7 @@ class Pictures:
         if found is None:
             seen = self._models.with_id(entry.inspection.model_id).examine(photograph)
             found = seen.frame.cut(seen.anomaly_map)
-        return found.astype(np.float32)
+        return found
 
 
 def media_type(photograph: bytes) -> str:

@@ -6,7 +6,7 @@ from platewatch.records import Event, Judgement
 
 SAID = {
     Judgement.DEFECTIVE: "defective",
-    Judgement.GOOD: "good after all",
+    Judgement.GOOD: "good",
     Judgement.UNSURE: "cannot tell",
 }
 

@@ -89,8 +89,7 @@ def _check_pixels(photograph: bytes, most: int) -> None:
     found = images.dimensions(photograph)
     if found is not None and found[0] * found[1] > most:
         expected = f"at most {most} px, width × height"
-        what = f"{found[0]}×{found[1]} px"
-        raise Refusal(413, "too_many_pixels", what, expected=expected, next="send a smaller photograph")
+        raise Refusal(413, "too_many_pixels", "too many pixels", expected=expected, next="send a smaller photograph")
 
 
 def _short(text: str | None) -> str | None:

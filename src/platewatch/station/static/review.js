@@ -8,7 +8,7 @@ import { Photograph, drawingKeys } from "./photograph.js";
 import { chip, dated, nameOf, pairs, sentence } from "./words.js";
 
 const AHEAD = 5; // plates left below which more are asked for
-const WORDS = { defective: "defective", good: "good after all", unsure: "cannot tell" };
+const WORDS = { defective: "defective", good: "good", unsure: "cannot tell" };
 const part = (name) => document.querySelector(`[data-${name}]`);
 const photograph = new Photograph(part("photograph"));
 drawingKeys(photograph);
