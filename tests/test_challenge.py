@@ -85,12 +85,16 @@ def test_a_fifth_of_the_good_plates_is_held_out_by_hash_alone(records: Records) 
     assert not names(found.training) & names(found.held_out)
 
 
-def test_what_the_champion_learned_from_is_neither_learned_again_nor_compared_by(records: Records) -> None:
+def test_what_the_champion_learned_from_compares_nobody_and_joins_again(records: Records) -> None:
     good = [f"good{number}".encode() for number in range(12)]
     for photograph in good:
         add(records, photograph, Judgement.GOOD)
     found = gathered(records, *good)
-    assert (found.training, found.held_out) == ((), ())
+    assert found.held_out == ()
+    assert names(found.training) == {each.decode() for each in good if not held_out(sha256(each))}
+    assert found.new == 0
+    with pytest.raises(InputError, match="none new was called good"):
+        challenge.check(found)
 
 
 def test_missed_defects_join_the_challenge_and_nothing_else(records: Records) -> None:

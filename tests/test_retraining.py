@@ -114,6 +114,20 @@ def test_the_command_says_why_and_exits_with_3(
     assert '{"stage": "comparing both models"' in result.stderr
 
 
+def test_a_second_challenger_learns_again_what_the_first_one_learned(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+) -> None:
+    reviewed(records, line)
+    shelf = tmp_path / "shelf"
+    first = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    fresh = sorted((line / "test" / "good").glob("*.png"))[0]
+    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).number, Judgement.GOOD, "anna")
+    second = retraining.retrain(first.folder, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
+    assert learned[0] < learned[1]
+    assert len(learned[1] - learned[0]) == 1
+
+
 def test_originals_that_were_since_called_defective_are_left_behind(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:

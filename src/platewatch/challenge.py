@@ -35,7 +35,9 @@ class Material:
     """The reviewed plates, sorted by what they are for; each photograph once, the newest plate for it."""
 
     training: tuple[Entry, ...]
-    """Reviewed as good, to learn from."""
+    """Reviewed as good, to learn from; those that joined an earlier challenger's training join again."""
+    new: int
+    """How many of them the model in service did not learn from."""
     held_out: tuple[Entry, ...]
     """Reviewed as good, known to no model."""
     defective: tuple[Entry, ...]
@@ -169,8 +171,10 @@ def gather(records: Records, champion: Manifest) -> Material:
     usable = [entry for key, entry in good.items() if key not in contradictory and entry.photograph_kept]
     out = [entry for entry in usable if held_out(_key(entry)) and _key(entry) not in known]
     chosen = [entry for key, entry in defective.items() if key not in contradictory and entry.photograph_kept]
+    training = [entry for entry in usable if not held_out(_key(entry))]
     return Material(
-        training=tuple(entry for entry in usable if not held_out(_key(entry)) and _key(entry) not in known),
+        training=tuple(training),
+        new=sum(_key(entry) not in known for entry in training),
         held_out=tuple(out),
         defective=tuple(chosen),
         contradictory=tuple(good[key] for key in sorted(contradictory)),
@@ -180,10 +184,10 @@ def gather(records: Records, champion: Manifest) -> Material:
 
 def check(material: Material) -> None:
     """Raise InputError when there is nothing to learn, or too little to compare by."""
-    if not material.training:
+    if not material.new:
         raise InputError("reviewed plates: none new was called good, expected one at least; review more plates first")
     if len(material.held_out) < FEWEST:
-        seen = len(material.training) + len(material.held_out)
+        seen = material.new + len(material.held_out)
         raise InputError(
             f"reviewed plates: {seen} were called good, {len(material.held_out)} of them held out to compare "
             f"by, expected {FEWEST} (one in five is held out); review more plates first"

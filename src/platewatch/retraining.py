@@ -59,17 +59,18 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
     good = folder / "train" / dataset.GOOD
     good.mkdir(parents=True)
     banned = {entry.photograph_sha256 for entry in (*material.held_out, *material.defective, *material.contradictory)}
-    count = 0
+    seen = set[str]()
     for path in dataset.training(data):
-        if images.sha256(images.load(path)) not in banned:
+        sha256 = images.sha256(images.load(path))
+        if sha256 not in banned:
             shutil.copyfile(path, good / path.name)
-            count += 1
+            seen.add(sha256)
     for entry in material.training:
         photograph = records.photograph(entry.number)
-        if photograph is not None:
+        if photograph is not None and entry.photograph_sha256 not in seen:
             (good / f"reviewed-{entry.number}{_suffix(entry)}").write_bytes(photograph)
-            count += 1
-    return count
+            seen.add(images.sha256(photograph))
+    return len(seen)
 
 
 def _train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path:

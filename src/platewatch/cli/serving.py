@@ -21,6 +21,7 @@ _USERS = click.option("--users", type=FOLDER, help="The file of users; RECORDS.u
 @RECORDS
 @PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Folder of models to choose from; the one that MODEL lies in.")
+@click.option("--data", type=FOLDER, help="The photographs that MODEL learned from, to retrain with reviewed plates.")
 @click.option(
     "--keep", default="all", show_default=True, type=click.Choice(["all", "not-passed"]), help="Photographs to keep,"
 )
@@ -48,6 +49,7 @@ def serve(
     records: str,
     photographs: Path | None,
     models: Path | None,
+    data: Path | None,
     keep: str,
     days: float | None,
     gigabytes: float | None,
@@ -72,6 +74,7 @@ def serve(
         plan = server.Plan(
             model=model,
             models=models,
+            data=data,
             host=host,
             port=listening.getsockname()[1],
             records=records,

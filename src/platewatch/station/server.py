@@ -28,6 +28,7 @@ class Plan:
 
     model: Path
     models: Path | None = None
+    data: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     records: str
@@ -78,6 +79,9 @@ def settings(plan: Plan, records: Records) -> Settings:
         waiting=plan.waiting,
         places=records.places,
         drift_file=beside(plan.records, "drift.json"),
+        data=plan.data,
+        record_url=plan.records,
+        photographs=plan.photographs,
     )
 
 

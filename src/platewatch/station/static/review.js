@@ -119,13 +119,6 @@ function mark() {
   });
 }
 
-document.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
-bind(
-  { key: "ArrowLeft", label: "←", word: "Before", legend: true, does: () => step(-1) },
-  { key: "ArrowRight", label: "→", word: "Next", legend: true, does: () => step(1) },
-  { key: "m", word: "Map", legend: true, does: () => photograph.toggle("map") },
-  { key: "x", word: "Boxes", legend: true, does: () => photograph.toggle("boxes") },
-);
 if (answers) {
   document.querySelectorAll("[data-judge]").forEach((button) => button.addEventListener("click", () => judge(button.dataset.judge)));
   part("undo").addEventListener("click", undo);
@@ -138,6 +131,13 @@ if (answers) {
     { key: "b", word: "Mark a place", legend: true, does: mark },
   );
 }
+document.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
+bind(
+  { key: "ArrowLeft", label: "←", word: "Before", legend: true, does: () => step(-1) },
+  { key: "ArrowRight", label: "→", word: "Next", legend: true, does: () => step(1) },
+  { key: "m", word: "Map", legend: true, does: () => photograph.toggle("map") },
+  { key: "x", word: "Boxes", legend: true, does: () => photograph.toggle("boxes") },
+);
 
 let due;
 for (const kind of ["inspection", "review", "again"]) {
