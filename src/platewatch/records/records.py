@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from sqlalchemy import func, select
+
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
 from platewatch.records import (
@@ -171,6 +173,11 @@ class Records:
         """Everything that was said of a plate, oldest first, undos too; raises NotFound."""
         with self._database.reading() as connection:
             return reviewing.of_entry(connection, number)
+
+    def last_review(self) -> int:
+        """The id of the newest review or undo, 0 before the first: a cheap way to see whether anything was said."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.max(schema.reviews.c.position))).scalar() or 0
 
     def counts(self, since: datetime | None = None, until: datetime | None = None) -> Counts:
         """How many plates were received from `since` on and before `until`, and how they ended."""

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platewatch import challenge
-from platewatch.challenge import Comparison
+from platewatch.challenge import Comparison, Material
 from platewatch.errors import ModelError
+from platewatch.records import Records
 from platewatch.station.answers import Refusal
 from platewatch.station.models import Models
 from platewatch.station.settings import Settings
@@ -71,6 +72,7 @@ class Challengers:
         self._models, self._settings, self._told = models, settings, told
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._material: tuple[tuple[int, str], Material] | None = None
         self.run: Run | None = None
         self.program: tuple[str, ...] = (sys.executable, "-m", "platewatch")
 
@@ -78,6 +80,14 @@ class Challengers:
     def possible(self) -> bool:
         """Whether the station knows the photographs that its model learned from."""
         return self._settings.data is not None and self._settings.record_url is not None
+
+    def material(self, records: Records) -> Material:
+        """The reviewed plates, sorted anew when anything was said, or another model serves, since the last time."""
+        manifest = self._models.loaded().manifest
+        key = records.last_review(), manifest.model_id
+        if self._material is None or self._material[0] != key:
+            self._material = key, challenge.gather(records, manifest)
+        return self._material[1]
 
     def start(self, actor: str) -> Run:
         """Begin to train a challenger to the model in service; raises Refusal while one is being trained."""

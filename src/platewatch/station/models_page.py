@@ -26,7 +26,7 @@ def models(request: Request, _: Viewer) -> Response:
     """The model in service, the shelf, and the challengers' comparisons."""
     here, training = station(request), _challengers(request)
     manifest = here.models.loaded().manifest
-    material = challenge.gather(here.records, manifest)
+    material = training.material(here.records)
     activated = next(iter(here.records.events(ACTIVATED, limit=1)), None)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
@@ -52,7 +52,7 @@ def retrain(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -
     """Begin to train a challenger on the plates reviewed as good; GET says how far it is."""
     here, training = station(request), _challengers(request)
     if training.possible:
-        challenge.check(challenge.gather(here.records, here.models.loaded().manifest))
+        challenge.check(training.material(here.records))
     return answer(asdict(training.start(account.name)), 202)
 
 
