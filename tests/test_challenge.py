@@ -1,9 +1,12 @@
 """The gate: which reviewed plates are for what, and when a challenger is refused."""
 
+import json
+from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import jsonschema
 import pytest
 
 from fake_inspector import PROMISE
@@ -178,6 +181,8 @@ def test_a_comparison_is_read_as_it_was_written(records: Records, tmp_path: Path
     assert challenge.read(file) is None
     challenge.write(found, file)
     assert challenge.read(file) == found
+    schema = json.loads((resources.files("platewatch") / "schemas/comparison.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(file.read_text(encoding="utf-8")), schema)
     file.write_text("{}")
     with pytest.raises(ModelError, match="no comparison"):
         challenge.read(file)
