@@ -123,9 +123,10 @@ def test_whoever_is_not_logged_in_is_asked_to_and_comes_back(tmp_path: Path) -> 
         stations.enrol(here.users)
         answer = here.client.get("/history?text=x", headers=HTML, follow_redirects=False)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=%2Fhistory%3Ftext%3Dx")
-        wrong = here.client.post("/login", data={"name": "operator", "password": "no"}, headers=HTML)
+        wrong = here.client.post("/login?next=%2Fhistory", data={"name": "operator", "password": "no"}, headers=HTML)
         assert wrong.status_code == 401
         assert "Name or password is wrong" in wrong.text
+        assert 'name="next" value="/history"' in wrong.text
         here.log_in("operator")
         text = page(here, "/models")
         assert "data-retrain" not in text, "an operator changes no model"

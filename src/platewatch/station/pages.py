@@ -168,10 +168,9 @@ def refused_page(request: Request, refused: Refusal) -> Response:
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?{urlencode({'next': where})}", 303)
     if request.url.path == "/login":
-        told = problem(refused, "login")
-        return render(
-            request, "login.html", refused.status_code, next="/", refused=_sentence(f"{refused.what}; {told['next']}")
-        )
+        words = _sentence(f"{refused.what}; {problem(refused, 'login')['next']}")
+        where = request.query_params.get("next", "/")
+        return render(request, "login.html", refused.status_code, next=where, refused=words)
     title = "There is no such page" if refused.status_code == 404 else "That did not work"
     message = _sentence(problem(refused, request.url.path)["message"])
     return render(request, "refused.html", refused.status_code, title=title, message=message)

@@ -3,7 +3,7 @@
 import { get, inspect, post } from "./api.js";
 import * as connection from "./connection.js";
 import { bind, keep, read } from "./keys.js";
-import { notice, say } from "./notices.js";
+import { hush, notice, say } from "./notices.js";
 import { nameOf, sentence, verdictOf, wordOf } from "./words.js";
 
 // pages
@@ -138,7 +138,8 @@ async function send(files) {
     try {
       const entry = await inspect(file);
       const open = { word: "Open", does: () => location.assign(`/plates/${entry.number}`) };
-      say(`${nameOf(entry)}: ${wordOf(entry)}, ${entry.reason}`, { action: open, bad: verdictOf(entry) !== "PASS" });
+      if (document.querySelector("main.live")) hush(); // the page itself shows it
+      else say(`${nameOf(entry)}: ${wordOf(entry)}, ${entry.reason}`, { action: open, bad: verdictOf(entry) !== "PASS" });
       connection.tell("inspection", entry);
     } catch (error) {
       return say(sentence(error.message), { bad: true });

@@ -33,3 +33,8 @@ export function say(text, { bad = false, action } = {}) {
   toast.hidden = false;
   timer = setTimeout(() => (toast.hidden = true), 8000);
 }
+
+/** Take the message away: what it would say is to be seen. */
+export function hush() {
+  toast.hidden = true;
+}
