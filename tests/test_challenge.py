@@ -118,6 +118,19 @@ def test_only_the_review_that_stands_counts(records: Records) -> None:
     assert found.defective == ()
 
 
+def test_whether_anything_was_said_since_is_cheap_to_see(records: Records) -> None:
+    assert records.last_review() == 0
+    number = add(records, b"plate", Judgement.GOOD)
+    said = records.last_review()
+    standing = records.get(number).review
+    assert standing
+    assert said == standing.id
+    assert [plate.judgement for plate in records.reviewed()] == [Judgement.GOOD]
+    records.undo(standing.id, "anna")
+    assert records.last_review() > said
+    assert records.reviewed() == ()
+
+
 def test_one_photograph_called_good_and_defective_is_used_for_nothing(records: Records) -> None:
     add(records, b"plate", Judgement.DEFECTIVE)
     add(records, b"plate", Judgement.GOOD)

@@ -17,7 +17,7 @@ from platewatch.errors import InputError, ModelError
 from platewatch.inspection import SCHEMA, Inspection, Verdict
 from platewatch.inspector import Inspector
 from platewatch.model import Manifest
-from platewatch.records import Entry, Judgement, Query, Records
+from platewatch.records import Judgement, Outcome, Records, Reviewed
 from platewatch.records.exports import held_out
 
 FEWEST = 5
@@ -34,23 +34,23 @@ Progress = Callable[[int, int], None]
 class Material:
     """The reviewed plates, sorted by what they are for; each photograph once, the newest plate for it."""
 
-    training: tuple[Entry, ...]
+    training: tuple[Reviewed, ...]
     """Reviewed as good, to learn from; those that joined an earlier challenger's training join again."""
     new: int
     """How many of them the model in service did not learn from."""
-    held_out: tuple[Entry, ...]
+    held_out: tuple[Reviewed, ...]
     """Reviewed as good, known to no model."""
-    defective: tuple[Entry, ...]
+    defective: tuple[Reviewed, ...]
     """Reviewed as defective: the challenge."""
-    contradictory: tuple[Entry, ...]
+    contradictory: tuple[Reviewed, ...]
     """The same photograph was called good once and defective once: used for nothing."""
-    gone: tuple[Entry, ...]
+    gone: tuple[Reviewed, ...]
     """Their photographs are no longer kept."""
 
     @property
-    def missed(self) -> tuple[Entry, ...]:
+    def missed(self) -> tuple[Reviewed, ...]:
         """Defective plates that passed at the line."""
-        return tuple(entry for entry in self.defective if entry.inspection.verdict is Verdict.PASS)
+        return tuple(plate for plate in self.defective if plate.outcome is Outcome.PASS)
 
 
 @dataclass(frozen=True)
@@ -164,21 +164,20 @@ def counts(pairs: Sequence[Pair]) -> dict[str, int]:
 
 def gather(records: Records, champion: Manifest) -> Material:
     """The reviewed plates that the record holds, sorted; `champion` tells which of them it learned from already."""
-    good = {_key(entry): entry for entry in _reviewed(records, Judgement.GOOD)}
-    defective = {_key(entry): entry for entry in _reviewed(records, Judgement.DEFECTIVE)}
+    reviewed = records.reviewed()
+    good = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.GOOD}
+    defective = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.DEFECTIVE}
     known = {plate.sha256 for plate in champion.calibration}
-    contradictory = good.keys() & defective.keys()
-    usable = [entry for key, entry in good.items() if key not in contradictory and entry.photograph_kept]
-    out = [entry for entry in usable if held_out(_key(entry)) and _key(entry) not in known]
-    chosen = [entry for key, entry in defective.items() if key not in contradictory and entry.photograph_kept]
-    training = [entry for entry in usable if not held_out(_key(entry))]
+    both = good.keys() & defective.keys()
+    usable = {key: plate for key, plate in good.items() if key not in both and plate.photograph_kept}
+    training = {key: plate for key, plate in usable.items() if not held_out(key)}
     return Material(
-        training=tuple(training),
-        new=sum(_key(entry) not in known for entry in training),
-        held_out=tuple(out),
-        defective=tuple(chosen),
-        contradictory=tuple(good[key] for key in sorted(contradictory)),
-        gone=tuple(entry for entry in (*good.values(), *defective.values()) if not entry.photograph_kept),
+        training=tuple(training.values()),
+        new=len(training.keys() - known),
+        held_out=tuple(plate for key, plate in usable.items() if held_out(key) and key not in known),
+        defective=tuple(plate for key, plate in defective.items() if key not in both and plate.photograph_kept),
+        contradictory=tuple(good[key] for key in sorted(both)),
+        gone=tuple(plate for plate in (*good.values(), *defective.values()) if not plate.photograph_kept),
     )
 
 
@@ -204,8 +203,8 @@ def compare(
     """Have both judge the held-out good plates and all defective ones, and decide; `photograph` gives bytes."""
     plates = [*material.held_out, *material.defective]
     pairs = []
-    for done, entry in enumerate(plates, start=1):
-        pairs.append(_judge(entry, photograph(entry.number) or b"", champion, challenger))
+    for done, plate in enumerate(plates, start=1):
+        pairs.append(_judge(plate, photograph(plate.number) or b"", champion, challenger))
         progress(done, len(plates))
     good, defective = pairs[: len(material.held_out)], pairs[len(material.held_out) :]
     return Comparison(
@@ -247,26 +246,15 @@ def chance(good: Sequence[Pair]) -> float:
     return float(tails / 2**differing)
 
 
-def _reviewed(records: Records, judgement: Judgement) -> list[Entry]:
-    """All plates of which this stands, oldest first, so that the newest for a photograph comes last."""
-    return list(records.every(Query(judgement=judgement)))[::-1]
-
-
-def _key(entry: Entry) -> str:
+def _key(plate: Reviewed) -> str:
     """The photograph's SHA-256; a plate without one is of no use and told apart by its number."""
-    return entry.photograph_sha256 or f"{entry.number:064x}"
+    return plate.photograph_sha256 or f"{plate.number:064x}"
 
 
-def _judge(entry: Entry, photograph: bytes, champion: Inspector, challenger: Inspector) -> Pair:
-    missed = entry.inspection.verdict is Verdict.PASS and _is_defective(entry)
-    name = entry.plate_id or f"No. {entry.number}"
-    return Pair(
-        entry.number, name, missed, _judged(champion.inspect(photograph)), _judged(challenger.inspect(photograph))
-    )
-
-
-def _is_defective(entry: Entry) -> bool:
-    return entry.review is not None and entry.review.judgement is Judgement.DEFECTIVE
+def _judge(plate: Reviewed, photograph: bytes, champion: Inspector, challenger: Inspector) -> Pair:
+    missed = plate.judgement is Judgement.DEFECTIVE and plate.outcome is Outcome.PASS
+    by_both = (_judged(each.inspect(photograph)) for each in (champion, challenger))
+    return Pair(plate.number, plate.name, missed, *by_both)
 
 
 def _judged(found: Inspection) -> Judged:

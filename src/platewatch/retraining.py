@@ -18,7 +18,8 @@ from platewatch.challenge import Comparison, Material
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.inspector import Inspector
 from platewatch.preflight import Progress
-from platewatch.records import Entry, Records
+from platewatch.records import Records
+from platewatch.records.exports import suffix
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,17 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
     """
     good = folder / "train" / dataset.GOOD
     good.mkdir(parents=True)
-    banned = {entry.photograph_sha256 for entry in (*material.held_out, *material.defective, *material.contradictory)}
+    banned = {plate.photograph_sha256 for plate in (*material.held_out, *material.defective, *material.contradictory)}
     seen = set[str]()
     for path in dataset.training(data):
         sha256 = images.sha256(images.load(path))
         if sha256 not in banned:
             shutil.copyfile(path, good / path.name)
             seen.add(sha256)
-    for entry in material.training:
-        photograph = records.photograph(entry.number)
-        if photograph is not None and entry.photograph_sha256 not in seen:
-            (good / f"reviewed-{entry.number}{_suffix(entry)}").write_bytes(photograph)
+    for plate in material.training:
+        photograph = records.photograph(plate.number)
+        if photograph is not None and plate.photograph_sha256 not in seen:
+            (good / f"reviewed-{plate.number}{suffix(photograph)}").write_bytes(photograph)
             seen.add(images.sha256(photograph))
     return len(seen)
 
@@ -98,9 +99,3 @@ def _keep(trained: Path, comparison: Comparison, models: Path) -> Path:
     challenge.write(comparison, challenge.comparison_file(models, folder.name))
     trained.replace(folder)
     return folder
-
-
-def _suffix(entry: Entry) -> str:
-    """The photograph's ending as it came; what it holds is told by its content all the same."""
-    suffix = Path(entry.inspection.image or "").suffix.lower()
-    return suffix if suffix in images.SUFFIXES else ".png"

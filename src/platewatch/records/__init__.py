@@ -27,6 +27,7 @@ from platewatch.records.values import (
     Pruned,
     Query,
     Review,
+    Reviewed,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Query",
     "Records",
     "Review",
+    "Reviewed",
     "Upkeep",
     "write_csv",
     "write_json_lines",

@@ -129,7 +129,7 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
     place = folder / ("test" if test else "train") / kind
     place.mkdir(parents=True, exist_ok=True)
     name = f"{entry.number:06}"
-    (place / f"{name}{_suffix(photograph)}").write_bytes(photograph)
+    (place / f"{name}{suffix(photograph)}").write_bytes(photograph)
     if kind == DEFECTIVE and entry.review is not None and entry.review.boxes:
         masks = folder / "ground_truth" / kind
         masks.mkdir(parents=True, exist_ok=True)
@@ -142,8 +142,9 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         images.write_png(masks / f"{name}_mask.png", mask)
 
 
-def _suffix(photograph: bytes) -> str:
-    return next((suffix for start, suffix in _SUFFIXES.items() if photograph.startswith(start)), ".webp")
+def suffix(photograph: bytes) -> str:
+    """What a photograph's file is called at its end, by its first bytes."""
+    return next((ending for start, ending in _SUFFIXES.items() if photograph.startswith(start)), ".webp")
 
 
 _COLUMNS = (

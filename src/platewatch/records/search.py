@@ -13,7 +13,7 @@ from platewatch.inspection import Inspection
 from platewatch.records import schema
 from platewatch.records.schema import entries, terms
 from platewatch.records.terms import REVIEWER, TEXT, words
-from platewatch.records.values import Entry, Judgement, Page, Query, Review
+from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
 _RARE = 1000  # entries with a word, up to which they are looked up one by one instead of met on the way
 _LAST = "\U0010ffff"
@@ -156,6 +156,18 @@ def _text(connection: Connection, text: str) -> ColumnElement[bool]:
         else:
             conditions[word] = exists().where(terms.c.number == entries.c.number, matches).correlate(entries)
     return and_(*conditions.values())
+
+
+def reviewed(connection: Connection) -> tuple[Reviewed, ...]:
+    """Every plate on which a person's word stands, in the order of arrival."""
+    kept = (_photo.c.sha256.is_not(None) & _photo.c.pruned.is_(None)).label("kept")
+    columns = entries.c.number, entries.c.plate_id, entries.c.outcome, entries.c.judgement, entries.c.photograph, kept
+    joined = entries.outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
+    chosen = select(*columns).select_from(joined).where(entries.c.review.is_not(None)).order_by(entries.c.received)
+    return tuple(
+        Reviewed(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(there))
+        for number, plate_id, outcome, judgement, photograph, there in connection.execute(chosen)
+    )
 
 
 def distinct(connection: Connection, column: ColumnElement[str], *conditions: ColumnElement[bool]) -> tuple[str, ...]:

@@ -98,6 +98,23 @@ class Entry:
         return _ENTRY.dump_json(self).decode()
 
 
+@dataclass(frozen=True)
+class Reviewed:
+    """A plate on which a person's word stands: only what sorting very many of them takes."""
+
+    number: int
+    plate_id: str | None
+    outcome: Outcome
+    judgement: Judgement
+    photograph_sha256: str | None
+    photograph_kept: bool
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.plate_id or f"No. {self.number}"
+
+
 @typed(frozen=True, config=_FROZEN)
 class Event:
     """Something that happened at the station: a model taken into service, a login, an alarm."""
