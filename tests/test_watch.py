@@ -153,10 +153,10 @@ def test_a_file_still_being_written_waits_for_its_end(line: Line) -> None:
     data = photograph(7)
     with (line.folder / "slow.png").open("wb") as file:
         for start in range(0, len(data), 20):
+            time.sleep(0.08)  # longer than it takes to settle: only that its end is not there keeps it waiting
+            assert line.records.counts().received == 0
             file.write(data[start : start + 20])
             file.flush()
-            time.sleep(0.08)  # longer than it takes to settle: only that it does not decode keeps it waiting
-            assert line.records.counts().received == 0
     eventually(lambda: line.records.counts().received == 1)
     time.sleep(0.3)
     (entry,) = line.entries()

@@ -48,7 +48,7 @@ def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tupl
     """What is due for a destination, in order; nobody else gets the same within the lease."""
     now = _now_microseconds()
     chosen = select(outbox).where(outbox.c.destination == name, outbox.c.due <= now)
-    rows = connection.execute(chosen.order_by(outbox.c.id).limit(limit)).all()
+    rows = connection.execute(chosen.order_by(outbox.c.due, outbox.c.id).limit(limit)).all()
     if not rows:
         return ()
     leased = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
