@@ -127,6 +127,9 @@ QUERIES: list[tuple[dict[str, Any], list[int]]] = [
     ({"text": "foto"}, []),
     ({"text": "scra"}, [3]),
     ({"text": "scra cam1"}, [3]),
+    ({"text": "cam1", "reviewer": "anna"}, [3]),
+    ({"text": "cam0", "reviewer": "anna"}, []),
+    ({"text": "cam", "outcome": Outcome.FAILED}, [8, 4]),
     ({"text": "scra cam0"}, []),
     ({"text": "%"}, []),
 ]
@@ -139,6 +142,7 @@ def test_find(
 ) -> None:
     """Words are searched in two ways, depending on how common they are."""
     monkeypatch.setattr("platewatch.records.search._RARE", 0 if common else 1000)
+    monkeypatch.setattr("platewatch.records.search._CHUNK", 2)
     assert numbers(filled.find(Query(**asked))) == expected
     paged, before = list[int](), None
     while True:
@@ -322,6 +326,19 @@ def test_a_locked_record_is_unavailable_and_works_again_afterwards(
         with other._database.writing(), pytest.raises(RecordUnavailable, match="try again"):
             records.add(plate())
         assert records.add(plate()).number == 1
+
+
+def test_a_server_that_dropped_every_connection_is_used_again(postgresql: str) -> None:
+    import servers
+
+    with Records.open(servers.new_database(postgresql, "dropped")) as records:
+        records.add(plate())
+        engine = create_engine(f"{postgresql}/postgres")
+        with engine.connect() as connection:
+            killed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'dropped'"
+            assert connection.execute(text(killed)).all()
+        engine.dispose()
+        assert records.add(plate()).number == 2
 
 
 def test_a_full_disk_is_unavailable_and_loses_nothing(

@@ -94,6 +94,8 @@ def watch(
 
         def judged(entry: "Entry") -> None:
             click.echo(entry.as_json() if as_json else line(entry.inspection))
+            if entry.inspection.error is not None:
+                click.echo(f"error: {entry.inspection.error}", err=True)
             wake()
 
         watching = Watch(
@@ -111,6 +113,7 @@ def watch(
             stopped_by.append(number)
             watching.stop()
 
+        click.echo(f"{folder}: watched; model {inspector.manifest.model_id}, record {records}", err=True)
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             watching.run(once=once)

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.records import migrating, schema
@@ -19,7 +27,11 @@ _POSTGRESQL: dict[str, Any] = {
     "pool_pre_ping": True,  # a connection that the server dropped is replaced, not handed out
     "connect_args": {
         "connect_timeout": 5,
-        "options": f"-c lock_timeout={_BUSY_MS} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+        "keepalives_idle": 10,  # a server that went without a word is found out within half a minute, not in hours
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "options": f"-c synchronous_commit=on -c lock_timeout={_BUSY_MS} -c idle_in_transaction_session_timeout=60000",
     },
 }
 
@@ -92,7 +104,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except (OperationalError, InterfaceError, NoConnection) as error:
             what = _line(error)
             raise RecordUnavailable(
                 f"{self.name}: not available ({what}); check its disk, server and lock, then try again"

@@ -32,7 +32,7 @@ class Photographs:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
         try:
-            if not path.exists():
+            if not _is_there(path, len(data)):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write(path, data)
         except OSError as error:
@@ -56,6 +56,13 @@ class Photographs:
     def remove(self, sha256: str) -> None:
         """Remove the photograph; raises OSError as the file system does, unless it is gone already."""
         self.path(sha256).unlink(missing_ok=True)
+
+
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
 
 
 def _write(path: Path, data: bytes) -> None:

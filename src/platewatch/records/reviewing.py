@@ -98,7 +98,7 @@ def _received(connection: Connection, number: int) -> int:
 def _note(note: str) -> str:
     if len(note) > 2000:
         raise InputError(f"note: {len(note)} characters, expected at most 2000; shorten it")
-    return note
+    return note.encode("utf-8", "replace").decode()
 
 
 def _box(box: Box) -> Box:

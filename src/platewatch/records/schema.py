@@ -79,6 +79,7 @@ Index("entries_received", entries.c.received, entries.c.number, entries.c.outcom
 Index("entries_outcome", entries.c.outcome, entries.c.received, entries.c.number)
 Index("entries_plate", entries.c.plate_id, entries.c.received, entries.c.number)
 Index("entries_model", entries.c.model_id, entries.c.received, entries.c.number)
+Index("entries_model_outcome", entries.c.model_id, entries.c.outcome, entries.c.received, entries.c.number)
 Index("entries_judgement", entries.c.judgement, entries.c.received, entries.c.number)
 Index(
     "entries_reviewed",

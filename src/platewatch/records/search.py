@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, tuple_
 
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
@@ -15,10 +15,14 @@ from platewatch.records.schema import entries, terms
 from platewatch.records.terms import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
-_RARE = 1000  # entries with a word, up to which they are looked up one by one instead of met on the way
+_RARE = 2000  # places of a word, up to which they are looked up instead of met on the way
+_CHUNK = 200  # of these at a time
 _LAST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
+
+Place = tuple[int, int]
+"""When an entry was received, and its number: the order of everything that is found."""
 
 _body = schema.chain.alias("body")
 _review = schema.chain.alias("review")
@@ -92,43 +96,73 @@ def review(values: dict[str, Any], chain: str) -> Review:
 
 def find(connection: Connection, query: Query) -> Page:
     """The entries that the query asks for, newest first."""
-    conditions = list(_conditions(connection, query))
-    if query.reviewer is not None:
-        return _page(connection, _by_reviewer(query.reviewer, conditions), terms.c, query.limit, query.before)
-    chosen = select(entries.c.received, entries.c.number).where(*conditions)
-    return _page(connection, chosen, entries.c, query.limit, query.before)
+    beginnings = words(query.text or "")
+    if query.text is not None and not beginnings:
+        return Page((), None)
+    conditions = list(_conditions(query))
+    rarest, rare = _rarest(connection, beginnings)
+    conditions += [_has(_beginning(word)) for word in beginnings if rare is None or word != rarest]
+    if rare is not None:
+        conditions += [_has(_reviewed_by(query.reviewer))] if query.reviewer is not None else []
+        rows = _among(connection, rare, conditions, query)
+    elif query.reviewer is not None:
+        joined = terms.join(entries, entries.c.number == terms.c.number)
+        chosen = select(terms.c.received, terms.c.number).select_from(joined)
+        chosen = chosen.where(_reviewed_by(query.reviewer), *conditions)
+        rows = _ordered(connection, chosen, terms.c, query.limit, query.before)
+    else:
+        chosen = select(entries.c.received, entries.c.number).where(*conditions)
+        rows = _ordered(connection, chosen, entries.c, query.limit, query.before)
+    return _page(connection, rows, query.limit)
 
 
 def queue(connection: Connection, limit: int, before: str | None) -> Page:
     """The entries that wait for a review, newest first."""
     chosen = select(entries.c.received, entries.c.number).where(entries.c.waiting)
-    return _page(connection, chosen, entries.c, limit, before)
+    return _page(connection, _ordered(connection, chosen, entries.c, limit, before), limit)
 
 
-def _by_reviewer(reviewer: str, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    joined = terms.join(entries, entries.c.number == terms.c.number)
-    chosen = select(terms.c.received, terms.c.number).select_from(joined)
-    return chosen.where(terms.c.kind == REVIEWER, terms.c.word == reviewer, *conditions)
-
-
-def _page(connection: Connection, chosen: Select[Any], columns: Any, limit: int, before: str | None) -> Page:
+def _ordered(connection: Connection, chosen: Select[Any], columns: Any, limit: int, before: str | None) -> list[Place]:
+    """The newest places chosen, one more than the page holds, to see whether there is another."""
     if before is not None:
         chosen = chosen.where(tuple_(columns.received, columns.number) < tuple_(*_cursor(before)))
     ordered = chosen.order_by(columns.received.desc(), columns.number.desc()).limit(limit + 1)
-    rows = connection.execute(ordered).all()
-    more = len(rows) > limit
-    found = load(connection, [row.number for row in rows[:limit]])
-    return Page(tuple(found), f"{rows[limit - 1].received}-{rows[limit - 1].number}" if more else None)
+    return [(row.received, row.number) for row in connection.execute(ordered)]
 
 
-def _cursor(before: str) -> tuple[int, int]:
+def _among(
+    connection: Connection, places: list[Place], conditions: Sequence[ColumnElement[bool]], query: Query
+) -> list[Place]:
+    """Those of the places, newest first, that fulfil the conditions; as many as `_ordered` gives."""
+    last = None if query.before is None else _cursor(query.before)
+    places = [place for place in places if last is None or place < last]
+    found = list[Place]()
+    for start in range(0, len(places), _CHUNK):
+        if len(found) > query.limit:
+            break
+        chunk = places[start : start + _CHUNK]
+        numbers = [number for _, number in chunk]
+        kept = set(
+            connection.execute(select(entries.c.number).where(entries.c.number.in_(numbers), *conditions)).scalars()
+        )
+        found += [place for place in chunk if place[1] in kept]
+    return found[: query.limit + 1]
+
+
+def _page(connection: Connection, places: list[Place], limit: int) -> Page:
+    found = load(connection, [number for _, number in places[:limit]])
+    received, number = places[limit - 1] if len(places) > limit else (0, 0)
+    return Page(tuple(found), f"{received}-{number}" if len(places) > limit else None)
+
+
+def _cursor(before: str) -> Place:
     received, dash, number = before.partition("-")
     if not (dash and received.isdecimal() and number.isdecimal() and len(before) < 40):
         raise InputError(f"query: before {before!r}, expected a page's next; begin again without it")
     return int(received), int(number)
 
 
-def _conditions(connection: Connection, query: Query) -> Iterable[ColumnElement[bool]]:
+def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
     if query.since is not None:
         yield entries.c.received >= microseconds(query.since)
     if query.until is not None:
@@ -138,24 +172,32 @@ def _conditions(connection: Connection, query: Query) -> Iterable[ColumnElement[
             yield entries.c[name] == getattr(query, name)
     if query.reviewed is not None:
         yield entries.c.review.is_not(None) if query.reviewed else entries.c.review.is_(None)
-    if query.text is not None:
-        yield _text(connection, query.text)
 
 
-def _text(connection: Connection, text: str) -> ColumnElement[bool]:
-    """All words occur: a rare one gives the few entries to look at, common ones are met soon on the way."""
-    beginnings = words(text)
-    if not beginnings:
-        return false()
-    conditions = dict[str, ColumnElement[bool]]()
-    for word in beginnings:
-        matches = and_(terms.c.kind == TEXT, terms.c.word >= word, terms.c.word < word + _LAST)
-        few = connection.execute(select(terms.c.number).where(matches).limit(_RARE + 1)).scalars().all()
-        if len(few) <= _RARE:
-            conditions[word] = entries.c.number.in_(sorted(set(few)))
-        else:
-            conditions[word] = exists().where(terms.c.number == entries.c.number, matches).correlate(entries)
-    return and_(*conditions.values())
+def _rarest(connection: Connection, beginnings: set[str]) -> tuple[str | None, list[Place] | None]:
+    """The rarest beginning and where its words occur, newest first; None when even that is common.
+
+    What is common is met soon on the way from the newest entry on; what is rare is looked up.
+    """
+    rarest, places = None, None
+    for word in sorted(beginnings):
+        chosen = select(terms.c.received, terms.c.number).where(_beginning(word)).limit(_RARE + 1)
+        found = {(row.received, row.number) for row in connection.execute(chosen)}
+        if len(found) <= _RARE and (places is None or len(found) < len(places)):
+            rarest, places = word, sorted(found, reverse=True)
+    return rarest, places
+
+
+def _beginning(word: str) -> ColumnElement[bool]:
+    return and_(terms.c.kind == TEXT, terms.c.word >= word, terms.c.word < word + _LAST)
+
+
+def _reviewed_by(reviewer: str | None) -> ColumnElement[bool]:
+    return and_(terms.c.kind == REVIEWER, terms.c.word == reviewer)
+
+
+def _has(term: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(terms.c.number == entries.c.number, term).correlate(entries)
 
 
 def reviewed(connection: Connection) -> tuple[Reviewed, ...]:

@@ -1,8 +1,8 @@
 """Keeps the station up: a parent that does nothing but hold the listening socket and start the station again.
 
-Killed, crashed or out of memory, the station is a fork away: much of what takes long to import is there already, and
-clients that come meanwhile wait in the socket's queue instead of being turned away. Only what starts no threads is
-imported here, for a fork copies none.
+Killed, crashed or out of memory, the station is a fork away: what takes long to import is there already, and clients
+that come meanwhile wait in the socket's queue instead of being turned away. A fork copies no threads, so that nothing
+imported here may start any.
 """
 
 import ctypes
@@ -20,7 +20,8 @@ from platewatch.errors import InputError, RuntimeUnavailable
 _WAIT_S = 2.0  # for a port that the station before is about to let go
 _QUEUE = 256  # connections that may wait while the station starts again
 _SOON_S = 5.0  # a station that ends within this was not up
-_THREADLESS = ("fastapi", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on", "sqlalchemy", "argon2", "jinja2")
+_AHEAD = ("platewatch.station.server", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on")
+_ONE_THREAD = "OPENBLAS_NUM_THREADS"  # numpy's threads; plates are judged side by side, each by one
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 Say = Callable[[str], None]
@@ -45,7 +46,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def keep_up(say: Say) -> int | None:
     """Fork the station: None in the child, which has to run it; in the parent, when all is over, the exit code."""
-    for name in _THREADLESS:
+    os.environ.setdefault(_ONE_THREAD, "1")
+    for name in _AHEAD:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:

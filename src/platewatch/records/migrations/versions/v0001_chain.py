@@ -99,6 +99,7 @@ def _indices() -> None:
     op.create_index("entries_received", "entries", ["received", "number", "outcome"])
     for name, column in (("plate", "plate_id"), ("model", "model_id")):
         op.create_index(f"entries_{name}", "entries", [column, "received", "number"])
+    op.create_index("entries_model_outcome", "entries", ["model_id", "outcome", "received", "number"])
     for name in ("outcome", "judgement", "waiting"):
         op.create_index(f"entries_{name}", "entries", [name, "received", "number"])
     _partial("entries_reviewed", "entries", ["received", "number"], "review IS NOT NULL")
