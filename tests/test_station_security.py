@@ -23,7 +23,7 @@ from platewatch.station.sessions import Attempts
 from platewatch.station.users import Role, Users
 from stations import PASSWORD, Running, bearer, photograph
 
-OPEN = {("GET", "/healthz"), ("POST", "/login")}
+OPEN = {("GET", "/healthz"), ("GET", "/login"), ("POST", "/login")}
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from datetime import datetime, time
 from importlib import metadata
 from itertools import chain
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import QueryParams
 
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import now
@@ -166,7 +166,7 @@ def refused_page(request: Request, refused: Refusal) -> Response:
     """A refusal for a browser: whoever is not logged in is asked to, the rest is said in words."""
     if refused.status_code == 401 and request.method == "GET":
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/login?{urlencode({'next': where})}", 303)
+        return RedirectResponse(f"/login?{QueryParams({'next': where})}", 303)
     if request.url.path == "/login":
         words = _sentence(f"{refused.what}; {problem(refused, 'login')['next']}")
         where = request.query_params.get("next", "/")
@@ -183,7 +183,7 @@ def _asked(request: Request) -> dict[str, str]:
 
 def _search(asked: dict[str, str]) -> str:
     """The search as an address has it, from its newest page on."""
-    return urlencode({name: value for name, value in asked.items() if value and name != "before"})
+    return str(QueryParams({name: value for name, value in asked.items() if value and name != "before"}))
 
 
 def _query(asked: dict[str, str], limit: int) -> Query:
