@@ -5,6 +5,7 @@ import { notice } from "./notices.js";
 import { clock } from "./words.js";
 
 const POLL_MS = 4000;
+const ASLEEP_MS = 15000; // not heard of for so long: the tablet slept, and what it shows is old
 const KINDS = ["inspection", "review", "model", "alarm"];
 const listeners = { inspection: [], review: [], model: [], alarm: [], health: [], again: [], state: [] };
 // again: something may have been missed, look for yourself; state: live, slow (asking every few seconds) or lost
@@ -12,6 +13,7 @@ const mark = document.querySelector("[data-connection]");
 let source;
 let state = "slow";
 let looking = false;
+let heard = Date.now();
 
 export const on = (kind, does) => listeners[kind].push(does);
 export const connected = () => state !== "lost";
@@ -37,8 +39,10 @@ function open() {
 async function look() {
   if (looking) return;
   looking = true;
+  if (Date.now() - heard > ASLEEP_MS) become("lost");
   try {
     tell("health", await get("/healthz", { patience: 6000 }));
+    heard = Date.now();
     const told = source.readyState === EventSource.OPEN;
     const before = state;
     become(told ? "live" : "slow");
@@ -55,4 +59,6 @@ export function start() {
   open();
   look();
   setInterval(look, POLL_MS);
+  for (const kind of ["online", "offline"]) addEventListener(kind, look);
+  document.addEventListener("visibilitychange", () => document.hidden || look());
 }
