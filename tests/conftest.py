@@ -1,6 +1,8 @@
 """What several rooms' tests share: the tiny model, trained once for all of pytest's workers."""
 
 import json
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import servers
 import tiny
 from platewatch.inspector import Inspector
 
@@ -53,3 +56,18 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) -> Resum
 @pytest.fixture(scope="session")
 def inspector(tiny_model: Tiny) -> Inspector:
     return Inspector(tiny_model.model, threads=1)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL of this worker's own: its URL without a database's name."""
+    with servers.postgresql() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty record on either database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.db'}"
+    return servers.new_database(request.getfixturevalue("postgresql"), f"test_{uuid.uuid4().hex}")

@@ -11,6 +11,8 @@ import changes
 import combination
 import curves
 import ladder
+import record_rows
+import records
 import runs
 import seeds
 from changes import CHANGES
@@ -19,6 +21,7 @@ from platewatch import config, evaluate, images, model, plates
 from platewatch.config import CalibrationConfig
 from platewatch.images import Array
 from platewatch.inspector import Inspector
+from platewatch.records import Records
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +217,13 @@ def test_a_draw_holds_other_plates_for_another_seed_and_the_whole_test_folder(ti
     assert [len(each) for each in names] == [4, 4, 4]
     assert names[0] == names[2] != names[1]
     assert len(images.find(drawn[0] / "test" / "good")) == len(images.find(tiny_model.data / "test" / "good"))
+
+
+def test_the_rows_of_the_record_s_benchmark_make_a_whole_chain(tmp_path: Path) -> None:
+    with Records.open(str(tmp_path / "records.db")) as opened:
+        record_rows.fill(opened, 400)
+        audit = opened.audit()
+        assert (audit.breaks, opened.counts().received, opened.head().entries) == ((), 400, 400)
+        figures = records.measure(opened, 1)
+        assert {"queue", "find: REJECT", "review"} <= figures.keys()
+        assert opened.audit().whole

@@ -27,12 +27,22 @@ def renewed(text: str) -> str:
 def test_the_command_reference_shows_every_command_s_help_as_it_is() -> None:
     text = CLI.read_text(encoding="utf-8")
     shown = {found["command"].strip() for found in _HELP.finditer(text)}
-    assert shown == {"", *cli.main.commands}
+    assert shown == {"", *commands()}
     assert text == renewed(text), "docs/cli.md is behind; run: python tests/test_docs.py"
 
 
+def commands(group: click.Group = cli.main, before: str = "") -> dict[str, click.Command]:
+    """Every command by its words, those of groups too."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        found[f"{before}{name}"] = command
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{before}{name} ")
+    return found
+
+
 def test_every_command_and_option_has_help() -> None:
-    for name, command in cli.main.commands.items():
+    for name, command in commands().items():
         assert command.help, name
         for parameter in command.params:
             if isinstance(parameter, click.Option):

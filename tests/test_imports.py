@@ -15,17 +15,19 @@ SOURCE = Path(platewatch.__file__).parent
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("station",),
     ("explore_report", "summary"),
-    ("report", "reading", "explore", "explore_plots"),
-    ("evaluate", "fit", "verify", "bench"),
+    ("report", "reading", "explore", "explore_plots", "retraining"),
+    ("replay", "watch"),
+    ("evaluate", "fit", "verify", "bench", "shift_report", "deliveries"),
     ("out_of_fold", "sensitivity", "card", "statement_plots", "yardstick"),
     ("preflight", "tables"),
     ("odd",),
-    ("evaluation", "exploration", "classical"),
+    ("evaluation", "exploration", "classical", "challenge"),
     ("inspector", "export", "alpha_table"),
     ("train", "model"),
     ("checkpoint",),
-    ("runtime", "network", "augmentation", "surface", "calibration", "metrics", "pipeline"),
+    ("runtime", "network", "augmentation", "surface", "calibration", "metrics", "pipeline", "records", "drift"),
     ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells", "gaussian"),
     ("statement",),
     ("images", "inspection", "config", "scene", "brush", "machine"),
@@ -46,13 +48,22 @@ ROOMS = {
     "sklearn": {"metrics", "classical", "odd"},
     "scipy": {"metrics", "calibration", "classical", "odd"},
     "matplotlib": {"plots", "explore_plots", "statement_plots", "report", "explore_report"},
-    "jinja2": {"report", "card"},
+    "jinja2": {"report", "card", "shift_report", "station"},
+    "fastapi": {"station"},
+    "starlette": {"station"},
+    "uvicorn": {"station"},
+    "prometheus_client": {"station"},
+    "argon2": {"station"},
+    "sqlalchemy": {"records"},
+    "alembic": {"records"},
+    "paho": {"deliveries"},
+    "watchfiles": {"watch"},
     "pickle": set[str](),
     "joblib": set[str](),
 }
 """Which foreign library may be imported where."""
 
-PRODUCTION = ("inspector", "verify", "overlay", "summary")
+PRODUCTION = ("inspector", "verify", "overlay", "summary", "challenge")
 TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib", "jinja2"}
 """What `pip install platewatch` without the training extra does not bring."""
 
@@ -175,6 +186,7 @@ RESIZES = {
     "preflight": "thumbnails that near duplicates are found by",
     "overlay": "a map up to its photograph, for people",
     "report": "pictures for people",
+    "shift_report": "pictures for people",
     "evaluate": "maps and masks to one size",
     "brush": "the forge's noise, and where the object lies",
     "coats": "noise of synthetic plates",

@@ -110,6 +110,22 @@ def read(source: Path | bytes, name: str | None = None) -> Array:
         raise InputError(f"{where}: damaged photograph ({error}); copy it again or remove it") from error
 
 
+def dimensions(data: bytes) -> tuple[int, int] | None:
+    """Width and height in px as the file's beginning says, nothing decoded; None when that is no photograph's.
+
+    More px than are ever decoded count as MAX_SIDE + 1 a side.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong is raised by `read`
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                return image.width, image.height
+    except Image.DecompressionBombError:
+        return MAX_SIDE + 1, MAX_SIDE + 1
+    except Exception:  # whatever is wrong, `read` says it in the plate's own Inspection
+        return None
+
+
 def check(photo: Array, name: str = "array") -> Array:
     """The photograph itself when it is (H, W, 3) uint8 of an allowed size; raises InputError otherwise."""
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:

@@ -22,22 +22,32 @@ def overlay(photo: Array, anomaly_map: Array, defects: Sequence[Defect] = ()) ->
     `anomaly_map` is (h, w) float32 of the same aspect, 1 = the limit of a good plate; boxes are in px of the photo.
     """
     height, width = photo.shape[:2]
-    heat = cv2.resize(anomaly_map.astype(np.float32, copy=False), (width, height), interpolation=cv2.INTER_LINEAR)
+    large = cv2.resize(anomaly_map.astype(np.float32, copy=False), (width, height), interpolation=cv2.INTER_LINEAR)
     picture = np.empty_like(photo)
     for top in range(0, height, _STRIP):
         rows = slice(top, top + _STRIP)
-        strength = np.clip((heat[rows] - FAINT) / np.float32(FULL - FAINT), 0, 1)
-        opacity = _OPACITY * np.sqrt(strength)[..., None]  # the root lets what just exceeds the limit be seen
-        picture[rows] = np.rint(photo[rows] * (1 - opacity) + colours(heat[rows]) * opacity)
+        opacity = _opacity(large[rows])[..., None]
+        picture[rows] = np.rint(photo[rows] * (1 - opacity) + colours(large[rows]) * opacity)
     for number, defect in enumerate(defects, start=1):
         _draw(picture, defect, str(number))
     return picture
+
+
+def heat(anomaly_map: Array) -> Array:
+    """The map alone, to lay over its photograph: (h, w) float32 in limits → (h, w, 4) uint8 RGBA, clear below FAINT."""
+    return np.dstack([colours(anomaly_map), np.rint(255 * _opacity(anomaly_map)).astype(np.uint8)])
 
 
 def colours(anomaly_map: Array) -> Array:
     """The map alone on the fixed scale, (H, W) float32 in limits → (H, W, 3) uint8 RGB."""
     levels = np.rint(np.clip(anomaly_map / np.float32(FULL), 0, 1) * 255).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+
+
+def _opacity(anomaly_map: Array) -> Array:
+    strength = np.clip((anomaly_map - FAINT) / np.float32(FULL - FAINT), 0, 1)
+    opacity: Array = _OPACITY * np.sqrt(strength)  # the root lets what just exceeds the limit be seen
+    return opacity
 
 
 def _draw(picture: Array, defect: Defect, label: str) -> None:

@@ -1,4 +1,4 @@
-"""Preflight, model and verification as tables for the terminal."""
+"""Preflight, model, verification and comparison as tables for the terminal."""
 
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from platewatch import statement
 
 if TYPE_CHECKING:  # `verify` shows its table where training's libraries are not installed
     from platewatch.bench import Bench
+    from platewatch.challenge import Comparison
     from platewatch.config import Config
     from platewatch.model import Manifest
     from platewatch.preflight import Preflight
@@ -101,6 +102,31 @@ def bench(found: "Bench") -> tuple[Table, ...]:
     table.add_row("one plate, from file to verdict", f"median {latency.median:.1f} ms, {spread}")
     table.add_row("memory", f"{found.resident_mb:.0f} MB")
     return stages, table
+
+
+def comparison(found: "Comparison") -> tuple[Table, ...]:
+    """A challenger and the model in service on the same plates."""
+    figures = found.figures()
+    table = _sheet(f"Challenger {found.challenger.model_id} against {found.champion.model_id}")
+    table.add_row("reviewed good plates that joined the training", str(found.trained_on))
+    for name, words in (("held_out", "held-out good plates that pass"), ("defective", "defective plates that PASS")):
+        had, has, plates = (figures[name][key] for key in ("champion_passes", "challenger_passes", "plates"))
+        table.add_row(words, f"{has} of {plates}; by the model in service {had}")
+    table.add_row("chance alone passes so many fewer good ones in", f"{found.chance:.1%} of comparisons")
+    missed = [pair.name for pair in found.defective if pair.missed]
+    table.add_row("missed at the line, now in the challenge", _list(missed))
+    table.add_row("false alarms to expect", _expected(found))
+    table.add_row("left out", f"{found.gone} without photograph, {found.contradictory} called good and defective")
+    table.add_row("the gate", "accepted: it may be taken into service" if found.accepted else "REFUSED")
+    return (table,)
+
+
+def _expected(found: "Comparison") -> str:
+    new, old = found.challenger, found.champion
+    now = (
+        f"{new.false_alarm_rate:.1%} on average, at most {new.upper_95:.1%} (95 %), from {new.good_plates} good plates"
+    )
+    return f"{now}; the model in service {old.false_alarm_rate:.1%}, {old.upper_95:.1%}, {old.good_plates}"
 
 
 def _sheet(title: str) -> Table:

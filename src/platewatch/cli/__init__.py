@@ -6,7 +6,7 @@ before a command runs, so that --help answers at once.
 
 import click
 
-from platewatch.cli import judging, learning
+from platewatch.cli import judging, learning, recording, serving, watching
 from platewatch.cli.shell import Commands
 
 
@@ -25,9 +25,16 @@ for command in (
     learning.render,
     learning.explore,
     learning.train,
+    learning.retrain,
     judging.evaluate,
     judging.inspect,
     judging.verify,
     judging.bench,
+    watching.watch,
+    recording.audit,
+    recording.replay,
+    recording.export,
+    serving.serve,
+    serving.users,
 ):
     main.add_command(command)

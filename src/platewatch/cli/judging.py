@@ -77,7 +77,7 @@ def inspect(
     found = pipeline.in_order(lambda pair: _inspect_one(inspector, *pair), pairs, workers=threads)
     with progress() as report:
         for done, (inspection, lost) in enumerate(found, start=1):
-            click.echo(inspection.as_json() if as_json else _line(inspection))
+            click.echo(inspection.as_json() if as_json else line(inspection))
             for message in filter(None, (inspection.error, lost)):
                 click.echo(f"error: {message}", err=True)
                 code = ERROR
@@ -167,7 +167,7 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
     return seen.inspection, None
 
 
-def _line(found: "Inspection") -> str:
+def line(found: "Inspection") -> str:
     """One plate for a person: verdict, score, threshold, p-value, name, why."""
     colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red", "ERROR": "magenta"}
     word = str(found.verdict or "ERROR")

@@ -1,11 +1,15 @@
-"""Commands that learn: render, explore, train."""
+"""Commands that learn: render, explore, train, retrain."""
 
+import getpass
+import json
+import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from platewatch.cli.shell import FOLDER, INTERRUPTED, progress, show
+from platewatch.cli.shell import FOLDER, INTERRUPTED, NOT_PASSED, PHOTOGRAPHS, RECORDS, lines, progress, show
 
 
 @click.command()
@@ -95,3 +99,46 @@ def train(
         click.get_current_context().exit(INTERRUPTED)
     show(*summary.model(manifest))
     click.echo(str(out))
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@click.argument("data", type=FOLDER)
+@RECORDS
+@PHOTOGRAPHS
+@click.option("--models", type=FOLDER, help="Where the challenger goes; beside MODEL unless told.")
+@click.option("--actor", help="Who asks for it, for the record; the system's user name unless told.")
+@click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object on stdout.")
+@click.option("--progress-lines", is_flag=True, help="Progress as JSON lines on stderr, for programs.")
+def retrain(
+    model: Path,
+    data: Path,
+    records: str,
+    photographs: Path | None,
+    models: Path | None,
+    actor: str | None,
+    as_json: bool,
+    progress_lines: bool,
+) -> None:
+    """Train a challenger to MODEL on DATA and the plates reviewed as good; compare both, refuse it when it is worse.
+
+    DATA holds the photographs that MODEL learned from. A fifth of the reviewed good plates is held out to compare by,
+    and all reviewed defective plates are the challenge. Exit code 3: refused. Nothing is taken into service.
+    """
+    from platewatch import retraining, summary
+    from platewatch.records import Records
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a station that stops lets nothing half-made lie there
+    who, shelf = actor or getpass.getuser(), models or model.resolve().parent
+    bars = nullcontext(lines()) if progress_lines else progress()
+    with Records.open(records, photographs, create=False) as opened, bars as report:
+        done = retraining.retrain(model, opened, data, shelf, actor=who, progress=report)
+    if as_json:
+        click.echo(json.dumps(done.comparison.as_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        show(*summary.comparison(done.comparison))
+        for reason in done.comparison.refused:
+            click.echo(f"refused: {reason}")
+        click.echo(str(done.folder))
+    if not done.comparison.accepted:
+        click.get_current_context().exit(NOT_PASSED)

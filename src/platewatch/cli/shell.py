@@ -1,6 +1,8 @@
 """What the commands share: one line for every error, the exit codes, tables, progress bars."""
 
+import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,19 @@ RUNTIME = click.option(
     show_default=True,
     help="What runs the network; both give the same verdicts.",
 )
+RECORDS = click.option(
+    "--records",
+    default="records.db",
+    envvar="PLATEWATCH_RECORDS",
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="The record: an SQLite file, or postgresql://user@host/name.",
+)
+PHOTOGRAPHS = click.option(
+    "--photographs", type=FOLDER, help="Where its photographs lie; RECORDS.photographs beside an SQLite file."
+)
+_STATION = {"alembic", "argon2", "fastapi", "paho", "psycopg", "sqlalchemy", "uvicorn", "watchfiles"}
 
 
 class Commands(click.Group):
@@ -36,7 +51,8 @@ class Commands(click.Group):
             _fail(str(error))
         except ModuleNotFoundError as error:
             missing = f"{error.name} is not installed, which this command needs"
-            _fail(str(RuntimeUnavailable(f"{missing}; pip install 'platewatch[train]'")))
+            extra = "station" if str(error.name).partition(".")[0] in _STATION else "train"
+            _fail(str(RuntimeUnavailable(f"{missing}; pip install 'platewatch[{extra}]'")))
         except KeyboardInterrupt:
             click.echo("interrupted; nothing half-written was left under the name asked for", err=True)
             ctx.exit(INTERRUPTED)
@@ -59,6 +75,20 @@ def show(*tables: "Table") -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     for table in tables:
         console.print(table)
+
+
+def lines() -> "Progress":
+    """Progress as JSON lines on stderr, for programs; of one stage at most four a second, but its ends always."""
+    told: tuple[str, float] = "", 0.0
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if stage != told[0] or done >= total or now - told[1] >= 0.25:
+            told = stage, now
+            click.echo(json.dumps({"stage": stage, "done": done, "total": total}), err=True)
+
+    return report
 
 
 @contextmanager

@@ -1,0 +1,155 @@
+"""Commands on the record: audit, replay, export."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from platewatch.cli.shell import ERROR, FOLDER, PHOTOGRAPHS, RECORDS, progress
+from platewatch.errors import OutputError
+
+if TYPE_CHECKING:
+    from platewatch.records import Records
+
+
+def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    """A date, or a date with a time; without a zone, this machine's."""
+    try:
+        return None if value is None else datetime.fromisoformat(value).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"{value!r} is no time, expected 2026-11-24 or 2026-11-24T06:00") from error
+
+
+def _noted(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, str] | None:
+    """A row of the chain and its hash, as reports and audits print them."""
+    if value is None:
+        return None
+    row, _, digest = value.partition(":")
+    if not row.isdecimal() or len(digest) != 64:
+        raise click.BadParameter(f"{value!r}, expected a row, a colon and 64 hexadecimal digits, as on a report")
+    return int(row), digest.lower()
+
+
+@click.command()
+@RECORDS
+@PHOTOGRAPHS
+@click.option("--read-photographs/--rows-only", default=True, show_default=True, help="Also read every photograph.")
+@click.option(
+    "--noted", callback=_noted, metavar="ROW:HASH", help="A line noted earlier: the chain must still go through it."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def audit(
+    records: str, photographs: Path | None, read_photographs: bool, noted: tuple[int, str] | None, as_json: bool
+) -> None:
+    """Say whether anything in the record was altered, and where; exit code 1 when it was."""
+    from platewatch.inspection import SCHEMA
+
+    with _open(records, photographs) as opened, progress() as report:
+        found = opened.audit(report, photographs=read_photographs, noted=noted)
+    if as_json:
+        click.echo(json.dumps({"schema": SCHEMA, "whole": found.whole, **asdict(found)}, ensure_ascii=False))
+    else:
+        for each in found.breaks:
+            click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
+        head, word = found.head, "whole" if found.whole else f"ALTERED in {len(found.breaks)} places"
+        click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs read")
+        click.echo(f"note this line elsewhere, for --noted: {head.rows}:{head.chain}")
+    if not found.whole:
+        click.get_current_context().exit(ERROR)
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(1), metavar="ID")
+@click.argument("model", type=FOLDER, required=False)
+@click.option("--models", type=FOLDER, help="A folder of models: the one that judged the plate is taken.")
+@RECORDS
+@PHOTOGRAPHS
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def replay(
+    number: int, model: Path | None, models: Path | None, records: str, photographs: Path | None, as_json: bool
+) -> None:
+    """Judge plate ID of the record again, by MODEL, and say whether the verdict is equal; exit code 1 when not."""
+    from platewatch import replay as replaying
+
+    if (model is None) == (models is None):
+        raise click.UsageError("name a MODEL, or a folder of them with --models")
+    with _open(records, photographs) as opened:
+        folder = model or replaying.find_model(models or Path(), opened.get(number).inspection.model_id)
+        found = replaying.replay(opened, number, folder)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False))
+    else:
+        click.echo(f"plate {number}: {found.recorded.verdict or 'FAILED'}, {found.recorded.reason}")
+        for difference in found.differences:
+            click.echo(f"  {difference}")
+        click.echo("equal" if found.equal else "NOT EQUAL")
+    if not found.equal:
+        click.get_current_context().exit(ERROR)
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["csv", "jsonl", "dataset", "report"]))
+@click.argument("out", type=FOLDER)
+@RECORDS
+@PHOTOGRAPHS
+@click.option("--since", callback=_time, metavar="TIME", help="Received then or later: 2026-11-24, 2026-11-24T06:00.")
+@click.option("--until", callback=_time, metavar="TIME", help="Received before.")
+def export(
+    kind: str, out: Path, records: str, photographs: Path | None, since: datetime | None, until: datetime | None
+) -> None:
+    """Write the record to OUT: all plates as csv or jsonl (OUT - is stdout), those that people called good or
+    defective as a dataset in the MVTec layout, or a shift's report as one page to print.
+    """
+    from platewatch.records import Query
+
+    with _open(records, photographs) as opened:
+        if kind == "dataset":
+            made = opened.export_dataset(out, Query(since=since, until=until))
+            left_out = made.unsure + made.without_photograph + made.contradictory
+            click.echo(f"{out}: {made.good} good, {made.defective} defective; {left_out} reviewed plates left out")
+        elif kind == "report":
+            _report(opened, out, since, until)
+        else:
+            _lines(opened, kind, out, since, until)
+
+
+def _report(records: "Records", out: Path, since: datetime | None, until: datetime | None) -> None:
+    from platewatch import shift_report
+    from platewatch.inspection import now
+
+    if since is None:
+        raise click.UsageError("a report needs the shift's beginning: --since 2026-11-24T06:00")
+    with progress() as report:
+        path = shift_report.write(
+            records, since, until or now(), out, progress=lambda *done: report("drawing plates", *done)
+        )
+    click.echo(str(path))
+
+
+def _lines(records: "Records", kind: str, out: Path, since: datetime | None, until: datetime | None) -> None:
+    from platewatch.records import Query, write_csv, write_json_lines
+
+    write = write_csv if kind == "csv" else write_json_lines
+    entries = records.every(Query(since=since, until=until))
+    if str(out) == "-":
+        write(entries, sys.stdout)
+        return
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="" if kind == "csv" else "\n") as file:
+            count = write(entries, file)
+        part.replace(out)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{out}: cannot be written ({error.strerror or error}); free some space there") from error
+    click.echo(f"{out}: {count} plates")
+
+
+def _open(records: str, photographs: Path | None) -> "Records":
+    from platewatch.records import Records
+
+    return Records.open(records, photographs, create=False)

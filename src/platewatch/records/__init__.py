@@ -1,0 +1,57 @@
+"""The record: one row for every plate handed in, what people said of it, and what happened, chained by hash.
+
+    records = Records.open("sqlite:///records.db")
+    entry = records.add(inspection, photograph)
+    records.review(entry.number, Judgement.GOOD, "anna")
+
+Nothing is ever changed or removed: a correction is a further row. SQLite by default, PostgreSQL for several stations.
+"""
+
+from platewatch.records.exports import write_csv, write_json_lines
+from platewatch.records.outbox import Destination, Due
+from platewatch.records.policy import Keep, Policy
+from platewatch.records.records import Records
+from platewatch.records.upkeep import Upkeep
+from platewatch.records.values import (
+    Audit,
+    Box,
+    Break,
+    Counts,
+    Dataset,
+    Entry,
+    Event,
+    Head,
+    Judgement,
+    Outcome,
+    Page,
+    Pruned,
+    Query,
+    Review,
+    Reviewed,
+)
+
+__all__ = [
+    "Audit",
+    "Box",
+    "Break",
+    "Counts",
+    "Dataset",
+    "Destination",
+    "Due",
+    "Entry",
+    "Event",
+    "Head",
+    "Judgement",
+    "Keep",
+    "Outcome",
+    "Page",
+    "Policy",
+    "Pruned",
+    "Query",
+    "Records",
+    "Review",
+    "Reviewed",
+    "Upkeep",
+    "write_csv",
+    "write_json_lines",
+]

@@ -1,0 +1,61 @@
+"""The chain: each row's hash covers its body, letter by letter, and the hash of the row before."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from platewatch.records import schema
+from platewatch.records.values import Head
+
+START = "0" * 64
+"""What the first row takes for the hash before it."""
+
+INSPECTION, REVIEW, EVENT = "inspection", "review", "event"
+PRUNED = "photographs pruned"
+"""The event that says whose photographs were removed by the policy."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A row just appended."""
+
+    position: int
+    hash: str
+
+
+def canonical(values: dict[str, Any]) -> str:
+    """The one way in which these values are written as JSON: sorted, ASCII, no blanks."""
+    return json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def digest(previous: str, body: str) -> str:
+    """The hash of a row: SHA-256 of the hash before, a line break and the body."""
+    return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
+
+
+def append(connection: Connection, kind: str, values: dict[str, Any], *, entries: int = 0) -> Link:
+    """Append a row within a writing transaction; `entries` is how many plates it adds."""
+    before = connection.execute(select(schema.head)).one()
+    position = before.position + 1
+    body = canonical({**values, "kind": kind, "position": position})
+    link = Link(position, digest(before.hash, body))
+    row = {"position": position, "kind": kind, "previous": before.hash, "hash": link.hash, "body": body}
+    connection.execute(insert(schema.chain), row)
+    connection.execute(update(schema.head).values(position=position, hash=link.hash, entries=before.entries + entries))
+    return link
+
+
+def read(connection: Connection, position: int) -> dict[str, Any]:
+    """What one row says."""
+    body = connection.execute(select(schema.chain.c.body).where(schema.chain.c.position == position)).scalar_one()
+    values: dict[str, Any] = json.loads(body)
+    return values
+
+
+def head(connection: Connection) -> Head:
+    """Where the chain stands."""
+    row = connection.execute(select(schema.head)).one()
+    return Head(row.position, row.entries, row.hash)

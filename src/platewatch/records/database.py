@@ -1,0 +1,167 @@
+"""The connection to SQLite or PostgreSQL: durable, one writer at a time, every failure as a RecordError."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from platewatch.errors import RecordError, RecordUnavailable
+from platewatch.records import migrating, schema
+
+_BUSY_MS = 10_000  # how long one process waits for another's write
+_WRITES = {"platewatch_writes": True}
+_POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,  # a connection that the server dropped is replaced, not handed out
+    "connect_args": {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,  # a server that went without a word is found out within half a minute, not in hours
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "options": f"-c synchronous_commit=on -c lock_timeout={_BUSY_MS} -c idle_in_transaction_session_timeout=60000",
+    },
+}
+
+
+class Database:
+    """An engine with its writer's lock; may be shared by threads."""
+
+    def __init__(self, url: str) -> None:
+        """Connect; raises RecordError for a URL that is none."""
+        self.engine = _engine(url)
+        self.name = self.engine.url.render_as_string(hide_password=True)
+        self._writing = threading.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """One file; otherwise PostgreSQL."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the record throughout."""
+        with self._translated(), self.engine.connect() as plain:
+            snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            connection = plain.execution_options(**snapshot)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction of the only writer there is: no other thread, process or station is in one meanwhile."""
+        with self._writing, self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**_WRITES)
+            with connection.begin():
+                connection.execute(select(schema.head.c.id).with_for_update())
+                yield connection
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None in memory or with PostgreSQL."""
+        file = self.engine.url.database if self.is_sqlite else None
+        return Path(file) if file and file != ":memory:" else None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where photographs lie unless told: beside SQLite's file."""
+        file = self.engine.url.database if self.is_sqlite else None
+        return Path(f"{file}.photographs") if file and file != ":memory:" else None
+
+    def prepare(self, *, create: bool) -> None:
+        """Bring the tables to this version's; raises RecordError when there are none and none may be made."""
+        file = self.engine.url.database if self.is_sqlite else None
+        if file and file != ":memory:":
+            _prepare_file(Path(file), create=create)
+        with self.reading() as connection:
+            at = migrating.revision(connection)
+        if at == migrating.REVISION:
+            return
+        if at is None and not create:
+            raise RecordError(_no_record(self.name))
+        with self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**_WRITES)
+            with connection.begin():
+                migrating.upgrade(connection, self.name)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, NoConnection) as error:
+            what = _line(error)
+            raise RecordUnavailable(
+                f"{self.name}: not available ({what}); check its disk, server and lock, then try again"
+            ) from error
+        except SQLAlchemyError as error:
+            raise RecordError(f"{self.name}: {_line(error)}; see 'platewatch audit'") from error
+
+
+def _prepare_file(file: Path, *, create: bool) -> None:
+    if not create and not file.is_file():
+        raise RecordError(_no_record(str(file)))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{file.parent}: cannot be made ({error.strerror}); choose another place") from error
+
+
+def _no_record(name: str) -> str:
+    return f"{name}: no record there, expected one that 'platewatch serve' or 'watch' writes; check --records"
+
+
+def _engine(url: str) -> Engine:
+    if "://" not in url:
+        url = f"sqlite:///{url}"
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ArgumentError(f"no {parsed.get_backend_name()}")
+        options = _POSTGRESQL if parsed.get_backend_name() == "postgresql" else {}
+        engine = create_engine(parsed, **options)
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        expected = "expected sqlite:///records.db or postgresql://user@host/name"
+        raise RecordError(f"record: cannot use its URL ({_line(error)}), {expected}") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """What an acknowledged row needs to survive a loss of power."""
+    raw: sqlite3.Connection = connection
+    raw.isolation_level = None  # sqlite3 begins no transactions of its own: _begin_sqlite does
+    raw.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    raw.execute("PRAGMA journal_mode = WAL")
+    raw.execute("PRAGMA synchronous = FULL")
+    raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes SQLite's lock at once: a reader that becomes a writer later could be refused."""
+    writes = connection.get_execution_options().get("platewatch_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return " ".join(str(cause).split()).rstrip(".") or type(cause).__name__

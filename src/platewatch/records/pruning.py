@@ -1,0 +1,127 @@
+"""Removes photographs that the policy keeps no longer. Rows and hashes stay, and an event says whose are gone.
+
+What waits for a review is never removed. By age everything else goes; for want of space first what passed and nobody
+reviewed, the oldest first, then the rest.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, select, update
+
+from platewatch.errors import RecordUnavailable
+from platewatch.records import happenings
+from platewatch.records.chain import PRUNED
+from platewatch.records.database import Database
+from platewatch.records.photographs import Photographs
+from platewatch.records.policy import Keep, Policy
+from platewatch.records.schema import entries, photographs
+from platewatch.records.values import Outcome, Pruned
+
+_BATCH = 500  # photographs pruned in one transaction: plates are added between two
+_DAY = 86_400_000_000
+
+
+def prune(database: Database, store: Photographs, policy: Policy) -> Pruned:
+    """Bring the photographs to what the policy allows; raises RecordUnavailable when a file cannot be removed."""
+    count = freed = 0
+    _remove(database, store)  # what a crash left
+    while True:
+        with database.writing() as connection:
+            doomed = _doomed(connection, policy)
+            if doomed:
+                _write_down(connection, doomed, policy)
+            left = _kept_bytes(connection)
+        count, freed = count + len(doomed), freed + sum(row.bytes for row in doomed)
+        _remove(database, store)
+        if not doomed:
+            over = 0 if policy.gigabytes is None else max(0, left - round(policy.gigabytes * 1e9))
+            return Pruned(count, freed, left, over)
+
+
+def _doomed(connection: Connection, policy: Policy) -> Sequence[Row[Any]]:
+    """The next photographs to go, at most a batch."""
+    if policy.days is not None:
+        old = photographs.c.stored < time.time_ns() // 1000 - round(policy.days * _DAY)
+        rows = connection.execute(_candidates(old).order_by(photographs.c.stored).limit(_BATCH)).all()
+        if rows:
+            return rows
+    if policy.keep is Keep.NOT_PASSED:
+        rows = connection.execute(_candidates(~_worth_keeping()).order_by(photographs.c.stored).limit(_BATCH)).all()
+        if rows:
+            return rows
+    if policy.gigabytes is None:
+        return ()
+    excess = _kept_bytes(connection) - round(policy.gigabytes * 1e9)
+    if excess <= 0:
+        return ()
+    order = case((_worth_keeping(), 1), else_=0), photographs.c.stored
+    return list(_until(connection.execute(_candidates().order_by(*order).limit(_BATCH)).all(), excess))
+
+
+def _candidates(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Photographs that are kept and for which no plate waits."""
+    waiting = exists().where(entries.c.photograph == photographs.c.sha256, entries.c.waiting)
+    return select(photographs).where(photographs.c.pruned.is_(None), ~waiting, *conditions)
+
+
+def _worth_keeping() -> ColumnElement[bool]:
+    """Of a plate that did not pass, was reviewed, or was drawn for the queue."""
+    more = (entries.c.outcome != Outcome.PASS) | entries.c.review.is_not(None) | entries.c.sampled
+    return exists().where(entries.c.photograph == photographs.c.sha256, more)
+
+
+def _until(rows: Iterable[Row[Any]], excess: int) -> Iterable[Row[Any]]:
+    for row in rows:
+        if excess <= 0:
+            return
+        excess -= row.bytes
+        yield row
+
+
+def _kept_bytes(connection: Connection) -> int:
+    kept = select(func.coalesce(func.sum(photographs.c.bytes), 0)).where(photographs.c.pruned.is_(None))
+    return int(connection.execute(kept).scalar_one())
+
+
+def _write_down(connection: Connection, doomed: Sequence[Row[Any]], policy: Policy) -> None:
+    hashes = [row.sha256 for row in doomed]
+    plates = connection.execute(select(entries.c.number).where(entries.c.photograph.in_(hashes))).scalars()
+    details = {
+        "photographs": len(doomed),
+        "bytes": sum(row.bytes for row in doomed),
+        "plates": _ranges(sorted(plates)),
+        "policy": {"keep": policy.keep, "days": policy.days, "gigabytes": policy.gigabytes},
+    }
+    happenings.add(connection, PRUNED, "policy", details)
+    gone = update(photographs).where(photographs.c.sha256.in_(hashes))
+    connection.execute(gone.values(pruned=time.time_ns() // 1000))
+
+
+def _ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """Ascending numbers as first and last of each run."""
+    runs = list[list[int]]()
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return runs
+
+
+def _remove(database: Database, store: Photographs) -> None:
+    """Remove the files of pruned photographs; while it is the writer, nobody counts on one of them again."""
+    while True:
+        with database.writing() as connection:
+            doomed = select(photographs.c.sha256).where(photographs.c.pruned.is_not(None), photographs.c.file)
+            hashes = connection.execute(doomed.limit(_BATCH)).scalars().all()
+            if not hashes:
+                return
+            try:
+                for sha256 in hashes:
+                    store.remove(sha256)
+            except OSError as error:
+                what = f"a photograph cannot be removed ({error.strerror})"
+                raise RecordUnavailable(f"{store.folder}: {what}; check its permissions") from error
+            connection.execute(update(photographs).where(photographs.c.sha256.in_(hashes)).values(file=False))

@@ -1,0 +1,108 @@
+"""What people say of a plate: each time a further row; the last that was not taken back stands."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, exists, func, insert, select, update
+
+from platewatch.errors import InputError, NotFound
+from platewatch.records import adding, chain, schema, search, terms
+from platewatch.records.schema import entries, reviews
+from platewatch.records.values import Box, Judgement, Outcome, Review
+
+
+def review(
+    connection: Connection, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box], note: str
+) -> Review:
+    """Append a review within a writing transaction; raises NotFound, InputError."""
+    adding.check_text("reviewer", reviewer, 200)
+    said = Review(
+        id=0,
+        number=number,
+        judgement=Judgement(judgement),
+        reviewer=reviewer,
+        time=datetime.now(UTC),
+        boxes=tuple(_box(box) for box in boxes),
+        note=_note(note),
+    )
+    return _append(connection, said)
+
+
+def undo(connection: Connection, review_id: int, reviewer: str) -> Review:
+    """Append that a review is taken back; raises NotFound, and InputError when that was done before."""
+    adding.check_text("reviewer", reviewer, 200)
+    row = connection.execute(select(reviews).where(reviews.c.position == review_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"review {review_id}: there is none in this record; look at the plate's reviews")
+    taken_back = connection.execute(select(reviews.c.position).where(reviews.c.undoes == review_id)).scalar()
+    if row.undoes is not None or taken_back is not None:
+        what = "is itself an undo" if row.undoes is not None else "was taken back before"
+        raise InputError(f"review {review_id}: {what}, expected a review that counts; review the plate anew")
+    return _append(connection, Review(0, row.number, None, reviewer, datetime.now(UTC), undoes=review_id))
+
+
+def of_entry(connection: Connection, number: int) -> tuple[Review, ...]:
+    """Everything said of one plate, oldest first, undos too; raises NotFound."""
+    _received(connection, number)
+    joined = reviews.join(schema.chain, schema.chain.c.position == reviews.c.position)
+    query = select(schema.chain.c.body, schema.chain.c.hash).select_from(joined).where(reviews.c.number == number)
+    return tuple(
+        search.review(json.loads(row.body), row.hash) for row in connection.execute(query.order_by(reviews.c.position))
+    )
+
+
+def standing(connection: Connection, number: int) -> int | None:
+    """The id of the last review of a plate that was not taken back."""
+    undoing = reviews.alias()
+    valid = reviews.c.undoes.is_(None) & ~exists().where(undoing.c.undoes == reviews.c.position)
+    query = select(func.max(reviews.c.position)).where(reviews.c.number == number, valid)
+    return connection.execute(query).scalar()
+
+
+def _append(connection: Connection, said: Review) -> Review:
+    received = _received(connection, said.number)
+    body = {
+        "number": said.number,
+        "judgement": said.judgement,
+        "reviewer": said.reviewer,
+        "time": said.time.isoformat(),
+        "boxes": [list(box) for box in said.boxes],
+        "note": said.note,
+        "undoes": said.undoes,
+    }
+    link = chain.append(connection, chain.REVIEW, body)
+    connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
+    terms.index(connection, terms.of_review(said.reviewer, said.note), received, said.number)
+    _stand(connection, said.number)
+    return search.review(chain.read(connection, link.position), link.hash)
+
+
+def _stand(connection: Connection, number: int) -> None:
+    """Bring the entry's columns to the review that stands."""
+    here = entries.c.number == number
+    row = connection.execute(select(entries.c.outcome, entries.c.sampled).where(here)).one()
+    position = standing(connection, number)
+    judgement = None if position is None else chain.read(connection, position)["judgement"]
+    waiting = position is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
+    connection.execute(update(entries).where(here).values(review=position, judgement=judgement, waiting=waiting))
+
+
+def _received(connection: Connection, number: int) -> int:
+    received: int | None = connection.execute(select(entries.c.received).where(entries.c.number == number)).scalar()
+    if received is None:
+        raise NotFound(f"plate {number}: there is none in this record; look it up in the history")
+    return received
+
+
+def _note(note: str) -> str:
+    if len(note) > 2000:
+        raise InputError(f"note: {len(note)} characters, expected at most 2000; shorten it")
+    return note.encode("utf-8", "replace").decode()
+
+
+def _box(box: Box) -> Box:
+    if len(box) != 4 or min(box) < 0 or min(box[2:]) < 1 or max(box) > 100_000:
+        raise InputError(f"box {tuple(box)}: expected left, top, width, height in px of the photograph; draw it anew")
+    left, top, width, height = map(int, box)
+    return left, top, width, height

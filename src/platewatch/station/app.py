@@ -1,0 +1,62 @@
+"""The station as an application: its parts, its addresses, who may pass, and one shape for what is refused."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata, resources
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+from starlette.types import Lifespan
+
+from platewatch.records import Records
+from platewatch.station import answers, health_page, login, manual, models_page, pages, rest, watching
+from platewatch.station.challengers import Challengers
+from platewatch.station.live import Message
+from platewatch.station.models import Models
+from platewatch.station.security import Gate
+from platewatch.station.sessions import Attempts, Sessions
+from platewatch.station.settings import Settings
+from platewatch.station.state import Station, assemble
+from platewatch.station.users import Users
+
+
+def create_app(models: Models, records: Records, settings: Settings | None = None) -> FastAPI:
+    """The station for these models and this record; `app.state.station` has its parts.
+
+    It closes neither: whoever opened them does. Raises InputError for a damaged file of users.
+    """
+    settings = settings or Settings()
+    station = assemble(models, records, settings)
+    challengers = Challengers(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
+    app = FastAPI(
+        title="Platewatch station",
+        version=metadata.version("platewatch"),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(station, challengers),
+    )
+    users = Users(settings.users or Path("platewatch-users.json"))
+    logins = Sessions(users, settings.session_h)
+    app.state.station, app.state.users, app.state.logins, app.state.attempts = station, users, logins, Attempts()
+    app.add_middleware(Gate, settings=settings, users=users, logins=logins)
+    answers.install(app)
+    static = resources.files("platewatch.station") / "static"
+    app.mount("/static", StaticFiles(directory=str(static)), name="static")
+    app.state.error_page, app.state.challengers = pages.refused_page, challengers
+    for part in (rest, watching, login, manual, pages, health_page, models_page):
+        app.include_router(part.router)
+    return app
+
+
+def _lifespan(station: Station, challengers: Challengers) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        station.health.start()
+        yield
+        challengers.stop()
+        station.live.close()
+        station.work.stop()
+        station.health.stop()
+
+    return lifespan

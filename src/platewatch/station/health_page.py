@@ -1,0 +1,73 @@
+"""The health page: what is wrong, whether the line drifts, how many plates, how fast, how much room is left."""
+
+import math
+import shutil
+from datetime import datetime, time
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from platewatch.inspection import now
+from platewatch.records import Query
+from platewatch.records.values import MOST
+from platewatch.station import charts
+from platewatch.station.pages import render
+from platewatch.station.rest import Viewer, station
+from platewatch.station.settings import Settings
+from platewatch.station.state import Station
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/health")
+def health(request: Request, _: Viewer) -> Response:
+    """Everything that an engineer looks at before a shift."""
+    here = station(request)
+    today = datetime.combine(now().date(), time()).astimezone()
+    durations = [entry.inspection.duration_ms for entry in here.records.find(Query(limit=MOST)).entries]
+    return render(
+        request,
+        "health.html",
+        problems=here.health.problems(),
+        drift=here.health.drift.evidence(),
+        chart=_drift_chart(here),
+        counts=here.records.counts(today),
+        every=here.records.counts(),
+        refused=_refused(here),
+        median_ms=_quantile(durations, 0.5),
+        slow_ms=_quantile(durations, 0.99),
+        measured=len(durations),
+        taken=here.work.taken,
+        places=here.work.places,
+        watchers=len(here.live),
+        disks=_disks(here.settings),
+        deliveries=here.records.deliveries(),
+        head=here.records.head(),
+    )
+
+
+def _drift_chart(here: Station) -> charts.CurveChart | None:
+    """The evidence after each of the newest plates, by powers of ten; None before there is any."""
+    curve, limit = here.health.drift.curve(), here.health.drift.evidence().limit
+    if len(curve) < 2:
+        return None
+    words = f"Evidence of drift after each of {len(curve)} plates: now {curve[-1][1]:.3g}, the alarm is at {limit:.3g}."
+    values = [math.log10(1 + max(0.0, value)) for _, value in curve]
+    return charts.curve(values, math.log10(1 + limit), words)
+
+
+def _refused(here: Station) -> int:
+    """Uploads that were not taken in since the station started, whatever the reason; each was told so."""
+    samples = [sample for metric in here.figures.refused.collect() for sample in metric.samples]
+    return round(sum(sample.value for sample in samples if sample.name.endswith("_total")))
+
+
+def _quantile(values: list[float], share: float) -> float | None:
+    """The value that this share of them does not exceed; None without any."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+
+
+def _disks(settings: Settings) -> list[tuple[str, int, int]]:
+    """Name, bytes left and bytes in all, of each place that is there."""
+    usages = [(place.name, shutil.disk_usage(place)) for place in settings.places if place.exists()]
+    return [(name, usage.free, usage.total) for name, usage in usages]

@@ -1,0 +1,124 @@
+"""What people look at: the stored photograph, and the map over it, drawn by the model that judged the plate."""
+
+import io
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from PIL import Image
+
+from platewatch import images
+from platewatch.errors import InputError, NotFound
+from platewatch.images import Array
+from platewatch.overlay import heat, overlay
+from platewatch.records import Entry, Records
+from platewatch.station.models import Models
+
+_MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
+_DRAWN = 32  # overlays, ready as PNG
+_THUMBNAILS, _THUMBNAIL = 1000, 160  # small pictures that are kept, of about 6 KiB, and their side in px
+
+_BEGINNINGS = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"BM": "image/bmp",
+    b"II*\x00": "image/tiff",
+    b"MM\x00*": "image/tiff",
+    b"RIFF": "image/webp",
+}
+
+
+class Pictures:
+    """Photographs and overlays by plate number; the newest plates' maps are kept. Safe to share by threads."""
+
+    def __init__(self, records: Records, models: Models) -> None:
+        self._records, self._models = records, models
+        self._maps: OrderedDict[int, Array] = OrderedDict()
+        self._drawn: OrderedDict[int, bytes] = OrderedDict()
+        self._small: OrderedDict[int, bytes] = OrderedDict()
+        self._lock, self._drawing = threading.Lock(), threading.Semaphore(1)  # plates come before pictures
+
+    def keep(self, number: int, anomaly_map: Array) -> None:
+        """Remember the map (h, w) float32 of a plate just judged."""
+        with self._lock:
+            _remember(self._maps, number, anomaly_map.copy(), _MAPS)
+
+    def photograph(self, number: int) -> bytes:
+        """The bytes as they came; raises NotFound when they were not kept."""
+        data = self._records.photograph(number)
+        if data is None:
+            raise NotFound(f"plate {number}: its photograph was not kept, only its hash; see the record's policy")
+        return data
+
+    def overlay(self, number: int) -> bytes:
+        """The photograph with map and boxes as PNG; raises NotFound for a photograph or model that is not here."""
+        with self._lock:
+            drawn = self._drawn.get(number)
+        if drawn is None:
+            with self._drawing:
+                drawn = self._draw(number)
+            with self._lock:
+                _remember(self._drawn, number, drawn, _DRAWN)
+        return drawn
+
+    def _draw(self, number: int) -> bytes:
+        entry, data = self._records.get(number), self.photograph(number)
+        try:
+            photo = images.read(data, f"plate {number}")
+        except InputError as error:
+            raise NotFound(f"plate {number}: its photograph could not be read, so there is no map of it") from error
+        return _png(overlay(photo, self._map(entry, data), entry.inspection.defects))
+
+    def heat(self, number: int) -> bytes:
+        """The map alone as PNG, see-through where the plate is like the good ones; raises NotFound as `overlay`."""
+        entry, data = self._records.get(number), self.photograph(number)
+        with self._drawing:
+            try:
+                return _png(heat(self._map(entry, data)))
+            except InputError as error:
+                raise NotFound(f"plate {number}: its photograph could not be read, so there is no map of it") from error
+
+    def thumbnail(self, number: int) -> bytes:
+        """The photograph as a small JPEG square; raises NotFound for one that is not here or cannot be read."""
+        with self._lock:
+            small = self._small.get(number)
+        if small is None:
+            data = self.photograph(number)
+            with self._drawing:
+                try:
+                    picture = images.prepare(images.read(data), _THUMBNAIL)
+                except InputError as error:
+                    raise NotFound(f"plate {number}: its photograph could not be read") from error
+            file = io.BytesIO()
+            Image.fromarray(picture).save(file, format="JPEG", quality=80)
+            small = file.getvalue()
+            with self._lock:
+                _remember(self._small, number, small, _THUMBNAILS)
+        return small
+
+    def _map(self, entry: Entry, photograph: bytes) -> Array:
+        """The map (h, w) float32 of a plate, computed anew by the model that judged it unless it is remembered."""
+        with self._lock:
+            found = self._maps.get(entry.number)
+        if found is None:
+            seen = self._models.with_id(entry.inspection.model_id).examine(photograph)
+            found = seen.frame.cut(seen.anomaly_map)
+        return found
+
+
+def media_type(photograph: bytes) -> str:
+    """What a photograph's first bytes say it is; nothing that a browser would run."""
+    found = (kind for beginning, kind in _BEGINNINGS.items() if photograph.startswith(beginning))
+    return next(found, "application/octet-stream")
+
+
+def _png(picture: Array) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _remember(kept: OrderedDict[int, Any], number: int, value: Any, most: int) -> None:
+    kept[number] = value
+    while len(kept) > most:
+        kept.popitem(last=False)

@@ -1,0 +1,134 @@
+"""From options to a station that runs: the record opened, the model loaded, uvicorn on a socket that listens."""
+
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from platewatch.errors import InputError
+from platewatch.records import Policy, Records
+from platewatch.station.app import create_app
+from platewatch.station.models import Models
+from platewatch.station.settings import Settings
+from platewatch.station.users import Users, beside
+
+_STOP_S = 20  # plates that are being judged may take this long before the station stops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What `platewatch serve` was told."""
+
+    model: Path
+    models: Path | None = None
+    data: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    records: str
+    photographs: Path | None = None
+    policy: Policy
+    users: Path | None = None
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    workers: int = 0
+    waiting: int = 32
+
+    @property
+    def users_file(self) -> Path:
+        """Where the users are."""
+        return self.users or beside(self.records, "users.json")
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds the station."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
+
+
+def check(plan: Plan) -> None:
+    """Refuse to be reached from elsewhere without users; raises InputError."""
+    if (plan.certificate is None) != (plan.key is None):
+        raise InputError(
+            "--tls-certificate and --tls-key: one of the two is missing, expected both; name the other too"
+        )
+    if not is_loopback(plan.host) and not Users(plan.users_file).all():
+        raise InputError(
+            f"{plan.host}: reachable from elsewhere, and {plan.users_file} has no users, expected logins or tokens; "
+            "add some with 'platewatch users add NAME --role engineer', or stay on --host 127.0.0.1"
+        )
+
+
+def settings(plan: Plan, records: Records) -> Settings:
+    """The station's settings by the plan."""
+    here = is_loopback(plan.host)
+    local = ("127.0.0.1", "localhost", "[::1]")
+    return Settings(
+        login=not here,
+        users=plan.users_file,
+        hosts=(*local, *(name.lower() for name in plan.names)) if here or plan.names else (),
+        tls=plan.certificate is not None,
+        workers=plan.workers,
+        waiting=plan.waiting,
+        places=records.places,
+        drift_file=beside(plan.records, "drift.json"),
+        data=plan.data,
+        record_url=plan.records,
+        photographs=plan.photographs,
+    )
+
+
+def run(plan: Plan, listening: socket.socket, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
+    models = Models(plan.model, plan.models)
+    with Records.open(plan.records, plan.photographs, plan.policy) as records:
+        kept_back = models.resume(records)
+        if kept_back is not None:
+            say(f"the model that was in service is not taken up again: {kept_back}")
+        app = create_app(models, records, settings(plan, records))
+        config = uvicorn.Config(
+            app,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # whoever sends X-Forwarded-For is not believed
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_STOP_S,
+            ssl_certfile=plan.certificate,
+            ssl_keyfile=plan.key,
+        )
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        _Server(config, app, lambda: say(f"{plan.address}: model {models.model_id}")).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends the live pages' streams when it is to stop: it would wait for them otherwise."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._application, self._ready = app, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._application.state.station.live.close()
+        super().handle_exit(signal.SIGTERM if sig == signal.SIGINT else sig, frame)  # twice is no reason to drop plates
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the address is reached from this machine alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

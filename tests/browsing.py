@@ -1,0 +1,127 @@
+"""A station on loopback with the tiny model, and Debian's Chromium before it."""
+
+import base64
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from conftest import Tiny
+from platewatch import images, plates
+from platewatch.records import Policy, Records
+from platewatch.station.app import create_app
+from platewatch.station.models import Models
+from platewatch.station.settings import Settings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SIZES = ((1024, 768), (1920, 1080))
+ROOT = Path(__file__).parents[1]
+AXE = Path(os.environ.get("PLATEWATCH_AXE") or ROOT / "node_modules" / "axe-core" / "axe.min.js")
+
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--force-device-scale-factor=1"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A station that runs, and what it was given."""
+
+    url: str
+    records: Records
+    models: Models
+    good: tuple[Path, ...]
+    rusty: tuple[Path, ...]
+
+
+@contextlib.contextmanager
+def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
+    """A station of its own, with a shelf that holds the tiny model, on a free port of 127.0.0.1."""
+    shutil.copytree(tiny_model.model, folder / "models" / "first")
+    plates.render_set(folder / "line", good=30, test={"good": 1, "total_rust": 3}, size=128, seed=77)
+    url = f"sqlite:///{folder / 'records.db'}"
+    with Records.open(url, policy=Policy(review_share=0)) as records:
+        models = Models(folder / "models" / "first")
+        settings = Settings(data=tiny_model.data, record_url=url, users=folder / "users.json")
+        good = tuple(images.find(folder / "line" / "train" / "good"))
+        rusty = tuple(images.find(folder / "line" / "test" / "total_rust"))
+        for path in (rusty[-1], good[-1]):  # every test, whichever comes first, finds something
+            records.add(models.loaded().inspect(path), path.read_bytes())
+        app = create_app(models, records, settings)
+        app.state.challengers.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
+        with _served(app) as port:
+            yield Site(f"http://127.0.0.1:{port}", records, models, good, rusty)
+
+
+@contextlib.contextmanager
+def _served(app: object) -> Iterator[int]:
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2))  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+    thread.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert server.started
+        yield door.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        door.close()
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium; skips when it is not installed."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; apt-get install chromium to try the pages in a browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextlib.contextmanager
+def tab(browser: Browser, size: tuple[int, int] = SIZES[0], scheme: str = "light") -> Iterator[Page]:
+    """A page that fails its test when a script on it fails, or asks for anything that is not the station's."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
+    page, wrong = context.new_page(), list[str]()
+    page.set_default_timeout(10_000)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on("request", lambda asked: wrong.append(asked.url) if "//127.0.0.1:" not in asked.url else None)
+    try:
+        yield page
+        assert wrong == []
+    finally:
+        context.close()
+
+
+def drop(page: Page, photographs: tuple[Path, ...]) -> None:
+    """Let photographs fall onto the page, as from a folder's window."""
+    files = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in photographs]
+    page.evaluate(
+        """files => {
+            const carried = new DataTransfer();
+            for (const [name, data] of files) {
+                const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+                carried.items.add(new File([bytes], name, { type: "image/png" }));
+            }
+            const options = { dataTransfer: carried, bubbles: true, cancelable: true };
+            for (const kind of ["dragenter", "dragover", "drop"])
+                document.body.dispatchEvent(new DragEvent(kind, options));
+        }""",
+        files,
+    )

@@ -1,0 +1,140 @@
+"""Real servers on loopback for the tests: PostgreSQL and mosquitto as Debian packs them; absent, a reason to skip."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_HOST = "127.0.0.1"
+_PATIENCE = 30.0  # seconds that a server may take to start on a busy machine
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as listener:
+        listener.bind((_HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex((_HOST, port)) == 0
+
+
+def postgresql_programs() -> Path | None:
+    """The folder with initdb and postgres, the newest version's."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    there = shutil.which("initdb")
+    return None if there is None else Path(there).resolve().parent
+
+
+def server_user() -> dict[str, Any]:
+    """PostgreSQL refuses to be run by root: then its own user runs it."""
+    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The URL, without a database's name, of a PostgreSQL that lives as long as the block."""
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="platewatch-postgresql-"))
+    user, port = server_user(), free_port()
+    name = user.get("user", getpass.getuser())
+    if user:
+        shutil.chown(folder, name)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
+    make = [
+        str(programs / "initdb"),
+        "-D",
+        str(folder / "data"),
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    ]
+    subprocess.run(make, check=True, **quiet)
+    settings = {"listen_addresses": _HOST, "unix_socket_directories": folder, "fsync": "off", "shared_buffers": "32MB"}
+    options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    server = subprocess.Popen([programs / "postgres", "-D", folder / "data", "-p", str(port), *options], **quiet)
+    try:
+        _wait(server, port)
+        yield f"postgresql+psycopg://{name}@{_HOST}:{port}"
+    finally:
+        _stop(server)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_database(server: str, name: str) -> str:
+    """The URL of a new, empty database on the server."""
+    import psycopg
+
+    with psycopg.connect(f"{server.replace('+psycopg', '')}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return f"{server}/{name}"
+
+
+class Mosquitto:
+    """A broker that can be stopped and started again on the same port."""
+
+    def __init__(self, program: str) -> None:
+        self.port = free_port()
+        self._program = program
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [self._program, "-p", str(self.port)]  # without a configuration it listens on loopback alone
+        self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _wait(self._server, self.port)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            _stop(self._server)
+            self._server = None
+
+
+@contextmanager
+def mosquitto() -> Iterator[Mosquitto]:
+    """A running broker; the block may stop and start it."""
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        pytest.skip("mosquitto is not installed (Debian: apt-get install mosquitto)")
+    broker = Mosquitto(program)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
+    until = time.monotonic() + _PATIENCE
+    while not listening(port):
+        assert server.poll() is None, f"{server.args!r} ended with {server.returncode}"
+        assert time.monotonic() < until, f"{server.args!r} does not listen on {port}"
+        time.sleep(0.05)
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

@@ -1,0 +1,120 @@
+"""A station in this process whose inspector sees redness alone: no training, no network, known answers."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+
+import fake_inspector
+from platewatch import images
+from platewatch.errors import InputError
+from platewatch.inspection import Inspection, now
+from platewatch.inspector import Examination, Inspector
+from platewatch.records import Policy, Records
+from platewatch.station.app import create_app
+from platewatch.station.models import Models
+from platewatch.station.settings import Settings
+from platewatch.station.state import Station
+from platewatch.station.users import Role, Users
+
+PASSWORD = "correct horse battery"  # noqa: S105 - of users that exist in tests alone
+HOME = "http://127.0.0.1"
+
+
+class LineInspector(fake_inspector.FakeInspector):
+    """The fake, for bytes as the station hands them in, with an Inspection for what cannot be read."""
+
+    def examine(self, image: Any, name: str | None = None) -> Examination:
+        seen = super().examine(image)
+        found = replace(seen.inspection, image=name, image_sha256=images.sha256(image), model_id=self.manifest.model_id)
+        return replace(seen, inspection=found)
+
+    def inspect(self, image: bytes, name: str | None = None) -> Inspection:
+        try:
+            return self.examine(image, name).inspection
+        except InputError as error:
+            return Inspection(
+                image=name,
+                image_sha256=images.sha256(image),
+                verdict=None,
+                reason="could not be read",
+                threshold=fake_inspector.THRESHOLD,
+                error=str(error),
+                model_id=self.manifest.model_id,
+                time=now(),
+                duration_ms=1.0,
+            )
+
+
+def photograph(redness: int = 0, *, kind: str = "PNG", width: int = 64, height: int = 48) -> bytes:
+    """A plate as a file: redness 0 passes, 80 is REVIEW, 125 is REJECT."""
+    file = io.BytesIO()
+    Image.fromarray(fake_inspector.photograph(redness, width, height)[0]).save(file, format=kind)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A station with a client that speaks to it."""
+
+    app: FastAPI
+    client: TestClient
+    records: Records
+    folder: Path
+    users: Users
+
+    @property
+    def station(self) -> Station:
+        found: Station = self.app.state.station
+        return found
+
+    def post(self, redness: int = 0, **options: Any) -> Any:
+        """Hand a plate in; its answer's JSON."""
+        answer = self.client.post("/inspections", content=photograph(redness), **options)
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()
+
+    def log_in(self, name: str) -> str:
+        """Log the client in; what it has to send as X-CSRF-Token."""
+        answer = self.client.post("/login", data={"name": name, "password": PASSWORD}, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return str(self.client.get("/session").json()["csrf"])
+
+
+def models(folder: Path) -> Models:
+    """The fake in service, from a folder that has what a model folder has at least."""
+    model = folder / "models" / "first"
+    model.mkdir(parents=True, exist_ok=True)
+    (model / "manifest.json").write_text(json.dumps({"fake": True}))
+    return Models(model, load=lambda _: cast(Inspector, LineInspector()))
+
+
+@contextmanager
+def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Iterator[Running]:  # noqa: B008 - frozen
+    """A station that runs until the block ends; its record and users lie in `folder`."""
+    users = Users(folder / "users.json")
+    with Records.open(f"sqlite:///{folder / 'records.db'}", policy=policy) as records:
+        settings = Settings(users=users.path, workers=2, low_bytes=0, **options)
+        app = create_app(models(folder), records, settings)
+        with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
+            yield Running(app, client, records, folder, users)
+
+
+def enrol(users: Users) -> dict[Role, str]:
+    """One user of each role, named like it, with PASSWORD; and each one's token."""
+    tokens = {}
+    for role in Role:
+        users.add(role, role, PASSWORD)
+        tokens[role] = users.add(role, role) or ""
+    return tokens
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

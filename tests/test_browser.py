@@ -1,0 +1,233 @@
+"""The pages in a real browser: what an operator, an engineer and an auditor do, at a tablet's and a monitor's size."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import browsing
+from browsing import SIZES, Site, tab
+from conftest import Tiny
+from platewatch.records import Judgement, Query
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, Page, expect
+
+PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login", "/plates/999")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing.chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def site(browser: Browser, tiny_model: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with browsing.running(tiny_model, tmp_path_factory.mktemp("site")) as made:
+        yield made
+
+
+def newest(site: Site) -> Any:
+    return site.records.find(Query(limit=1)).entries[0]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_drop_a_photograph_review_it_by_keyboard_and_find_it_again(
+    browser: Browser, site: Site, size: tuple[int, int]
+) -> None:
+    with tab(browser, size) as page:
+        page.goto(site.url)
+        browsing.drop(page, site.rusty[:1])
+        expect(page.locator("[data-word]")).to_have_text("REJECT")
+        expect(page.locator("[data-banner]")).to_have_class("banner REJECT fresh")
+        expect(page.locator("[data-svg] .box").first).to_be_attached()
+        entry = newest(site)
+        expect(page.locator("[data-last] li").first).to_have_attribute("data-number", str(entry.number))
+        page.keyboard.press("2")
+        expect(page.locator("[data-chip]")).to_contain_text("REJECT")
+        page.keyboard.press("d")
+        expect(page.locator("[data-toast]")).to_contain_text("defective")
+        said = site.records.get(entry.number).review
+        assert said
+        assert said.judgement is Judgement.DEFECTIVE
+        page.keyboard.press("u")
+        expect(page.locator("[data-toast]")).to_contain_text("taken back")
+        assert site.records.get(entry.number).review is None
+        page.keyboard.press("d")
+        expect(page.locator("[data-toast]")).to_contain_text("defective")
+        assert site.records.get(entry.number).inspection.verdict == "REJECT", "the verdict is never overwritten"
+        page.keyboard.press("3")
+        page.select_option("#judgement", "defective")
+        page.select_option("#outcome", "REJECT")
+        page.get_by_role("button", name="Find").click()
+        row = page.locator("[data-row]").first
+        expect(row).to_contain_text(f"No. {entry.number}")
+        row.locator("a.plain").click()
+        expect(page.locator("h1")).to_have_text(f"Plate No. {entry.number}")
+        expect(page.locator(".said")).to_contain_text("taken back")
+        expect(page.locator(".said")).to_contain_text("stands")
+
+
+def test_new_verdicts_come_by_themselves_and_old_ones_never_pass_for_new(browser: Browser, site: Site) -> None:
+    with tab(browser) as page:
+        page.goto(site.url)
+        expect(page.locator("[data-connection]")).to_have_text("live")
+        response = page.request.post(f"{site.url}/inspections?plate_id=L-7", data=site.good[0].read_bytes())
+        assert response.status == 201
+        expect(page.locator("[data-facts]")).to_contain_text("L-7")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("[data-facts]")).to_contain_text("not the newest")
+        page.keyboard.press("Escape")
+        expect(page.locator("[data-facts]")).to_contain_text("L-7")
+        page.context.set_offline(True)
+        expect(page.locator("[data-word]")).to_have_text("No connection", timeout=15_000)
+        expect(page.locator("[data-notices]")).to_contain_text("What you see is old")
+        page.context.set_offline(False)
+        expect(page.locator("[data-word]")).not_to_have_text("No connection", timeout=15_000)
+
+
+def test_a_missed_defect_is_marked_by_hand_and_by_keys(browser: Browser, site: Site) -> None:
+    entry = site.records.add(newest(site).inspection, site.good[1].read_bytes(), plate_id="M-1")
+    with tab(browser) as page:
+        page.goto(f"{site.url}/plates/{entry.number}")
+        sheet = page.locator("[data-sheet]")
+        expect(sheet).to_be_visible()
+        page.keyboard.press("b")
+        box = sheet.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"], steps=4)
+        page.mouse.up()
+        page.keyboard.press("b")
+        for key in ("ArrowRight", "Shift+ArrowDown", "Enter"):
+            page.keyboard.press(key)
+        with page.expect_navigation():
+            page.keyboard.press("d")
+        expect(page.locator(".said")).to_contain_text("2 marked")
+    by_hand, by_keys = site.records.get(entry.number).review.boxes  # type: ignore[union-attr]
+    assert by_hand == pytest.approx((32, 32, 64, 32), abs=2)
+    assert by_keys == (51 + 3, 51, 26, 26 + 3)
+
+
+def test_map_boxes_theme_and_keys(browser: Browser, site: Site) -> None:
+    with tab(browser) as page:
+        page.goto(f"{site.url}/plates/1")
+        page.keyboard.press("m")
+        expect(page.locator("[data-map]")).to_be_visible()
+        expect(page.locator("[data-busy]")).to_be_hidden()
+        assert page.evaluate("document.querySelector('[data-map]').naturalWidth") > 0
+        page.keyboard.press("x")
+        expect(page.locator("[data-svg] .box")).to_have_count(0)
+        before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.keyboard.press("t")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        page.keyboard.press("?")
+        expect(page.locator("dialog[open]")).to_contain_text("Light or dark")
+        page.keyboard.press("Escape")
+        page.keyboard.press("5")
+        expect(page).to_have_url(f"{site.url}/models")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_retrain_take_into_service_and_go_back(browser: Browser, site: Site) -> None:
+    first = site.models.model_id
+    passed = site.models.loaded().inspect(site.good[0])
+    for path in site.good:
+        entry = site.records.add(passed, path.read_bytes())
+        site.records.review(entry.number, Judgement.GOOD, "anna")
+    with tab(browser) as page:
+        page.goto(f"{site.url}/models")
+        page.keyboard.press("r")
+        expect(page.locator(".outcome[role=status]")).to_contain_text("Accepted", timeout=40_000)
+        page.get_by_role("button", name="Take into service").click()
+        expect(page.locator("[data-toast]")).to_contain_text("is in service instead of")
+        assert site.models.model_id != first
+        expect(page.locator("[data-back]")).to_contain_text(first)
+        page.keyboard.press("z")
+        expect(page.locator("h2").first).to_contain_text(first)
+    assert site.models.model_id == first
+    kinds = [event.kind for event in site.records.events()]
+    assert kinds[:3] == ["model_activated", "model_activated", "challenger_trained"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_readable_from_two_metres_and_usable_with_gloves(browser: Browser, site: Site, size: tuple[int, int]) -> None:
+    with tab(browser, size) as page:
+        for path in PAGES:
+            page.goto(site.url + path)
+            page.wait_for_timeout(150)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{path} is wider than the screen"
+            small = page.evaluate(SMALL_TARGETS, 56 if path in ("/", "/review") else 44)
+            assert small == [], path
+        for path in ("/", "/review"):
+            page.goto(site.url + path)
+            page.wait_for_timeout(150)
+            assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0, f"{path} scrolls"
+        page.goto(site.url)
+        expect(page.locator("[data-word]")).not_to_have_text("Waiting")
+        assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('[data-word]')).fontSize)") >= 96
+
+
+SMALL_TARGETS = """least => [
+        ...document.querySelectorAll("button, a.button, select, input:not([type=file], [type=hidden])")
+    ]
+    .filter(each => each.offsetParent && !each.closest("dialog, .toast"))
+    .map(each => [each.textContent.trim() || each.id, each.getBoundingClientRect()])
+    .filter(([, room]) => room.height < least - 0.5 || room.width < Math.min(least, 50))
+    .map(([name, room]) => `${name}: ${room.width}×${room.height}`)"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_accessibility_checker_finds_nothing(browser: Browser, site: Site, scheme: str) -> None:
+    if not browsing.AXE.is_file():
+        pytest.skip("axe-core is not here; 'npm install --no-save axe-core' in the repository's root brings it")
+    checker = browsing.AXE.read_text(encoding="utf-8")
+    with tab(browser, scheme=scheme) as page:
+        for path in PAGES:
+            page.goto(site.url + path)
+            page.wait_for_timeout(200)
+            page.evaluate(checker)
+            found = page.evaluate("axe.run().then(found => found.violations)")
+            told = [f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found]
+            assert told == [], path
+
+
+def test_every_control_has_a_name_every_page_its_landmarks_and_focus_is_seen(browser: Browser, site: Site) -> None:
+    with tab(browser) as page:
+        for path in PAGES:
+            page.goto(site.url + path)
+            page.wait_for_timeout(100)
+            assert page.locator("main").count() == 1, path
+            assert page.locator("h1").count() == 1, path
+            assert page.evaluate(NAMELESS) == [], path
+            assert (
+                page.evaluate('document.querySelectorAll(\'[tabindex]:not([tabindex="0"], [tabindex="-1"])\').length')
+                == 0
+            )
+        page.goto(site.url)
+        expect(page.locator("[data-last] li").first).to_be_attached()
+        assert _focused_in_order(page)[:3] == ["To the page", "Platewatch", "Live"]
+
+
+NAMELESS = """() => [...document.querySelectorAll("button, a[href], input:not([type=hidden]), select")]
+    .filter(each => !each.closest("[aria-hidden=true]") && each.getAttribute("aria-hidden") !== "true")
+    .filter(each => !(each.textContent.trim() || each.getAttribute("aria-label") || each.labels?.length))
+    .map(each => each.outerHTML.slice(0, 120))"""
+
+
+def _focused_in_order(page: Page) -> list[str]:
+    """The names of what Tab reaches from the top, each with a ring around it."""
+    names = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        name, ring = page.evaluate(
+            """() => { const at = document.activeElement;
+                return [(at.getAttribute("aria-label") || at.textContent).trim().split(/\\s+1$/)[0].trim(),
+                        getComputedStyle(at).outlineStyle] }"""
+        )
+        assert ring == "solid", name
+        names.append(name)
+    return names

@@ -1,0 +1,242 @@
+"""A real HTTP server and a real broker on loopback are told of every plate, also when they were away meanwhile."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import servers
+from plate_rows import plate
+from platewatch.deliveries import Courier, Refused, destination
+from platewatch.errors import InputError
+from platewatch.records import Records
+
+
+class Receiver:
+    """An HTTP server that keeps what it is sent and answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.got = list[tuple[dict[str, str], dict[str, Any]]]()
+        self.status: Callable[[dict[str, Any]], int] = lambda _entry: 200
+        self.port = servers.free_port()
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                receiver.got.append(({**self.headers, "path": self.path}, body))
+                self.send_response(receiver.status(body))
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    @property
+    def numbers(self) -> list[int]:
+        return [entry["number"] for _, entry in self.got]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def broker() -> Iterator[servers.Mosquitto]:
+    with servers.mosquitto() as running:
+        yield running
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Records]:
+    with Records.open(str(tmp_path / "records.db")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def courier(records: Records) -> Iterator[Callable[..., Courier]]:
+    started = list[Courier]()
+
+    def start(url: str, **options: Any) -> Courier:
+        made = Courier(records, destination(url), **({"first_wait_s": 0.02, "longest_wait_s": 0.2} | options))
+        made.start()
+        started.append(made)
+        return made
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_webhook_gets_each_plate_as_the_typed_entry(
+    records: Records, receiver: Receiver, courier: Callable[..., Courier]
+) -> None:
+    url = f"http://anna:s%20ecret@127.0.0.1:{receiver.port}/plates?token=x"
+    name = destination(url).name
+    assert name == f"http://127.0.0.1:{receiver.port}/plates"
+    entries = [records.add(plate(duration_ms=number), deliver=[name]) for number in range(8)]
+    started = courier(url)
+    entries.append(records.add(plate(), deliver=[name]))
+    started.wake()
+    eventually(lambda: len(receiver.got) == 9)
+    assert [entry for _, entry in receiver.got] == [entry.as_dict() for entry in entries]
+    headers = receiver.got[0][0]
+    assert headers["path"] == "/plates?token=x"
+    assert headers["Idempotency-Key"] == entries[0].chain
+    assert headers["Authorization"] == "Basic YW5uYTpzIGVjcmV0"
+    eventually(lambda: records.deliveries()[0].waiting == 0)
+    (state,) = records.deliveries()
+    assert (state.name, state.delivered, state.failures, state.error) == (name, 9, 0, None)
+
+
+def test_a_webhook_that_is_away_gets_everything_when_it_is_back(
+    records: Records, receiver: Receiver, courier: Callable[..., Courier]
+) -> None:
+    receiver.stop()
+    told = list[str]()
+    url = f"http://127.0.0.1:{receiver.port}/"
+    courier(url, tell=told.append)
+    for _ in range(3):
+        records.add(plate(), deliver=[url])
+    eventually(lambda: records.deliveries()[0].failures >= 2)
+    assert records.deliveries()[0].waiting == 3
+    assert "out of reach" in str(records.deliveries()[0].error)
+    receiver.start()
+    eventually(lambda: records.deliveries()[0].delivered == 3)
+    assert receiver.numbers == [1, 2, 3]
+    assert [each.rpartition(": ")[2] for each in told] == [told[0].rpartition(": ")[2], "told again"]
+
+
+def test_a_server_that_fails_is_asked_again_and_one_that_refuses_a_plate_gets_the_others(
+    records: Records, receiver: Receiver, courier: Callable[..., Courier]
+) -> None:
+    answers = {1: [500, 429, 200], 2: [422, 422, 200]}
+    receiver.status = lambda entry: answers.get(entry["number"], [200]).pop(0)
+    url = f"http://127.0.0.1:{receiver.port}/"
+    for _ in range(3):
+        records.add(plate(), deliver=[url])
+    courier(url)
+    eventually(lambda: records.deliveries()[0].delivered == 3)
+    assert sorted(receiver.numbers) == [1, 1, 1, 2, 2, 2, 3]
+    assert receiver.numbers.index(3) < 6  # not held up by the refused one to its end
+    assert records.deliveries()[0].failures == 4
+
+
+def test_a_restarted_station_tells_what_was_left(records: Records, receiver: Receiver, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{receiver.port}/"
+    records.add(plate(), deliver=[url])
+    records.close()
+    with Records.open(str(tmp_path / "records.db")) as again:
+        courier = Courier(again, destination(url))
+        courier.start()
+        eventually(lambda: again.deliveries()[0].delivered == 1)
+        courier.stop()
+
+
+def test_what_one_courier_holds_no_other_gets_until_its_lease_ends(records: Records) -> None:
+    for _ in range(3):
+        records.add(plate(), deliver=["a", "b"])
+    first = records.claim("a", 2, lease_s=60)
+    assert [each.entry.number for each in first] == [1, 2]
+    assert [each.entry.number for each in records.claim("a", 2, lease_s=0)] == [3]
+    assert [each.entry.number for each in records.claim("a", 2, lease_s=0)] == [3]
+    assert len(records.claim("b", 9, lease_s=60)) == 3
+    records.delivered("a", [first[0].id])
+    records.postpone("a", first[1].id, wait_s=0, why="x" * 1000)
+    assert {each.entry.number: each.attempts for each in records.claim("a", 9, lease_s=60)} == {2: 1, 3: 0}
+
+
+def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
+    records: Records, broker: servers.Mosquitto, courier: Callable[..., Courier]
+) -> None:
+    from paho.mqtt import client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    got = list[tuple[str, dict[str, Any]]]()
+    listener = mqtt.Client(CallbackAPIVersion.VERSION2)
+    listener.on_message = lambda _client, _data, message: got.append((message.topic, json.loads(message.payload)))
+    listener.on_connect = lambda client, *_: client.subscribe("plant/line 2/#", qos=1)
+    ready = threading.Event()
+    listener.on_subscribe = lambda *_: ready.set()
+    listener.reconnect_delay_set(1, 1)
+    listener.connect("127.0.0.1", broker.port)
+    listener.loop_start()
+    try:
+        assert ready.wait(30)
+        url = f"mqtt://127.0.0.1:{broker.port}/plant/line%202/plates"
+        name = destination(url).name
+        courier(url)
+        entry = records.add(plate(), deliver=[name])
+        eventually(lambda: got == [("plant/line 2/plates", entry.as_dict())])
+        ready.clear()
+        broker.stop()
+        records.add(plate(), deliver=[name])
+        eventually(lambda: records.deliveries()[0].failures >= 1)
+        broker.start()
+        eventually(lambda: records.deliveries()[0].delivered == 2)
+        assert records.deliveries()[0].waiting == 0
+    finally:
+        listener.disconnect()
+        listener.loop_stop()
+
+
+def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    from platewatch.deliveries import DeliveryFailed
+
+    monkeypatch.setattr("platewatch.deliveries._PATIENCE", 0.2)
+    entry = records.add(plate())
+    with pytest.raises(DeliveryFailed):
+        destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").tell(entry)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        for url in (f"mqtt://{place}/t", f"http://{place}/"):
+            with pytest.raises(DeliveryFailed) as caught:
+                destination(url).tell(entry)
+            assert not isinstance(caught.value, Refused)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["plates", "ftp://host/x", "http://", "mqtt://host", "mqtt://host/a/#", "mqtt://host/+", "http://h:x/", "h:1"],
+)
+def test_a_url_that_nobody_can_be_told_by_is_refused(url: str) -> None:
+    with pytest.raises(InputError):
+        destination(url)
+
+
+def test_no_password_is_ever_told() -> None:
+    with pytest.raises(InputError) as caught:
+        destination("mqtt://anna:secret@host")
+    assert "secret" not in str(caught.value)
+    assert "secret" not in destination("mqtts://anna:secret@host/t?secret=1").name

@@ -1,0 +1,191 @@
+"""The pages as they are served: what they show, to whom, and what may not get through them."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import stations
+from platewatch import challenge
+from platewatch.challenge import Candidate, Comparison, Judged, Pair
+from platewatch.inspection import Verdict
+from platewatch.records import Judgement, Policy
+from platewatch.station import charts
+from platewatch.station.models import ACTIVATED
+from platewatch.station.users import Role
+from stations import Running
+
+PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login")
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with stations.running(tmp_path_factory.mktemp("pages"), policy=Policy(review_share=0)) as made:
+        for number, redness in enumerate((0, 80, 125, 5)):
+            made.post(redness, params={"plate_id": f"A-{number}"})
+        made.records.review(3, Judgement.DEFECTIVE, "anna", boxes=[(1, 2, 3, 4)], note="<b>worn</b>")
+        yield made
+
+
+def page(here: Running, path: str) -> str:
+    answer = here.client.get(path, headers=HTML)
+    assert answer.status_code == 200, answer.text
+    return str(answer.text)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_whole_and_carries_no_script_or_style_of_its_own(here: Running, path: str) -> None:
+    text = page(here, path)
+    assert text.rstrip().endswith("</html>")
+    assert "<style" not in text
+    assert " style=" not in text
+    assert all("src=" in tag for tag in text.split("<script")[1:])
+    assert " onclick=" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+
+
+def test_history_finds_by_verdict_plate_reviewer_and_word(here: Running) -> None:
+    for search, found in {
+        "outcome=REJECT": {"A-2"},
+        "plate_id=A-1": {"A-1"},
+        "reviewer=anna": {"A-2"},
+        "judgement=defective": {"A-2"},
+        "text=worn": {"A-2"},
+        "": {"A-0", "A-1", "A-2", "A-3"},
+        "since=2999-01-01T00:00": set(),
+    }.items():
+        text = page(here, f"/history?{search}")
+        assert {plate for plate in ("A-0", "A-1", "A-2", "A-3") if f">{plate}</a>" in text} == found, search
+
+
+def test_a_search_that_makes_no_sense_is_said_in_words(here: Running) -> None:
+    for search in ("since=yesterday", "outcome=NONE", "before=nowhere"):
+        answer = here.client.get(f"/history?{search}", headers=HTML)
+        assert answer.status_code == 422
+        assert "That did not work" in answer.text
+
+
+def test_a_plate_s_page_shows_all_that_is_known_and_escapes_what_people_wrote(here: Running) -> None:
+    text = page(here, "/plates/3")
+    entry = here.records.get(3)
+    for known in (entry.chain, str(entry.photograph_sha256), entry.inspection.model_id, "anna", "defective", "REJECT"):
+        assert known in text
+    assert "&lt;b&gt;worn&lt;/b&gt;" in text
+    assert "<b>worn</b>" not in text
+    assert 'data-marked="[[1, 2, 3, 4]]"' in text
+    assert text.count('class="dot"') == 30, "one for each good plate"
+
+
+def test_csv_and_json_lines_have_every_plate_that_is_found(here: Running) -> None:
+    answer = here.client.get("/history.csv?outcome=PASS")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [row["plate_id"] for row in rows] == ["A-3", "A-0"]
+    lines = here.client.get("/history.jsonl").text.splitlines()
+    assert [json.loads(line)["number"] for line in lines] == [4, 3, 2, 1]
+
+
+def test_the_report_counts_and_lists_what_did_not_pass(here: Running) -> None:
+    text = page(here, "/history/report")
+    assert ">A-1</a>" in text
+    assert ">A-2</a>" in text
+    assert ">A-0</a>" not in text
+    assert here.records.head().chain in text
+
+
+def test_a_thumbnail_and_a_map_are_small_pictures(here: Running) -> None:
+    small = Image.open(io.BytesIO(here.client.get("/inspections/3/thumbnail.jpg").content))
+    assert (small.format, small.size) == ("JPEG", (160, 160))
+    heat = Image.open(io.BytesIO(here.client.get("/inspections/3/map.png").content))
+    assert (heat.format, heat.mode) == ("PNG", "RGBA")
+    low, high = heat.getchannel("A").getextrema()
+    assert low == 0, "clear where the plate is like the good ones"
+    assert isinstance(high, int)
+    assert high > 100
+
+
+def test_a_photograph_that_could_not_be_read_has_a_page_too(tmp_path: Path) -> None:
+    with stations.running(tmp_path) as here:
+        here.client.post("/inspections", content=b"no picture")
+        text = page(here, "/plates/1")
+        assert "NOT READ" in text
+        assert here.client.get("/inspections/1/thumbnail.jpg").status_code == 404
+        assert "NOT READ" in page(here, "/history")
+
+
+def test_whoever_is_not_logged_in_is_asked_to_and_comes_back(tmp_path: Path) -> None:
+    with stations.running(tmp_path) as here:
+        stations.enrol(here.users)
+        answer = here.client.get("/history?text=x", headers=HTML, follow_redirects=False)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=%2Fhistory%3Ftext%3Dx")
+        wrong = here.client.post("/login?next=%2Fhistory", data={"name": "operator", "password": "no"}, headers=HTML)
+        assert wrong.status_code == 401
+        assert "Name or password is wrong" in wrong.text
+        assert 'name="next" value="/history"' in wrong.text
+        here.log_in("operator")
+        text = page(here, "/models")
+        assert "data-retrain" not in text, "an operator changes no model"
+        assert here.client.get("/session").json()["csrf"] in page(here, "/")
+
+
+def test_an_auditor_sees_everything_and_says_nothing(tmp_path: Path) -> None:
+    with stations.running(tmp_path) as here:
+        here.post(125)
+        stations.enrol(here.users)
+        here.log_in(Role.AUDITOR)
+        for path in PAGES:
+            text = page(here, path)
+            assert "data-judge" not in text, path
+            assert "data-retrain" not in text, path
+
+
+def test_a_page_that_is_not_there_says_so_in_words(here: Running) -> None:
+    for path in ("/plates/999", "/nowhere"):
+        answer = here.client.get(path, headers=HTML)
+        assert answer.status_code == 404
+        assert "There is no such page" in answer.text
+    assert here.client.get("/plates/999").json()["error"]["code"] == "not_found", "programs get the one shape"
+
+
+def test_a_refused_challenger_cannot_be_taken_into_service(here: Running) -> None:
+    judged = Judged(Verdict.REJECT, 3.0, 2.0), Judged(Verdict.PASS, 0.5, 2.0)
+    pair = Pair(3, "A-2", False, *judged)
+    sides = Candidate("0123456789ab", 30, 0.03, 0.09), Candidate("ba9876543210", 40, 0.03, 0.09)
+    found = Comparison(*sides, (), (pair,), 10, 0, 0, 1.0, tuple(challenge.refusals([], [pair])))
+    challenge.write(found, challenge.comparison_file(here.station.models.shelf, "ba9876543210"))
+    answer = here.client.post("/model/activate", json={"model_id": "ba9876543210"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "worse")
+    assert "A-2" in answer.json()["error"]["message"]
+    assert here.records.events(ACTIVATED) == ()
+
+
+def test_without_the_photographs_that_the_model_learned_from_no_challenger_is_trained(here: Running) -> None:
+    assert "--data DATA" in page(here, "/models")
+    answer = here.client.post("/models/retraining")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_data")
+
+
+def test_health_says_what_is_wrong_and_how_many_came(here: Running) -> None:
+    text = page(here, "/health")
+    assert "All is well" in text
+    assert "judged 4 + not read 0" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 4.2, [0, 1, 2, 3, 4]), (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (-1, 12, [0, 5, 10]), (3, 3, [3])],
+)
+def test_axes_have_round_numbers(low: float, high: float, expected: list[float]) -> None:
+    assert charts.steps(low, high) == expected
+
+
+def test_no_mark_leaves_its_chart_whatever_the_score() -> None:
+    for score in (-1.0, 0.0, 0.5, 2.0, 900.0):
+        chart = charts.scores([0.4, 0.5, 0.5, 0.9], 1.0, 2.0, score)
+        marks = [chart.score, chart.threshold, chart.review, *(x for x, _ in chart.dots)]
+        assert all(0 <= mark <= chart.width for mark in marks)

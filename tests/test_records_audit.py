@@ -1,0 +1,152 @@
+"""Whoever alters the record is found out, and where: each way of doing it, on both databases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from plate_rows import plate
+from platewatch.inspection import Verdict
+from platewatch.records import Audit, Judgement, Keep, Policy, Records, chain
+
+
+@pytest.fixture
+def records(record_url: str, tmp_path: Path) -> Iterator[Records]:
+    """Rows 1 to 4 are plates, 5 to 7 reviews of plate 2, 8 an event, 9 a plate."""
+    with Records.open(record_url, tmp_path / "photographs", Policy(review_share=0)) as opened:
+        for verdict in (Verdict.PASS, Verdict.REVIEW, Verdict.REJECT, None):
+            opened.add(plate(verdict), str(verdict).encode(), plate_id=f"plate {verdict}", key=str(verdict))
+        opened.review(2, Judgement.GOOD, "anna", note="dust only")
+        opened.undo(opened.review(2, Judgement.DEFECTIVE, "bob").id, "bob")
+        opened.event("login", "anna", {"from": "here"})
+        opened.add(plate(Verdict.PASS), b"PASS")
+        yield opened
+
+
+def alter(url: str, *statements: str) -> None:
+    """What somebody does who may do everything with the database: the triggers are out of the way."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+            statements = (*(f"DROP TRIGGER {name}" for name in triggers.all()), *statements)
+        else:
+            statements = ("SET session_replication_role = replica", *statements)
+        for statement in statements:
+            connection.execute(text(statement.replace(":", r"\:")))
+    engine.dispose()
+
+
+def found(audit: Audit) -> list[tuple[int, str]]:
+    return [(each.row, each.what) for each in audit.breaks]
+
+
+def test_an_untouched_record_is_whole(records: Records) -> None:
+    told = list[tuple[str, int, int]]()
+    audit = records.audit(lambda *done: told.append(done))
+    assert audit.whole
+    assert (audit.rows, audit.photographs, audit.head.entries) == (9, 4, 5)
+    assert told[0] == ("rows", 9, 9)
+
+
+ALTERED = {
+    "a verdict": ("UPDATE chain SET body = replace(body, 'REJECT', 'PASS') WHERE position = 3", 3, "altered"),
+    "a verdict in the table": ("UPDATE entries SET outcome = 'PASS' WHERE number = 3", 3, "outcome"),
+    "a plate id in the table": ("UPDATE entries SET plate_id = 'other' WHERE number = 2", 2, "plate id"),
+    "a time in the table": ("UPDATE entries SET received = received - 1 WHERE number = 2", 2, "received"),
+    "a photograph's hash": ("UPDATE entries SET photograph = NULL WHERE number = 2", 2, "photograph"),
+    "who reviewed": ("UPDATE chain SET body = replace(body, 'bob', 'eve') WHERE position = 6", 6, "altered"),
+    "which review stands": ("UPDATE entries SET judgement = 'defective' WHERE number = 2", 2, "another review"),
+    "a review hidden": ("UPDATE entries SET review = NULL, judgement = NULL WHERE number = 2", 2, "another review"),
+    "a plate hidden from the queue": ("UPDATE entries SET waiting = false WHERE number = 3", 3, "another review"),
+    "whose review it is": ("UPDATE reviews SET number = 3 WHERE position = 5", 5, "number"),
+    "an event's time": ("UPDATE events SET time = time + 1", 8, "time"),
+    "what an event says": ("UPDATE chain SET body = replace(body, 'here', 'nowhere') WHERE position = 8", 8, "altered"),
+    "a body that is no JSON": ("UPDATE chain SET body = '{' WHERE position = 4", 4, "cannot be read"),
+    "a kind": ("UPDATE chain SET kind = 'event' WHERE position = 1", 1, "another row"),
+    "a removed row": ("DELETE FROM chain WHERE position = 3", 4, "rows 3 to 3 before it were removed"),
+    "a removed first row": ("DELETE FROM chain WHERE position = 1", 2, "rows 1 to 1"),
+    "a removed end": ("DELETE FROM chain WHERE position >= 8", 0, "rows were cut off"),
+    "a removed entry": ("DELETE FROM entries WHERE number = 3", 3, "number"),
+    "a removed review": ("DELETE FROM reviews WHERE position = 5", 5, "number"),
+    "a count": ("UPDATE tallies SET count = count - 1 WHERE outcome = 'REJECT'", 0, "counts"),
+    "a word": ("DELETE FROM terms WHERE word = 'dust'", 0, "words"),
+    "a moved word": ("UPDATE terms SET number = 1 WHERE word = 'dust'", 0, "words"),
+    "the head": ("UPDATE head SET entries = 4", 0, "expected row 9 with 4"),
+    "a removed photograph's row": ("DELETE FROM photographs", 2, "not listed"),
+    "a photograph called pruned": ("UPDATE photographs SET pruned = 1", 3, "no event says"),
+}
+
+
+@pytest.mark.parametrize("what", ALTERED)
+def test_what_was_altered_is_found_and_where(records: Records, record_url: str, what: str) -> None:
+    statement, row, words = ALTERED[what]
+    foreign = "PRAGMA foreign_keys = OFF" if record_url.startswith("sqlite") else "SELECT 1"
+    alter(record_url, foreign, statement)
+    audit = records.audit()
+    assert not audit.whole
+    assert [each for each in found(audit) if each[0] == row and words in each[1]], found(audit)
+
+
+def test_a_row_altered_with_its_hash_is_given_away_by_the_next(records: Records, record_url: str) -> None:
+    engine = create_engine(record_url)
+    with engine.begin() as connection:
+        row = connection.execute(text("SELECT previous, body FROM chain WHERE position = 3")).one()
+    engine.dispose()
+    forged = row.body.replace("REJECT", "PASS")
+    digest = chain.digest(row.previous, forged)
+    alter(record_url, f"UPDATE chain SET body = '{forged}', hash = '{digest}' WHERE position = 3")
+    assert (4, "does not follow the row before: one of the two was altered") in found(records.audit())
+
+
+def test_a_chain_written_anew_from_some_row_on_is_given_away_by_a_head_noted_elsewhere(
+    records: Records, record_url: str
+) -> None:
+    noted = records.head()
+    records.event("logout", "anna")
+    assert records.audit(noted=(noted.rows, noted.chain)).whole
+    engine = create_engine(record_url)
+    with engine.begin() as connection:
+        rows = connection.execute(text("SELECT position, body FROM chain ORDER BY position")).all()
+    engine.dispose()
+    previous, statements = chain.START, list[str]()
+    for position, body in rows:
+        forged = body.replace("here", "nowhere")
+        digest = chain.digest(previous, forged)
+        columns = f"body = '{forged}', previous = '{previous}', hash = '{digest}'"
+        statements.append(f"UPDATE chain SET {columns} WHERE position = {position}")
+        previous = digest
+    alter(record_url, *statements, f"UPDATE head SET hash = '{previous}'")
+    assert records.audit().whole  # nothing in the record itself gives it away
+    assert found(records.audit(noted=(noted.rows, noted.chain))) == [
+        (9, "has not the hash that was noted: it or rows before it were written anew")
+    ]
+    assert not records.audit(noted=(99, noted.chain)).whole
+
+
+def test_a_photograph_that_is_missing_or_altered_is_found(records: Records, tmp_path: Path) -> None:
+    missing, changed = (records.get(number).photograph_sha256 for number in (1, 3))
+    files = {path.name: path for path in (tmp_path / "photographs").rglob("*") if path.is_file()}
+    files[str(missing)].unlink()
+    files[str(changed)].write_bytes(b"another")
+    audit = records.audit()
+    assert sorted(row for row, _ in found(audit)) == [1, 3]
+    assert records.audit(photographs=False).whole
+
+
+def test_pruned_photographs_are_no_break_for_an_event_says_so(records: Records, record_url: str) -> None:
+    records.policy = Policy(keep=Keep.NOT_PASSED)
+    assert records.prune().photographs == 1
+    audit = records.audit()
+    assert (audit.breaks, audit.photographs) == ((), 3)
+    alter(record_url, "UPDATE photographs SET pruned = 1")
+    assert sorted(row for row, _ in found(records.audit())) == [2, 3, 4]
+
+
+def test_a_forger_of_very_many_rows_does_not_fill_the_memory(
+    records: Records, record_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platewatch.records.audit._MOST", 3)
+    alter(record_url, "UPDATE chain SET body = '{'")
+    assert len(records.audit().breaks) == 3

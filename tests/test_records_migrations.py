@@ -1,0 +1,78 @@
+"""A record of an earlier version is brought up to date with all that is in it; one of a later version is left alone."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from plate_rows import plate
+from platewatch.errors import RecordError
+from platewatch.records import Records, migrating, schema
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(record_url: str) -> None:
+    Records.open(record_url).close()
+    engine = create_engine(record_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+        found = {
+            table: {
+                str(index["name"]): index["column_names"]
+                for index in inspect(connection).get_indexes(table)
+                if not index.get("duplicates_constraint")
+            }
+            for table in schema.metadata.tables
+        }
+        assert migrating.revision(connection) == migrating.REVISION
+    engine.dispose()
+    for name, table in schema.metadata.tables.items():
+        expected = {str(index.name): [column.name for column in index.columns] for index in table.indexes}
+        assert {key: value for key, value in found[name].items() if key in expected} == expected
+
+
+def test_the_last_step_is_the_one_that_the_code_asks_for() -> None:
+    steps = sorted((Path(migrating.__file__).parent / "migrations" / "versions").glob("v*.py"))
+    assert steps[-1].name[1:5] == migrating.REVISION
+
+
+def test_an_earlier_record_is_brought_up_to_date_with_its_rows(
+    record_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(migrating, "REVISION", "0001")
+        patch.setattr(migrating.upgrade, "__defaults__", ("0001",))
+        with Records.open(record_url) as old:
+            old.add(plate(), plate_id="before")
+        engine = create_engine(record_url)
+        with engine.connect() as connection:
+            assert not inspect(connection).has_table("outbox")
+        engine.dispose()
+    with Records.open(record_url) as new:
+        assert new.get(1).plate_id == "before"
+        assert new.add(plate()).number == 2
+        assert new.audit().whole
+
+
+def test_a_later_record_is_left_alone(record_url: str) -> None:
+    Records.open(record_url).close()
+    engine = create_engine(record_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    with pytest.raises(RecordError, match="later Platewatch") as caught:
+        Records.open(record_url)
+    assert "upgrade Platewatch" in str(caught.value)
+    with engine.connect() as connection:
+        assert migrating.revision(connection) == "0999"
+    engine.dispose()
+
+
+def test_a_database_of_something_else_is_left_alone(record_url: str) -> None:
+    engine = create_engine(record_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE chain (links INTEGER)"))
+    with pytest.raises(RecordError, match="something else"):
+        Records.open(record_url)
+    engine.dispose()

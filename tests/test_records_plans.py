@@ -1,0 +1,87 @@
+"""Every question to the record is answered by an index, in its order: nothing is scanned, nothing sorted."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from plate_rows import plate
+from platewatch.inspection import Verdict
+from platewatch.records import Judgement, Outcome, Query, Records
+
+THEN, LATER = datetime(2026, 1, 1, 6, 30, tzinfo=UTC), datetime(2026, 1, 2, 14, 10, tzinfo=UTC)
+ASKED: dict[str, Callable[[Records], object]] = {
+    "newest": lambda records: records.find(Query()),
+    "further page": lambda records: records.find(Query(before="1795547707979147-39")),
+    "time": lambda records: records.find(Query(since=THEN, until=LATER)),
+    "outcome": lambda records: records.find(Query(outcome=Outcome.REJECT, since=THEN)),
+    "plate id": lambda records: records.find(Query(plate_id="P-1")),
+    "model": lambda records: records.find(Query(model_id="0123456789ab", before="1795547707979147-39")),
+    "reviewer": lambda records: records.find(Query(reviewer="anna")),
+    "judgement": lambda records: records.find(Query(judgement=Judgement.GOOD)),
+    "reviewed": lambda records: records.find(Query(reviewed=True)),
+    "not reviewed": lambda records: records.find(Query(reviewed=False)),
+    "word": lambda records: records.find(Query(text="cam7 dust", reviewer="anna")),
+    "word of none": lambda records: records.find(Query(text="cam7 nothing")),
+    "model and outcome": lambda records: records.find(Query(model_id="0123456789ab", outcome=Outcome.REVIEW)),
+    "queue": lambda records: records.queue(50),
+    "get": lambda records: records.get(1),
+    "key": lambda records: records.with_key("key"),
+    "known keys": lambda records: records.known(["key", "other"]),
+    "reviews": lambda records: records.reviews(1),
+    "counts": lambda records: records.counts(THEN, LATER),
+    "all counts": lambda records: records.counts(),
+    "counts within an hour": lambda records: records.counts(THEN, THEN.replace(minute=40)),
+    "events": lambda records: records.events(),
+    "events of a kind": lambda records: records.events("login"),
+    "models": lambda records: records.model_ids(),
+    "reviewers": lambda records: records.reviewers(),
+    "head": lambda records: records.head(),
+    "add": lambda records: records.add(plate(), b"photograph", key="another", deliver=["a"]),
+    "review": lambda records: records.review(1, Judgement.GOOD, "anna"),
+    "claim": lambda records: records.claim("a", 5, 1),
+}
+SMALL = ("head", "destinations", "outbox")
+"""Tables of a few rows; the outbox is emptied all the time."""
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
+    with Records.open(str(tmp_path_factory.mktemp("plans") / "records.db")) as opened:
+        opened.add(plate(Verdict.REVIEW), b"photograph", plate_id="P-1", key="key", deliver=["a"])
+        opened.review(1, Judgement.GOOD, "anna", note="dust")
+        opened.event("login", "anna")
+        yield opened
+
+
+def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
+    """What SQLite would do for each statement that the question leads to."""
+    asked = list[tuple[str, Any]]()
+
+    def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    engine = records._database.engine
+    event.listen(engine, "before_cursor_execute", hear)
+    ask(records)
+    event.remove(engine, "before_cursor_execute", hear)
+    with engine.connect() as connection:
+        found = list[str]()
+        for statement, parameters in asked:
+            if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
+                raw = connection.connection.cursor()
+                found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        return found
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_an_index_answers(records: Records, question: str) -> None:
+    steps = plans(records, ASKED[question])
+    assert steps
+    for step in steps:
+        assert "TEMP B-TREE FOR ORDER BY" not in step, steps
+        words = step.split()
+        walks_an_index = "USING INDEX" in step or "USING COVERING INDEX" in step
+        assert words[0] != "SCAN" or words[1] in SMALL or walks_an_index or "tallies" in step, steps

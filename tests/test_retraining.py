@@ -1,0 +1,149 @@
+"""Retraining whole: reviewed plates in, a challenger with its comparison out, and nothing of it in service."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import quick_training
+import tiny
+from conftest import Tiny
+from platewatch import challenge, cli, plates, retraining
+from platewatch.errors import InputError
+from platewatch.images import sha256
+from platewatch.inspection import Inspection, Verdict, now
+from platewatch.model import load_manifest
+from platewatch.records import Judgement, Records
+from platewatch.records.exports import held_out
+
+FRESH = 26
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training itself has tests of its own, and takes long."""
+    monkeypatch.setattr(retraining, "_train", quick_training.train)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Any:
+    with Records.open(f"sqlite:///{tmp_path / 'records.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What came along the line: fresh plates, and rusty ones in a test set."""
+    folder = tmp_path_factory.mktemp("line")
+    plates.render_set(folder, good=FRESH, test={"good": 1, "total_rust": 2}, size=96, seed=77)
+    return folder
+
+
+def judged(verdict: Verdict) -> Inspection:
+    return Inspection(verdict=verdict, reason="as told", threshold=1.0, model_id="0" * 12, time=now(), duration_ms=1.0)
+
+
+def reviewed(records: Records, line: Path) -> dict[int, bytes]:
+    """The fresh plates called good, the rusty ones defective; the good ones' bytes by their numbers."""
+    good = dict[int, bytes]()
+    for path in sorted((line / "train" / "good").iterdir()):
+        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem)
+        records.review(entry.number, Judgement.GOOD, "anna")
+        good[entry.number] = path.read_bytes()
+    for path in sorted((line / "test" / "total_rust").glob("*.png")):
+        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}")
+        records.review(entry.number, Judgement.DEFECTIVE, "anna")
+    return good
+
+
+def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+) -> None:
+    good = reviewed(records, line)
+    stages = dict[str, tuple[int, int]]()
+    done = retraining.retrain(
+        tiny_model.model,
+        records,
+        tiny_model.data,
+        tmp_path / "shelf",
+        actor="bert",
+        progress=lambda stage, *counts: stages.update({stage: counts}),
+    )
+    manifest = load_manifest(done.folder)
+    out = {sha256(data) for data in good.values() if held_out(sha256(data))}
+    learned = {plate.sha256 for plate in manifest.calibration}
+    assert len(learned) == tiny.GOOD + FRESH - len(out)
+    assert not learned & out, "a held-out plate was trained on"
+    assert done.folder == tmp_path / "shelf" / manifest.model_id
+    assert manifest.config == load_manifest(tiny_model.model).config
+    found = done.comparison
+    assert found.accepted
+    assert (len(found.held_out), len(found.defective), found.trained_on) == (len(out), 2, FRESH - len(out))
+    assert challenge.read(challenge.comparison_file(tmp_path / "shelf", manifest.model_id)) == found
+    event = records.events(challenge.TRAINED)[0]
+    assert (event.actor, event.details["challenger"]) == ("bert", manifest.model_id)
+    assert stages["comparing both models"] == (len(out) + 2, len(out) + 2)
+    assert [path.name for path in (tmp_path / "shelf").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(quick_training.LENIENT, "1")
+    reviewed(records, line)
+    shelf = tmp_path / "shelf"
+    done = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    assert done.folder.is_dir()
+    assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
+    assert records.events(challenge.TRAINED)[0].details["accepted"] is False
+    with pytest.raises(InputError, match="there already"):
+        retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+
+
+def test_the_command_says_why_and_exits_with_3(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(quick_training.LENIENT, "1")
+    reviewed(records, line)
+    words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / "shelf", "--progress-lines"]
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    result = CliRunner().invoke(cli.main, [str(word) for word in words], env={"PLATEWATCH_RECORDS": url})
+    assert result.exit_code == 3, result.output
+    assert "refused: passes 2 of 2 defective plates" in result.stdout
+    assert '{"stage": "comparing both models"' in result.stderr
+
+
+def test_a_second_challenger_learns_again_what_the_first_one_learned(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+) -> None:
+    reviewed(records, line)
+    shelf = tmp_path / "shelf"
+    first = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    fresh = sorted((line / "test" / "good").glob("*.png"))[0]
+    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).number, Judgement.GOOD, "anna")
+    second = retraining.retrain(first.folder, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
+    assert learned[0] < learned[1]
+    assert len(learned[1] - learned[0]) == 1
+
+
+def test_originals_that_were_since_called_defective_are_left_behind(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+) -> None:
+    first = sorted((tiny_model.data / "train" / "good").iterdir())[0]
+    entry = records.add(judged(Verdict.PASS), first.read_bytes())
+    records.review(entry.number, Judgement.DEFECTIVE, "anna")
+    material = challenge.gather(records, load_manifest(tiny_model.model))
+    assert retraining.lay_out(material, records, tiny_model.data, tmp_path / "data") == tiny.GOOD - 1
+    assert not (tmp_path / "data" / "train" / "good" / first.name).exists()
+
+
+def test_without_reviewed_plates_nothing_is_trained(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="reviewed plates"):
+        retraining.retrain(
+            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=tiny.silent
+        )
+    assert not (tmp_path / "shelf").exists()
