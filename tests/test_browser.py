@@ -131,6 +131,7 @@ def test_map_boxes_theme_and_keys(browser: Browser, site: Site) -> None:
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
+@pytest.mark.timeout(240)
 def test_retrain_take_into_service_and_go_back(browser: Browser, site: Site) -> None:
     first = site.models.model_id
     passed = site.models.loaded().inspect(site.good[0])
@@ -140,7 +141,7 @@ def test_retrain_take_into_service_and_go_back(browser: Browser, site: Site) -> 
     with tab(browser) as page:
         page.goto(f"{site.url}/models")
         page.keyboard.press("r")
-        expect(page.locator(".outcome[role=status]")).to_contain_text("Accepted", timeout=40_000)
+        expect(page.locator(".outcome[role=status]")).to_contain_text("Accepted", timeout=150_000)
         page.get_by_role("button", name="Take into service").click()
         expect(page.locator("[data-toast]")).to_contain_text("is in service instead of")
         assert site.models.model_id != first

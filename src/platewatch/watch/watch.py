@@ -88,7 +88,7 @@ class Watch:
 
     def _look(self, names: set[str] | None) -> None:
         try:
-            self._arrivals.look(names)
+            self._arrivals.look(None if self._away else names)  # of what came meanwhile there was no notice
         except RecordUnavailable as error:
             self._trouble(str(error))
         except OSError as error:
@@ -97,7 +97,7 @@ class Watch:
                 what = f"vanished ({error.strerror}); what comes is judged once it is back"
                 self._happened(AWAY, f"{self._arrivals.folder}: {what}")
         else:
-            if self._away and names is None:
+            if self._away:
                 self._away = False
                 self._happened(BACK, f"{self._arrivals.folder}: is back")
 
