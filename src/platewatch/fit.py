@@ -23,6 +23,7 @@ from platewatch import (
     gates,
     images,
     inspector,
+    machine,
     model,
     out_of_fold,
     plots,
@@ -70,6 +71,7 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     ModelError when no model can be vouched for.
     """
     check_free(out, resume=resume)
+    machine.settle()
     plates = found.plates
     held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
     checkpoints = _make(checkpoint_folder(out))
