@@ -43,7 +43,8 @@ function draw({ fresh = false } = {}) {
 function drawBanner(entry, fresh) {
   const held = chosen !== null && entry && entry.number !== entries[0].number;
   const verdict = lost ? "LOST" : entry ? verdictOf(entry) : "NONE";
-  banner.className = `banner ${verdict}${held ? " held" : ""}`;
+  const arriving = banner.classList.contains("fresh") && !held && !lost; // a redraw does not cut its animation short
+  banner.className = `banner ${verdict}${held ? " held" : ""}${arriving ? " fresh" : ""}`;
   part("shape").toggleAttribute("hidden", lost || !entry);
   if (entry) part("shape").replaceChildren(shape(verdictOf(entry)).firstChild);
   part("word").textContent = lost ? "No connection" : entry ? wordOf(entry) : "Waiting";
