@@ -63,7 +63,7 @@ def _run(folder: Path, data: Path, threads: int) -> dict[str, Any]:
         "unjudged": seen.unjudged,
         "phases": figures,
         "alpha": _choice(seen.labels, seen.numbers[:, 1:], decision.alpha),
-        "weight": _choice(seen.labels, pairs, decision.weight),
+        "weight": _choice(seen.labels, pairs, decision.weight, alone=True),
     }
 
 
@@ -74,11 +74,11 @@ def _scores(numbers: Array, decision: Decision, phase: str) -> Array:
     return np.array([weighed.score(*each) for each in numbers])
 
 
-def _choice(labels: Array, pairs: Array, chosen: float) -> dict[str, Any]:
+def _choice(labels: Array, pairs: Array, chosen: float, *, alone: bool = False) -> dict[str, Any]:
     """The chosen share of the first of two numbers (N, 2) beside the one that the labels would have chosen."""
     scores = runs.mix(pairs, chosen)
     found = {"share": chosen, "auroc": runs.auroc(labels, scores), "separation": runs.separation(labels, scores)}
-    return {"chosen": found, "best": runs.best_share(labels, pairs)}
+    return {"chosen": found, "best": runs.best_share(labels, pairs, alone=alone)}
 
 
 def phases(found: Sequence[dict[str, Any]]) -> str:

@@ -20,8 +20,8 @@ from platewatch.images import Array
 from platewatch.metrics import PixelFigures
 from platewatch.model import Manifest
 
-SHARES = tuple(tenths / 10 for tenths in range(1, 10))
-"""The shares among which alpha and the phases' weight are chosen."""
+SHARES = tuple(tenths / 10 for tenths in range(11))
+"""The shares among which the phases' weight is chosen, and alpha, less the first and the last."""
 
 
 def say(text: str) -> None:
@@ -124,7 +124,7 @@ def judge(labels: Array, scores: Array, good: Array, settings: CalibrationConfig
     }
 
 
-def best_share(labels: Array, pairs: Array) -> dict[str, float]:
+def best_share(labels: Array, pairs: Array, *, alone: bool = False) -> dict[str, float]:
     """The share of the first of two numbers (N, 2) that tells the test plates best, and how well.
 
     It reads the labels: a yardstick for the share that was chosen without them, never a choice.
@@ -134,7 +134,7 @@ def best_share(labels: Array, pairs: Array) -> dict[str, float]:
         scores = mix(pairs, share)
         return auroc(labels, scores), separation(labels, scores)
 
-    best = max(SHARES, key=quality)
+    best = max(SHARES if alone else SHARES[1:-1], key=quality)
     return {"share": best, "auroc": quality(best)[0], "separation": quality(best)[1]}
 
 

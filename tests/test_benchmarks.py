@@ -1,5 +1,6 @@
 """The benchmark scripts' own arithmetic: what is changed, what is counted, where the ladder ends."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import changes
 import combination
 import curves
 import ladder
+import measured
 import record_rows
 import records
 import runs
@@ -227,3 +229,22 @@ def test_the_rows_of_the_record_s_benchmark_make_a_whole_chain(tmp_path: Path) -
         figures = records.measure(opened, 1)
         assert {"queue", "find: REJECT", "review"} <= figures.keys()
         assert opened.audit().whole
+
+
+def test_a_document_s_table_is_what_was_printed_less_what_it_leaves_out(tmp_path: Path) -> None:
+    printed = tmp_path / "seeds.md"
+    printed.write_text("| seed | 0 | mean |\n|---|---|---|\n| missed | 1 | 2 |\n| alpha, chosen | .1 | – |\n\n3 kept\n")
+    text = "before\n<!-- seeds -->\n| old |\n<!-- /seeds -->\nafter"
+    short = measured.Table("seeds.md", lambda row: not row.startswith("alpha"), last=1)
+    assert measured.renew(text, "seeds", short, printed) == (
+        "before\n<!-- seeds -->\n| seed | mean |\n|---|---|\n| missed | 2 |\n\n3 kept\n<!-- /seeds -->\nafter"
+    )
+    assert measured.renew(text, "seeds", short, tmp_path / "none.md") == text
+
+
+def test_every_table_of_the_documents_has_its_file_and_the_other_way_round() -> None:
+    root = Path(__file__).parents[1]
+    marks = [re.findall(r"<!-- /?(.+?) -->", (root / path).read_text()) for path in measured.DOCUMENTS]
+    names = [name.removeprefix("/") for found in marks for name in found]
+    assert set(names) == set(measured.TABLES)
+    assert all(names[place] == names[place + 1] for place in range(0, len(names), 2))

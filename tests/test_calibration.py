@@ -154,6 +154,15 @@ def test_alpha_is_the_one_that_tells_forged_defects_best() -> None:
     assert calibration.choose_share(*worthless) == 0.9
 
 
+def test_a_phase_that_finds_nothing_has_no_say() -> None:
+    rng = np.random.default_rng(0)
+    noise, others = rng.uniform(0.5, 1.5, (2, 400, 2)) * [1, 4]
+    damaged = others + np.array([0.7, 0])
+    assert calibration.choose_share(noise, damaged, alone=True) == 1.0
+    assert calibration.choose_share(noise[:, ::-1], damaged[:, ::-1], alone=True) == 0.0
+    assert calibration.choose_share(noise, damaged) == 0.9, "alpha always hears both"
+
+
 def test_alpha_is_one_of_the_nine_and_takes_zeros() -> None:
     zeros = np.zeros((5, 2))
     assert calibration.choose_share(zeros, zeros + 1) in {round(0.1 * tenths, 1) for tenths in range(1, 10)}

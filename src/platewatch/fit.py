@@ -175,7 +175,7 @@ def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
     map_unit = surface.expected_highest(raw.map_score)
     equal = Decision(alpha, unit, map_unit, weight=0.5, review=0, threshold=0)
     phases = [np.array([[first, equal.mix(*errors)] for first, *errors in each]) for each in (raw.good, raw.forged)]
-    weighed = replace(equal, weight=calibration.choose_share(*phases))
+    weighed = replace(equal, weight=calibration.choose_share(*phases, alone=True))
     scores = np.array([weighed.score(*numbers) for numbers in raw.good])
     review, threshold = calibration.limits(scores, config.calibration.review_rate, config.calibration.false_alarm_rate)
     return replace(weighed, review=review, threshold=threshold), scores

@@ -28,7 +28,7 @@ class Decision:
     network_map_unit: Annotated[float, Field(gt=0)]
     """The same for its anomaly map."""
     weight: Annotated[float, Field(ge=0, le=1)]
-    """The plate's score is weight · surface + (1 − weight) · Skip-GANomaly, each in its unit."""
+    """The plate's score is weight · surface + (1 − weight) · Skip-GANomaly, each in its unit; 1: surface alone."""
     review: float
     """Scores above this are not PASS."""
     threshold: float
