@@ -88,7 +88,7 @@ def bench(folder: Path, photos: Path | None = None, *, runtime: Runtime = "onnxr
     alone = Inspector(folder, threads=1, runtime=runtime)
     files = _files(folder, alone, photos)
     plates_per_s = _throughput(alone, files, progress)
-    resident = _resident_mb()
+    resident = resident_mb()
     latency = _latency(Inspector(folder, runtime=runtime), files, progress)
     stages, verdict, reference = _in_turn(folder, alone, runtime, files, progress)
     return Bench(
@@ -209,7 +209,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
     """What the process holds of memory now; where the system does not say, the most that it held."""
     with suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
