@@ -80,15 +80,16 @@ def _figures(plates: Sequence[Plate]) -> dict[str, Array]:
 
 
 def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
-    """How far each plate's strangest places are, by colour and by lines, from plates of a bank fitted without it.
+    """How far each plate's strangest places are, by colour and by lines, from the cells of other plates.
 
     Distances (2, N), 1 for the middlemost plate, and where each is strangest, (N, 2, 2) as x, y.
     """
     order = np.random.default_rng(seed).permutation(len(photos))
     distances, places = np.zeros((2, len(photos))), np.zeros((len(photos), 2, 2), int)
+    fitted = surface.fit(photos, seed, _AS_TAKEN)
     for fold in range(_FOLDS):
         held_out = order[fold::_FOLDS]
-        bank = surface.fit(np.delete(photos, held_out, axis=0), seed, _AS_TAKEN)
+        bank = fitted.without(held_out)
         for k in held_out:
             result = bank.inspect(photos[k], inside[k])
             # the units are taken back out: an odd plate among those that set them would shrink all distances
