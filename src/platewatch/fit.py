@@ -185,7 +185,7 @@ def _write(
     folder: Path, found: Preflight, final: tuple[Surface, Trained], calibrated: Calibrated, config: Config
 ) -> Manifest:
     plates, (fitted, trained), decision = found.plates, final, calibrated.decision
-    np.savez(folder / model.SURFACE, allow_pickle=False, **fitted.arrays())
+    np.savez_compressed(folder / model.SURFACE, allow_pickle=False, **fitted.arrays())
     export.export(trained, config, folder / model.NETWORK, plates.photos[:PARITY])
     network = Network(folder / model.NETWORK)
     numbers = [inspector.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
@@ -258,7 +258,7 @@ def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, 
     """Loss curves, reconstructions beside their originals, what is found and other light: as PNG, for people."""
     statement_plots.sensitivity(calibrated.sensitivity).savefig(folder / "sensitivity.png", dpi=144)
     statement_plots.light(calibrated.light).savefig(folder / "light.png", dpi=144)
-    shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 8).round().astype(int)]
+    shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)]
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
     redrawn = network.reconstruct(shown)
     originals = [images.prepare(photo, redrawn.shape[1]) for photo in shown]
