@@ -64,6 +64,10 @@ TABLES = {
     "curves": Table("curves.md"),
     "simulation": Table("simulation.md"),
     "alpha": Table("alpha.md"),
+    "peers": Table("peers.md"),
+    "throughput": Table("throughput.md"),
+    "startup": Table("startup.md"),
+    "growth": Table("growth.md"),
 }
 
 
