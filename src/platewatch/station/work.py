@@ -89,11 +89,9 @@ class Work:
         """A place from a photograph's first byte to its answer; raises Refusal 503 when all are taken."""
         with self._lock:
             if self._closed or self._taken >= self.places:
-                code, what = ("stopping", "stops") if self._closed else ("overloaded", "every place is taken")
-                self._figures.refused.labels(code).inc()
-                wait = f"send it again in {self._retry_after_s} s"
-                most = f"at most {self.places} plates at a time"
-                raise Refusal(503, code, what, expected=most, next=wait, retry_after_s=self._retry_after_s)
+                refused = self._no_place()
+                self._figures.refused.labels(refused.code).inc()
+                raise refused
             self._taken += 1
         try:
             yield
@@ -127,6 +125,16 @@ class Work:
         with self._lock:
             self._closed = True
         self._pool.shutdown(wait=True)
+
+    def _no_place(self) -> Refusal:
+        return Refusal(
+            503,
+            "stopping" if self._closed else "overloaded",
+            "the station stops" if self._closed else "every place is taken",
+            expected=f"at most {self.places} plates at a time",
+            next=f"send it again in {self._retry_after_s} s",
+            retry_after_s=self._retry_after_s,
+        )
 
     def _forget(self, key: str | None) -> None:
         with self._lock:
