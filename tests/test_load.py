@@ -20,11 +20,17 @@ def test_too_many_clients_are_told_to_come_again_and_nothing_is_lost(tiny_model:
     found["audit"] = json.loads(runs.command("audit", "--records", served.records, "--json"))
     assert load.check(found) == []
     assert found["load"]["answers"]["503"] > 0
-    assert f"| {found['load']['acknowledged']} |" in load.table(found | {"bench": [{"plates_per_s": 1.0}] * 2, "ratio": 1.0})
+    assert f"| {found['load']['acknowledged']} |" in load.table(
+        found | {"bench": [{"plates_per_s": 1.0}] * 2, "ratio": 1.0}
+    )
     found["overload"]["numbers"][0] += 1000
     found["counts"]["received"] += 1
     found["load"]["station"]["uploads_refused_total"] += 1
-    assert [each.split(":")[0] for each in load.check(found)] == ["the acknowledged plates' numbers are not 1, 2, 3 …", "record", "load"]
+    assert [each.split(":")[0] for each in load.check(found)] == [
+        "the acknowledged plates' numbers are not 1, 2, 3 …",
+        "record",
+        "load",
+    ]
 
 
 def test_memory_that_grows_shows_as_a_slope() -> None:

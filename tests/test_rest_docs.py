@@ -172,9 +172,7 @@ def refusals(file: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
-        given = [
-            [part.value for part in ast.walk(each) if isinstance(part, ast.Constant)] for each in node.args[:2]
-        ]
+        given = [[part.value for part in ast.walk(each) if isinstance(part, ast.Constant)] for each in node.args[:2]]
         if node.func.id == "Refusal" and len(given) == 2 and given[0]:
             yield from ((given[0][0], code) for code in given[1])
         elif node.func.id == "_refused" and given and given[0]:

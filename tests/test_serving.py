@@ -56,7 +56,9 @@ def test_half_of_what_https_takes_is_one_line(tmp_path: Path, tiny_model: Tiny) 
     assert "--tls-key" in one_line(serve(tmp_path, tiny_model.model, "--port", "0", "--tls-certificate", "cert.pem"))
 
 
-@pytest.mark.parametrize("words", [[], ["model", "--port", "70000"], ["model", "--keep", "some"], ["model", "--waiting", "0"]])
+@pytest.mark.parametrize(
+    "words", [[], ["model", "--port", "70000"], ["model", "--keep", "some"], ["model", "--waiting", "0"]]
+)
 def test_wrong_usage_of_serve_exits_with_2(tmp_path: Path, words: list[str]) -> None:
     assert serve(tmp_path, *words).returncode == 2
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from platewatch import gates, images
+from platewatch import images
 from platewatch.errors import InputError, PlatewatchError, RecordError
 from platewatch.images import Array
 from platewatch.inspection import Inspection, now
@@ -175,8 +175,7 @@ def judge(inspector: Inspector, plate: Plate) -> tuple[Inspection, Array | None,
     started = time.perf_counter()
     try:
         seen = inspector.examine(plate.photograph, plate.name)
-        brightness = gates.measure(seen.frame.cut(seen.prepared)).brightness
-        return seen.inspection, seen.frame.cut(seen.anomaly_map), brightness
+        return seen.inspection, seen.frame.cut(seen.anomaly_map), seen.conditions.brightness
     except InputError:
         return inspector.inspect(plate.photograph, plate.name), None, None
     except Exception as error:
