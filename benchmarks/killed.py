@@ -2,7 +2,7 @@
 
     python benchmarks/killed.py MODEL PHOTOS... --kills 30 --out runs/killed
 
-The process that serves is killed at random moments. Timed from then: until GET /healthz is answered, and until a further
+The process that serves is killed at random moments. Timed from then: until GET /healthz is answered, and until one more
 plate is judged and in the record. A table in Markdown and one JSON.
 """
 

@@ -1,4 +1,4 @@
-"""The station under load: many clients post photographs for minutes; what was received, how long it took, what it holds.
+"""The station under load: many clients post photographs for minutes; what became of them, how long it took, memory.
 
     python benchmarks/load.py MODEL PHOTOS... --clients 8 --minutes 10 --out runs/load
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ WARM_S = 60.0
 
 
 class Client(threading.Thread):
-    """A gateway on one connection: plate after plate, each under a key of its own and again until it is acknowledged."""
+    """A gateway on one connection: plate after plate, each under its own key and again until it is acknowledged."""
 
     def __init__(self, served: Served, name: str, photographs: list[bytes], until: float) -> None:
         super().__init__(name=name, daemon=True)
@@ -88,7 +88,7 @@ def figures(served: Served) -> dict[str, float]:
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found[sample.name.removeprefix("platewatch_")] += sample.value
@@ -145,7 +145,8 @@ def _memory(samples: list[tuple[float, float]]) -> dict[str, float]:
     """Memory once warm and at the end, medians of a tenth of the samples each, and the slope between in MB an hour."""
     warm = [each for each in samples if each[0] >= min(WARM_S, samples[-1][0] / 2)]
     tenth = max(1, len(warm) // 10)
-    slope = float(np.polyfit(*zip(*warm, strict=True), 1)[0]) * 3600 if len(warm) > 2 else float("nan")
+    times, sizes = np.array(warm).T
+    slope = float(np.polyfit(times, sizes, 1)[0]) * 3600 if len(warm) > 2 else float("nan")
     return {
         "memory_first_mb": samples[0][1],
         "memory_warm_mb": statistics.median(value for _, value in warm[:tenth]),
@@ -226,7 +227,8 @@ def table(found: dict[str, Any]) -> str:
         )
     said = (
         f"`platewatch bench` before and after: {found['bench'][0]['plates_per_s']:.1f} and "
-        f"{found['bench'][1]['plates_per_s']:.1f} plates/s, {found['ratio']:.2f} times the station's. Record: {found['counts']}; audit: {found['audit']['rows']} rows, "
+        f"{found['bench'][1]['plates_per_s']:.1f} plates/s, {found['ratio']:.2f} times the station's. "
+        f"Record: {found['counts']}; audit: {found['audit']['rows']} rows, "
         f"{'whole' if found['audit']['whole'] else 'NOT whole'}."
     )
     return f"{runs.markdown(head, rows)}\n\n{said}"

@@ -65,7 +65,8 @@ class Served:
         """SIGKILL for the process that serves, wherever it is."""
         until = time.monotonic() + GIVE_UP_S
         while (child := self.child()) is None:
-            assert time.monotonic() < until
+            if time.monotonic() > until:
+                raise AssertionError("no process serves")
             time.sleep(0.001)
         os.kill(child, signal.SIGKILL)
 
@@ -86,8 +87,7 @@ class Served:
             connection.close()
 
     def _listen(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        for line in self.process.stderr or ():
             self.said.append(line.rstrip())
             found = re.match(r"http://[\w.]+:(\d+): model", line)
             if found:

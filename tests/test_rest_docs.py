@@ -60,7 +60,7 @@ def served(tiny_model: Tiny, tmp_path: Path) -> Iterator[Served]:
 def run(examples: list[Example], folder: Path, **environment: str) -> list[str]:
     """What each prints, run in one shell."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    script = "set -eu\n" + f"printf '\\036'\n".join(example.shell for example in examples)
+    script = "set -eu\n" + "printf '\\036'\n".join(example.shell for example in examples)
     done = subprocess.run(
         ["bash"],
         input=script,
@@ -116,7 +116,7 @@ class _Gateway(http.server.BaseHTTPRequestHandler):
 
     keys: list[str | None] = []  # noqa: RUF012 - of the class on purpose: a handler lives for one connection
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.keys.append(self.headers["Idempotency-Key"])
         if len(self.keys) == 1:
@@ -172,11 +172,16 @@ def refusals(file: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
-        given = [[part.value for part in ast.walk(each) if isinstance(part, ast.Constant)] for each in node.args[:2]]
-        if node.func.id == "Refusal" and len(given) == 2 and given[0]:
-            yield from ((given[0][0], code) for code in given[1])
-        elif node.func.id == "_refused" and given and given[0]:
-            yield 400, given[0][0]
+        first, second = [*map(constants, node.args), (), ()][:2]
+        if node.func.id == "Refusal":
+            yield from ((int(status), code) for status in first for code in second)
+        elif node.func.id == "_refused":
+            yield from ((400, code) for code in first)
+
+
+def constants(node: ast.AST) -> tuple[str, ...]:
+    """Every constant in an expression."""
+    return tuple(str(part.value) for part in ast.walk(node) if isinstance(part, ast.Constant))
 
 
 def test_the_limits_are_those_of_the_station() -> None:

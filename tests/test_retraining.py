@@ -120,9 +120,9 @@ def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     reviewed(records, line)
-    words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / "shelf", "--until-stdin-ends"]
+    words = ["retrain", str(tiny_model.model), str(tiny_model.data), "--models", str(tmp_path / "shelf")]
     done = subprocess.run(
-        [sys.executable, "-m", "platewatch", *words, "--records", tmp_path / "records.db"],
+        [sys.executable, "-m", "platewatch", *words, "--until-stdin-ends", "--records", tmp_path / "records.db"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

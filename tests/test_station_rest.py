@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -16,11 +14,12 @@ import pytest
 from pydantic import TypeAdapter
 
 import stations
-from platewatch import images, model
+from conftest import Tiny
+from platewatch import images
 from platewatch.records import Records
+from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
 from platewatch.station.models import Models
-from platewatch.station.inspections import Recorded
 from stations import Running, photograph
 
 RECORDS_OWN = {

@@ -1,7 +1,7 @@
 """Retraining from the page: one challenger at a time, trained by a process of its own, so that plates come first.
 
-The process is `platewatch retrain`; what it says on stderr is shown as progress, and what it ends with is kept. Its stdin
-is a pipe that ends with the station, however that ends, and the training with it.
+The process is `platewatch retrain`; what it says on stderr is shown as progress, and what it ends with is kept. Its
+stdin is a pipe that ends with the station, however that ends, and the training with it.
 """
 
 import json

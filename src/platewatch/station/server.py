@@ -62,8 +62,8 @@ def check(plan: Plan) -> None:
         )
     if not is_loopback(plan.host) and not Users(plan.users_file).all():
         raise InputError(
-            f"{plan.host}: reachable from elsewhere, and {plan.users_file} has no users, expected logins or tokens; add "
-            f"one with: platewatch users add NAME --role engineer --users {shlex.quote(str(plan.users_file))}"
+            f"{plan.host}: reachable from elsewhere, and {plan.users_file} has no users, expected logins or tokens; "
+            f"add one with: platewatch users add NAME --role engineer --users {shlex.quote(str(plan.users_file))}"
         )
 
 
