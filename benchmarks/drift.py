@@ -16,7 +16,7 @@ import numpy as np
 
 import platewatch
 import runs
-from platewatch import dataset, gates, images
+from platewatch import dataset, images
 from platewatch.drift import BRIGHTNESS, SCORE, Watch
 from platewatch.images import Array
 from platewatch.inspection import Verdict
@@ -60,8 +60,8 @@ def main() -> None:
 def _numbers(inspector: Inspector, photo: Array) -> tuple[Numbers, bool]:
     """What the watch is told of a plate, as the station tells it, and whether it was rejected."""
     seen = inspector.examine(photo)
-    brightness = gates.measure(seen.frame.cut(seen.prepared)).brightness
-    return {SCORE: seen.inspection.score, BRIGHTNESS: brightness}, seen.inspection.verdict is Verdict.REJECT
+    numbers = {SCORE: seen.inspection.score, BRIGHTNESS: seen.conditions.brightness}
+    return numbers, seen.inspection.verdict is Verdict.REJECT
 
 
 def _delay(

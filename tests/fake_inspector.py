@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from platewatch import images
+from platewatch import gates, images
 from platewatch.images import Array
 from platewatch.inspection import SCHEMA, Defect, Evidence, Inspection, Verdict, now
 from platewatch.inspector import Examination, Inspector
@@ -75,7 +75,9 @@ class FakeInspector:
         frame = images.frame(photo.shape[1], photo.shape[0], SIZE)
         redness = np.maximum(prepared[..., 0].astype(np.float32) - prepared[..., 2] - 10, 0) / 50
         inspection = _inspection(image, None if photo.max() == 0 else float(redness.max()) + 0.1, _boxes(photo))
-        return Examination(inspection, prepared, frame, redness, redness, np.sqrt(redness))
+        return Examination(
+            inspection, prepared, frame, gates.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
+        )
 
     def reconstruct(self, prepared: Array) -> Array:
         half: Array = prepared[::2, ::2]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import fake_inspector
-from platewatch import images
+from platewatch import images, model
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, now
 from platewatch.inspector import Examination, Inspector
@@ -90,10 +91,10 @@ class Running:
 
 def models(folder: Path) -> Models:
     """The fake in service, from a folder that has what a model folder has at least."""
-    model = folder / "models" / "first"
-    model.mkdir(parents=True, exist_ok=True)
-    (model / "manifest.json").write_text(json.dumps({"fake": True}))
-    return Models(model, load=lambda _: cast(Inspector, LineInspector()))
+    first = folder / "models" / "first"
+    first.mkdir(parents=True, exist_ok=True)
+    (first / "manifest.json").write_text(json.dumps({"fake": True}))
+    return Models(first, load=lambda _: cast(Inspector, LineInspector()))
 
 
 @contextmanager
@@ -105,6 +106,16 @@ def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Itera
         app = create_app(models(folder), records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
             yield Running(app, client, records, folder, users)
+
+
+def two_models(shelf: Path, folder: Path) -> str:
+    """Put a model onto the shelf as `first` and, with a threshold of its own, as `second`; the second's id."""
+    for name in ("first", "second"):
+        shutil.copytree(folder, shelf / name)
+    manifest = model.load_manifest(shelf / "second")
+    other = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold + 1))
+    model.write_manifest(shelf / "second", other)
+    return other.model_id
 
 
 def enrol(users: Users) -> dict[Role, str]:

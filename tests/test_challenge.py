@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from fake_inspector import PROMISE
-from platewatch import challenge
-from platewatch.challenge import Judged, Material, Pair
+from platewatch import challenge, comparison
+from platewatch.challenge import Material
+from platewatch.comparison import Judged, Pair
 from platewatch.errors import InputError, ModelError
 from platewatch.images import sha256
 from platewatch.inspection import Inspection, Verdict, now
@@ -190,12 +191,12 @@ def test_a_comparison_is_read_as_it_was_written(records: Records, tmp_path: Path
     add(records, b"rusty", Judgement.DEFECTIVE)
     both = stub("champion0000", b"worn"), stub("challenger00", b"rusty")
     found = challenge.compare(gathered(records), *both, records.photograph, print)
-    file = challenge.comparison_file(tmp_path, "challenger00")
-    assert challenge.read(file) is None
-    challenge.write(found, file)
-    assert challenge.read(file) == found
+    file = comparison.file_of(tmp_path, "challenger00")
+    assert comparison.read(file) is None
+    comparison.write(found, file)
+    assert comparison.read(file) == found
     schema = json.loads((resources.files("platewatch") / "schemas/comparison.json").read_text(encoding="utf-8"))
     jsonschema.validate(json.loads(file.read_text(encoding="utf-8")), schema)
     file.write_text("{}")
     with pytest.raises(ModelError, match="no comparison"):
-        challenge.read(file)
+        comparison.read(file)

@@ -1,5 +1,7 @@
 """Retraining beside a running station: told as it goes, one at a time, and gone when the station stops."""
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -26,6 +28,25 @@ BADLY = "import sys; sys.exit('error: reviewed plates: none new was called good'
 SLOWLY = """
 import sys, time
 print('{"stage": "reading photographs", "done": 1, "total": 2}', file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+
+
+WATCHING = """
+import pathlib, signal, time
+from platewatch.cli import shell
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+shell.end_with_stdin()
+try:
+    pathlib.Path("began").touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path("cleared away").touch()
+"""
+STATION = """
+import pathlib, sys, time
+import test_challengers
+test_challengers.challengers(pathlib.Path(), test_challengers.WATCHING).start("anna")
 time.sleep(60)
 """
 
@@ -84,6 +105,28 @@ def test_one_at_a_time_and_a_station_that_stops_ends_it(tmp_path: Path) -> None:
     assert not training.run.running
     assert training.run.failed
     training.stop()  # nothing is there to be stopped any more
+
+
+def test_a_station_that_is_killed_leaves_no_training_behind(tmp_path: Path) -> None:
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    station = subprocess.Popen([sys.executable, "-c", STATION], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths})
+    wait_for(tmp_path / "began")
+    station.kill()
+    station.wait()
+    wait_for(tmp_path / "cleared away")
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+
+
+def test_the_training_is_told_to_end_with_the_station(tmp_path: Path) -> None:
+    run = finished(tmp_path, "import sys; sys.exit(' '.join(sys.argv))")
+    assert run.failed is not None
+    assert run.failed.endswith("--until-stdin-ends")
 
 
 def test_without_photographs_to_learn_from_it_says_what_to_do(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import stations
-from platewatch import challenge
-from platewatch.challenge import Candidate, Comparison, Judged, Pair
+from platewatch import challenge, comparison
+from platewatch.comparison import Candidate, Comparison, Judged, Pair
 from platewatch.inspection import Verdict
 from platewatch.records import Judgement, Policy
 from platewatch.station import charts
@@ -157,7 +157,7 @@ def test_a_refused_challenger_cannot_be_taken_into_service(here: Running) -> Non
     pair = Pair(3, "A-2", False, *judged)
     sides = Candidate("0123456789ab", 30, 0.03, 0.09), Candidate("ba9876543210", 40, 0.03, 0.09)
     found = Comparison(*sides, (), (pair,), 10, 0, 0, 1.0, tuple(challenge.refusals([], [pair])))
-    challenge.write(found, challenge.comparison_file(here.station.models.shelf, "ba9876543210"))
+    comparison.write(found, comparison.file_of(here.station.models.shelf, "ba9876543210"))
     answer = here.client.post("/model/activate", json={"model_id": "ba9876543210"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "worse")
     assert "A-2" in answer.json()["error"]["message"]

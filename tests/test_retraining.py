@@ -1,5 +1,7 @@
 """Retraining whole: reviewed plates in, a challenger with its comparison out, and nothing of it in service."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from click.testing import CliRunner
 import quick_training
 import tiny
 from conftest import Tiny
-from platewatch import challenge, cli, plates, retraining
+from platewatch import challenge, cli, comparison, plates, retraining
 from platewatch.errors import InputError
 from platewatch.images import sha256
 from platewatch.inspection import Inspection, Verdict, now
@@ -80,7 +82,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
     found = done.comparison
     assert found.accepted
     assert (len(found.held_out), len(found.defective), found.trained_on) == (len(out), 2, FRESH - len(out))
-    assert challenge.read(challenge.comparison_file(tmp_path / "shelf", manifest.model_id)) == found
+    assert comparison.read(comparison.file_of(tmp_path / "shelf", manifest.model_id)) == found
     event = records.events(challenge.TRAINED)[0]
     assert (event.actor, event.details["challenger"]) == ("bert", manifest.model_id)
     assert stages["comparing both models"] == (len(out) + 2, len(out) + 2)
@@ -112,6 +114,23 @@ def test_the_command_says_why_and_exits_with_3(
     assert result.exit_code == 3, result.output
     assert "refused: passes 2 of 2 defective plates" in result.stdout
     assert '{"stage": "comparing both models"' in result.stderr
+
+
+def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+) -> None:
+    reviewed(records, line)
+    words = ["retrain", str(tiny_model.model), str(tiny_model.data), "--models", str(tmp_path / "shelf")]
+    done = subprocess.run(
+        [sys.executable, "-m", "platewatch", *words, "--until-stdin-ends", "--records", tmp_path / "records.db"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "nothing half-written was left" in done.stderr
+    assert not [*(tmp_path / "shelf").glob(".*")]
 
 
 def test_a_second_challenger_learns_again_what_the_first_one_learned(

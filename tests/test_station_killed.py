@@ -74,7 +74,7 @@ def test_killed_at_any_moment(tiny_model: Tiny, tmp_path: Path, seed: int) -> No
         assert served.stop() == 0
     acknowledged = dict(kv for client in clients for kv in client.acknowledged.items())
     assert sum(client.broken for client in clients) > 0  # the kills met plates on their way
-    with Records.open(str(served.records)) as records:
+    with Records.open(served.records) as records:
         entries = list(records.every(Query()))
         found = records.audit()
         assert found.breaks == ()

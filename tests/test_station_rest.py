@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -16,11 +14,12 @@ import pytest
 from pydantic import TypeAdapter
 
 import stations
-from platewatch import images, model
+from conftest import Tiny
+from platewatch import images
 from platewatch.records import Records
+from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
 from platewatch.station.models import Models
-from platewatch.station.rest import Recorded
 from stations import Running, photograph
 
 RECORDS_OWN = {
@@ -148,14 +147,8 @@ def test_a_review_is_added_and_taken_back_and_the_verdict_stands(line: Running) 
 
 
 @pytest.fixture
-def two_models(tmp_path: Path, tiny_model: Any) -> tuple[Path, str]:
-    """A shelf with the tiny model twice, the second with a threshold of its own; and the second's id."""
-    for name in ("first", "second"):
-        shutil.copytree(tiny_model.model, tmp_path / "shelf" / name)
-    manifest = model.load_manifest(tmp_path / "shelf/second")
-    other = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold + 1))
-    model.write_manifest(tmp_path / "shelf/second", other)
-    return tmp_path / "shelf", other.model_id
+def two_models(tmp_path: Path, tiny_model: Tiny) -> tuple[Path, str]:
+    return tmp_path / "shelf", stations.two_models(tmp_path / "shelf", tiny_model.model)
 
 
 def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(

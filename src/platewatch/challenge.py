@@ -4,17 +4,13 @@ The plates come from people's reviews. Those reviewed as good and held out by th
 reviewed as defective, the missed ones among them, are the challenge. Neither moves a threshold: they only compare.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
-from platewatch.errors import InputError, ModelError
-from platewatch.inspection import SCHEMA, Inspection, Verdict
+from platewatch.comparison import Candidate, Comparison, Judged, Pair
+from platewatch.errors import InputError
+from platewatch.inspection import Inspection
 from platewatch.inspector import Inspector
 from platewatch.model import Manifest
 from platewatch.records import Judgement, Outcome, Records, Reviewed
@@ -51,115 +47,6 @@ class Material:
     def missed(self) -> tuple[Reviewed, ...]:
         """Defective plates that passed at the line."""
         return tuple(plate for plate in self.defective if plate.outcome is Outcome.PASS)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What one model says of one plate; `verdict` is None when the photograph could not be read."""
-
-    verdict: Verdict | None
-    score: float | None
-    threshold: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the plate goes on without a person."""
-        return self.verdict is Verdict.PASS
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One plate, judged by both."""
-
-    number: int
-    """In the record."""
-    name: str
-    missed: bool
-    """It passed at the line although it is defective."""
-    champion: Judged
-    challenger: Judged
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model that is compared, and what its own good plates promise."""
-
-    model_id: str
-    good_plates: int
-    false_alarm_rate: float
-    upper_95: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Both models on the same plates, and why the challenger is refused, if it is."""
-
-    champion: Candidate
-    challenger: Candidate
-    held_out: tuple[Pair, ...]
-    defective: tuple[Pair, ...]
-    trained_on: int
-    """Plates reviewed as good that joined the training."""
-    gone: int
-    contradictory: int
-    chance: float
-    """How often chance alone passes so many fewer of the held-out good plates (exact, paired, one-sided)."""
-    refused: tuple[str, ...]
-    """Why it may not serve, a sentence each; empty when it may."""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it may be taken into service."""
-        return not self.refused
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `load` is the inverse."""
-        return {"schema": SCHEMA, "accepted": self.accepted, **asdict(self)}
-
-    def figures(self) -> dict[str, Any]:
-        """What the record's event holds: the figures without the plates."""
-        return {
-            "champion": self.champion.model_id,
-            "challenger": self.challenger.model_id,
-            "accepted": self.accepted,
-            "refused": list(self.refused),
-            "trained_on": self.trained_on,
-            "held_out": counts(self.held_out),
-            "defective": counts(self.defective),
-            "chance": self.chance,
-        }
-
-
-_ADAPTER = TypeAdapter(Comparison)
-
-
-def comparison_file(models: Path, model_id: str) -> Path:
-    """Where a challenger's comparison lies: beside its folder."""
-    return models / f"{model_id}.comparison.json"
-
-
-def write(comparison: Comparison, file: Path) -> None:
-    """Write the comparison as JSON; raises OSError as the file system does."""
-    text = json.dumps(comparison.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-    file.write_text(text + "\n", encoding="utf-8")
-
-
-def read(file: Path) -> Comparison | None:
-    """A comparison that `write` wrote, None where there is none; raises ModelError when it is damaged."""
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        content = {name: value for name, value in values.items() if name not in ("schema", "accepted")}
-        return _ADAPTER.validate_python(content)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, AttributeError) as error:  # pydantic's is a ValueError
-        raise ModelError(f"{file}: no comparison that this Platewatch wrote; retrain to make one") from error
-
-
-def counts(pairs: Sequence[Pair]) -> dict[str, int]:
-    """How many plates there are, and how many each model passes."""
-    champion, challenger = (sum(getattr(pair, name).passed for pair in pairs) for name in ("champion", "challenger"))
-    return {"plates": len(pairs), "champion_passes": champion, "challenger_passes": challenger}
 
 
 def gather(records: Records, champion: Manifest) -> Material:

@@ -29,6 +29,8 @@ class Examination:
     """(S, S, 3) uint8 RGB, what the detectors saw."""
     frame: Frame
     """Where the photograph lies in the square."""
+    conditions: gates.Conditions
+    """Under which it was taken."""
     anomaly_map: Array
     surface_map: Array
     network_map: Array
@@ -90,17 +92,18 @@ class Inspector:
         photo, sha256 = _read(image, name)
         size = self.manifest.config.image_size
         prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
-        obstacle = gates.judgeable(gates.measure(frame.cut(prepared)), self.manifest.gates)
+        conditions = gates.measure(frame.cut(prepared))
+        obstacle = gates.judgeable(conditions, self.manifest.gates)
         if obstacle is not None:
             blank = np.zeros((size, size), np.float32)
             judged = self._record(started, name, sha256, verdict=Verdict.REVIEW, reason=obstacle)
-            return Examination(judged, prepared, frame, blank, blank, blank)
+            return Examination(judged, prepared, frame, conditions, blank, blank, blank)
         raw = measure(self._surface, self._network, prepared, frame, self._beside)
         decision = self.manifest.decision
         network_map = raw.network_map / np.float32(decision.network_map_unit)
         anomaly_map = decision.join(raw.surface_map, network_map)
         judged = self._record(started, name, sha256, **self._decide(raw, anomaly_map, frame, photo.shape))
-        return Examination(judged, prepared, frame, anomaly_map, raw.surface_map, network_map)
+        return Examination(judged, prepared, frame, conditions, anomaly_map, raw.surface_map, network_map)
 
     def reconstruct(self, prepared: Array) -> Array:
         """What the generator makes of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8, R its resolution."""

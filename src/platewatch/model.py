@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class Manifest:
     files: dict[str, str]
     """SHA-256 of every other file of the folder, by its path within."""
 
-    @property
+    @cached_property
     def model_id(self) -> str:
         """Twelve hexadecimal digits that stand for everything in the folder."""
         return digest(self)[:12]

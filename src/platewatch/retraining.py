@@ -13,8 +13,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from platewatch import challenge, dataset, fit, images, preflight, verify
-from platewatch.challenge import Comparison, Material
+from platewatch import challenge, comparison, dataset, fit, images, preflight, verify
+from platewatch.challenge import Material
+from platewatch.comparison import Comparison
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.inspector import Inspector
 from platewatch.preflight import Progress
@@ -44,12 +45,12 @@ def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor
         with tempfile.TemporaryDirectory(prefix=".retraining.", dir=models) as work:
             lay_out(material, records, data, Path(work) / "data")
             trained = _train(Path(work) / "data", Path(work) / "model", serving, progress)
-            comparison = _compare(material, serving, trained, records, progress)
-            folder = _keep(trained, comparison, models)
+            fared = _compare(material, serving, trained, records, progress)
+            folder = _keep(trained, fared, models)
     except OSError as error:
         raise OutputError(f"{models}: cannot be written ({error.strerror or error}); free space or check it") from error
-    records.event(challenge.TRAINED, actor, comparison.figures())
-    return Retrained(folder, comparison)
+    records.event(challenge.TRAINED, actor, fared.figures())
+    return Retrained(folder, fared)
 
 
 def lay_out(material: Material, records: Records, data: Path, folder: Path) -> int:
@@ -91,11 +92,11 @@ def _compare(material: Material, serving: Inspector, trained: Path, records: Rec
     )
 
 
-def _keep(trained: Path, comparison: Comparison, models: Path) -> Path:
+def _keep(trained: Path, fared: Comparison, models: Path) -> Path:
     """Move the challenger to its name; its comparison is written first, so that no model lies there without one."""
-    folder = models / comparison.challenger.model_id
+    folder = models / fared.challenger.model_id
     if folder.exists():
         raise InputError(f"{folder}: this very model is there already; review more plates before retraining")
-    challenge.write(comparison, challenge.comparison_file(models, folder.name))
+    comparison.write(fared, comparison.file_of(models, folder.name))
     trained.replace(folder)
     return folder

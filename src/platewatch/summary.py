@@ -9,7 +9,7 @@ from platewatch import statement
 
 if TYPE_CHECKING:  # `verify` shows its table where training's libraries are not installed
     from platewatch.bench import Bench
-    from platewatch.challenge import Comparison
+    from platewatch.comparison import Comparison
     from platewatch.config import Config
     from platewatch.model import Manifest
     from platewatch.preflight import Preflight

@@ -9,7 +9,17 @@ from typing import Any
 
 import click
 
-from platewatch.cli.shell import FOLDER, INTERRUPTED, NOT_PASSED, PHOTOGRAPHS, RECORDS, lines, progress, show
+from platewatch.cli.shell import (
+    FOLDER,
+    INTERRUPTED,
+    NOT_PASSED,
+    PHOTOGRAPHS,
+    RECORDS,
+    end_with_stdin,
+    lines,
+    progress,
+    show,
+)
 
 
 @click.command()
@@ -110,6 +120,7 @@ def train(
 @click.option("--actor", help="Who asks for it, for the record; the system's user name unless told.")
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object on stdout.")
 @click.option("--progress-lines", is_flag=True, help="Progress as JSON lines on stderr, for programs.")
+@click.option("--until-stdin-ends", is_flag=True, help="Give up when stdin ends: whoever started this has gone.")
 def retrain(
     model: Path,
     data: Path,
@@ -119,6 +130,7 @@ def retrain(
     actor: str | None,
     as_json: bool,
     progress_lines: bool,
+    until_stdin_ends: bool,
 ) -> None:
     """Train a challenger to MODEL on DATA and the plates reviewed as good; compare both, refuse it when it is worse.
 
@@ -129,6 +141,8 @@ def retrain(
     from platewatch.records import Records
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a station that stops lets nothing half-made lie there
+    if until_stdin_ends:
+        end_with_stdin()
     who, shelf = actor or getpass.getuser(), models or model.resolve().parent
     bars = nullcontext(lines()) if progress_lines else progress()
     with Records.open(records, photographs, create=False) as opened, bars as report:

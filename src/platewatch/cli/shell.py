@@ -1,7 +1,10 @@
 """What the commands share: one line for every error, the exit codes, tables, progress bars."""
 
 import json
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,6 +92,17 @@ def lines() -> "Progress":
             click.echo(json.dumps({"stage": stage, "done": done, "total": total}), err=True)
 
     return report
+
+
+def end_with_stdin() -> None:
+    """Have SIGTERM sent to this process when stdin ends: it is a pipe whose other end dies with whoever holds it."""
+
+    def wait() -> None:
+        while os.read(0, 1):  # not sys.stdin: a thread that waits there holds up the interpreter's end
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="stdin", daemon=True).start()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from platewatch.cli.shell import FOLDER, INTERRUPTED, PHOTOGRAPHS, RECORDS
 from platewatch.errors import InputError
 
 if TYPE_CHECKING:
-    from platewatch.deliveries import Destination
+    from platewatch.destinations import Destination
     from platewatch.records import Entry, Policy, Records
 
 
@@ -80,7 +80,7 @@ def watch(
 
     Also after a crash or restart, and while a file is still being written. Goes on until it is stopped.
     """
-    from platewatch.deliveries import destination
+    from platewatch.destinations import destination
     from platewatch.records import Records
     from platewatch.watch import Watch
 

@@ -24,12 +24,11 @@ class Photographs:
         """Where the photograph with this hash lies, or would."""
         return self.folder / sha256[:2] / sha256[2:4] / sha256
 
-    def store(self, data: bytes) -> str:
-        """Write the bytes so that they survive a loss of power, once for all who hand them in; their SHA-256.
+    def store(self, data: bytes, sha256: str) -> None:
+        """Write the bytes, whose SHA-256 that is, so that they survive a loss of power; once for all who hand them in.
 
         Raises RecordUnavailable when they cannot be written.
         """
-        sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
         try:
             if not _is_there(path, len(data)):
@@ -38,7 +37,6 @@ class Photographs:
         except OSError as error:
             what = f"cannot be written ({error.strerror or error})"
             raise RecordUnavailable(f"{path}: {what}; free some space and try again") from error
-        return sha256
 
     def read(self, sha256: str) -> bytes | None:
         """The photograph's bytes, or None when it is not there; raises RecordError when they were altered."""

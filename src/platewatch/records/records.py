@@ -112,18 +112,19 @@ class Records:
         sampled = passed and adding.drawn(inspection, self.policy.review_share)
         keep = self.policy.keep is Keep.ALL or not passed or sampled
         data = photograph if keep and self._photographs is not None else None
+        sha256 = None if photograph is None else hashlib.sha256(photograph).hexdigest()
         values = {
             "plate_id": plate_id,
             "key": key,
             "source": source,
-            "photograph": None if photograph is None else hashlib.sha256(photograph).hexdigest(),
+            "photograph": sha256,
             "sampled": sampled,
         }
-        self._store(data)
+        self._store(data, sha256)
         with self._database.writing() as connection:
             number = None if key is None else adding.find_key(connection, key)
             if number is None:
-                self._store(data)  # once more, should it have been pruned meanwhile; mostly it is there
+                self._store(data, sha256)  # once more, should it have been pruned meanwhile; mostly it is there
                 number = adding.add(connection, inspection, values, None if data is None else len(data))
                 outbox.enqueue(connection, deliver, number)
             return search.load(connection, [number])[0]
@@ -281,6 +282,6 @@ class Records:
         with self._database.reading() as connection:
             return audit.audit(connection, self._photographs if photographs else None, progress, noted)
 
-    def _store(self, data: bytes | None) -> None:
-        if data is not None and self._photographs is not None:
-            self._photographs.store(data)
+    def _store(self, data: bytes | None, sha256: str | None) -> None:
+        if data is not None and sha256 is not None and self._photographs is not None:
+            self._photographs.store(data, sha256)

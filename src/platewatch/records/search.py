@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, tuple_
 
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
@@ -197,7 +197,9 @@ def _reviewed_by(reviewer: str | None) -> ColumnElement[bool]:
 
 
 def _has(term: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(terms.c.number == entries.c.number, term).correlate(entries)
+    """Asked of each entry on the way: PostgreSQL would make EXISTS a join of all that has a common word."""
+    found = select(terms.c.number).where(terms.c.number == entries.c.number, term).correlate(entries).limit(1)
+    return found.scalar_subquery().is_not(None)
 
 
 def reviewed(connection: Connection) -> tuple[Reviewed, ...]:

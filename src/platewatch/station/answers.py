@@ -45,6 +45,8 @@ _HTTP = {
     404: ("no_such_address", "an address that /docs lists", "see /docs"),
     405: ("method_not_allowed", "another method", "see /docs"),
 }
+_OTHER = ("refused", "another request", "see /docs")
+"""What the framework refuses: code, expected, next."""
 
 
 class Problem(BaseModel):
@@ -151,7 +153,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these
     if isinstance(error, Refusal):
         return answer(request, error)
-    code, expected, remedy = _HTTP.get(error.status_code, ("refused", "another request", "see /docs"))
+    code, expected, remedy = _HTTP.get(error.status_code, _OTHER)
     made = Refusal(error.status_code, code, str(error.detail).lower(), expected=expected, next=remedy)
     made.headers = {**(error.headers or {})}
     return answer(request, made)

@@ -10,7 +10,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
 from platewatch.records import Records
-from platewatch.station import answers, health_page, login, manual, models_page, pages, rest, watching
+from platewatch.station import (
+    answers,
+    health_page,
+    inspections,
+    login,
+    manual,
+    models_page,
+    pages,
+    reviews,
+    service,
+    watching,
+)
 from platewatch.station.challengers import Challengers
 from platewatch.station.live import Message
 from platewatch.station.models import Models
@@ -44,7 +55,7 @@ def create_app(models: Models, records: Records, settings: Settings | None = Non
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
     app.state.error_page, app.state.challengers = pages.refused_page, challengers
-    for part in (rest, watching, login, manual, pages, health_page, models_page):
+    for part in (inspections, reviews, service, watching, login, manual, pages, health_page, models_page):
         app.include_router(part.router)
     return app
 

@@ -1,6 +1,7 @@
 """Retraining from the page: one challenger at a time, trained by a process of its own, so that plates come first.
 
-The process is `platewatch retrain`; what it says on stderr is shown as progress, and what it ends with is kept.
+The process is `platewatch retrain`; what it says on stderr is shown as progress, and what it ends with is kept. Its
+stdin is a pipe that ends with the station, however that ends, and the training with it.
 """
 
 import json
@@ -15,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from platewatch import challenge
-from platewatch.challenge import Comparison, Material
+from platewatch import challenge, comparison
+from platewatch.challenge import Material
+from platewatch.comparison import Comparison
 from platewatch.errors import ModelError
 from platewatch.records import Records
 from platewatch.station.answers import Refusal
@@ -119,11 +121,11 @@ class Challengers:
     def _spawn(self, actor: str, data: Path, record_url: str) -> "subprocess.Popen[str]":
         models, photographs = self._models, self._settings.photographs
         command = [*self.program, "retrain", str(models.folder), str(data), "--models", str(models.shelf)]
-        command += ["--actor", actor, "--json", "--progress-lines"]
+        command += ["--actor", actor, "--json", "--progress-lines", "--until-stdin-ends"]
         command += [] if photographs is None else ["--photographs", str(photographs)]
         process = subprocess.Popen(  # noqa: S603 - our own command; the record's URL may hold a password: no argument
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -139,12 +141,12 @@ class Challengers:
         answer: list[str] = []
         reader = threading.Thread(target=lambda: answer.append(process.stdout.read()))  # type: ignore[union-attr]
         reader.start()
-        for line in process.stderr:
-            if not self._advance(line):
-                said = [*said[-_KEPT:], line.strip()]
-        reader.join()
-        code = process.wait()
-        self._end(code, "".join(answer), said)
+        with process:  # its pipes are closed
+            for line in process.stderr:
+                if not self._advance(line):
+                    said = [*said[-_KEPT:], line.strip()]
+            reader.join()
+        self._end(process.returncode, "".join(answer), said)
 
     def _advance(self, line: str) -> bool:
         """Take a line of progress; False for any other line."""
@@ -175,10 +177,10 @@ class Challengers:
         self._told(self.run)
 
 
-def comparison(shelf: Path, model_id: str) -> Comparison | None:
+def fared(shelf: Path, model_id: str) -> Comparison | None:
     """How a model on the shelf fared as a challenger; None when it was none, or its file is damaged."""
     try:
-        return challenge.read(challenge.comparison_file(shelf, model_id))
+        return comparison.read(comparison.file_of(shelf, model_id))
     except ModelError as error:
         log.warning("%s", error)
         return None
@@ -186,7 +188,7 @@ def comparison(shelf: Path, model_id: str) -> Comparison | None:
 
 def check(shelf: Path, model_id: str) -> None:
     """Raise Refusal for a challenger that the gate refused."""
-    found = comparison(shelf, model_id)
+    found = fared(shelf, model_id)
     if found is not None and not found.accepted:
         what = f"model {model_id} {found.refused[0]}"
         raise Refusal(409, "worse", what, expected="a model that is no worse", next="retrain with more reviewed plates")

@@ -30,7 +30,7 @@ def models(request: Request, _: Viewer) -> Response:
     activated = next(iter(here.records.events(ACTIVATED, limit=1)), None)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
-    shelf = [(each, challengers.comparison(here.models.shelf, each.model_id)) for each in here.models.available()]
+    shelf = [(each, challengers.fared(here.models.shelf, each.model_id)) for each in here.models.available()]
     known = {each.model_id for each, _ in shelf}
     before = None if activated is None else activated.details.get("before")
     return render(
@@ -67,7 +67,7 @@ def retraining(request: Request, _: Viewer) -> Response:
 def comparison(request: Request, _: Viewer, model_id: str) -> Response:
     """How a challenger fared, plate by plate; null when the model was none."""
     known = {each.model_id for each in station(request).models.available()}
-    found = challengers.comparison(station(request).models.shelf, model_id) if model_id in known else None
+    found = challengers.fared(station(request).models.shelf, model_id) if model_id in known else None
     return answer(None if found is None else found.as_dict())
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import shlex
 import signal
 import socket
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def check(plan: Plan) -> None:
     if not is_loopback(plan.host) and not Users(plan.users_file).all():
         raise InputError(
             f"{plan.host}: reachable from elsewhere, and {plan.users_file} has no users, expected logins or tokens; "
-            "add some with 'platewatch users add NAME --role engineer', or stay on --host 127.0.0.1"
+            f"add one with: platewatch users add NAME --role engineer --users {shlex.quote(str(plan.users_file))}"
         )
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from platewatch import gates, images
+from platewatch import images
 from platewatch.errors import InputError, PlatewatchError, RecordError
 from platewatch.images import Array
 from platewatch.inspection import Inspection, now
@@ -89,11 +89,9 @@ class Work:
         """A place from a photograph's first byte to its answer; raises Refusal 503 when all are taken."""
         with self._lock:
             if self._closed or self._taken >= self.places:
-                code, what = ("stopping", "stops") if self._closed else ("overloaded", "every place is taken")
-                self._figures.refused.labels(code).inc()
-                wait = f"send it again in {self._retry_after_s} s"
-                most = f"at most {self.places} plates at a time"
-                raise Refusal(503, code, what, expected=most, next=wait, retry_after_s=self._retry_after_s)
+                refused = self._no_place()
+                self._figures.refused.labels(refused.code).inc()
+                raise refused
             self._taken += 1
         try:
             yield
@@ -127,6 +125,16 @@ class Work:
         with self._lock:
             self._closed = True
         self._pool.shutdown(wait=True)
+
+    def _no_place(self) -> Refusal:
+        return Refusal(
+            503,
+            "stopping" if self._closed else "overloaded",
+            "the station stops" if self._closed else "every place is taken",
+            expected=f"at most {self.places} plates at a time",
+            next=f"send it again in {self._retry_after_s} s",
+            retry_after_s=self._retry_after_s,
+        )
 
     def _forget(self, key: str | None) -> None:
         with self._lock:
@@ -167,8 +175,7 @@ def judge(inspector: Inspector, plate: Plate) -> tuple[Inspection, Array | None,
     started = time.perf_counter()
     try:
         seen = inspector.examine(plate.photograph, plate.name)
-        brightness = gates.measure(seen.frame.cut(seen.prepared)).brightness
-        return seen.inspection, seen.frame.cut(seen.anomaly_map), brightness
+        return seen.inspection, seen.frame.cut(seen.anomaly_map), seen.conditions.brightness
     except InputError:
         return inspector.inspect(plate.photograph, plate.name), None, None
     except Exception as error:

@@ -1,4 +1,4 @@
-"""`platewatch serve` as a process of its own: started, killed, stopped."""
+"""`platewatch serve` as a process of its own: started, asked, killed, stopped. The tests use it too."""
 
 import http.client
 import json
@@ -12,19 +12,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stations import bearer
-
 GIVE_UP_S = 60.0  # on a machine that does much else
 
 
 class Served:
-    """A station that serves `model`, its record in `folder`; a context that stops it."""
+    """A station that serves `model`, its record in `folder` or at the URL `records`; a context that stops it."""
 
-    def __init__(self, model: Path, folder: Path, *options: str, token: str | None = None) -> None:
-        self.records = folder / "records.db"
-        self.headers = {} if token is None else bearer(token)
-        line = [sys.executable, "-m", "platewatch", "serve", str(model), "--records", str(self.records), "--port", "0"]
-        self.process = subprocess.Popen([*line, *options], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    def __init__(
+        self, model: Path, folder: Path, *options: str, token: str | None = None, records: str | None = None
+    ) -> None:
+        self.records = records or str(folder / "records.db")
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        line = [sys.executable, "-m", "platewatch", "serve", str(model.resolve()), "--records", self.records]
+        self.process = subprocess.Popen(
+            [*line, "--port", "0", *options], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder
+        )
         self.said: list[str] = []
         self._port = threading.Event()
         self.port = 0
@@ -63,15 +65,20 @@ class Served:
         """SIGKILL for the process that serves, wherever it is."""
         until = time.monotonic() + GIVE_UP_S
         while (child := self.child()) is None:
-            assert time.monotonic() < until
+            if time.monotonic() > until:
+                raise AssertionError("no process serves")
             time.sleep(0.001)
         os.kill(child, signal.SIGKILL)
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection that the caller closes."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=GIVE_UP_S)
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
         """One request on a connection of its own: status and JSON; raises OSError or HTTPException when it breaks."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=GIVE_UP_S)
+        connection = self.connect()
         try:
             connection.request(method, path, body, {**self.headers, **(headers or {})})
             answer = connection.getresponse()
@@ -80,8 +87,7 @@ class Served:
             connection.close()
 
     def _listen(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        for line in self.process.stderr or ():
             self.said.append(line.rstrip())
             found = re.match(r"http://[\w.]+:(\d+): model", line)
             if found:

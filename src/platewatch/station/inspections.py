@@ -1,0 +1,169 @@
+"""Plates in, Inspections out: POST /inspections, and what the record has of each and of all."""
+
+import asyncio
+import time
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+from pydantic.dataclasses import dataclass
+
+from platewatch.inspection import Inspection
+from platewatch.records import Judgement, Outcome, Review
+from platewatch.records import Query as Search
+from platewatch.records.values import MOST
+from platewatch.station import uploads
+from platewatch.station.answers import Refusal
+from platewatch.station.pictures import media_type
+from platewatch.station.rest import STRICT, Number, Viewer, answer, routes, station
+from platewatch.station.security import needs
+from platewatch.station.state import shown
+from platewatch.station.users import Account, Right
+from platewatch.station.work import Done
+
+router = routes()
+_BYTES = {"type": "string", "format": "binary"}
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Recorded(Inspection):
+    """The Inspection, as the command line prints it, and what the record adds."""
+
+    number: int
+    plate_id: str | None
+    source: str
+    received: datetime
+    photograph_sha256: str | None
+    photograph_kept: bool
+    sampled: bool
+    outcome: Outcome
+    """The verdict, or FAILED."""
+    review: Review | None
+    chain: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class PageAnswer:
+    """Plates, newest first; `next` goes into `before` for those before them, None on the last page."""
+
+    inspections: tuple[Recorded, ...]
+    next: str | None
+
+
+@router.post(
+    "/inspections",
+    status_code=201,
+    responses={201: {"model": Recorded}, 200: {"model": Recorded, "description": "Known by its Idempotency-Key."}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "image/*": {"schema": _BYTES},
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["photograph"],
+                        "properties": {"photograph": _BYTES, "plate_id": {"type": "string"}},
+                    }
+                },
+            },
+        },
+        "parameters": [
+            {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
+            {"name": "plate_id", "in": "query", "schema": {"type": "string", "maxLength": 200}},
+            {"name": "name", "in": "query", "schema": {"type": "string", "maxLength": 200}},
+        ],
+    },
+)
+async def inspect(
+    request: Request,
+    account: Annotated[Account, needs(Right.INSPECT)],
+    source: Literal["rest", "page"] = "rest",
+) -> Response:
+    """Judge a plate: once this has answered 201, it is in the record, also if its photograph could not be read."""
+    started, here = time.perf_counter(), station(request)
+    try:
+        with here.work.place():
+            plate = await uploads.read(request, here.settings, owner=account.name, source=source)
+            done: Done = await asyncio.shield(asyncio.wrap_future(here.work.submit(plate)))
+    except Refusal as error:
+        if error.status_code != 503:
+            here.figures.refused.labels(error.code).inc()
+        raise
+    here.figures.seconds.observe(time.perf_counter() - started)
+    if done.again:
+        here.figures.again.inc()
+    headers = {"Location": f"/inspections/{done.entry.number}"}
+    return answer(shown(done.entry), 200 if done.again else 201, headers)
+
+
+@router.get("/inspections", response_model=PageAnswer)
+def find(  # noqa: PLR0917 - FastAPI passes them by name
+    request: Request,
+    _: Viewer,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    verdict: Outcome | None = None,
+    plate_id: str | None = None,
+    model_id: str | None = None,
+    reviewer: str | None = None,
+    judgement: Judgement | None = None,
+    text: str | None = None,
+    reviewed: bool | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    before: str | None = None,
+) -> Response:
+    """Plates, newest first. Times with their zone; `verdict` FAILED finds those without one."""
+    search = Search(
+        since=since,
+        until=until,
+        outcome=verdict,
+        plate_id=plate_id,
+        model_id=model_id,
+        reviewer=reviewer,
+        judgement=judgement,
+        text=text,
+        reviewed=reviewed,
+        limit=limit,
+        before=before,
+    )
+    found = station(request).records.find(search)
+    return answer({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
+
+
+@router.get("/queue", response_model=PageAnswer)
+def queue(
+    request: Request, _: Viewer, limit: Annotated[int, Query(ge=1, le=MOST)] = 50, before: str | None = None
+) -> Response:
+    """Plates that wait for a person, newest first."""
+    found = station(request).records.queue(limit, before)
+    return answer({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
+
+
+@router.get("/counts")
+def counts(request: Request, _: Viewer, since: datetime | None = None, until: datetime | None = None) -> Response:
+    """How many plates were received and how they ended: received = judged + failed."""
+    found = station(request).records.counts(since, until)
+    names = ("received", "judged", "passed", "review", "reject", "failed")
+    return answer({name: getattr(found, name) for name in names})
+
+
+@router.get("/inspections/{number}", response_model=Recorded)
+def get(request: Request, _: Viewer, number: Number) -> Response:
+    """One plate."""
+    return answer(shown(station(request).records.get(number)))
+
+
+@router.get("/inspections/{number}/photograph", response_class=Response)
+def photograph(request: Request, _: Viewer, number: Number) -> Response:
+    """The photograph's bytes as they came."""
+    data = station(request).pictures.photograph(number)
+    return Response(data, media_type=media_type(data), headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/inspections/{number}/overlay.png", response_class=Response)
+def overlay(request: Request, _: Viewer, number: Number) -> Response:
+    """The photograph with the map over it and a box on each defect; drawn by the model that judged it."""
+    drawn = station(request).pictures.overlay(number)
+    return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})

@@ -1,0 +1,86 @@
+"""The model in service, taking another into service, and what happens now."""
+
+from typing import Annotated
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from platewatch.records import Entry
+from platewatch.records import Query as Search
+from platewatch.records.values import MOST
+from platewatch.station import challengers
+from platewatch.station.answers import Refusal
+from platewatch.station.live import Message
+from platewatch.station.rest import STRICT, Viewer, answer, routes, station
+from platewatch.station.security import needs
+from platewatch.station.state import shown
+from platewatch.station.users import Account, Right
+
+router = routes()
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Activation:
+    """Which model is to go into service, and why."""
+
+    model_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+@router.get("/model")
+def model(request: Request, _: Viewer) -> Response:
+    """The model in service, and those on the shelf."""
+    models = station(request).models
+    manifest = models.loaded().manifest
+    promise = manifest.promise
+    return answer(
+        {
+            "model_id": models.model_id,
+            "folder": models.folder.name,
+            "threshold": manifest.threshold,
+            "review": manifest.review,
+            "good_plates": promise.good_plates,
+            "false_alarm_rate": promise.false_alarm_rate,
+            "available": [each.as_dict() for each in models.available()],
+        }
+    )
+
+
+@router.post("/model/activate")
+def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], asked: Activation) -> Response:
+    """Take a model from the shelf into service, with the next plate; going back is the same with the one before.
+
+    A challenger that was worse than the model in service then is refused.
+    """
+    here = station(request)
+    challengers.check(here.models.shelf, asked.model_id)
+    before = here.models.activate(asked.model_id, account.name, here.records, reason=asked.reason)
+    values = {"model_id": here.models.model_id, "before": before}
+    here.live.publish(Message("model", values))
+    return answer(values)
+
+
+@router.get("/events", response_class=StreamingResponse)
+async def events(request: Request, _: Viewer) -> Response:
+    """What happens from now on, as server-sent events; with Last-Event-ID, first what happened since that plate."""
+    here = station(request)
+    if len(here.live) >= here.settings.watchers:
+        most = f"at most {here.settings.watchers} live pages"
+        raise Refusal(503, "overloaded", "many live pages are open", expected=most, next="close one", retry_after_s=30)
+    last = request.headers.get("last-event-id", "")
+
+    def missed() -> list[Message]:
+        if not last.isdecimal():
+            return []
+        entries: list[Entry] = []
+        for entry in here.records.find(Search(limit=MOST)).entries:
+            if entry.number <= int(last):
+                break
+            entries.insert(0, entry)
+        return [Message("inspection", shown(entry), entry.number) for entry in entries]
+
+    return StreamingResponse(
+        here.live.stream(missed), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
