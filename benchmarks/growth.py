@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 import runs
 from platewatch import images, pipeline, plates, surface
@@ -153,8 +154,12 @@ def table(found: dict[str, Curve]) -> str:
 
 def draw(found: dict[str, Curve]) -> Figure:
     """A panel for each curve, both axes in powers of ten, beside what linear growth would be; memory in the last."""
-    figure = Figure(figsize=(4.2 * (len(found) + 1), 4.2), layout="constrained")
-    panels = figure.subplots(1, len(found) + 1)
+    columns = 3
+    rows = -(-(len(found) + 1) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns).ravel()
+    for axes in panels[len(found) + 1 :]:
+        axes.remove()
     for axes, (name, one) in zip(panels, found.items(), strict=False):
         sizes = np.array(one["sizes"], float)
         axes.loglog(sizes, one["cost"][-1] * sizes / sizes[-1], color="#888888", lw=1.2, ls="--", label="linear")
@@ -162,11 +167,18 @@ def draw(found: dict[str, Curve]) -> Figure:
             sizes, one["cost"], color=BLUE, lw=2.2, marker="o", mfc="white", label=f"exponent {one['exponent']:.2f}"
         )
         _dress(axes, name, one["unit"])
+        axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], rotation=30, ha="right")
+        axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.legend(frameon=False)
-    judged = found["plates judged"]
-    panels[-1].plot(judged["sizes"], judged["memory_mb"], color=VERMILION, lw=2.2, marker="o", mfc="white")
-    panels[-1].set_ylim(bottom=0)
-    _dress(panels[-1], "plates judged: memory", "MB")
+    judged, axes = found["plates judged"], panels[len(found)]
+    axes.plot(judged["sizes"], judged["memory_mb"], color=VERMILION, lw=2.2, marker="o", mfc="white")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_ylim(0, 1.2 * max(judged["memory_mb"]))
+    _dress(axes, "plates judged: memory", "MB")
     return figure
 
 

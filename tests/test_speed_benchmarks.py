@@ -35,7 +35,7 @@ def test_growth_is_the_power_of_the_size(power: float) -> None:
     found = {"plates judged": growth.curve(sizes, [3 * size**power for size in sizes], "core-s", memory_mb=[1, 2, 3])}
     assert found["plates judged"]["exponent"] == pytest.approx(power)
     assert "1 → 3 MB" in growth.table(found)
-    assert len(growth.draw(found).axes) == 2
+    assert len(growth.draw(found).axes) == 2, "a panel for the curve, one for its memory"
 
 
 def test_judging_is_measured_at_every_count(inspector: Inspector) -> None:
