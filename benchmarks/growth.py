@@ -153,19 +153,23 @@ def table(found: dict[str, Curve]) -> str:
 
 def draw(found: dict[str, Curve]) -> Figure:
     """A panel for each curve, both axes in powers of ten, beside what linear growth would be; memory in the last."""
-    figure = Figure(figsize=(4.2 * (len(found) + 1), 4.2), layout="constrained")
-    panels = figure.subplots(1, len(found) + 1)
+    columns = min(3, len(found) + 1)
+    rows = -(-(len(found) + 1) // columns)
+    figure = Figure(figsize=(4.4 * columns, 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, one) in zip(panels, found.items(), strict=False):
         sizes = np.array(one["sizes"], float)
         axes.loglog(sizes, one["cost"][-1] * sizes / sizes[-1], color="#888888", lw=1.2, ls="--", label="linear")
         axes.loglog(
             sizes, one["cost"], color=BLUE, lw=2.2, marker="o", mfc="white", label=f"exponent {one['exponent']:.2f}"
         )
+        axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], rotation=30, fontsize=8)
+        axes.set_xticks([], minor=True)
         _dress(axes, name, one["unit"])
         axes.legend(frameon=False)
     judged = found["plates judged"]
     panels[-1].plot(judged["sizes"], judged["memory_mb"], color=VERMILION, lw=2.2, marker="o", mfc="white")
-    panels[-1].set_ylim(bottom=0)
+    panels[-1].set_ylim(0, 1.2 * max(judged["memory_mb"]))
     _dress(panels[-1], "plates judged: memory", "MB")
     return figure
 

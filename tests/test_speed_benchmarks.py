@@ -10,9 +10,9 @@ import growth
 import peers
 import startup
 import throughput
+from conftest import Tiny
 from platewatch import images
 from platewatch.inspector import Inspector
-from conftest import Tiny
 
 
 def test_each_detector_is_compared_by_its_fastest_runtime() -> None:
