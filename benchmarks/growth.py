@@ -166,8 +166,6 @@ def draw(found: dict[str, Curve]) -> Figure:
         axes.loglog(
             sizes, one["cost"], color=BLUE, lw=2.2, marker="o", mfc="white", label=f"exponent {one['exponent']:.2f}"
         )
-        axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], rotation=30, fontsize=8)
-        axes.set_xticks([], minor=True)
         _dress(axes, name, one["unit"])
         axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], rotation=30, ha="right")
         axes.set_xticks([], minor=True)

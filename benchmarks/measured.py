@@ -107,8 +107,8 @@ def renew(text: str, name: str, table: Table, file: Path) -> str:
         runs.say(f"{file}: not there, '{name}' stays as it is")
         return text
     shown = show(file.read_text(encoding="utf-8"), table)
-    marks = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(\n<!-- /{re.escape(name)} -->)", re.DOTALL)
-    return marks.sub(lambda found: found[1] + shown + found[2], text)
+    marks = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
+    return marks.sub(lambda found: f"{found[1]}{shown}\n{found[2]}", text)
 
 
 def show(printed: str, table: Table) -> str:

@@ -240,6 +240,7 @@ def test_a_document_s_table_is_what_was_printed_less_what_it_leaves_out(tmp_path
         "before\n<!-- seeds -->\n| seed | mean |\n|---|---|\n| missed | 2 |\n\n3 kept\n<!-- /seeds -->\nafter"
     )
     assert measured.renew(text, "seeds", short, tmp_path / "none.md") == text
+    assert measured.renew("<!-- seeds -->\n<!-- /seeds -->", "seeds", short, printed).count("\n") == 6, "nothing yet"
 
 
 def test_every_table_of_the_documents_has_its_file_and_the_other_way_round() -> None:

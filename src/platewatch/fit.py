@@ -262,4 +262,4 @@ def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, 
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
     redrawn = network.reconstruct(shown)
     originals = [images.prepare(photo, redrawn.shape[1]) for photo in shown]
-    plots.reconstructions(originals, list(redrawn)).savefig(folder / "reconstructions.png")
+    plots.reconstructions(originals, list(redrawn)).savefig(folder / "reconstructions.png", dpi=72)
