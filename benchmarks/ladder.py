@@ -9,7 +9,9 @@ that are there already are not trained again. Rung 0 is the preset `reference` i
 network: it is run only with `--with-reference`, and `--epochs` makes it, and every other rung, shorter.
 
 The columns before the last four are Skip-GANomaly alone, at the limits that its own out-of-fold scores of good plates
-give (`calibration.limits`), alpha as chosen on forged defects. Nothing that is learned or chosen reads a label.
+give (`calibration.limits`), alpha as chosen on forged defects. Nothing that is learned or chosen reads a label. A
+training step is one of batch 4 on one core, the median, the rungs in turn within one run; networks from rung 1 on take
+as many of them.
 """
 
 import argparse
@@ -18,12 +20,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import runs
+import steps
 from platewatch import config, model
 from platewatch.config import Config, NetworkConfig
 from platewatch.inspection import Verdict
@@ -93,6 +97,9 @@ RUNGS = (
 )
 """Each rung changes the one before it; the last is the preset `fast`, which tests/test_benchmarks.py holds."""
 
+_TURNS, _STEPS = 5, 3
+"""How often a rung's training steps are timed, and how many of them each time."""
+
 _SPARED: Changes = {"sensitivity": {"plates": 1, "lights": [], "tint": 0.0}}
 """What no column shows is not tried: stating what a model finds would be a third of the time."""
 
@@ -112,6 +119,9 @@ def main() -> None:
     for number in sorted({*asked.rungs, *([0] if asked.with_reference else [])}):
         found.append(_climb(asked, number))
         runs.write_json(asked.out / "ladder.json", found)
+    for rung, seconds in zip(found, step_seconds([rung["rung"] for rung in found]), strict=True):
+        rung["step_core_s"] = seconds
+    runs.write_json(asked.out / "ladder.json", found)
     draw(found).savefig(asked.out / "ladder.png", dpi=110)
     sys.stdout.write(table(found) + "\n")
 
@@ -143,6 +153,16 @@ def parameters(network: NetworkConfig) -> int:
     return sum(weight.numel() for part in (Generator(network), Discriminator(network)) for weight in part.parameters())
 
 
+def step_seconds(rungs: Sequence[int]) -> list[float]:
+    """CPU seconds of a training step of each rung, one after the other again and again: medians."""
+    taken: dict[int, list[float]] = {number: [] for number in rungs}
+    for turn in range(_TURNS):
+        for number in rungs:
+            taken[number] += steps.cpu_seconds(settings(number), _STEPS)
+        runs.say(f"a training step of each rung: {turn + 1} of {_TURNS}")
+    return [median(taken[number]) for number in rungs]
+
+
 def _climb(asked: argparse.Namespace, number: int) -> dict[str, Any]:
     folder = asked.out / (f"rung-{number:02}" + (f"-{asked.epochs}-epochs" if asked.epochs else ""))
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +181,7 @@ def _climb(asked: argparse.Namespace, number: int) -> dict[str, Any]:
 
 
 def _one(data: Path, folder: Path, seed: int, options: Sequence[str]) -> dict[str, Any]:
-    seconds = runs.train(data, folder, "--seed", str(seed), *options)
+    runs.train(data, folder, "--seed", str(seed), *options)
     manifest, seen = model.load_manifest(folder), runs.look(folder, data)
     held_out, decision = runs.out_of_fold(manifest), manifest.decision
     alone = [runs.mix(numbers[:, 1:], decision.alpha) for numbers in (seen.numbers, held_out)]
@@ -169,7 +189,6 @@ def _one(data: Path, folder: Path, seed: int, options: Sequence[str]) -> dict[st
     pixel = seen.pixel("network_map")
     return {
         "seed": seed,
-        "train_s": seconds,
         "alpha": decision.alpha,
         "plates": {"normal": int((seen.labels == 0).sum()), "anomalous": int((seen.labels == 1).sum())},
         "network": runs.judge(seen.labels, alone[0], alone[1], manifest.config.calibration),
@@ -196,7 +215,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
         "both phases: missed",
         "both: false alarms",
         "parameters",
-        "training, s",
+        "a training step, core-ms",
     ]
     return runs.markdown(head, [_row(rung) for rung in found])
 
@@ -218,7 +237,7 @@ def _row(rung: dict[str, Any]) -> list[str]:
         cell("both", "missed", "{:.3g}", highest=True),
         cell("both", "false_alarms", "{:.3g}", highest=True),
         f"{rung['parameters'] / 1e6:.2f} M",
-        f"{sum(seed['train_s'] for seed in seeds) / len(seeds):.0f}",
+        f"{1e3 * rung['step_core_s']:.0f}",
     ]
 
 

@@ -8,11 +8,13 @@ import json
 import statistics
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from platewatch import config, plates
+from platewatch.config import Config
 from platewatch.train import fit_network
 
 
@@ -21,15 +23,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5, help="steps of each preset after one to warm up")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
-    medians = {name: statistics.median(_steps(name, asked.steps, asked.threads)) for name in ("reference", "fast")}
+    medians = {
+        name: statistics.median(cpu_seconds(config.preset(name), asked.steps, threads=asked.threads))
+        for name in ("reference", "fast")
+    }
     found = {"threads": asked.threads, "seconds_per_step": medians, "ratio": medians["reference"] / medians["fast"]}
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
 
 
-def _steps(name: str, count: int, threads: int) -> list[float]:
-    settings = config.preset(name, training={"epochs": 1})
-    batch = settings.training.batch_size
-    photos = np.stack([plates.render("good", seed, settings.image_size)[0] for seed in range(batch * (count + 1))])
+def cpu_seconds(settings: Config, count: int, *, threads: int = 1) -> list[float]:
+    """Of `count` training steps of one network after one to warm up, on rendered plates."""
+    settings = replace(settings, training=replace(settings.training, epochs=1))
+    seeds = range(settings.training.batch_size * (count + 1))
+    photos = np.stack([plates.render("good", seed, settings.image_size)[0] for seed in seeds])
     ended: list[float] = []
     fit_network(photos, settings, seed=0, threads=threads, on_step=lambda: ended.append(time.process_time()))
     return [later - earlier for earlier, later in pairwise(ended)]

@@ -127,10 +127,10 @@ def test_the_ladder_s_table_shows_mean_and_worst() -> None:
             "network": figures,
             "network_pixel": {"average_precision": None},
             "both": figures,
-            "train_s": 100.0,
         }
 
-    rung = {"rung": 1, "name": "narrow", "parameters": 1234567, "seeds": [one(1.0, 0), one(0.9, 3)]}
+    seeds = [one(1.0, 0), one(0.9, 3)]
+    rung = {"rung": 1, "name": "narrow", "parameters": 1234567, "step_core_s": 0.1, "seeds": seeds}
     row = ladder.table([rung]).splitlines()[-1]
     both = "1.5 (3) | 0 (0)"
     assert (
