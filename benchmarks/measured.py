@@ -75,7 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, help="the folder with what each benchmark printed")
     asked = parser.parse_args()
-    (asked.runs / "alpha.md").write_text(alpha(asked.runs / "seeds" / "seeds.json"), encoding="utf-8")
+    seeds = asked.runs / "seeds" / "seeds.json"
+    if seeds.exists():
+        (asked.runs / "alpha.md").write_text(alpha(seeds), encoding="utf-8")
     for path in map(Path, DOCUMENTS):
         text = path.read_text(encoding="utf-8")
         for name, table in TABLES.items():
