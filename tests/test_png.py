@@ -75,9 +75,12 @@ def test_the_header_is_put_together_as_pillow_does() -> None:
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_a_plain_png_gives_pillows_pixels(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_png_gives_pillows_pixels(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     photo = images._plain_png(PLAIN[kind])
     assert photo is not None
+    assert capfd.readouterr().err == "", "a profile that its maker got wrong would be remarked on with every plate"
     assert np.array_equal(images.read(PLAIN[kind]), photo)
     monkeypatch.setattr(images, "_plain_png", lambda _: None)
     assert np.array_equal(images.read(PLAIN[kind]), photo)

@@ -25,8 +25,9 @@ MAX_BYTES = 512 * 1024 * 1024
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # JPEG's decoder reads MPO too, what many cameras write into .jpg
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_HARMLESS = (b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")
-_EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # depth, kind of colour, and not interlaced: byte 8 of a PNG's header and on
+_NEEDED = (b"IHDR", b"IDAT", b"IEND")
+_HARMLESS = (b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")  # Pillow's pixels are the same with them
+_EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # depth, kind of colour, and not interlaced: at byte 16 of a PNG's first chunk
 
 
 @dataclass(frozen=True)
@@ -205,26 +206,29 @@ def _plain_png(data: bytes) -> Array | None:
     """What Pillow makes of a plain PNG, (H, W, 3) uint8 RGB, in three quarters of its time; None for any other file.
 
     Plain is what cameras write: 8 bits for each of red, green and blue, every chunk whole, and none that changes how
-    the picture is shown. OpenCV never sees what is damaged: it would remark on it on the terminal.
+    the picture is shown. OpenCV never sees what is damaged nor what is not needed: it remarks on them on the terminal.
     """
     if not data.startswith(_PNG):
         return None
-    for name, content in _png_chunks(data):
-        if name not in _HARMLESS or (name == b"IHDR" and content[8:13] != _EIGHT_BIT_RGB):
+    needed: list[bytes | memoryview] = [_PNG]
+    for name, chunk in _png_chunks(data):
+        if name in _NEEDED and (name != b"IHDR" or chunk[16:21] == _EIGHT_BIT_RGB):
+            needed.append(chunk)
+        elif name not in _HARMLESS:
             return None
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    photo: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    photo: Array | None = cv2.imdecode(np.frombuffer(b"".join(needed), np.uint8), flags)
     return photo
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Name and content of each chunk up to the end; no name for one that is cut off or does not have its sum."""
+    """Name and bytes of each chunk up to the end; no name for one that is cut off or does not have its sum."""
     view, start, name = memoryview(data), len(_PNG), b"begin"
     while name not in (b"IEND", b""):
-        length = int.from_bytes(view[start : start + 4], "big")
-        name, content = bytes(view[start + 4 : start + 8]), view[start + 8 : start + 8 + length]
-        end = start + 12 + length
-        if end > len(data) or zlib.crc32(content, zlib.crc32(name)) != int.from_bytes(view[end - 4 : end], "big"):
+        end = start + 12 + int.from_bytes(view[start : start + 4], "big")
+        chunk = view[start:end]
+        name = bytes(chunk[4:8])
+        if end > len(data) or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
             name = b""
-        yield name, content
+        yield name, chunk
         start = end
