@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import astuple, replace
 from hashlib import sha256
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import onnx
@@ -15,8 +16,8 @@ import torch
 from platewatch import config
 from platewatch import export as export_module
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.export import TOLERANCE, ExportReport, export
-from platewatch.network import Discriminator, Generator, initialise
+from platewatch.export import TOLERANCE, ExportReport, export, run_torch
+from platewatch.network import Discriminator, Doubled, Generator, Scorer, initialise
 from platewatch.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
 from platewatch.train import Trained
 
@@ -76,12 +77,34 @@ def test_the_graph_takes_and_gives_what_the_runtime_expects(folder: Path) -> Non
         assert trace.encode() not in data
 
 
-def test_the_last_convolution_runs_at_half_the_side_and_draws_the_same() -> None:
-    last, state = untrained().generator.last, torch.get_rng_state()
-    torch.nn.init.normal_(last[1].get_parameter("bias"), generator=torch.Generator().manual_seed(1))
-    quick = export_module._before_doubling(last)
-    x = torch.randn(2, 8, 6, 10, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(quick(x), last(x), rtol=1e-5, atol=1e-6)
+def test_fewer_layers_judge_the_same() -> None:
+    trained, state = untrained(), torch.get_rng_state()
+    for module in (trained.generator, trained.discriminator):
+        for layer in module.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.running_mean, layer.running_var = torch.randn(layer.num_features), torch.rand(layer.num_features)
+    torch.set_rng_state(state)
+    scorer = Scorer(trained.generator, trained.discriminator, trained.mean, CONFIG)
+    quick, expected = export_module._quick(scorer), run_torch(scorer, PHOTOS)
+    for mine, theirs in zip(astuple(run_torch(quick, PHOTOS)), astuple(expected), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+    kinds = {type(layer) for layer in quick.modules()}
+    assert torch.nn.ConvTranspose2d in kinds
+    assert not {torch.nn.BatchNorm2d, Doubled} & kinds
+    assert torch.equal(torch.get_rng_state(), state)  # training draws from it elsewhere
+
+
+def test_tracing_is_done_once_and_leaves_nothing_of_the_first_network(
+    tmp_path: Path, report: ExportReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks, trace = [untrained(seed) for seed in (1, 0, 2)], Mock(wraps=torch.onnx.export)
+    monkeypatch.setattr(torch.onnx, "export", trace)
+    export_module._traced.cache_clear()
+    state = torch.get_rng_state()
+    shas = [export(each, CONFIG, tmp_path / "network.onnx", PHOTOS).sha256 for each in networks]
+    assert trace.call_count == 1
+    assert shas[1] == report.sha256
+    assert len(set(shas)) == 3
     assert torch.equal(torch.get_rng_state(), state)  # training draws from it elsewhere
 
 

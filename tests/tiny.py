@@ -85,14 +85,14 @@ def trace_once(graphs: Path, patch: pytest.MonkeyPatch) -> None:
     graphs.mkdir(exist_ok=True)
     trace = export._graph
 
-    def traced(scorer: Scorer, image_size: int) -> bytes:
-        digest = hashlib.sha256(repr((image_size, scorer.resolution, scorer.pooled_places)).encode())
+    def traced(scorer: Scorer, config: Config) -> bytes:
+        digest = hashlib.sha256(repr((config.image_size, scorer.resolution, scorer.pooled_places)).encode())
         state: dict[str, Tensor] = scorer.state_dict()
         for name, tensor in state.items():
             digest.update(name.encode() + tensor.numpy().tobytes())
         kept = graphs / digest.hexdigest()
         if not kept.exists():
-            graph = trace(scorer, image_size)
+            graph = trace(scorer, config)
             partial = kept.with_suffix(f".{os.getpid()}")
             partial.write_bytes(graph)
             partial.replace(kept)

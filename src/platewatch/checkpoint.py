@@ -46,8 +46,8 @@ class State:
             return
         decay = min(decay, (1 + step) / (10 + step))  # else a short training is mostly its random beginning
         for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
-            for mean, weight in zip(averaged.parameters(), latest.parameters(), strict=True):
-                mean.data.lerp_(weight.data, 1 - decay)
+            with torch.no_grad():
+                torch._foreach_lerp_(list(averaged.parameters()), list(latest.parameters()), 1 - decay)
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the steps to come."""
@@ -101,7 +101,7 @@ def _adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
 
     The recipe names no betas: Adam's defaults, not the (0.5, 0.999) that many such pairs take.
     """
-    adam = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    adam = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)  # in one go, half the time
     for weight in module.parameters():
         moments = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
         adam.state[weight] = {"step": torch.tensor(0.0), **moments}

@@ -3,23 +3,25 @@
 import contextlib
 import copy
 import hashlib
-import itertools
 import logging
 import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
 from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from platewatch.config import Config
 from platewatch.errors import ModelError, OutputError
-from platewatch.network import Scorer
+from platewatch.network import Discriminator, Doubled, Generator, Scorer
 from platewatch.runtime import INPUT, OUTPUTS, Network, NetworkResult
 from platewatch.train import Trained
 
@@ -59,7 +61,7 @@ def export(trained: Trained, config: Config, path: Path, parity_photos: Photos) 
     be written, InputError for photographs of another shape.
     """
     scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)
-    graph = _graph(scorer, config.image_size)
+    graph = _graph(scorer, config)
     report = _compare(scorer, graph, parity_photos)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -79,12 +81,34 @@ def run_torch(scorer: Scorer, photos: Photos) -> NetworkResult:
     return NetworkResult(*(torch.cat(parts).numpy() for parts in list(zip(*scores, strict=True))[:3]))
 
 
-def _graph(scorer: Scorer, image_size: int) -> bytes:
+def _graph(scorer: Scorer, config: Config) -> bytes:
     """The ONNX file's bytes: any batch size, nothing of this machine within."""
-    scorer = copy.deepcopy(scorer)
-    scorer.generator.last = _before_doubling(scorer.generator.last)
-    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
-    with _ONE_AT_A_TIME, _silence():
+    weights = _quick(scorer).state_dict()
+    with _ONE_AT_A_TIME:
+        traced = _traced(config)
+    model = onnx.ModelProto()
+    model.CopyFrom(traced)
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(weights[tensor.name].numpy(), tensor.name))
+    onnx.checker.check_model(model)
+    graph: bytes = model.SerializeToString(deterministic=True)
+    return graph
+
+
+@lru_cache(maxsize=4)
+def _traced(config: Config) -> onnx.ModelProto:
+    """The graph of every network of this configuration, without the weights: tracing takes seconds and is done once.
+
+    It is traced with weights that no network has: were they to leave a trace, the comparison would fail.
+    """
+    with torch.device("meta"):
+        networks = Generator(config.network), Discriminator(config.network)
+    scorer, rng = _quick(Scorer(*networks, 0.5, config)), torch.Generator().manual_seed(0)
+    drawn = {name: torch.randn(each.shape, generator=rng) for name, each in scorer.named_parameters()}
+    scorer.load_state_dict(drawn, strict=False, assign=True)  # the mean and the blur are there already
+    example = torch.zeros(2, config.image_size, config.image_size, 3, dtype=torch.uint8)
+    with _silence():
         program = torch.onnx.export(
             scorer,
             (example,),
@@ -99,27 +123,33 @@ def _graph(scorer: Scorer, image_size: int) -> bytes:
         raise ModelError("export: torch gave no ONNX program; this torch is not supported, see constraints/")
     model = program.model_proto
     _strip(model)
-    onnx.checker.check_model(model)
-    graph: bytes = model.SerializeToString(deterministic=True)
-    return graph
+    for tensor in model.graph.initializer:
+        if tensor.name in drawn:
+            tensor.ClearField("raw_data")
+    return model
 
 
-def _before_doubling(last: nn.Sequential) -> nn.Sequential:
-    """The generator's last layers with the convolution at half the side: the same numbers for a quarter of the time.
+def _quick(scorer: Scorer) -> Scorer:
+    """The same Scorer in fewer layers: batch norm within the convolutions, the decoder's taps added up."""
+    scorer = copy.deepcopy(scorer)
+    generator, discriminator = scorer.generator, scorer.discriminator
+    generator.encoder = nn.ModuleList(map(_folded, generator.encoder))
+    generator.decoder = nn.ModuleList(map(_folded, generator.decoder))
+    generator.last, discriminator.blocks = _folded(generator.last), _folded(discriminator.blocks)
+    return scorer
 
-    A 3×3 convolution over doubled places sees each of them once, twice or thrice: for each of the four new places that
-    one place becomes, its taps are added up to weights on the places as they were.
-    """
-    _, convolution, tanh = last
-    state = convolution.state_dict()
-    weight, bias = state["weight"], state["bias"]
-    summed = torch.zeros(weight.shape[0], 2, 2, *weight.shape[1:])
-    for down, across, row, column in itertools.product((0, 1), (0, 1), (0, 1, 2), (0, 1, 2)):
-        place = 1 + (down + row - 1) // 2, 1 + (across + column - 1) // 2
-        summed[:, down, across, :, place[0], place[1]] += weight[..., row, column]
-    quick = nn.Conv2d(weight.shape[1], 4 * weight.shape[0], 3, padding=1, device="meta")  # draws no random numbers
-    quick.load_state_dict({"weight": summed.flatten(0, 2), "bias": bias.repeat_interleave(4)}, assign=True)
-    return nn.Sequential(quick, nn.PixelShuffle(2), tanh).eval()
+
+def _folded(block: nn.Module) -> nn.Sequential:
+    layers = list[Any]()  # convolutions of either kind, and what follows them
+    for layer in block.children():
+        match layer:
+            case nn.BatchNorm2d():
+                layers[-1] = fuse_conv_bn_eval(layers[-1], layer, transpose=isinstance(layers[-1], nn.ConvTranspose2d))
+            case Doubled():
+                layers.append(layer.summed())
+            case _:
+                layers.append(layer)
+    return nn.Sequential(*layers)
 
 
 def _compare(scorer: Scorer, graph: bytes, photos: Photos) -> ExportReport:
