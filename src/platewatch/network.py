@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from platewatch.config import Config, NetworkConfig, ScoreConfig
+from platewatch.config import Config, NetworkConfig
 from platewatch.errors import InputError
 
 _SUMS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
@@ -142,7 +142,7 @@ class Scorer(nn.Module):
     """
 
     mean: Tensor
-    blur_kernel: Tensor
+    blur: Tensor
 
     def __init__(self, generator: Generator, discriminator: Discriminator, mean: float, config: Config) -> None:
         super().__init__()
@@ -152,15 +152,17 @@ class Scorer(nn.Module):
         self.score = config.score
         self.pooled_places = max(1, round(config.score.pool_share * self.resolution**2))
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("blur_kernel", _gaussian(config.score, self.resolution))
+        self.register_buffer("blur", _blur(config.score.blur, self.resolution))  # (R, R)
         self.eval()
 
     def forward(self, photos: Tensor) -> Scores:
-        x = shrink(photos.permute(0, 3, 1, 2).float() / 255, self.resolution) - self.mean  # (N, 3, R, R)
+        x = shrink(photos.permute(0, 3, 1, 2).float(), self.resolution) / 255 - self.mean  # (N, 3, R, R)
         x_hat = self.generator(x)
         feature, _ = self.discriminator(x)
         feature_hat, _ = self.discriminator(x_hat)
-        errors = self._blur(self._compare(x, x_hat))  # (N, 1, R, R)
+        errors = self._compare(x, x_hat)  # (N, 1, R, R)
+        if self.score.blur > 0:
+            errors = self.blur @ errors @ self.blur.T
         reconstruction = ((x_hat + self.mean).clamp(0, 1) * 255).round().to(torch.uint8)
         return Scores(
             reconstruction_error=self._pool(errors.flatten(1)),
@@ -182,16 +184,9 @@ class Scorer(nn.Module):
             return errors.mean(dim=1, keepdim=True)
         return errors.square().sum(dim=1, keepdim=True).sqrt()
 
-    def _blur(self, errors: Tensor) -> Tensor:
-        radius = self.blur_kernel.numel() // 2
-        if radius == 0:
-            return errors
-        padded = F.pad(errors, (radius, radius, radius, radius), mode="reflect")
-        return F.conv2d(F.conv2d(padded, self.blur_kernel[None, None, None, :]), self.blur_kernel[None, None, :, None])
-
     def _pool(self, errors: Tensor) -> Tensor:
         if self.pooled_places < self.resolution**2:
-            errors = errors.topk(self.pooled_places, dim=1).values
+            errors = errors.topk(self.pooled_places, dim=1, sorted=False).values
         return errors.mean(dim=1)
 
     def _enlarge(self, errors: Tensor) -> Tensor:
@@ -262,12 +257,13 @@ def _area_weights(size: int, side: int) -> Tensor:
     return (overlap.clamp(min=0) * (side / size)).float()
 
 
-def _gaussian(config: ScoreConfig, side: int) -> Tensor:
-    """The blur's weights, odd in number, adding up to 1; a single 1 where nothing is blurred."""
-    radius = min(math.ceil(3 * config.blur), side - 1)  # reflection cannot reach further than the map
-    places = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    weights = torch.exp(-0.5 * (places / max(config.blur, 1e-6)).square())
-    return (weights / weights.sum()).float()
+def _blur(spread: float, side: int) -> Tensor:
+    """What each of `side` places takes from each: (side, side) float32 of Gaussians, reflected at the ends."""
+    reach = min(math.ceil(3 * spread), side - 1)  # a reflection comes from within the map
+    away = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    weights = torch.exp(-0.5 * (away / max(spread, 1e-6)).square())
+    reflected = F.pad(torch.eye(side, dtype=torch.float64)[None], (reach, reach), mode="reflect")[0]
+    return (reflected.unfold(1, len(weights), 1) @ (weights / weights.sum())).T.float()
 
 
 def _conv(
