@@ -195,3 +195,13 @@ def test_another_lamp_is_less_of_a_defect_than_without_copies_in_other_light(fit
     darker = [(photo * 0.7).astype(np.uint8) for photo in rendered("good", 6, 100)]
     scores = [[each.inspect(photo, ALL).score for photo in darker] for each in (fitted, plain)]
     assert np.median(scores[0]) < 0.9 * np.median(scores[1])
+
+
+def test_without_units_maps_are_the_same_distances() -> None:
+    photos = rendered("good", 6)
+    plain, fitted = surface.fit_plain(photos, 0), surface.fit(photos, 0)
+    seen, scaled = (each.inspect(photos[0], ALL) for each in (plain, fitted))
+    np.testing.assert_allclose(seen.colour_map, scaled.colour_map * fitted.colour.unit, rtol=1e-5)
+    np.testing.assert_allclose(seen.line_map, scaled.line_map * fitted.line.unit, rtol=1e-5)
+    assert (plain.colour.unit, plain.line.unit) == (1, 1)
+    assert fitted.line.unit > 0.01

@@ -86,17 +86,15 @@ def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
     """
     order = np.random.default_rng(seed).permutation(len(photos))
     distances, places = np.zeros((2, len(photos))), np.zeros((len(photos), 2, 2), int)
-    fitted = surface.fit(photos, seed, _AS_TAKEN)
+    # in units that good plates set, an odd one among them would shrink all distances
+    fitted = surface.fit_plain(photos, seed, _AS_TAKEN)
     for fold in range(_FOLDS):
         held_out = order[fold::_FOLDS]
         bank = fitted.without(held_out)
         for k in held_out:
             result = bank.inspect(photos[k], inside[k])
-            # the units are taken back out: an odd plate among those that set them would shrink all distances
-            for kind, (seen, unit) in enumerate(
-                ((result.colour_map, bank.colour.unit), (result.line_map, bank.line.unit))
-            ):
-                distances[kind, k] = surface.pool(seen) * unit
+            for kind, seen in enumerate((result.colour_map, result.line_map)):
+                distances[kind, k] = surface.pool(seen)
                 y, x = np.unravel_index(int(seen.argmax()), seen.shape)
                 places[k, kind] = x, y
     return distances / np.maximum(np.median(distances, axis=1, keepdims=True), 1e-9), places

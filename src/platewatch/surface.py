@@ -110,11 +110,12 @@ class Surface:
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
     colours, lines = _describe_all(photos, seed, settings)
-    numbers = np.broadcast_to(np.arange(len(photos))[:, None, None], colours.shape[:-1]).ravel()
-    drawn = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]  # what is rare stays rare
-    colour, line = (Bank(each.reshape(len(numbers), -1)[drawn], unit=1.0) for each in (colours, lines))
-    drawn_from = Surface(settings, colour, line, 1.0, (1.0,) * len(settings.score_shares), numbers[drawn])
-    return _with_units(drawn_from, colours[0], lines[0])
+    return _with_units(_drawn_from(colours, lines, seed, settings), colours[0], lines[0])
+
+
+def fit_plain(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
+    """The same cells without units, which take most of the time: its maps are distances as they come."""
+    return _drawn_from(*_describe_all(photos, seed, settings), seed, settings)
 
 
 def describe(photo: Array, settings: SurfaceConfig = DEFAULT) -> tuple[Array, Array]:
@@ -212,6 +213,14 @@ def _relit(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> 
     tint = rng.uniform(-settings.tint, settings.tint, (len(photos), 1)) * np.array([1, 0, -1])
     factors = (light * (1 + tint)).astype(np.float32)  # (N, 3)
     return np.stack([cv2.convertScaleAbs(photo * factor) for photo, factor in zip(photos, factors, strict=True)])
+
+
+def _drawn_from(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
+    """A Surface whose units are 1, with banks drawn from features (1 + relit, N, C, C, F)."""
+    numbers = np.broadcast_to(np.arange(colours.shape[1])[:, None, None], colours.shape[:-1]).ravel()
+    drawn = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]  # what is rare stays rare
+    colour, line = (Bank(each.reshape(len(numbers), -1)[drawn], unit=1.0) for each in (colours, lines))
+    return Surface(settings, colour, line, 1.0, (1.0,) * len(settings.score_shares), numbers[drawn])
 
 
 def _with_units(fitted: Surface, colours: Array, lines: Array) -> Surface:
