@@ -19,7 +19,7 @@ from platewatch import images, plates
 from platewatch.errors import InputError, ModelError
 from platewatch.images import Array
 from platewatch.inspection import Inspection, Verdict
-from platewatch.inspector import Inspector
+from platewatch.inspector import Inspector, measure, score
 from platewatch.runtime import Network, NetworkResult
 
 UNLIKE = ("time", "duration_ms", "image")
@@ -240,3 +240,20 @@ def test_a_damaged_model_is_refused_before_the_first_plate(tiny_model: Tiny, tmp
     (folder / "network.onnx").write_bytes(b"other")
     with pytest.raises(ModelError, match=r"network\.onnx: altered"):
         Inspector(folder)
+
+
+class Unasked:
+    """A detector that must not be asked."""
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_a_score_alone_asks_only_what_weighs(inspector: Inspector, photos: list[Path], weight: float) -> None:
+    decision = replace(inspector.manifest.decision, weight=weight)
+    size = inspector.manifest.config.image_size
+    first: Any = inspector._surface if weight > 0 else Unasked()
+    second: Any = inspector._network if weight < 1 else Unasked()
+    for path in photos[:3]:
+        photo = images.read(path)
+        prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
+        raw = measure(inspector._surface, inspector._network, prepared, frame)
+        assert score(first, second, prepared, frame, decision) == decision.score(*raw.numbers)

@@ -215,17 +215,14 @@ def test_an_interruption_ends_it_at_the_next_plate() -> None:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
-    """Every plate measures (0.5, 0, 0), by whatever detectors; which ones is kept."""
+    """Every plate's score is 0.5, by whatever detectors; which ones is kept."""
     asked: list[tuple[object, object]] = []
 
-    class Seen:
-        numbers = (0.5, 0.0, 0.0)
-
-    def measure(surface: object, network: object, *_: object) -> Seen:
+    def score(surface: object, network: object, *_: object) -> float:
         asked.append((surface, network))
-        return Seen()
+        return 0.5
 
-    monkeypatch.setattr("platewatch.inspector.measure", measure)
+    monkeypatch.setattr("platewatch.inspector.score", score)
     return asked
 
 

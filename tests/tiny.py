@@ -115,13 +115,12 @@ class Spy:
         self._follow(patch)
 
     def _follow(self, patch: pytest.MonkeyPatch) -> None:
-        fit_surface, leave_out, fit_network, write, network, measure = (
+        fit_surface, leave_out, fit_network, write, network = (
             surface.fit,
             surface.Surface.without,
             train.fit_network,
             export.export,
             runtime.Network,
-            inspector.measure,
         )
 
         def spied_surface(photos: Array, *rest: Any) -> Any:
@@ -143,26 +142,31 @@ class Spy:
         def spied_network(path: Path) -> Any:
             return self._note(network(path), self._by_path[str(path)])
 
-        def spied_measure(fitted: Any, scorer: Any, photo: Array, frame: Any) -> Any:
-            photograph = _hashes(photo[None])[0]
-            plate = self._shows.get(photograph, photograph)
-            seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
-            self.scored.append({"plate": plate, "changed": photograph in self._shows, **seen})
-            return measure(fitted, scorer, photo, frame)
-
         patch.setattr("platewatch.surface.fit", spied_surface)
         patch.setattr("platewatch.surface.Surface.without", spied_leaving_out)
         patch.setattr("platewatch.fit.fit_network", spied_training)
         patch.setattr("platewatch.export.export", spied_export)
         patch.setattr("platewatch.fit.Network", spied_network)
         patch.setattr("platewatch.out_of_fold.Network", spied_network)
-        patch.setattr("platewatch.inspector.measure", spied_measure)
-
+        for judge in ("measure", "score"):
+            patch.setattr(f"platewatch.inspector.{judge}", self._heard(getattr(inspector, judge)))
         for room, name in (
             ("out_of_fold", "forge"),
             *(("sensitivity", each) for each in ("scratch", "rust", "relight")),
         ):
             patch.setattr(f"platewatch.{room}.{name}", self._watched(getattr(sys.modules[f"platewatch.{room}"], name)))
+
+    def _heard(self, judge: Callable[..., Any]) -> Callable[..., Any]:
+        """`judge`, with a note of which plate it was asked about, and what its detectors were fitted to."""
+
+        def heard(fitted: Any, scorer: Any, photo: Array, *rest: Any) -> Any:
+            photograph = _hashes(photo[None])[0]
+            plate = self._shows.get(photograph, photograph)
+            seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
+            self.scored.append({"plate": plate, "changed": photograph in self._shows, **seen})
+            return judge(fitted, scorer, photo, *rest)
+
+        return heard
 
     def _watched(self, change: Callable[..., Any]) -> Callable[..., Any]:
         """`change`, with a note of which photograph it made which of."""

@@ -16,6 +16,7 @@ from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import Manifest, ReplayPlate
 from platewatch.runtime import Network, Runtime
 from platewatch.surface import Surface
+from platewatch.verdict import Decision
 
 Source = Path | str | bytes | Array
 
@@ -165,6 +166,17 @@ def measure(
         surface_map=first.anomaly_map,
         network_map=np.where(inside, second.anomaly_map[0], np.float32(0)),
     )
+
+
+def score(surface: Surface, network: Network, prepared: Array, frame: Frame, decision: Decision) -> float:
+    """A plate's score alone, as its raw numbers would give it: a phase without weight in it is not asked."""
+    first, second = 0.0, (0.0, 0.0)
+    if decision.weight > 0:
+        first = surface.inspect(prepared, frame.inside(prepared.shape[0])).score
+    if decision.weight < 1:
+        seen = network.run(prepared[None])
+        second = float(seen.reconstruction_error[0]), float(seen.latent_error[0])
+    return decision.score(first, *second)
 
 
 def _name(image: Source, name: str | None) -> str | None:

@@ -109,6 +109,6 @@ def judge(
         frame = plates.frames[plate]
         if gates.judgeable(gates.measure(frame.cut(photo)), limits) is not None:
             return Verdict.REVIEW
-        return decision.verdict(decision.score(*inspector.measure(*seen_by.of(plate), photo, frame).numbers))
+        return decision.verdict(inspector.score(*seen_by.of(plate), photo, frame, decision))
 
     return verdict
