@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from platewatch.augmentation import Floats, Photos, _moved, augment, draw_turn
+from platewatch.brush import find_object
 from platewatch.config import TrainingConfig
 from platewatch.plates import render
 
@@ -14,7 +15,8 @@ PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype
 
 def augmented(photos: Photos, **changes: Any) -> tuple[Floats, Floats]:
     still = {"flip_horizontal": 0, "flip_vertical": 0, "rotation_degrees": 0}
-    return augment(photos, TrainingConfig(**{**still, **changes}), np.random.default_rng(0))
+    insides = np.stack([find_object(photo) for photo in photos])
+    return augment(photos, insides, TrainingConfig(**{**still, **changes}), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,12 @@ def test_forged_defects_are_on_the_input_alone() -> None:
     x_input, x = augmented(photos, forge=1.0, rotation_degrees=180)
     assert [bool((one != two).any()) for one, two in zip(x_input, x, strict=True)] == [True] * 3
     assert np.array_equal(photos, before)
+
+
+def test_defects_lie_where_the_object_is_said_to_be() -> None:
+    plates, insides = np.stack([render("good", seed, 64)[0] for seed in range(6)]), np.zeros((6, 64, 64), bool)
+    insides[:, 16:40, 20:44] = True
+    still = TrainingConfig(flip_horizontal=0, flip_vertical=0, rotation_degrees=0, forge=1)
+    inputs, targets = augment(plates, insides, still, np.random.default_rng(0))
+    assert (inputs != targets).any(axis=(1, 2, 3)).all()
+    assert not (inputs != targets)[~insides].any()

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from platewatch import brush
+from platewatch import brush, plates
 from platewatch.brush import Floats, Mask, Photo
 from platewatch.errors import InputError
 from platewatch.forge import _KINDS, forge, rust, scratch
@@ -159,3 +159,9 @@ def test_a_thousand_take_seconds() -> None:
     started = time.perf_counter()
     many(photo, 200)
     assert (time.perf_counter() - started) / 200 < 0.01  # about 0.0006 s on a quiet core
+
+
+def test_where_the_object_lies_may_be_known_already() -> None:
+    photo = plates.render("good", 0, 96)[0]
+    first, second = (forge(photo, np.random.default_rng(1), *known) for known in ((), (brush.find_object(photo),)))
+    assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))

@@ -10,20 +10,24 @@ from platewatch.config import TrainingConfig
 from platewatch.forge import forge
 
 Photos = npt.NDArray[np.uint8]
+Masks = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
 
-def augment(plates: Photos, settings: TrainingConfig, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def augment(
+    plates: Photos, insides: Masks, settings: TrainingConfig, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
     """The network's input and its target for plates (B, R, R, 3) uint8: each (B, R, R, 3) float32 in 0..255.
 
-    Both are moved and lit alike; forged defects are on the input alone.
+    Both are moved and lit alike; forged defects are on the input alone. `insides` (B, R, R) tells where each plate's
+    object lies: it is the same in every epoch.
     """
     inputs, targets = np.empty(plates.shape, np.float32), np.empty(plates.shape, np.float32)
-    for place, plate in enumerate(plates):
+    for place, (plate, inside) in enumerate(zip(plates, insides, strict=True)):
         turn = draw_turn(len(plate), settings, rng)
         targets[place] = inputs[place] = _moved(plate, turn)
         if rng.random() < settings.forge:
-            inputs[place] = _moved(forge(plate, rng)[0], turn)
+            inputs[place] = _moved(forge(plate, rng, inside)[0], turn)
         if settings.light > 0:
             light = np.float32(1 + rng.uniform(-settings.light, settings.light))
             for either in (inputs[place], targets[place]):

@@ -41,14 +41,14 @@ SMALLEST = 1e-4
 """So is one that covers less than this share of the picture, or than three pixels."""
 
 
-def forge(photo: Photo, rng: np.random.Generator) -> tuple[Photo, Mask]:
+def forge(photo: Photo, rng: np.random.Generator, inside: Mask | None = None) -> tuple[Photo, Mask]:
     """Forge one defect of a random kind, size and strength, on the object where that can be told from the background.
 
-    `photo` is (S, S, 3) uint8 RGB, S from 32 up; returns the same shape and an (S, S) mask, never empty.
-    Raises InputError when `photo` is of another shape or type.
+    `photo` is (S, S, 3) uint8 RGB, S from 32 up; returns the same shape and an (S, S) mask, never empty. `inside` is
+    its `find_object`, where that is known already. Raises InputError when `photo` is of another shape or type.
     """
     _check(photo)
-    inside = find_object(photo)
+    inside = find_object(photo) if inside is None else inside
     for _ in range(8):
         opacity, paint = _KINDS[rng.integers(len(_KINDS))](photo, inside, rng)
         # the square root keeps most defects strong and some of them subtle

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from platewatch.augmentation import augment
+from platewatch.brush import find_object
 from platewatch.checkpoint import State
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError
@@ -71,6 +72,7 @@ def fit_network(
     device = _prepare_torch(threads)
     settings = config.training
     plates = _shrink_photos(photos, config.network.resolution)  # (N, R, R, 3) uint8
+    insides = np.stack([find_object(plate) for plate in plates])
     mean = float(photos.mean(dtype=np.float64) / 255)
     state = State.start(config.network, settings, seed, device)
     fingerprint, saved_at = _fingerprint(photos, config, seed), time.monotonic()
@@ -84,7 +86,8 @@ def fit_network(
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
         for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
-            x_input, x = (_scaled(part, mean, device) for part in augment(plates[batch], settings, rng))
+            augmented = augment(plates[batch], insides[batch], settings, rng)
+            x_input, x = (_scaled(part, mean, device) for part in augmented)
             sums += _step(state, x_input, x, settings)
             state.average(settings.ema, step)
             if on_step is not None:
