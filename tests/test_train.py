@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from platewatch import config, train
+from platewatch.augmentation import Masks, augment
+from platewatch.brush import find_object
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.train import LOSSES, Photos, Trained, _contextual, _rate, fit_network
@@ -119,6 +121,18 @@ def test_frozen_norms_are_those_that_are_exported(ema: float) -> None:
     after = fit_network(plates(), settings(ema=ema, freeze_norms=0.5), seed=1)
     for (name, one), two in zip(before.generator.named_buffers(), after.generator.buffers(), strict=True):
         assert torch.equal(one, two), name
+
+
+def test_every_plate_is_damaged_where_its_own_object_lies(monkeypatch: pytest.MonkeyPatch, whole: Trained) -> None:
+    seen = list[bool]()
+
+    def watched(plates: Photos, insides: Masks, *rest: Any) -> Any:
+        seen.extend(np.array_equal(find_object(plate), inside) for plate, inside in zip(plates, insides, strict=True))
+        return augment(plates, insides, *rest)
+
+    monkeypatch.setattr(train, "augment", watched)
+    assert_same(fit_network(plates(), settings(), seed=1), whole)
+    assert seen == [True] * 4 * 9
 
 
 def test_forged_places_weigh_more() -> None:
