@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from platewatch.cells import Cells, _with_one
+from platewatch.cells import Cells, with_one
 from platewatch.images import Array
 
 
@@ -31,7 +31,7 @@ def test_of_many_cells_the_nearest_is_found_nearly_always_though_few_are_looked_
     assert (found > nearest * (1 - 1e-3)).all()
     assert (found < nearest * 1.001).mean() > 0.9
     assert found.mean() < 1.015 * nearest.mean()
-    leader, _ = searched._pairs(_with_one(features - searched.centre))
+    leader, _ = searched._pairs(with_one(features - searched.centre))
     looked_at = sum(searched.followers[each].shape[1] for each in leader)
     assert looked_at < 0.05 * len(cells) * len(features)
 

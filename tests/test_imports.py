@@ -28,7 +28,8 @@ LAYERS = (
     ("train", "model"),
     ("checkpoint",),
     ("runtime", "network", "augmentation", "surface", "calibration", "metrics", "pipeline", "records", "drift"),
-    ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells", "gaussian"),
+    ("coreset",),
+    ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells", "features"),
     ("statement", "comparison"),
     ("images", "inspection", "config", "scene", "brush", "machine"),
     ("coats",),
@@ -182,6 +183,7 @@ def test_no_pickle_is_ever_loaded(name: str) -> None:
 RESIZES = {
     "images": "prepare itself",
     "gates": "conditions of a prepared photograph",
+    "features": "the cells of a prepared photograph, each the mean of its places",
     "surface": "the map of a prepared photograph, up from its cells",
     "preflight": "thumbnails that near duplicates are found by",
     "overlay": "a map up to its photograph, for people",

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from platewatch import forge, images, plates, surface
+from platewatch import features, forge, images, plates, surface
 from platewatch.config import SurfaceConfig
 from platewatch.images import Array
 from platewatch.surface import Surface
@@ -76,7 +76,7 @@ def test_arrays_are_plain_and_give_the_same_surface_back(fitted: Surface) -> Non
 
 def test_grey_photographs_have_no_invented_colour() -> None:
     grey = np.repeat(rendered("good", 1)[0][..., 1:2], 3, axis=2)
-    colour, _ = surface.describe(grey)
+    colour, _ = features.describe(grey, surface.DEFAULT)
     assert np.abs(colour[..., [1, 2, 4, 5]]).max() < 0.2  # a, b and their spread, of ±128: rounding
 
 
@@ -94,7 +94,9 @@ def test_what_a_photograph_shows_elsewhere_does_not_change_a_cell() -> None:
     photo = rendered("good", 1)[0]
     beside = photo.copy()
     beside[:16, :16], beside[16:32, :16] = 255, 0
-    for before, after in zip(surface.describe(photo), surface.describe(beside), strict=True):
+    for before, after in zip(
+        features.describe(photo, surface.DEFAULT), features.describe(beside, surface.DEFAULT), strict=True
+    ):
         assert np.array_equal(before[18:, 18:], after[18:, 18:])
 
 
@@ -128,32 +130,31 @@ def test_the_highest_expected_score_does_not_follow_one_odd_plate() -> None:
 
 
 def test_without_a_plate_its_cells_are_gone_and_the_units_stay(fitted: Surface) -> None:
-    """Invariant 5: nothing of the plates left out is searched, and everything of the others is."""
-    assert fitted.numbers is not None
-    assert set(fitted.numbers) == set(range(16))
+    """Invariant 5: nothing of the plates left out is searched."""
+    assert fitted.drawn is not None
     left = fitted.without([2, 5])
-    assert left.numbers is not None
-    assert set(left.numbers) == set(range(16)) - {2, 5}
-    for mine, theirs in ((left.colour, fitted.colour), (left.line, fitted.line)):
-        assert np.array_equal(mine.cells, theirs.cells[np.isin(fitted.numbers, list(left.numbers))])
+    for mine, theirs, drawn in zip((left.colour, left.line), (fitted.colour, fitted.line), fitted.drawn, strict=True):
+        assert np.array_equal(mine.cells, drawn.without([2, 5]))
         assert mine.unit == theirs.unit
     assert (left.map_unit, left.score_units) == (fitted.map_unit, fitted.score_units)
 
 
 def test_cells_are_numbered_by_the_photograph_that_they_are_from(fitted: Surface) -> None:
-    """A photograph finds its own cells, at no distance, only while they are there."""
-    colour, _ = surface.describe(rendered("good", 16)[3])
+    """Its own cells are in the bank only while the photograph is."""
+    assert fitted.drawn is not None
+    colour, _ = features.describe(rendered("good", 16)[3], fitted.settings)
     own = {each.tobytes() for each in colour.reshape(-1, colour.shape[-1])}
-    found = np.array([cell.tobytes() in own for cell in fitted.colour.cells])
-    assert found.any()
-    assert fitted.numbers is not None
-    assert set(fitted.numbers[found]) == {3}
+    found = np.array([cell.tobytes() in own for cell in fitted.drawn[0].drawn])
+    assert set(fitted.drawn[0].numbers[found]) == {3}
+    assert any(cell.tobytes() in own for cell in fitted.colour.cells)
     assert not any(cell.tobytes() in own for cell in fitted.without([3]).colour.cells)
 
 
 def test_from_a_folder_nobody_knows_whose_the_cells_are(fitted: Surface) -> None:
     with pytest.raises(ValueError, match="does not know"):
         Surface.from_arrays(fitted.arrays(), fitted.settings).without([0])
+    with pytest.raises(ValueError, match="does not know"):
+        fitted.without([0]).without([1])
 
 
 def test_the_score_is_the_larger_of_what_stands_out_in_a_few_places_and_in_many(fitted: Surface) -> None:
@@ -185,7 +186,7 @@ def test_a_change_of_hue_alone_makes_lines_too(fitted: Surface) -> None:
     grey = np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     striped = photo.copy()
     striped[40:56:4] = grey[40:56:4]
-    before, after = surface.describe(photo)[1], surface.describe(striped)[1]
+    before, after = features.describe(photo, surface.DEFAULT)[1], features.describe(striped, surface.DEFAULT)[1]
     gain = np.abs(after - before)[10:14].mean(axis=(0, 1)).reshape(-1, 3)  # bands and directions of L, a, b
     assert gain[:, 2].max() > 2 * gain[:, 0].max()
 

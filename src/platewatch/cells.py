@@ -13,7 +13,7 @@ import numpy as np
 
 from platewatch.images import Array
 
-_LEADERS = 128  # at most 256: their numbers are uint8
+_LEADERS = 64  # at most 256: their numbers are uint8
 _ROUNDS = 4  # of moving the leaders into the middle of their followers,
 _SAMPLE = 8192  # with so many of the cells
 _HARDLY_FARTHER = 1.25  # times the nearest leader's distance
@@ -48,15 +48,15 @@ class Cells:
             leaders = np.add.reduceat(sample[order], starts, axis=0) / counts[:, None].astype(np.float32)
         order, starts, counts = _deal(cells, leaders)
         cells = cells[order]
-        followers = tuple(np.ascontiguousarray(each.T) for each in np.split(_comparable(cells), starts[1:]))
+        followers = tuple(np.ascontiguousarray(each.T) for each in np.split(comparable(cells), starts[1:]))
         leaders = leaders[_nearest(cells[starts], leaders)]  # those that are followed
         away = cells - np.repeat(leaders, counts, axis=0)
         slack = (_HARDLY_FARTHER - 1) * float(np.sqrt(np.einsum("mf,mf->m", away, away).max()))
-        return Cells(centre, _comparable(leaders), slack, starts, _with_one(cells), followers)
+        return Cells(centre, comparable(leaders), slack, starts, with_one(cells), followers)
 
     def distances(self, features: Array) -> Array:
         """Euclidean distance of each of (N, F) float32 vectors to the nearest cell that was looked at: (N,) float32."""
-        asked = _with_one(features - self.centre)
+        asked = with_one(features - self.centre)
         leader, who = self._pairs(asked)
         counts = np.bincount(leader, minlength=len(self.leaders))
         pairs = asked[who]
@@ -98,16 +98,16 @@ def _deal(cells: Array, leaders: Array) -> tuple[Array, Array, Array]:
 
 def _nearest(cells: Array, leaders: Array) -> Array:
     """For each of (M, F) cells the number of its nearest leader, (M,) uint8: quickly sorted."""
-    numbers: Array = (_with_one(cells) @ _comparable(leaders).T).argmin(axis=1).astype(np.uint8)
+    numbers: Array = (with_one(cells) @ comparable(leaders).T).argmin(axis=1).astype(np.uint8)
     return numbers
 
 
-def _with_one(vectors: Array) -> Array:
+def with_one(vectors: Array) -> Array:
     """(N, F) → (N, F + 1)."""
     return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
 
 
-def _comparable(vectors: Array) -> Array:
-    """(M, F) → (M, F + 1): their product with `_with_one` is half the squared distance, less half a squared length."""
+def comparable(vectors: Array) -> Array:
+    """(M, F) → (M, F + 1): their product with `with_one` is half the squared distance, less half a squared length."""
     halves = np.einsum("mf,mf->m", vectors, vectors) / 2
     return np.concatenate([-vectors, halves[:, None]], axis=1)

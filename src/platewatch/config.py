@@ -6,6 +6,7 @@ Values are checked on construction; `load` reads a TOML file with the same names
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,12 +30,12 @@ class SurfaceConfig:
 
     cell: Literal[4, 8, 16, 32] = 4
     """Side of a cell."""
-    colour_window: Annotated[float, Field(gt=0, le=32)] = 1.5
-    """For its colour a cell looks this far around itself (standard deviation of a Gaussian),"""
+    colour_window: Annotated[float, Field(gt=0, le=32)] = 1.0
+    """For its colour a cell looks at itself and this far around its middle (standard deviation of a Gaussian),"""
     line_window: Annotated[float, Field(gt=0, le=32)] = 1.0
     """and for its lines at least this far, wider for wide bands."""
-    bands: tuple[Length, ...] = (0.7, 1.4, 2.8, 5.6)
-    """Widths between which detail is measured, an octave apart."""
+    bands: Annotated[tuple[Length, ...], Field(min_length=1)] = (0.7, 1.4, 2.8, 5.6)
+    """Widths between which detail is measured, an octave apart, the narrowest first."""
     directions: tuple[Length, ...] = (1.0, 2.0)
     """Blurs before the gradients whose main direction is measured."""
     lightness: Annotated[float, Field(ge=0, le=1)] = 0.6
@@ -47,8 +48,8 @@ class SurfaceConfig:
     """A copy is brighter or darker by up to this share,"""
     tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
-    bank: Count = 32768
-    """Cells kept in each bank."""
+    bank: Count = 65536
+    """Good cells drawn for each bank; of those that are alike one is kept."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
     """Blur of the finished map."""
     line_weight: Annotated[float, Field(gt=0, le=10)] = 4.0
@@ -58,6 +59,10 @@ class SurfaceConfig:
     score_shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.005, 0.02)
     """The score is the largest of the joined map's means over these shares of its largest places, each in its own unit:
     a small one for a spot or a scratch, a broad one for worn paint."""
+
+    def __post_init__(self) -> None:
+        if any(wider <= width for width, wider in pairwise(self.bands)):
+            raise ValueError(f"bands {self.bands}: each must be wider than the one before it")
 
 
 @dataclass(frozen=True, config=STRICT)

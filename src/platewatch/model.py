@@ -33,7 +33,7 @@ from platewatch.statement import Light, Sensitivity
 from platewatch.surface import Surface
 from platewatch.verdict import Decision, Promise
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
 CARD = "model-card.md"
 

@@ -5,21 +5,20 @@ detail is at several widths and along its two main directions). A cell's distanc
 that good plates set themselves, is its anomaly. Fits in seconds, needs NumPy and OpenCV alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
 import numpy as np
 
-from platewatch import gaussian
 from platewatch.cells import Cells
 from platewatch.config import SurfaceConfig
+from platewatch.coreset import Coreset
+from platewatch.features import blur, describe
 from platewatch.images import Array
 
 DEFAULT = SurfaceConfig()
-
-_SMOOTH = 2.8  # px
 
 
 @dataclass(frozen=True)
@@ -66,16 +65,16 @@ class Surface:
     """The root of both maps' squares that is 1 on the joined map."""
     score_units: tuple[float, ...]
     """The joined map, pooled over each of the shares, that is 1 as a score."""
-    numbers: Array | None = None
-    """(M,) int: which of the photographs each cell is from; None when it comes from a model folder."""
+    drawn: tuple[Coreset, Coreset] | None = None
+    """What both banks were thinned out from; None from a model folder, and where photographs were left out."""
 
     def without(self, photos: Sequence[int] | Array) -> "Surface":
         """The same, units and all, without the cells of these photographs, given by number: it never saw them."""
-        if self.numbers is None:
-            raise ValueError("a surface from a model folder does not know which photographs its cells are from")
-        kept = ~np.isin(self.numbers, photos)
-        colour, line = (replace(bank, cells=bank.cells[kept]) for bank in (self.colour, self.line))
-        return replace(self, colour=colour, line=line, numbers=self.numbers[kept])
+        if self.drawn is None:
+            raise ValueError("this surface does not know any more which photographs its cells are from")
+        pair = zip((self.colour, self.line), self.drawn, strict=True)
+        colour, line = (replace(bank, cells=drawn.without(photos)) for bank, drawn in pair)
+        return replace(self, colour=colour, line=line, drawn=None)
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
         """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
@@ -118,12 +117,6 @@ def fit_plain(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Su
     return _drawn_from(*_describe_all(photos, seed, settings), seed, settings)
 
 
-def describe(photo: Array, settings: SurfaceConfig = DEFAULT) -> tuple[Array, Array]:
-    """Colour (C, C, 6) and line (C, C, 24) features, float32, of each of the C = S / cell cells a side."""
-    lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return _colour(lab, settings), _line(lab, settings)
-
-
 def pool(anomaly_map: Array, share: float = DEFAULT.peak_share) -> float:
     """The mean over the largest `share` of a map's places."""
     count = max(1, round(share * anomaly_map.size))
@@ -146,58 +139,6 @@ def _join(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
     return joined
 
 
-def _colour(lab: Array, settings: SurfaceConfig) -> Array:
-    weighted = lab * np.array([settings.lightness, 1, 1], np.float32)
-    mean, square = (_at_middles(each, settings.colour_window, settings) for each in (weighted, weighted * weighted))
-    spread = np.sqrt(np.maximum(square - mean * mean, 0))
-    return _features([mean, spread])
-
-
-def _line(lab: Array, settings: SurfaceConfig) -> Array:
-    """Log energies of L, a and b: in each band of widths, then of gradients along and across their main direction.
-
-    The directions are those of each channel's structure tensor. A grey photograph's a and b are the same everywhere.
-    """
-    energies = []
-    for band, width, every in _bands(lab, settings):
-        window, cell = max(settings.line_window, 1.5 * width) / every, settings.cell // every
-        energies.append(gaussian.blur_at(band * band, window, cell // 2, cell))
-    for width in settings.directions:
-        smooth = gaussian.blur(lab, width)
-        gx, gy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-        xx, yy, xy = (_at_middles(each, settings.line_window, settings) for each in (gx * gx, gy * gy, gx * gy))
-        apart = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
-        energies += [(xx + yy + apart) / 2, (xx + yy - apart) / 2]
-    return np.log(np.sqrt(np.maximum(_features(energies), 0)) + np.float32(settings.faintest))
-
-
-def _bands(lab: Array, settings: SurfaceConfig) -> Iterator[tuple[Array, float, int]]:
-    """The detail up to each width, from the last one on, and whether every place of it is there or every second.
-
-    What is blurred by `_SMOOTH` varies so slowly from place to place that every second one tells as much.
-    """
-    finer, every = lab, 1
-    for width in settings.bands:
-        if every == 1:
-            coarser = gaussian.blur(lab, width)
-        else:
-            coarser = np.ascontiguousarray(gaussian.blur_at(lab, width, 0, every).transpose(1, 2, 0))
-        yield finer - coarser, width, every
-        finer = coarser
-        if every == 1 and width >= _SMOOTH:
-            finer, every = finer[::2, ::2], 2
-
-
-def _at_middles(picture: Array, width: float, settings: SurfaceConfig) -> Array:
-    """Blurred, at the cells' middles: (3, C, C)."""
-    return gaussian.blur_at(picture, width, settings.cell // 2, settings.cell)
-
-
-def _features(parts: Sequence[Array]) -> Array:
-    """Parts (3, C, C), one after the other for each cell: (C, C, 3 · parts)."""
-    return np.ascontiguousarray(np.concatenate(parts).transpose(1, 2, 0))
-
-
 def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
     """Colour and line features, each (1 + relit, N, C, C, F), of every photograph and its copies in other light."""
     rng = np.random.default_rng(seed)
@@ -218,9 +159,10 @@ def _relit(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> 
 def _drawn_from(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
     """A Surface whose units are 1, with banks drawn from features (1 + relit, N, C, C, F)."""
     numbers = np.broadcast_to(np.arange(colours.shape[1])[:, None, None], colours.shape[:-1]).ravel()
-    drawn = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]  # what is rare stays rare
-    colour, line = (Bank(each.reshape(len(numbers), -1)[drawn], unit=1.0) for each in (colours, lines))
-    return Surface(settings, colour, line, 1.0, (1.0,) * len(settings.score_shares), numbers[drawn])
+    order = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]
+    colour, line = (Coreset.of(each.reshape(len(numbers), -1)[order], numbers[order]) for each in (colours, lines))
+    banks = Bank(colour.cells, unit=1.0), Bank(line.cells, unit=1.0)
+    return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_shares), (colour, line))
 
 
 def _with_units(fitted: Surface, colours: Array, lines: Array) -> Surface:
@@ -239,8 +181,8 @@ def _with_units(fitted: Surface, colours: Array, lines: Array) -> Surface:
     scores = [_expected_unit([pool(each, share) for each in joined]) / peak for share in settings.score_shares]
     return replace(
         fitted,
-        colour=Bank(fitted.colour.cells, colour),
-        line=Bank(fitted.line.cells, line),
+        colour=replace(fitted.colour, unit=colour),
+        line=replace(fitted.line, unit=line),
         map_unit=peak,
         score_units=tuple(float(np.float32(each)) for each in scores),
     )
@@ -257,4 +199,4 @@ def _distances(features: Array, good: Cells) -> Array:
 
 
 def _to_map(cells: Array, size: int, settings: SurfaceConfig) -> Array:
-    return gaussian.blur(cv2.resize(cells, (size, size), interpolation=cv2.INTER_LINEAR), settings.smooth)
+    return blur(cv2.resize(cells, (size, size), interpolation=cv2.INTER_LINEAR), settings.smooth)

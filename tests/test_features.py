@@ -1,0 +1,70 @@
+"""What is said of a cell is what its place shows."""
+
+import numpy as np
+import pytest
+
+from platewatch import features
+from platewatch.config import SurfaceConfig
+from platewatch.features import _Level
+from platewatch.images import Array
+
+SETTINGS = SurfaceConfig()
+
+
+def noise(side: int = 96) -> Array:
+    return np.random.default_rng(0).uniform(-50, 50, (side, side, 3)).astype(np.float32)
+
+
+def test_blurred_on_is_as_if_blurred_once() -> None:
+    level = _Level(noise()).blurred(1.4).blurred(2.8)
+    assert level.width == 2.8
+    assert level.picture == pytest.approx(features.blur(noise(), 2.8), abs=0.15)
+    assert level.picture.std() == pytest.approx(features.blur(noise(), 2.8).std(), rel=0.02)
+
+
+def test_every_second_place_of_what_is_smooth_says_as_much() -> None:
+    whole = _Level(noise()).blurred(1.4)
+    halved = whole.halved()
+    assert halved.every == 2
+    assert halved.halved() is halved
+    wider, narrower = whole.blurred(5.6), halved.blurred(5.6)
+    inner = slice(8, -8)  # the border is mirrored at another place
+    assert narrower.picture[inner, inner] == pytest.approx(wider.picture[::2, ::2][inner, inner], abs=0.1)
+    slopes = zip(wider.gradients(), narrower.gradients(), strict=True)
+    for slope, seen in slopes:
+        assert np.corrcoef(slope[::2, ::2].ravel(), seen.ravel())[0, 1] > 0.98
+        assert seen.std() == pytest.approx(slope.std(), rel=0.05)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_cell_s_value_is_the_mean_over_it(every: int) -> None:
+    places = noise()[::every, ::every].copy()
+    side = 4 // every
+    blocks = places.reshape(24, side, 24, side, 3).mean(axis=(1, 3))
+    assert _Level(places, every=every).cells(places, 0.5, 4) == pytest.approx(blocks, abs=1e-3)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_window_wider_than_a_cell_looks_as_far_as_it_says(every: int) -> None:
+    """One bright place spreads over the cells with the window's variance, in px."""
+    places = np.zeros((96 // every, 96 // every, 1), np.float32)
+    places[48 // every, 48 // every] = 1
+    seen = _Level(places, every=every).cells(places, 6.0, 4)
+    profile = seen.reshape(24, 24).sum(axis=0)
+    middles = 4 * np.arange(24) + 1.5
+    mean = (profile * middles).sum() / profile.sum()
+    spread = np.sqrt((profile * (middles - mean) ** 2).sum() / profile.sum())
+    assert spread == pytest.approx(6.0, rel=0.1)
+
+
+def test_a_stripe_s_direction_does_not_matter_to_how_strong_it_is() -> None:
+    photo = np.full((96, 96, 3), 120, np.uint8)
+    photo[:, 40:44] = 180
+    lying, standing = (features.describe(each, SETTINGS)[1] for each in (photo.transpose(1, 0, 2).copy(), photo))
+    assert lying.transpose(1, 0, 2)[4:-4, 4:-4] == pytest.approx(standing[4:-4, 4:-4], abs=0.05)
+
+
+def test_shapes_are_what_the_docstring_says() -> None:
+    colour, line = features.describe(np.zeros((64, 64, 3), np.uint8), SETTINGS)
+    assert (colour.shape, line.shape) == ((16, 16, 6), (16, 16, 24))
+    assert {colour.dtype, line.dtype} == {np.dtype(np.float32)}
