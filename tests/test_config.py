@@ -25,6 +25,7 @@ def test_the_reference_is_the_published_recipe() -> None:
     assert reference.network.encoder == (64, 128, 256, 512, 512)
     assert reference.network.discriminator == (64, 128, 256, 512)
     assert (reference.network.convolutions, reference.network.feature_size, reference.network.cut_skips) == (3, 100, 0)
+    assert not reference.network.summed_taps  # what others are compared with takes its published time
     training = reference.training
     assert (training.w_adv, training.w_con, training.w_lat) == (0.1, 4, 0.1)
     assert (training.epochs, training.batch_size, training.learning_rate) == (100, 4, 1e-4)

@@ -9,9 +9,9 @@ from platewatch import network
 from platewatch.network import Doubled
 
 
-def layer_and_picture(side: int, *, bias: bool = True) -> tuple[Doubled, Tensor]:
+def layer_and_picture(side: int, *, bias: bool) -> tuple[Doubled, Tensor]:
     rng = torch.Generator().manual_seed(0)
-    layer = Doubled(6, 4, bias=bias).double()
+    layer = Doubled(6, 4, bias=bias, summed=True).double()
     for weight in layer.parameters():
         torch.nn.init.normal_(weight, generator=rng)
     return layer, torch.randn(2, 6, side, side, generator=rng, dtype=torch.float64)
@@ -45,4 +45,4 @@ def test_summed_up_for_good_it_is_a_plain_layer(bias: bool) -> None:
 
 
 def test_only_the_taps_are_kept() -> None:
-    assert list(Doubled(6, 4, bias=True).state_dict()) == ["weight", "bias"]
+    assert list(Doubled(6, 4, bias=True, summed=True).state_dict()) == ["weight", "bias"]

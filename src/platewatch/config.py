@@ -81,6 +81,9 @@ class NetworkConfig:
     """Length of the discriminator's latent feature."""
     cut_skips: Annotated[int, Field(ge=0)] = 0
     """How many of the outermost skip connections are cut, so that fine detail cannot be copied through."""
+    summed_taps: bool = False
+    """Whether the decoder's convolutions over doubled pictures are computed with their taps added up while training:
+    the same numbers but for rounding, from half of the multiplications. A model folder has them added up either way."""
     norm_momentum: Share = 0.1
     """Momentum of the running batch-norm statistics (PyTorch's sense); they are exported where `ema` is 0."""
 
@@ -212,6 +215,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "convolutions": 1,
             "discriminator": (16, 32, 64, 128),
             "cut_skips": 0,
+            "summed_taps": True,
             "norm_momentum": 0.05,
         },
         "training": {

@@ -40,10 +40,10 @@ class Generator(nn.Module):
         self.decoder = nn.ModuleList()
         before = widths[-1]
         for depth in reversed(range(len(widths) - 1)):
-            doubled = Doubled(before, widths[depth], bias=False)
+            doubled = Doubled(before, widths[depth], bias=False, summed=config.summed_taps)
             self.decoder.append(nn.Sequential(doubled, *_norm(widths[depth], momentum)))
             before = widths[depth] * (2 if self._has_skip(depth) else 1)
-        self.last = nn.Sequential(Doubled(before, 3, bias=True), nn.Tanh())
+        self.last = nn.Sequential(Doubled(before, 3, bias=True, summed=config.summed_taps), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
         encoded = []
@@ -65,19 +65,21 @@ class Generator(nn.Module):
 class Doubled(nn.Conv2d):
     """Doubles the side, each place four times the same, then convolves with 3×3 taps; padded, so that the side stays.
 
-    Several of nine taps fall on one place of the picture as it was. Added up beforehand they are a transposed
-    convolution with 4×4 taps, of which each new place meets 2×2: the same numbers for half of the multiplications.
+    Several of nine taps fall on one place of the picture as it was. Added up beforehand, where `summed`, they are a
+    transposed convolution with 4×4 taps, of which each new place meets 2×2: the same numbers for half of the
+    multiplications.
     """
 
     sums: Tensor
 
-    def __init__(self, before: int, width: int, *, bias: bool) -> None:
+    def __init__(self, before: int, width: int, *, bias: bool, summed: bool) -> None:
         super().__init__(before, width, 3, padding=1, bias=bias)
+        self.is_summed = summed
         along = torch.tensor(_SUMS)
         self.register_buffer("sums", torch.kron(along, along), persistent=False)  # (16, 9)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[-1] < _SUMMED_FROM:
+        if not self.is_summed or x.shape[-1] < _SUMMED_FROM:
             return super().forward(F.interpolate(x, scale_factor=2))
         return F.conv_transpose2d(x, self._sum(), self.bias, stride=2, padding=1)
 
