@@ -79,25 +79,25 @@ def _tolerance(cells: Array, numbers: Array) -> float:
 
 def _stand_ins(cells: Array, asked: Array, kept: Array, tolerance: float) -> Array:
     """Which of `cells` stands for each of those that are asked for, (A,) their places, beside those kept already."""
-    centred = cells - cells.mean(axis=0)
+    places = np.concatenate([kept, asked])
+    centred = cells[places] - cells[places].mean(axis=0)
     compared, whole = comparable(centred), with_one(centred)
     limits = np.float32(tolerance**2 / 2) - compared[:, -1]  # of half the squared distance, less what is the same
-    found = asked.copy()
-    for rows in _blocks(len(asked)):
-        places = asked[rows]
-        if len(kept):
-            halves = whole[places] @ compared[kept].T
+    known, found = np.arange(len(kept)), np.arange(len(places))  # among these places from here on
+    for block in _blocks(len(asked)):
+        rows = found[len(kept) :][block]
+        if len(known):
+            halves = whole[rows] @ compared[known].T
             nearest = halves.argmin(axis=1)
-            alike = halves[np.arange(len(places)), nearest] <= limits[places]
-            found[rows] = np.where(alike, kept[nearest], places)
-            new = np.flatnonzero(~alike)
+            alike = halves[np.arange(len(rows)), nearest] <= limits[rows]
+            rows[alike] = known[nearest[alike]]
+            new = rows[~alike]
         else:
-            new = np.arange(len(places))
-        among = places[new]
-        first = _firsts(whole[among] @ compared[among].T <= limits[among, None])
-        found[rows][new] = among[first]
-        kept = np.concatenate([kept, np.unique(among[first])])
-    return found
+            new = rows.copy()
+        firsts = new[_firsts(whole[new] @ compared[new].T <= limits[new, None])]
+        found[new] = firsts
+        known = np.concatenate([known, np.unique(firsts)])
+    return places[found[len(kept) :]]
 
 
 def _firsts(alike: Array) -> Array:
