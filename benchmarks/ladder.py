@@ -56,6 +56,7 @@ RUNGS = (
                 "resolution": 128,
                 "encoder": (16, 32, 64, 128, 128),
                 "discriminator": (16, 32, 64, 128),
+                "summed_taps": True,
             },
             "training": {"epochs": 40, "precision": "bfloat16"},
             "calibration": {"folds": 3},

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from platewatch import network
-from platewatch.network import Doubled
+from platewatch import doubled
+from platewatch.doubled import Doubled
 
 
 def layer_and_picture(side: int, *, bias: bool) -> tuple[Doubled, Tensor]:
@@ -22,7 +22,7 @@ def plainly(layer: Doubled, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("side", [1, 5, network._SUMMED_FROM - 1, network._SUMMED_FROM, 23])
+@pytest.mark.parametrize("side", [1, 5, doubled._SUMMED_FROM - 1, doubled._SUMMED_FROM, 23])
 def test_it_draws_and_learns_as_on_the_doubled_picture(side: int, bias: bool) -> None:
     layer, x = layer_and_picture(side, bias=bias)
     x.requires_grad_()

@@ -15,9 +15,10 @@ import torch
 
 from platewatch import config
 from platewatch import export as export_module
+from platewatch.doubled import Doubled
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.export import TOLERANCE, ExportReport, export, run_torch
-from platewatch.network import Discriminator, Doubled, Generator, Scorer, initialise
+from platewatch.network import Discriminator, Generator, Scorer, initialise
 from platewatch.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
 from platewatch.train import Trained
 

@@ -29,7 +29,7 @@ LAYERS = (
     ("checkpoint",),
     ("runtime", "network", "augmentation", "surface", "calibration", "metrics", "pipeline", "records", "drift"),
     ("coreset",),
-    ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells", "features"),
+    ("verdict", "gates", "forge", "plates", "plots", "overlay", "dataset", "cells", "features", "doubled"),
     ("statement", "comparison"),
     ("images", "inspection", "config", "scene", "brush", "machine"),
     ("coats",),
@@ -38,7 +38,7 @@ LAYERS = (
 """Top to bottom; neighbours do not see each other. `platewatch` itself, the public names, is outside."""
 
 ROOMS = {
-    "torch": {"network", "checkpoint", "train", "export", "yardstick"},
+    "torch": {"network", "doubled", "checkpoint", "train", "export", "yardstick"},
     "safetensors": {"checkpoint"},
     "onnx": {"export"},
     "onnxruntime": {"runtime"},

@@ -1,9 +1,9 @@
 """The nearest of very many good cells: only those are compared that follow a leader near the cell asked for.
 
-Exact search compares every cell of a plate with every good cell, more than 100 million distances a plate. Good cells
-are dealt to leaders in their middle; a cell is compared with the followers of its nearest leader and of all that are
-hardly farther, one good cell in fifty. A few thousandths are added to the distances that count (docs/log.md,
-2026-11-24).
+Exact search compares every cell of a plate with every good cell, 50 million distances a plate. Good cells are dealt to
+leaders in their middle; a cell is compared with the followers of its nearest leader and of all that are hardly farther,
+one good cell in thirty. A few thousandths are added to the distances that count (docs/log.md, 2026-11-24). More leaders
+spare comparisons, but threads then wait for each other at Python's lock more often.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import numpy as np
 
 from platewatch.images import Array
 
-_LEADERS = 64  # at most 256: their numbers are uint8
+_LEADERS = 32  # at most 256: their numbers are uint8
 _ROUNDS = 4  # of moving the leaders into the middle of their followers,
 _SAMPLE = 8192  # with so many of the cells
 _HARDLY_FARTHER = 1.25  # times the nearest leader's distance

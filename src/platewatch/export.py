@@ -20,8 +20,9 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from platewatch.config import Config
+from platewatch.doubled import Doubled
 from platewatch.errors import ModelError, OutputError
-from platewatch.network import Discriminator, Doubled, Generator, Scorer
+from platewatch.network import Discriminator, Generator, Scorer
 from platewatch.runtime import INPUT, OUTPUTS, Network, NetworkResult
 from platewatch.train import Trained
 

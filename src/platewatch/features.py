@@ -22,11 +22,10 @@ def describe(photo: Array, settings: SurfaceConfig) -> tuple[Array, Array]:
 
 
 def _colour(lab: Array, settings: SurfaceConfig) -> Array:
-    weighted = lab * np.array([settings.lightness, 1, 1], np.float32)
-    whole, window = _Level(weighted), settings.colour_window
-    mean, square = (whole.cells(each, window, settings.cell) for each in (weighted, weighted * weighted))
+    whole, weights = _Level(lab), np.array([settings.lightness, 1, 1], np.float32)
+    mean, square = (whole.cells(each, settings.colour_window, settings.cell) for each in (lab, lab * lab))
     spread = np.sqrt(np.maximum(square - mean * mean, 0))
-    return np.concatenate([mean, spread], axis=2)
+    return np.concatenate([weights * mean, weights * spread], axis=2)
 
 
 def _line(lab: Array, settings: SurfaceConfig) -> Array:

@@ -13,11 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from platewatch.config import Config, NetworkConfig
+from platewatch.doubled import Doubled
 from platewatch.errors import InputError
-
-_SUMS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
-"""Along one side: which of the three taps on the doubled picture each of four taps on the picture itself adds up."""
-_SUMMED_FROM = 16  # px a side: on smaller pictures adding up the taps takes training longer than it spares
 
 
 class Generator(nn.Module):
@@ -60,41 +57,6 @@ class Generator(nn.Module):
     def _has_skip(self, depth: int) -> bool:
         """Depth 0 is the outermost encoder block: its skip carries the finest detail, and is cut first."""
         return depth >= self.cut_skips
-
-
-class Doubled(nn.Conv2d):
-    """Doubles the side, each place four times the same, then convolves with 3×3 taps; padded, so that the side stays.
-
-    Several of nine taps fall on one place of the picture as it was. Added up beforehand, where `summed`, they are a
-    transposed convolution with 4×4 taps, of which each new place meets 2×2: the same numbers for half of the
-    multiplications.
-    """
-
-    sums: Tensor
-
-    def __init__(self, before: int, width: int, *, bias: bool, summed: bool) -> None:
-        super().__init__(before, width, 3, padding=1, bias=bias)
-        self.is_summed = summed
-        along = torch.tensor(_SUMS)
-        self.register_buffer("sums", torch.kron(along, along), persistent=False)  # (16, 9)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.is_summed or x.shape[-1] < _SUMMED_FROM:
-            return super().forward(F.interpolate(x, scale_factor=2))
-        return F.conv_transpose2d(x, self._sum(), self.bias, stride=2, padding=1)
-
-    def summed(self) -> nn.ConvTranspose2d:
-        """The same layer with its taps added up once and for all, to be used and not to be trained."""
-        inner, outer, has_bias = self.in_channels, self.out_channels, self.bias is not None
-        layer = nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1, bias=has_bias, device="meta")  # draws nothing
-        weights = self.state_dict() | {"weight": self._sum().detach()}
-        layer.load_state_dict(weights, assign=True)
-        return layer.eval()
-
-    def _sum(self) -> Tensor:
-        """The 4×4 taps as a transposed convolution has them: (in_channels, out_channels, 4, 4)."""
-        taps = self.weight.permute(0, 2, 3, 1).flatten(1, 2)  # (O, 9, I)
-        return (self.sums @ taps).view(self.out_channels, 4, 4, self.in_channels).permute(3, 0, 1, 2)
 
 
 class Discriminator(nn.Module):

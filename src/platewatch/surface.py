@@ -199,4 +199,7 @@ def _distances(features: Array, good: Cells) -> Array:
 
 
 def _to_map(cells: Array, size: int, settings: SurfaceConfig) -> Array:
-    return blur(cv2.resize(cells, (size, size), interpolation=cv2.INTER_LINEAR), settings.smooth)
+    smooth: Array = cv2.resize(
+        blur(cells, settings.smooth / settings.cell), (size, size), interpolation=cv2.INTER_LINEAR
+    )
+    return smooth
