@@ -85,7 +85,7 @@ def _stand_ins(cells: Array, asked: Array, kept: Array, tolerance: float) -> Arr
     limits = np.float32(tolerance**2 / 2) - compared[:, -1]  # of half the squared distance, less what is the same
     known, found = np.arange(len(kept)), np.arange(len(places))  # among these places from here on
     for block in _blocks(len(asked)):
-        rows = found[len(kept) :][block]
+        rows = found[len(kept) :][block]  # a view: what is written into it is found
         if len(known):
             halves = whole[rows] @ compared[known].T
             nearest = halves.argmin(axis=1)
