@@ -53,8 +53,7 @@ def _without(*beginnings: str) -> Callable[[str], bool]:
 
 
 TABLES = {
-    "seeds": Table("seeds.md", _without(_TRAINING)),  # other work ran beside it
-    "seeds elsewhere": Table("seeds-elsewhere.md", _without(_TRAINING)),
+    "seeds": Table("seeds.md"),
     "seeds in short": Table("seeds.md", lambda row: row in _IN_SHORT, last=2),
     "twice the training": Table("twice.md", _without(*_OF_ALPHA, *_PROMISE, _TRAINING)),
     "27 good plates": Table("27.md", _without(*_OF_ALPHA, *_PROMISE)),
