@@ -1,5 +1,7 @@
 """What is said of a cell is what its place shows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,16 @@ def test_a_stripe_s_direction_does_not_matter_to_how_strong_it_is() -> None:
     photo[:, 40:44] = 180
     lying, standing = (features.describe(each, SETTINGS)[1] for each in (photo.transpose(1, 0, 2).copy(), photo))
     assert lying.transpose(1, 0, 2)[4:-4, 4:-4] == pytest.approx(standing[4:-4, 4:-4], abs=0.05)
+
+
+def test_lightness_weighs_less_than_colour() -> None:
+    """L of a grey 119 is 50; its spread weighs as little as its mean."""
+    photo = np.full((64, 64, 3), 119, np.uint8)
+    photo[::2, ::2] = 160
+    plain, weighed = (features.describe(photo, replace(SETTINGS, lightness=weight))[0] for weight in (1.0, 0.5))
+    assert weighed[..., [0, 3]] == pytest.approx(0.5 * plain[..., [0, 3]], rel=1e-5)
+    assert plain[..., 3].min() > 1
+    assert np.array_equal(weighed[..., [1, 2, 4, 5]], plain[..., [1, 2, 4, 5]])
 
 
 def test_shapes_are_what_the_docstring_says() -> None:

@@ -66,6 +66,7 @@ def test_brightness_and_burnt_share_are_what_they_say() -> None:
     assert found.brightness == pytest.approx(50, abs=0.1)
     assert found.burnt == 0.5
     assert found.contrast == pytest.approx(50, abs=0.1)
+    assert gates.measure(np.full_like(photo, 119)).brightness == pytest.approx(50, abs=0.2)  # L is no share of 255
     photo[:32] = (255, 255, 200)  # a bright colour is not burnt out
     assert gates.measure(photo).burnt == 0
 

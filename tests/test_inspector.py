@@ -246,7 +246,7 @@ class Unasked:
     """A detector that must not be asked."""
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("weight", [0.0, 0.3, 0.9, 1.0])
 def test_a_score_alone_asks_only_what_weighs(inspector: Inspector, photos: list[Path], weight: float) -> None:
     decision = replace(inspector.manifest.decision, weight=weight)
     size = inspector.manifest.config.image_size

@@ -100,6 +100,17 @@ def test_what_a_photograph_shows_elsewhere_does_not_change_a_cell() -> None:
         assert np.array_equal(before[18:, 18:], after[18:, 18:])
 
 
+def test_one_odd_cell_spreads_as_far_as_the_settings_say(fitted: Surface) -> None:
+    """A map's place speaks for its neighbourhood: noise of single cells is no defect."""
+    bank, side = fitted.colour, SIZE // fitted.settings.cell
+    features = np.tile(bank.cells[0], (side, side, 1))
+    features[side // 2, side // 2] += 50
+    seen = bank.map(features, ALL, fitted.settings)
+    places = np.arange(SIZE) - np.average(np.arange(SIZE), weights=seen.sum(axis=0))
+    spread = np.sqrt(np.average(places**2, weights=seen.sum(axis=0)))
+    assert spread == pytest.approx(fitted.settings.smooth, rel=0.15)
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_very_few_plates_are_enough_to_fit(count: int) -> None:
     fitted = surface.fit(rendered("good", count), seed=0)
