@@ -117,6 +117,11 @@ def test_very_few_plates_are_enough_to_fit(count: int) -> None:
     assert np.isfinite(fitted.inspect(rendered("good", 1, 50)[0], ALL).score)
 
 
+def test_the_smallest_bank_is_enough_to_fit() -> None:
+    fitted = surface.fit(rendered("good", 3), seed=0, settings=SurfaceConfig(bank=16))
+    assert np.isfinite(fitted.inspect(rendered("good", 1, 50)[0], ALL).score)
+
+
 def test_plates_that_are_all_alike_give_a_finite_score() -> None:
     photos = np.stack([images.prepare(rendered("good", 1)[0], SIZE)] * 4)
     fitted = surface.fit(photos, seed=0)

@@ -48,7 +48,7 @@ class SurfaceConfig:
     """A copy is brighter or darker by up to this share,"""
     tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
-    bank: Count = 65536
+    bank: Annotated[int, Field(ge=16)] = 65536
     """Good cells drawn for each bank; of those that are alike one is kept."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
     """Blur of the finished map."""
