@@ -17,9 +17,11 @@ import stations
 from conftest import Tiny
 from platewatch import images
 from platewatch.records import Records
+from platewatch.station.answers import Refusal
 from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
 from platewatch.station.models import Models
+from platewatch.station.work import Done, Plate
 from stations import Running, photograph
 
 RECORDS_OWN = {
@@ -100,6 +102,28 @@ def test_the_same_key_gives_the_first_entry_also_to_those_who_come_meanwhile(lin
     assert (
         line.client.post("/inspections", content=photograph(80), headers={"Idempotency-Key": "k1"}).status_code == 409
     )
+
+
+def test_the_same_key_with_another_photograph_is_refused_while_the_first_is_judged(
+    line: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, let_go = line.station.work, threading.Event()
+    run = held._run
+
+    def waiting(plate: Plate) -> Done:
+        let_go.wait(10)
+        return run(plate)
+
+    monkeypatch.setattr(held, "_run", waiting)
+    first = held.submit(Plate(photograph(), key="k1"))
+    try:
+        assert held.submit(Plate(photograph(), key="k1")) is first
+        with pytest.raises(Refusal) as refused:
+            held.submit(Plate(photograph(80), key="k1"))
+        assert refused.value.status_code == 409
+    finally:
+        let_go.set()
+    assert first.result(10).entry.number == 1
 
 
 def test_plates_are_found_page_by_page(line: Running) -> None:

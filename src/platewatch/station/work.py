@@ -75,7 +75,7 @@ class Work:
         self._told, self._failed = told, failed
         self.places, self._retry_after_s = workers + waiting, retry_after_s
         self._taken, self._closed = 0, False
-        self._by_key: dict[str, tuple[str, Future[Done]]] = {}
+        self._by_key: dict[str, tuple[bytes, Future[Done]]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="judge")
 
@@ -107,16 +107,15 @@ class Work:
         """
         if plate.key is None:
             return self._pool.submit(self._run, plate)
-        sha256 = images.sha256(plate.photograph)
         with self._lock:
             before = self._by_key.get(plate.key)
             if before is None:
                 future = self._pool.submit(self._run, plate)
-                self._by_key[plate.key] = sha256, future
+                self._by_key[plate.key] = plate.photograph, future
         if before is None:
             future.add_done_callback(lambda _: self._forget(plate.key))
             return future
-        if before[0] != sha256:
+        if before[0] != plate.photograph:
             raise _other_photograph()
         return before[1]
 
