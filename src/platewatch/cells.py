@@ -2,8 +2,8 @@
 
 Exact search compares every cell of a plate with every good cell, 50 million distances a plate. Good cells are dealt to
 leaders in their middle; a cell is compared with the followers of its nearest leader and of all that are hardly farther,
-one good cell in thirty. A few thousandths are added to the distances that count (docs/log.md, 2026-11-24). More leaders
-spare comparisons, but threads then wait for each other at Python's lock more often.
+one good cell in thirty. A hundredth at most is added to the distances that count (docs/log.md, 2026-11-29). More
+leaders spare comparisons, but threads then wait for each other at Python's lock more often.
 """
 
 from collections.abc import Iterator

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from platewatch import images
 from platewatch.config import SurfaceConfig
 from platewatch.images import Array
 
@@ -17,7 +18,7 @@ _SMOOTH = 1.4  # px: what is blurred as wide varies so slowly that every second 
 
 def describe(photo: Array, settings: SurfaceConfig) -> tuple[Array, Array]:
     """Colour (C, C, 6) and line (C, C, 24) features, float32, of each of the C = S / cell cells a side."""
-    lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = images.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
 
 

@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from platewatch import images
 from platewatch.config import STRICT
 from platewatch.images import Array
 
 _BURNT, _WHITE = (254, 254, 254), (255, 255, 255)
+_LIGHTNESS = images.lab(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2))[..., 0]  # of each grey
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,13 @@ def measure(photo: Array) -> Conditions:
     lightness = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), _LIGHTNESS)
     across, down = cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)
     step = np.sqrt(across * across + down * down) / 8  # NumPy's hypot is slow
-    places = _lab(cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
+    places = images.lab(cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
     return Conditions(
         brightness=float(lightness.mean()),
         burnt=cv2.countNonZero(cv2.inRange(photo, _BURNT, _WHITE)) / lightness.size,
         sharpness=_quantile(step, 0.99),
         contrast=float(np.sqrt(places.var(axis=0).sum())),
     )
-
-
-def _lab(photo: Array) -> Array:
-    lab: Array = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return lab
-
-
-_LIGHTNESS = _lab(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2))[..., 0]  # of each grey
 
 
 def limits(good: Sequence[Conditions]) -> Limits:

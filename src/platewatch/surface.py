@@ -113,7 +113,7 @@ def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
 
 
 def fit_plain(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
-    """The same cells without units, which take most of the time: its maps are distances as they come."""
+    """The same cells without units, as half of the time is spared so: its maps are distances as they come."""
     return _drawn_from(*_describe_all(photos, seed, settings), seed, settings)
 
 
