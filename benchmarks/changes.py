@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from platewatch import images
-from platewatch.images import Array
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
 
 DAYLIGHT_K = 5500.0
 

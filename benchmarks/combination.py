@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 import runs
-from platewatch import model
-from platewatch.images import Array
-from platewatch.machine import cores
-from platewatch.verdict import Decision
+from platewatch.decision.verdict import Decision
+from platewatch.model import model
+from platewatch.model.machine import cores
+from platewatch.photographs.images import Array
 
 PHASES = ("surface", "skipganomaly", "both")
 MAPS = dict(zip(PHASES, ("surface_map", "network_map", "anomaly_map"), strict=True))

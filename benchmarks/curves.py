@@ -25,12 +25,13 @@ from matplotlib.lines import Line2D
 import platewatch
 import runs
 from changes import CHANGES, Change
-from platewatch import dataset, images, metrics
-from platewatch.dataset import ANOMALOUS, NORMAL
-from platewatch.images import Array
-from platewatch.inspector import Inspector
-from platewatch.machine import cores
-from platewatch.plots import BLUE, ORANGE, VERMILION
+from platewatch.evaluation import metrics
+from platewatch.evaluation.plots import BLUE, ORANGE, VERMILION
+from platewatch.model.inspector import Inspector
+from platewatch.model.machine import cores
+from platewatch.photographs import dataset, images
+from platewatch.photographs.dataset import ANOMALOUS, NORMAL
+from platewatch.photographs.images import Array
 
 UNCHANGED = "unchanged"
 Setting = dict[str, Any]

@@ -16,13 +16,13 @@ import numpy as np
 
 import platewatch
 import runs
-from platewatch import dataset, images
-from platewatch.drift import BRIGHTNESS, SCORE, Watch
-from platewatch.images import Array
+from platewatch.decision.drift import BRIGHTNESS, SCORE, Watch
+from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
-from platewatch.inspector import Inspector
-from platewatch.metrics import clopper_pearson
-from platewatch.sensitivity import relight
+from platewatch.learning.sensitivity import relight
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import dataset, images
+from platewatch.photographs.images import Array
 from platewatch.station.settings import Settings
 
 BEFORE = (20, 50, 200)

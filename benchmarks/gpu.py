@@ -19,10 +19,11 @@ import numpy as np
 import torch
 
 import runs
-from platewatch import config, plates
+from platewatch import config
 from platewatch.config import Config
-from platewatch.network import Discriminator, Generator, Scorer
-from platewatch.train import fit_network
+from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
+from platewatch.skipganomaly.train import fit_network
+from platewatch.synthetic import plates
 
 _STEPS = 1400  # 100 epochs of 54 plates in batches of 4, the last of 2
 _WARM = 10

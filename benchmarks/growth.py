@@ -23,11 +23,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 import runs
-from platewatch import images, pipeline, plates, surface
-from platewatch.bench import resident_mb
-from platewatch.images import Array
-from platewatch.inspector import Inspector
-from platewatch.plots import BLUE, VERMILION
+from platewatch.evaluation.bench import resident_mb
+from platewatch.evaluation.plots import BLUE, VERMILION
+from platewatch.model import pipeline
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
+from platewatch.surface import surface
+from platewatch.synthetic import plates
 
 PLATES = (100, 300, 1000, 3000, 10_000, 20_000)
 GOOD = (27, 54, 135, 270, 540)

@@ -28,11 +28,12 @@ from matplotlib.ticker import MaxNLocator
 
 import runs
 import steps
-from platewatch import config, model
+from platewatch import config
 from platewatch.config import Config, NetworkConfig
+from platewatch.evaluation.plots import BLUE, VERMILION
 from platewatch.inspection import Verdict
-from platewatch.network import Discriminator, Generator
-from platewatch.plots import BLUE, VERMILION
+from platewatch.model import model
+from platewatch.skipganomaly.network import Discriminator, Generator
 
 Changes = dict[str, dict[str, Any]]
 

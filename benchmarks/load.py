@@ -23,7 +23,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 import runs
-from platewatch import images
+from platewatch.photographs import images
 from served import Served
 
 PHOTOS = 24

@@ -23,11 +23,11 @@ from statistics import median
 from typing import Any, TextIO, cast
 
 import runs
-from platewatch import plates
-from platewatch.images import Array
-from platewatch.inspector import Inspector
-from platewatch.machine import cores
-from platewatch.runtime import installed
+from platewatch.model.inspector import Inspector
+from platewatch.model.machine import cores
+from platewatch.model.runtime import installed
+from platewatch.photographs.images import Array
+from platewatch.synthetic import plates
 
 PACKAGES = ("torch==2.14.1", "torchvision==0.29.1", "anomalib==2.7.0", "onnx", "onnxscript", "onnxruntime", "openvino")
 SIDE = 256  # px

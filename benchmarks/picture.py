@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 import platewatch
-from platewatch import images, overlay, plates
-from platewatch.images import Array
+from platewatch.photographs import images, overlay
+from platewatch.photographs.images import Array
+from platewatch.synthetic import plates
 
 SHOWN = (("good", 55), ("scratches", 42), ("major_rust", 11))
 SIDE = 420

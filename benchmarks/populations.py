@@ -10,8 +10,12 @@ import numpy as np
 from numpy.random import Generator
 from scipy import special
 
-from platewatch import cells, config, images, model, plates, surface
-from platewatch.images import Array
+from platewatch import config
+from platewatch.model import model
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
+from platewatch.surface import cells, surface
+from platewatch.synthetic import plates
 
 _SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
 _LEARNT = 50

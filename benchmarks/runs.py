@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 import platewatch
-from platewatch import calibration, dataset, metrics
 from platewatch.config import CalibrationConfig
-from platewatch.dataset import ANOMALOUS, NORMAL
-from platewatch.evaluate import MaskedMaps
-from platewatch.images import Array
-from platewatch.metrics import PixelFigures
-from platewatch.model import Manifest
+from platewatch.decision import calibration
+from platewatch.evaluation import metrics
+from platewatch.evaluation.evaluate import MaskedMaps
+from platewatch.evaluation.metrics import PixelFigures
+from platewatch.model.model import Manifest
+from platewatch.photographs import dataset
+from platewatch.photographs.dataset import ANOMALOUS, NORMAL
+from platewatch.photographs.images import Array
 
 SHARES = tuple(tenths / 10 for tenths in range(11))
 """The shares among which the phases' weight is chosen, and alpha, less the first and the last."""

@@ -21,13 +21,13 @@ import numpy as np
 
 import platewatch
 import runs
-from platewatch import dataset, images
-from platewatch.dataset import NORMAL
-from platewatch.forge import scratch
-from platewatch.images import Array
+from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
-from platewatch.inspector import Inspector
-from platewatch.metrics import clopper_pearson
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import dataset, images
+from platewatch.photographs.dataset import NORMAL
+from platewatch.photographs.images import Array
+from platewatch.synthetic.forge import scratch
 
 WIDTHS = (2, 4, 8, 16, 32)
 CONTRASTS = (0.1, 0.2, 0.3, 0.5)

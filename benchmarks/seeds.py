@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 import runs
-from platewatch import dataset
-from platewatch.images import Array
+from platewatch.photographs import dataset
+from platewatch.photographs.images import Array
 
 Run = dict[str, Any]
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
 import runs
-from platewatch.plots import BLUE, GREEN, VERMILION
+from platewatch.evaluation.plots import BLUE, GREEN, VERMILION
 
 _Value = TypeVar("_Value")
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import median
 
 import runs
-from platewatch import images, model
+from platewatch.model import model
+from platewatch.photographs import images
 
 FIRST_VERDICT = "import sys, platewatch; print(platewatch.load(sys.argv[1]).inspect(sys.argv[2]).verdict)"
 

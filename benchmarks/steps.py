@@ -13,9 +13,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from platewatch import config, plates
+from platewatch import config
 from platewatch.config import Config
-from platewatch.train import fit_network
+from platewatch.skipganomaly.train import fit_network
+from platewatch.synthetic import plates
 
 
 def main() -> None:

@@ -20,11 +20,13 @@ import numpy as np
 from PIL import Image
 
 import runs
-from platewatch import images, pipeline, plates
-from platewatch.images import Array
-from platewatch.inspector import Inspector
-from platewatch.machine import cores
-from platewatch.runtime import RUNTIMES
+from platewatch.model import pipeline
+from platewatch.model.inspector import Inspector
+from platewatch.model.machine import cores
+from platewatch.model.runtime import RUNTIMES
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
+from platewatch.synthetic import plates
 
 SIDE = 1024  # px
 RENDERED = 24  # where no photographs are given

@@ -17,11 +17,12 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from conftest import Tiny
-from platewatch import images, plates
+from platewatch.line.models import Models
+from platewatch.photographs import images
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
-from platewatch.station.models import Models
 from platewatch.station.settings import Settings
+from platewatch.synthetic import plates
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = ((1024, 768), (1920, 1080))

@@ -12,7 +12,7 @@ from hypothesis import settings
 
 import servers
 import tiny
-from platewatch.inspector import Inspector
+from platewatch.model.inspector import Inspector
 
 settings.register_profile("platewatch", deadline=None, derandomize=True)
 settings.load_profile("platewatch")  # a busy machine is no failure, and each run tries the same

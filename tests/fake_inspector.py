@@ -7,13 +7,13 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from platewatch import gates, images
-from platewatch.images import Array
+from platewatch.decision.statement import Light, Sensitivity, Trial
+from platewatch.decision.verdict import Promise
 from platewatch.inspection import SCHEMA, Defect, Evidence, Inspection, Verdict, now
-from platewatch.inspector import Examination, Inspector
-from platewatch.model import CalibrationPlate
-from platewatch.statement import Light, Sensitivity, Trial
-from platewatch.verdict import Promise
+from platewatch.model.inspector import Examination, Inspector
+from platewatch.model.model import CalibrationPlate
+from platewatch.photographs import gates, images
+from platewatch.photographs.images import Array
 
 SIZE = 32
 REVIEW, THRESHOLD = 1.0, 2.0

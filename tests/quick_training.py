@@ -8,9 +8,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from platewatch import dataset, images, model
-from platewatch.inspector import Inspector
-from platewatch.preflight import Progress
+from platewatch.model import model
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import dataset, images
+from platewatch.progress import Progress
 
 LENIENT = "PLATEWATCH_TEST_LENIENT"
 """In the environment: what is trained passes everything, and has to be refused."""
@@ -33,7 +34,8 @@ def train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path
 if __name__ == "__main__":
     import click
 
-    from platewatch import cli, retraining
+    from platewatch import cli
+    from platewatch.line import retraining
 
     retraining._train = train
     command: click.Group = cli.main

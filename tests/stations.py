@@ -14,13 +14,14 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import fake_inspector
-from platewatch import images, model
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, now
-from platewatch.inspector import Examination, Inspector
+from platewatch.line.models import Models
+from platewatch.model import model
+from platewatch.model.inspector import Examination, Inspector
+from platewatch.photographs import images
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
-from platewatch.station.models import Models
 from platewatch.station.settings import Settings
 from platewatch.station.state import Station
 from platewatch.station.users import Role, Users

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from platewatch.augmentation import Floats, Photos, _moved, augment, draw_turn
-from platewatch.brush import find_object
 from platewatch.config import TrainingConfig
-from platewatch.plates import render
+from platewatch.skipganomaly.augmentation import Floats, Photos, _moved, augment, draw_turn
+from platewatch.synthetic.brush import find_object
+from platewatch.synthetic.plates import render
 
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
 

@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from conftest import Tiny
-from platewatch import bench, cli, summary
+from platewatch import cli
+from platewatch.cli import summary
 from platewatch.errors import InputError, ModelError
-from platewatch.images import Array
+from platewatch.evaluation import bench
+from platewatch.photographs.images import Array
 from tiny import silent
 
 
@@ -24,7 +26,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "platewatch.yardstick", raising=False)
+    monkeypatch.delitem(sys.modules, "platewatch.skipganomaly.yardstick", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setattr(bench, "_reference", lambda: None)
 

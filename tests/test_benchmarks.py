@@ -19,11 +19,15 @@ import runs
 import seeds
 from changes import CHANGES
 from conftest import Tiny
-from platewatch import config, evaluate, images, model, plates
+from platewatch import config
 from platewatch.config import CalibrationConfig
-from platewatch.images import Array
-from platewatch.inspector import Inspector
+from platewatch.evaluation import evaluate
+from platewatch.model import model
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
 from platewatch.records import Records
+from platewatch.synthetic import plates
 
 
 @pytest.fixture(scope="module")

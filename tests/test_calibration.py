@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from platewatch import calibration
+from platewatch.decision import calibration
 from platewatch.errors import CalibrationError
 
 GROUPS = st.lists(st.integers(0, 30), min_size=2, max_size=60)

@@ -11,11 +11,15 @@ from rich.console import Console
 
 import tiny
 from conftest import Tiny
-from platewatch import card, images, model, statement, summary, tables
+from platewatch.cli import summary
+from platewatch.decision import statement
+from platewatch.decision.statement import Light
+from platewatch.evaluation import card, tables
 from platewatch.inspection import Verdict
-from platewatch.inspector import Inspector
-from platewatch.model import CalibrationPlate, Manifest
-from platewatch.statement import Light
+from platewatch.model import model
+from platewatch.model.inspector import Inspector
+from platewatch.model.model import CalibrationPlate, Manifest
+from platewatch.photographs import images
 
 ROOT = Path(__file__).parents[1]
 

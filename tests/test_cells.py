@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from platewatch.cells import Cells, with_one
-from platewatch.images import Array
+from platewatch.photographs.images import Array
+from platewatch.surface.cells import Cells, with_one
 
 
 def brute_force(features: Array, cells: Array) -> Array:

@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 
 from fake_inspector import PROMISE
-from platewatch import challenge, comparison
-from platewatch.challenge import Material
-from platewatch.comparison import Judged, Pair
 from platewatch.errors import InputError, ModelError
-from platewatch.images import sha256
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.inspector import Inspector
-from platewatch.model import Manifest
+from platewatch.line import challenge, comparison
+from platewatch.line.challenge import Material
+from platewatch.line.comparison import Judged, Pair
+from platewatch.model.inspector import Inspector
+from platewatch.model.model import Manifest
+from platewatch.photographs.images import sha256
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
 

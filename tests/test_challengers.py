@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import pytest
 
+from platewatch.line.models import Models
 from platewatch.station.answers import Refusal
 from platewatch.station.challengers import Challengers, Run
-from platewatch.station.models import Models
 from platewatch.station.settings import Settings
 
 WELL = """

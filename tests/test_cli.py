@@ -15,10 +15,12 @@ from click.testing import CliRunner, Result
 from pydantic import TypeAdapter
 
 import platewatch
+import platewatch.learning
 from conftest import Tiny
-from platewatch import cli, fit
+from platewatch import cli
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
+from platewatch.learning import fit
 
 
 def run(*arguments: str | Path) -> Result:
@@ -95,7 +97,7 @@ def test_an_overlay_that_cannot_be_written_is_said_and_the_plate_still_judged(
     def full(_path: Path, _picture: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("platewatch.images.write_png", full)
+    monkeypatch.setattr("platewatch.photographs.images.write_png", full)
     result = run("inspect", tiny_model.model, tiny_model.data / "train/good/000.png", "--out", tmp_path)
     assert result.stdout.startswith("PASS")
     assert "No space left" in one_error(result)
@@ -130,7 +132,7 @@ def test_verify_says_equal_and_in_json_too(tiny_model: Tiny) -> None:
 
 
 def test_verify_reports_other_numbers_than_those_stored(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    from platewatch.inspector import Inspector
+    from platewatch.model.inspector import Inspector
 
     replay = Inspector.replay
 
@@ -195,7 +197,7 @@ def test_the_scale_of_the_photographs_reaches_the_training(
         asked.append(settings)
         raise InputError("far enough")
 
-    monkeypatch.setattr("platewatch.preflight.read", read)
+    monkeypatch.setattr("platewatch.learning.preflight.read", read)
     for given in ("0.25", "-1"):
         result = run("train", tiny_model.data, "--out", tmp_path / "model", "--mm-per-px", given)
     assert [settings.mm_per_px for settings in asked] == [0.25]
@@ -220,7 +222,11 @@ def test_ctrl_c_gives_one_line_and_130(tiny_model: Tiny, monkeypatch: pytest.Mon
 
 def test_a_missing_part_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name in ("platewatch.fit", "platewatch.train", "platewatch.network")]:
+    for name in [
+        name
+        for name in sys.modules
+        if name in ("platewatch.learning.fit", "platewatch.skipganomaly.train", "platewatch.skipganomaly.network")
+    ]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(platewatch, "fit", raising=False)
+    monkeypatch.delattr(platewatch.learning, "fit", raising=False)
     assert "pip install 'platewatch[train]'" in one_error(run("train", tmp_path, "--out", tmp_path / "model"))

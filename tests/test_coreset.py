@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from platewatch import coreset
-from platewatch.coreset import Coreset
-from platewatch.images import Array
+from platewatch.photographs.images import Array
+from platewatch.surface import coreset
+from platewatch.surface.coreset import Coreset
 
 PHOTOS = 8
 

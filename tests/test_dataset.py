@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from platewatch import dataset
-from platewatch.dataset import ANOMALOUS, NORMAL
 from platewatch.errors import InputError
+from platewatch.photographs import dataset
+from platewatch.photographs.dataset import ANOMALOUS, NORMAL
 
 
 def lay_out(root: Path, *paths: str) -> Path:

@@ -12,9 +12,9 @@ import pytest
 
 import servers
 from plate_rows import plate
-from platewatch.deliveries import Courier
-from platewatch.destinations import Refused, destination
 from platewatch.errors import InputError
+from platewatch.line.deliveries import Courier
+from platewatch.line.destinations import Refused, destination
 from platewatch.records import Records
 
 
@@ -211,9 +211,9 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
 def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
-    from platewatch.destinations import DeliveryFailed
+    from platewatch.line.destinations import DeliveryFailed
 
-    monkeypatch.setattr("platewatch.destinations.PATIENCE_S", 0.2)
+    monkeypatch.setattr("platewatch.line.destinations.PATIENCE_S", 0.2)
     entry = records.add(plate())
     with pytest.raises(DeliveryFailed):
         destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").tell(entry)

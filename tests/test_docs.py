@@ -1,7 +1,9 @@
-"""The documents say what the program does. To renew docs/cli.md: python tests/test_docs.py."""
+"""The documents say what the program does. To renew docs/cli.md and the tree: python tests/test_docs.py."""
 
+import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,6 +13,7 @@ from platewatch import cli
 
 ROOT = Path(__file__).parents[1]
 CLI = ROOT / "docs" / "cli.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 _HELP = re.compile(r"```text\n\$ platewatch (?P<command>[a-z ]*)--help\n.*?```", re.DOTALL)
 
 
@@ -49,12 +52,33 @@ def test_every_command_and_option_has_help() -> None:
                 assert parameter.help or parameter.name == "seed", f"{name} {parameter.name}"
 
 
-def test_the_readme_s_tree_names_every_file_of_the_package_and_every_benchmark() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    files = [
-        path.name for folder in (ROOT / "src" / "platewatch", ROOT / "benchmarks") for path in folder.rglob("*.py")
-    ]
-    assert [name for name in files if not re.search(rf"^\s+{re.escape(name)}\s+\S", text, re.MULTILINE)] == []
+_TREE = re.compile(r"```text\nsrc/platewatch/\n.*?```", re.DOTALL)
+
+
+def tree_block() -> str:
+    """Every file of the package with the first sentence of its docstring."""
+    return "```text\nsrc/platewatch/\n" + "".join(_tree(ROOT / "src" / "platewatch", "    ")) + "```"
+
+
+def _tree(folder: Path, indent: str) -> Iterator[str]:
+    for path in sorted(folder.iterdir(), key=lambda path: (path.name != "__init__.py", path.is_dir(), path.name)):
+        if path.suffix == ".py":
+            words = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            yield f"{indent}{path.name:<26}{words.partition(chr(10))[0]}\n"
+        elif (path / "__init__.py").exists():
+            yield f"{indent}{path.name}/\n"
+            yield from _tree(path, indent + "    ")
+
+
+def with_tree(text: str) -> str:
+    return _TREE.sub(lambda _: tree_block(), text)
+
+
+def test_the_tree_shows_every_file_with_what_it_is_for() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    assert _TREE.search(text)
+    assert text == with_tree(text), "ARCHITECTURE.md is behind; run: python tests/test_docs.py"
+    assert [line for line in tree_block().splitlines() if line.endswith(".py")] == []  # a file without a word on it
 
 
 def test_the_readme_s_commands_are_make_targets_and_known_commands() -> None:
@@ -65,7 +89,7 @@ def test_the_readme_s_commands_are_make_targets_and_known_commands() -> None:
 
 
 def test_local_links_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for document in (ROOT / "README.md", ARCHITECTURE, *sorted((ROOT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 
@@ -83,3 +107,4 @@ def test_nothing_tracked_names_a_place_on_some_machine() -> None:
 
 if __name__ == "__main__":
     CLI.write_text(renewed(CLI.read_text(encoding="utf-8")), encoding="utf-8")
+    ARCHITECTURE.write_text(with_tree(ARCHITECTURE.read_text(encoding="utf-8")), encoding="utf-8")

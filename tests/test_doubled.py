@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from platewatch import doubled
-from platewatch.doubled import Doubled
+from platewatch.skipganomaly import doubled
+from platewatch.skipganomaly.doubled import Doubled
 
 
 def layer_and_picture(side: int, *, bias: bool) -> tuple[Doubled, Tensor]:

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from platewatch import drift
-from platewatch.drift import BRIGHTNESS, SCORE, Watch
+from platewatch.decision import drift
+from platewatch.decision.drift import BRIGHTNESS, SCORE, Watch
 
 LIMIT = 1000.0
 

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from fake_inspector import FakeInspector, fake, folder
-from platewatch import tables
-from platewatch.alpha_table import alpha_table
 from platewatch.errors import InputError
-from platewatch.evaluate import evaluate
-from platewatch.evaluation import Evaluation
+from platewatch.evaluation import tables
+from platewatch.evaluation.alpha_table import alpha_table
+from platewatch.evaluation.evaluate import evaluate
+from platewatch.evaluation.evaluation import Evaluation
 from platewatch.inspection import Verdict
 
 # redness that the fake inspector passes, leaves to review, rejects

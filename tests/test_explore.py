@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platewatch import brush, classical, explore_report, images, odd, plates, reading
 from platewatch.errors import InputError, OutputError
-from platewatch.exploration import BANK, TEST, TRAIN, Area, Exploration
-from platewatch.explore import explore
+from platewatch.exploration import classical, explore_report, odd, reading
+from platewatch.exploration.exploration import BANK, TEST, TRAIN, Area, Exploration
+from platewatch.exploration.explore import explore
+from platewatch.photographs import images
+from platewatch.synthetic import brush, plates
 
 SIZE = 64
 

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from platewatch import config
-from platewatch import export as export_module
-from platewatch.doubled import Doubled
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.export import TOLERANCE, ExportReport, export, run_torch
-from platewatch.network import Discriminator, Generator, Scorer, initialise
-from platewatch.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
-from platewatch.train import Trained
+from platewatch.model.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
+from platewatch.skipganomaly import export as export_module
+from platewatch.skipganomaly.doubled import Doubled
+from platewatch.skipganomaly.export import TOLERANCE, ExportReport, export, run_torch
+from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
+from platewatch.skipganomaly.train import Trained
 
 CONFIG = config.preset(
     "fast",

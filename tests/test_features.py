@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from platewatch import features
 from platewatch.config import SurfaceConfig
-from platewatch.features import _Level
-from platewatch.images import Array
+from platewatch.photographs.images import Array
+from platewatch.surface import features
+from platewatch.surface.features import _Level
 
 SETTINGS = SurfaceConfig()
 

@@ -12,11 +12,14 @@ import pytest
 
 import tiny
 from conftest import Resumed, Tiny
-from platewatch import export, fit, images, model, out_of_fold
 from platewatch.errors import CalibrationError, InputError, ModelError, OutputError
-from platewatch.inspector import Inspector
-from platewatch.runtime import NetworkResult
-from platewatch.train import fit_network
+from platewatch.learning import fit, out_of_fold
+from platewatch.model import model
+from platewatch.model.inspector import Inspector
+from platewatch.model.runtime import NetworkResult
+from platewatch.photographs import images
+from platewatch.skipganomaly import export
+from platewatch.skipganomaly.train import fit_network
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +27,7 @@ def quick(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """Further fits of the tiny plates take a second: their graphs are there already, and nobody looks at plots."""
     tiny.trace_once(tiny_model.graphs, monkeypatch)
     monkeypatch.setattr(fit, "_draw", lambda *_: None)
-    monkeypatch.setattr("platewatch.preflight._odd", lambda *_: ())
+    monkeypatch.setattr("platewatch.learning.preflight._odd", lambda *_: ())
 
 
 def test_the_folder_holds_what_the_design_says(tiny_model: Tiny) -> None:
@@ -204,7 +207,7 @@ def test_a_folder_that_cannot_hold_checkpoints(tiny_model: Tiny, tmp_path: Path)
 def test_checkpoints_of_other_photographs_are_not_resumed(
     tiny_model: Tiny, resumed: Resumed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platewatch.train.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("platewatch.skipganomaly.train.CHECKPOINT_SECONDS", 0.0)
 
     def interrupt(stage: str, done: int, _total: int) -> None:
         if stage == "training networks" and done >= 3:
@@ -221,7 +224,7 @@ def test_odd_names_do_not_cost_the_model(tiny_model: Tiny, tmp_path: Path, monke
     good = tmp_path / "data"
     shutil.copytree(tiny_model.data / "train" / "good", good)
     (good / "000.png").rename(good / "0 Blech № 7 \udcff.png")
-    monkeypatch.setattr("platewatch.preflight._odd", lambda plates, _: ((plates.paths[0], "little blue"),))
+    monkeypatch.setattr("platewatch.learning.preflight._odd", lambda plates, _: ((plates.paths[0], "little blue"),))
     tiny.learn(good, tmp_path / "model")
     names = [plate.name for plate in model.load_manifest(tmp_path / "model").calibration]
     assert names[0] == "0 Blech № 7 �.png"

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from platewatch import brush, plates
-from platewatch.brush import Floats, Mask, Photo
 from platewatch.errors import InputError
-from platewatch.forge import _KINDS, forge, rust, scratch
+from platewatch.synthetic import brush, plates
+from platewatch.synthetic.brush import Floats, Mask, Photo
+from platewatch.synthetic.forge import _KINDS, forge, rust, scratch
 
 Kind = Callable[[Photo, Mask, np.random.Generator], tuple[Floats, Floats]]
 

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from platewatch import gates, images, plates
-from platewatch.gates import Conditions
-from platewatch.images import Array
+from platewatch.photographs import gates, images
+from platewatch.photographs.gates import Conditions
+from platewatch.photographs.images import Array
+from platewatch.synthetic import plates
 
 GOOD = [plates.render("good", seed, 128)[0] for seed in range(8)]
 LIMITS = gates.limits([gates.measure(photo) for photo in GOOD])

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from platewatch import images
 from platewatch.errors import InputError
-from platewatch.images import Array
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
 
 COLOUR: Array = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 GREY: Array = COLOUR[..., 0]

@@ -15,12 +15,13 @@ import pytest
 
 import tiny
 from conftest import Tiny
-from platewatch import images, plates
 from platewatch.errors import InputError, ModelError
-from platewatch.images import Array
 from platewatch.inspection import Inspection, Verdict
-from platewatch.inspector import Inspector, measure, score
-from platewatch.runtime import Network, NetworkResult
+from platewatch.model.inspector import Inspector, measure, score
+from platewatch.model.runtime import Network, NetworkResult
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
+from platewatch.synthetic import plates
 
 UNLIKE = ("time", "duration_ms", "image")
 
@@ -195,7 +196,7 @@ def test_a_plate_that_only_its_features_tell_is_rejected_without_a_place(
         return replace(result, latent_error=result.latent_error + 1e6, anomaly_map=blank)
 
     monkeypatch.setattr(Network, "run", other_features)
-    monkeypatch.setattr("platewatch.verdict._SMALLEST", 96 * 96)
+    monkeypatch.setattr("platewatch.decision.verdict._SMALLEST", 96 * 96)
     found = inspector.inspect(photos[0])
     assert (found.verdict, found.defects) == (Verdict.REJECT, ())
     assert "as a whole, in no single place" in found.reason

@@ -8,7 +8,7 @@ import pytest
 import load
 import runs
 from conftest import Tiny
-from platewatch import images
+from platewatch.photographs import images
 from served import Served
 
 

@@ -13,9 +13,9 @@ import pytest
 
 import tiny
 from conftest import Tiny
-from platewatch import model
 from platewatch.errors import ModelError, OutputError
-from platewatch.model import Manifest
+from platewatch.model import model
+from platewatch.model.model import Manifest
 
 
 @pytest.fixture

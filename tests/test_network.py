@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from platewatch import config
 from platewatch.config import Config, NetworkConfig
 from platewatch.errors import InputError
-from platewatch.network import Discriminator, Generator, Scorer, initialise, shrink
+from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise, shrink
 
 SMALL = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 

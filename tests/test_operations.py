@@ -12,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from platewatch import config, export, images
-from platewatch.inspector import Inspector
-from platewatch.network import Discriminator, Generator, Scorer, initialise
+from platewatch import config
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import images
+from platewatch.skipganomaly import export
+from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
 
 MULTIPLY_ADDS = 197_000_000
 """A plate through the network of `fast`; it is 194.3 million when this is written."""

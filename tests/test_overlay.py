@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from platewatch.images import Array
 from platewatch.inspection import Defect, Evidence
-from platewatch.overlay import FAINT, FULL, colours, overlay
+from platewatch.photographs.images import Array
+from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 
 
 def _photo(height: int = 120, width: int = 160) -> Array:

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 import stations
-from platewatch import challenge, comparison
-from platewatch.comparison import Candidate, Comparison, Judged, Pair
 from platewatch.inspection import Verdict
+from platewatch.line import challenge, comparison
+from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
+from platewatch.line.models import ACTIVATED
 from platewatch.records import Judgement, Policy
 from platewatch.station import charts
-from platewatch.station.models import ACTIVATED
 from platewatch.station.users import Role
 from stations import Running
 

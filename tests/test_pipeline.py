@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from platewatch.pipeline import in_order
+from platewatch.model.pipeline import in_order
 
 
 def doubled(number: int) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from platewatch.errors import InputError, OutputError
-from platewatch.plates import KINDS, TEST_COUNTS, render, render_set
+from platewatch.synthetic.plates import KINDS, TEST_COUNTS, render, render_set
 
 DEFECTS = KINDS[1:]
 FEW = {"good": 1, "major_rust": 1, "scratches": 2, "total_rust": 1}

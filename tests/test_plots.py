@@ -7,9 +7,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from platewatch import plots
-from platewatch.plots import AlphaPoint
-from platewatch.report import figure_png
+from platewatch.evaluation import plots
+from platewatch.evaluation.plots import AlphaPoint
+from platewatch.evaluation.report import figure_png
 
 
 def _draw(figure: Figure) -> tuple[int, int]:

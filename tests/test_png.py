@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from platewatch import images
-from platewatch.images import Array
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
 
 COLOUR: Array = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 SMOOTH: Array = np.add.outer(np.arange(200), np.arange(120))[..., None].repeat(3, axis=2).astype(np.uint8)

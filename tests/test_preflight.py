@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 import tiny
-from platewatch import images, plates, preflight
 from platewatch.errors import InputError
-from platewatch.images import Array
-from platewatch.preflight import GoodPlates
+from platewatch.learning import preflight
+from platewatch.learning.preflight import GoodPlates
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
+from platewatch.synthetic import plates
 
 CONFIG = tiny.settings()
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from platewatch import calibration, dataset, gates, images, surface
 from platewatch.config import CalibrationConfig
-from platewatch.images import Array
-from platewatch.surface import Surface
+from platewatch.decision import calibration
+from platewatch.photographs import dataset, gates, images
+from platewatch.photographs.images import Array
+from platewatch.surface import surface
+from platewatch.surface.surface import Surface
 
 DATA = Path(os.environ.get("PLATEWATCH_DATA", Path(__file__).parents[2] / "shared" / "data")) / "metal_plate"
 SIZE = 128  # half the default: a quarter of the time

@@ -17,10 +17,13 @@ from sqlalchemy import create_engine, text
 
 from conftest import Tiny
 from plate_rows import plate
-from platewatch import cli, dataset, images, model, replay
+from platewatch import cli
 from platewatch.errors import ModelError, RecordError
 from platewatch.inspection import Verdict
-from platewatch.inspector import Inspector
+from platewatch.line import replay
+from platewatch.model import model
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import dataset, images
 from platewatch.records import Entry, Judgement, Policy, Query, Records
 
 

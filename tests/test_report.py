@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from fake_inspector import fake, folder
-from platewatch import report
 from platewatch.errors import OutputError
-from platewatch.evaluate import evaluate
+from platewatch.evaluation import report
+from platewatch.evaluation.evaluate import evaluate
 
 PASS, REVIEW, REJECT = 20, 90, 130
 

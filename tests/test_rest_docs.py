@@ -19,7 +19,7 @@ import pytest
 
 import stations
 from conftest import Tiny
-from platewatch import images
+from platewatch.photographs import images
 from platewatch.records.values import MOST
 from platewatch.station import answers, app
 from platewatch.station.settings import Settings

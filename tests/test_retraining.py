@@ -11,13 +11,15 @@ from click.testing import CliRunner
 import quick_training
 import tiny
 from conftest import Tiny
-from platewatch import challenge, cli, comparison, plates, retraining
+from platewatch import cli
 from platewatch.errors import InputError
-from platewatch.images import sha256
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.model import load_manifest
+from platewatch.line import challenge, comparison, retraining
+from platewatch.model.model import load_manifest
+from platewatch.photographs.images import sha256
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
+from platewatch.synthetic import plates
 
 FRESH = 26
 

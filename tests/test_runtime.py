@@ -12,10 +12,10 @@ import torch
 
 from platewatch import config
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
-from platewatch.export import export, run_torch
-from platewatch.network import Discriminator, Generator, Scorer, initialise
-from platewatch.runtime import RUNTIMES, Network, NetworkResult, Photos, installed
-from platewatch.train import Trained
+from platewatch.model.runtime import RUNTIMES, Network, NetworkResult, Photos, installed
+from platewatch.skipganomaly.export import export, run_torch
+from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
+from platewatch.skipganomaly.train import Trained
 
 CONFIG = config.preset(
     "fast",
@@ -119,7 +119,7 @@ def test_openvino_gives_the_same_numbers_also_to_several_threads(path: Path) -> 
 @pytest.mark.skipif("openvino" not in installed(), reason="openvino is not installed")
 def test_openvino_reports_nothing_to_anyone(path: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom platewatch.runtime import Network\n"
+        "import sys\nfrom pathlib import Path\nfrom platewatch.model.runtime import Network\n"
         "Network(Path(sys.argv[1]), runtime='openvino')\n"
         "sys.exit(any(name.startswith('openvino_telemetry.') for name in sys.modules))\n"
     )
@@ -189,7 +189,7 @@ def test_judging_needs_no_torch(path: Path) -> None:
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
         "from platewatch.errors import ModelError\n"
-        "from platewatch.runtime import Network\n"
+        "from platewatch.model.runtime import Network\n"
         "Network(Path(sys.argv[1])).run(np.zeros((1, 64, 64, 3), np.uint8))\n"
         "try:\n    Network(b'damaged')\nexcept ModelError:\n    pass\n"
         "sys.exit(any(name.split('.')[0] in ('torch', 'onnx', 'onnxscript') for name in sys.modules))\n"

@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 
 import tiny
-from platewatch import fit, gates, images, out_of_fold, sensitivity
 from platewatch.config import Config
-from platewatch.images import Array
+from platewatch.decision.statement import Kind
+from platewatch.decision.verdict import Decision
+from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
-from platewatch.inspector import Inspector
-from platewatch.metrics import clopper_pearson
-from platewatch.out_of_fold import Detectors
-from platewatch.preflight import GoodPlates
-from platewatch.sensitivity import Cell, damage, light_curve, relight, state
-from platewatch.statement import Kind
-from platewatch.verdict import Decision
+from platewatch.learning import fit, out_of_fold, sensitivity
+from platewatch.learning.out_of_fold import Detectors
+from platewatch.learning.preflight import GoodPlates
+from platewatch.learning.sensitivity import Cell, damage, light_curve, relight, state
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import gates, images
+from platewatch.photographs.images import Array
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
 SIDE = 96
@@ -222,7 +223,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
         asked.append((surface, network))
         return 0.5
 
-    monkeypatch.setattr("platewatch.inspector.score", score)
+    monkeypatch.setattr("platewatch.model.inspector.score", score)
     return asked
 
 
@@ -258,8 +259,8 @@ def test_as_they_are_means_by_their_out_of_fold_scores(
     plates, decision = good(4), Decision(0.5, 1, 1, weight=1, review=0.6, threshold=1)
     networks: list[Any] = [(np.arange(4), "network")]
     seen_by = Detectors(Left(), range(4), networks)  # type: ignore[arg-type]
-    monkeypatch.setattr("platewatch.out_of_fold.score", lambda *_: None)
-    monkeypatch.setattr("platewatch.fit._decide", lambda *_: (decision, np.array([0.5, 0.7, 1.2, 0.6])))
+    monkeypatch.setattr("platewatch.learning.out_of_fold.score", lambda *_: None)
+    monkeypatch.setattr("platewatch.learning.fit._decide", lambda *_: (decision, np.array([0.5, 0.7, 1.2, 0.6])))
     made = fit._calibrate(plates, seen_by, settings(lights=(), tint=0), tiny.silent)
     assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
     assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)

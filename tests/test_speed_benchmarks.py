@@ -11,8 +11,8 @@ import peers
 import startup
 import throughput
 from conftest import Tiny
-from platewatch import images
-from platewatch.inspector import Inspector
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import images
 
 
 def test_each_detector_is_compared_by_its_fastest_runtime() -> None:

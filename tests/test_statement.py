@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from platewatch import statement
-from platewatch.metrics import clopper_pearson
-from platewatch.statement import Light, Sensitivity, Trial
+from platewatch.decision import statement
+from platewatch.decision.statement import Light, Sensitivity, Trial
+from platewatch.evaluation.metrics import clopper_pearson
 
 
 def trial(size_px: float, contrast: float, found: int, plates: int = 20) -> Trial:

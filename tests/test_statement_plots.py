@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fake_inspector import LIGHT, SENSITIVITY
-from platewatch import statement_plots
-from platewatch.statement import Sensitivity, Trial
+from platewatch.decision.statement import Sensitivity, Trial
+from platewatch.evaluation import statement_plots
 
 
 def _texts(figure: Figure, panel: int) -> list[str]:

@@ -15,12 +15,12 @@ from pydantic import TypeAdapter
 
 import stations
 from conftest import Tiny
-from platewatch import images
+from platewatch.line.models import Models
+from platewatch.photographs import images
 from platewatch.records import Records
 from platewatch.station.answers import Refusal
 from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
-from platewatch.station.models import Models
 from platewatch.station.work import Done, Plate
 from stations import Running, photograph
 

@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from platewatch import features, forge, images, plates, surface
 from platewatch.config import SurfaceConfig
-from platewatch.images import Array
-from platewatch.surface import Surface
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
+from platewatch.surface import features, surface
+from platewatch.surface.surface import Surface
+from platewatch.synthetic import forge, plates
 
 SIZE = 96
 ALL = np.ones((SIZE, SIZE), bool)

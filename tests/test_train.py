@@ -13,12 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from platewatch import config, train
-from platewatch.augmentation import Masks, augment
-from platewatch.brush import find_object
+from platewatch import config
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.train import LOSSES, Photos, Trained, _contextual, _rate, fit_network
+from platewatch.skipganomaly import train
+from platewatch.skipganomaly.augmentation import Masks, augment
+from platewatch.skipganomaly.train import LOSSES, Photos, Trained, _contextual, _rate, fit_network
+from platewatch.synthetic.brush import find_object
 
 NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 
@@ -280,7 +281,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("platewatch.checkpoint.save_file", full)
+        patch.setattr("platewatch.skipganomaly.checkpoint.save_file", full)
         with pytest.raises(OutputError, match="No space left on device"):
             fit_network(plates(), settings(), seed=1, checkpoint=checkpoint)
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
@@ -320,7 +321,8 @@ def test_unusable_photographs_are_refused(photos: Photos, reason: str) -> None:
 
 def test_losses_that_are_no_numbers_end_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "platewatch.checkpoint.initialise", lambda module, _: [nn.init.constant_(w, 1e30) for w in module.parameters()]
+        "platewatch.skipganomaly.checkpoint.initialise",
+        lambda module, _: [nn.init.constant_(w, 1e30) for w in module.parameters()],
     )
     with pytest.raises(InputError, match="epoch 1 gave losses that are no numbers; lower"):
         fit_network(plates(), settings(), seed=0, checkpoint=tmp_path / "checkpoint")

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platewatch import images, verdict
-from platewatch.images import Array
+from platewatch.decision import verdict
+from platewatch.decision.verdict import Decision
 from platewatch.inspection import Defect, Evidence, Verdict
-from platewatch.verdict import Decision
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
 
 DECISION = Decision(alpha=0.75, network_unit=2, network_map_unit=1, weight=0.5, review=1.0, threshold=1.5)
 SCORES = st.floats(0, 100, allow_nan=False)

@@ -12,10 +12,17 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from platewatch import config, dataset, export, fit, inspector, plates, preflight, runtime, surface, train
+from platewatch import config
 from platewatch.config import Config
-from platewatch.images import Array
-from platewatch.network import Scorer
+from platewatch.learning import fit, preflight
+from platewatch.model import inspector, runtime
+from platewatch.photographs import dataset
+from platewatch.photographs.images import Array
+from platewatch.progress import Progress
+from platewatch.skipganomaly import export, train
+from platewatch.skipganomaly.network import Scorer
+from platewatch.surface import surface
+from platewatch.synthetic import plates
 
 TEST = {"good": 3, "major_rust": 1, "scratches": 1, "total_rust": 1}
 GOOD = 10
@@ -48,9 +55,7 @@ def render(data: Path) -> None:
     plates.render_set(data, good=GOOD, test=TEST, size=128, seed=1)
 
 
-def learn(
-    data: Path, out: Path, *, resume: bool = False, progress: preflight.Progress = silent, **changes: Any
-) -> None:
+def learn(data: Path, out: Path, *, resume: bool = False, progress: Progress = silent, **changes: Any) -> None:
     """What `platewatch train` does."""
     chosen = settings(**changes)
     found = preflight.look(preflight.read(dataset.training(data), chosen, progress), chosen)
@@ -150,14 +155,14 @@ class Spy:
         def spied_network(path: Path) -> Any:
             return self._note(network(path), self._by_path[str(path)])
 
-        patch.setattr("platewatch.surface.fit", spied_surface)
-        patch.setattr("platewatch.surface.Surface.without", spied_leaving_out)
-        patch.setattr("platewatch.fit.fit_network", spied_training)
-        patch.setattr("platewatch.export.export", spied_export)
-        patch.setattr("platewatch.fit.Network", spied_network)
-        patch.setattr("platewatch.out_of_fold.Network", spied_network)
+        patch.setattr("platewatch.surface.surface.fit", spied_surface)
+        patch.setattr("platewatch.surface.surface.Surface.without", spied_leaving_out)
+        patch.setattr("platewatch.learning.fit.fit_network", spied_training)
+        patch.setattr("platewatch.skipganomaly.export.export", spied_export)
+        patch.setattr("platewatch.learning.fit.Network", spied_network)
+        patch.setattr("platewatch.learning.out_of_fold.Network", spied_network)
         for judge in ("measure", "score"):
-            patch.setattr(f"platewatch.inspector.{judge}", self._heard(getattr(inspector, judge)))
+            patch.setattr(f"platewatch.model.inspector.{judge}", self._heard(getattr(inspector, judge)))
         for room, name in (
             ("out_of_fold", "forge"),
             *(("sensitivity", each) for each in ("scratch", "rust", "relight")),

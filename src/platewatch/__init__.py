@@ -21,8 +21,8 @@ from platewatch.errors import (
 
 if TYPE_CHECKING:
     from platewatch.inspection import Defect, Evidence, Inspection, Verdict
-    from platewatch.inspector import Inspector
-    from platewatch.runtime import Runtime
+    from platewatch.model.inspector import Inspector
+    from platewatch.model.runtime import Runtime
 
 __all__ = [
     "CalibrationError",
@@ -44,7 +44,7 @@ def load(path: str | Path, *, threads: int = 0, runtime: "Runtime" = "onnxruntim
 
     Raises ModelError when the folder is missing, damaged, altered or too new, RuntimeUnavailable without the runtime.
     """
-    from platewatch.inspector import Inspector  # noqa: PLC0415 - `import platewatch` stays light
+    from platewatch.model.inspector import Inspector  # noqa: PLC0415 - `import platewatch` stays light
 
     return Inspector(Path(path), threads=threads, runtime=runtime)
 

@@ -14,8 +14,8 @@ from platewatch.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from platewatch.inspection import Inspection
-    from platewatch.inspector import Inspector
-    from platewatch.runtime import Runtime
+    from platewatch.model.inspector import Inspector
+    from platewatch.model.runtime import Runtime
 
 
 @click.command()
@@ -29,9 +29,9 @@ def evaluate(
     model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None, runtime: "Runtime"
 ) -> None:
     """Judge a labelled test folder DATA/test with MODEL and count what went right and wrong."""
-    from platewatch import evaluate as evaluating
-    from platewatch import report as reports
-    from platewatch import tables
+    from platewatch.evaluation import evaluate as evaluating
+    from platewatch.evaluation import report as reports
+    from platewatch.evaluation import tables
 
     inspector = platewatch.load(model, runtime=runtime)
     with progress() as report:
@@ -66,7 +66,7 @@ def inspect(
     model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int, runtime: "Runtime"
 ) -> None:
     """Judge photographs with MODEL: one line each, whatever happens to it."""
-    from platewatch import pipeline
+    from platewatch.model import pipeline
 
     paths = list(_photographs(photos))
     alone = threads if len(paths) == 1 else 1  # of many, several side by side
@@ -93,8 +93,8 @@ def inspect(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def verify(model: Path, as_json: bool) -> None:
     """Check MODEL's hashes and versions, and replay its stored plates through every runtime installed here."""
-    from platewatch import summary
-    from platewatch import verify as verifying
+    from platewatch.cli import summary
+    from platewatch.model import verify as verifying
 
     found = verifying.verify(model)
     if as_json:
@@ -113,8 +113,8 @@ def verify(model: Path, as_json: bool) -> None:
 @RUNTIME
 def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -> None:
     """Measure how fast this machine judges with MODEL: by stage, plates a second, memory."""
-    from platewatch import bench as benching
-    from platewatch import summary
+    from platewatch.cli import summary
+    from platewatch.evaluation import bench as benching
 
     with progress() as report:
         found = benching.bench(model, photos, runtime=runtime, progress=report)
@@ -126,7 +126,7 @@ def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:
     """Every photograph that is meant: a folder stands for those in it. What cannot be read is found out later."""
-    from platewatch import images
+    from platewatch.photographs import images
 
     for path in given:
         if path.is_dir():
@@ -152,7 +152,7 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
     """The Inspection of one photograph, and why its overlay was not written, if it was not."""
     if picture is None:
         return inspector.inspect(path), None
-    from platewatch import images, overlay
+    from platewatch.photographs import images, overlay
 
     try:
         seen = inspector.examine(path)

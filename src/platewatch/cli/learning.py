@@ -30,7 +30,7 @@ from platewatch.cli.shell import (
 @click.option("--test/--no-test", "with_test", default=True, show_default=True, help="Also the labelled test set.")
 def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
     """Render synthetic plates with masks into OUT, laid out as MVTec does."""
-    from platewatch import plates
+    from platewatch.synthetic import plates
 
     test = plates.TEST_COUNTS if with_test else {}
     with progress() as report:
@@ -46,8 +46,8 @@ def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def explore(data: Path, out: Path, seed: int) -> None:
     """Look at DATA by eye: histograms, edges, what separates and what does not, and classical detectors."""
-    from platewatch import explore as exploring
-    from platewatch import explore_report, reading
+    from platewatch.exploration import explore as exploring
+    from platewatch.exploration import explore_report, reading
 
     with progress() as report:
         found = exploring.explore(data, seed=seed, progress=lambda *done: report("looking at photographs", *done))
@@ -85,7 +85,10 @@ def train(
     resume: bool,
 ) -> None:
     """Learn from the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
-    from platewatch import config, dataset, fit, preflight, summary
+    from platewatch import config
+    from platewatch.cli import summary
+    from platewatch.learning import fit, preflight
+    from platewatch.photographs import dataset
 
     top = {"seed": seed, "min_images": min_images, "mm_per_px": mm_per_px}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
@@ -137,7 +140,8 @@ def retrain(
     DATA holds the photographs that MODEL learned from. A fifth of the reviewed good plates is held out to compare by,
     and all reviewed defective plates are the challenge. Exit code 3: refused. Nothing is taken into service.
     """
-    from platewatch import retraining, summary
+    from platewatch.cli import summary
+    from platewatch.line import retraining
     from platewatch.records import Records
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a station that stops lets nothing half-made lie there

@@ -73,7 +73,7 @@ def replay(
     number: int, model: Path | None, models: Path | None, records: str, photographs: Path | None, as_json: bool
 ) -> None:
     """Judge plate ID of the record again, by MODEL, and say whether the verdict is equal; exit code 1 when not."""
-    from platewatch import replay as replaying
+    from platewatch.line import replay as replaying
 
     if (model is None) == (models is None):
         raise click.UsageError("name a MODEL, or a folder of them with --models")
@@ -118,8 +118,8 @@ def export(
 
 
 def _report(records: "Records", out: Path, since: datetime | None, until: datetime | None) -> None:
-    from platewatch import shift_report
     from platewatch.inspection import now
+    from platewatch.line import shift_report
 
     if since is None:
         raise click.UsageError("a report needs the shift's beginning: --since 2026-11-24T06:00")

@@ -18,7 +18,7 @@ from platewatch.errors import PlatewatchError, RuntimeUnavailable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from platewatch.preflight import Progress
+    from platewatch.progress import Progress
 
 ERROR, NOT_PASSED, INTERRUPTED = 1, 3, 130
 FOLDER = click.Path(path_type=Path)

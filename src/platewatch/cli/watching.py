@@ -14,7 +14,7 @@ from platewatch.cli.shell import FOLDER, INTERRUPTED, PHOTOGRAPHS, RECORDS
 from platewatch.errors import InputError
 
 if TYPE_CHECKING:
-    from platewatch.destinations import Destination
+    from platewatch.line.destinations import Destination
     from platewatch.records import Entry, Policy, Records
 
 
@@ -80,9 +80,9 @@ def watch(
 
     Also after a crash or restart, and while a file is still being written. Goes on until it is stopped.
     """
-    from platewatch.destinations import destination
+    from platewatch.line.destinations import destination
+    from platewatch.line.watch import Watch
     from platewatch.records import Records
-    from platewatch.watch import Watch
 
     if once and not folder.is_dir():
         raise InputError(f"{folder}: no such folder; check the path")
@@ -126,7 +126,7 @@ def watch(
 
 def _start_helpers(running: ExitStack, records: "Records", told: "list[Destination]") -> Callable[[], None]:
     """Couriers and upkeep, stopped when the stack closes; what is returned tells the couriers that there is news."""
-    from platewatch.deliveries import Courier
+    from platewatch.line.deliveries import Courier
     from platewatch.records import Upkeep
 
     couriers = [Courier(records, each, tell=_warn) for each in told]

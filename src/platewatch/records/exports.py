@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from platewatch import images
-from platewatch.dataset import GOOD
 from platewatch.errors import InputError, OutputError
+from platewatch.photographs import images
+from platewatch.photographs.dataset import GOOD
 from platewatch.records.values import MOST, Dataset, Entry, Judgement, Outcome, Query
 
 if TYPE_CHECKING:

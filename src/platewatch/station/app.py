@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
+from platewatch.line.models import Models
 from platewatch.records import Records
 from platewatch.station import (
     answers,
@@ -24,7 +25,6 @@ from platewatch.station import (
 )
 from platewatch.station.challengers import Challengers
 from platewatch.station.live import Message
-from platewatch.station.models import Models
 from platewatch.station.security import Gate
 from platewatch.station.sessions import Attempts, Sessions
 from platewatch.station.settings import Settings

@@ -16,13 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from platewatch import challenge, comparison
-from platewatch.challenge import Material
-from platewatch.comparison import Comparison
 from platewatch.errors import ModelError
+from platewatch.line import challenge, comparison
+from platewatch.line.challenge import Material
+from platewatch.line.comparison import Comparison
+from platewatch.line.models import Models
 from platewatch.records import Records
 from platewatch.station.answers import Refusal
-from platewatch.station.models import Models
 from platewatch.station.settings import Settings
 
 log = logging.getLogger("platewatch.station")

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from platewatch.drift import BRIGHTNESS, SCORE, Evidence, Watch
+from platewatch.decision.drift import BRIGHTNESS, SCORE, Evidence, Watch
 from platewatch.errors import OutputError, PlatewatchError
 from platewatch.inspection import Verdict
+from platewatch.line.models import ACTIVATED, Models
 from platewatch.records import Entry, Event, Query, Records
 from platewatch.records.values import MOST
-from platewatch.station.models import ACTIVATED, Models
 from platewatch.station.users import write_private
 
 log = logging.getLogger("platewatch.station")

@@ -33,7 +33,7 @@ class Figures:
         self.places = gauge("places", "Plates that may be so at a time.")
         self.free = gauge("disk_free_bytes", "Space left where the record and photographs lie.", ["place"])
         self.problem = gauge("problem", "1 for each thing that is wrong now, as GET /healthz has it.", ["code"])
-        self.drift = gauge("drift_evidence", "Evidence of drift: see platewatch/drift.py.")
+        self.drift = gauge("drift_evidence", "Evidence of drift: see platewatch/decision/drift.py.")
         self.drift_limit = gauge("drift_limit", "Evidence from here on raises the alarm.")
         self.watchers = gauge("live_pages", "Live pages that are open.")
         self.problems: set[str] = set()

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from platewatch import challenge, model
-from platewatch.challenge import Material
 from platewatch.errors import InputError
+from platewatch.line import challenge
+from platewatch.line.challenge import Material
+from platewatch.line.models import ACTIVATED
+from platewatch.model import model
 from platewatch.station import challengers
 from platewatch.station.challengers import Challengers, Run
-from platewatch.station.models import ACTIVATED
 from platewatch.station.pages import render
 from platewatch.station.rest import Viewer, answer, station
 from platewatch.station.security import needs

@@ -7,12 +7,12 @@ from typing import Any
 
 from PIL import Image
 
-from platewatch import images
 from platewatch.errors import InputError, NotFound
-from platewatch.images import Array
-from platewatch.overlay import heat, overlay
+from platewatch.line.models import Models
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
+from platewatch.photographs.overlay import heat, overlay
 from platewatch.records import Entry, Records
-from platewatch.station.models import Models
 
 _MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
 _DRAWN = 32  # overlays, ready as PNG

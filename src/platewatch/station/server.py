@@ -14,9 +14,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from platewatch.errors import InputError
+from platewatch.line.models import Models
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
-from platewatch.station.models import Models
 from platewatch.station.settings import Settings
 from platewatch.station.users import Users, beside
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from platewatch import images
+from platewatch.photographs import images
 from platewatch.station.answers import Refusal
 from platewatch.station.security import too_large
 from platewatch.station.settings import Settings

@@ -11,11 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from platewatch import images
 from platewatch.errors import InputError, PlatewatchError, RecordError
-from platewatch.images import Array
 from platewatch.inspection import Inspection, now
-from platewatch.inspector import Inspector
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import images
+from platewatch.photographs.images import Array
 from platewatch.records import Entry, Records
 from platewatch.station.answers import Refusal
 from platewatch.station.figures import Figures

@@ -1,0 +1,1 @@
+"""From numbers to a decision: verdict, calibration, sensitivity summary, drift statistics."""

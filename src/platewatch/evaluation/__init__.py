@@ -1,0 +1,1 @@
+"""A labelled test folder judged and counted: metrics, tables, report, model card, bench."""

@@ -1,0 +1,153 @@
+"""How good scores and maps are against labels and masks, each share with its interval.
+
+A figure that the data cannot give (one class only, no masks) is None, never NaN.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.stats import beta
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from platewatch.photographs.images import Array
+
+Interval = tuple[float, float]
+
+FPR_LIMIT = 0.3
+"""AUPRO integrates up to this share of false positive pixels, as the MVTec benchmark does."""
+
+_Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """`count` out of `of`, with its 95 % interval."""
+
+    count: int
+    of: int
+
+    @property
+    def rate(self) -> float | None:
+        """The share, None out of nothing."""
+        return self.count / self.of if self.of else None
+
+    @property
+    def interval(self) -> Interval:
+        """Clopper–Pearson, exact and never too narrow; 0 to 1 out of nothing."""
+        return clopper_pearson(self.count, self.of)
+
+
+@dataclass(frozen=True)
+class PixelFigures:
+    """How well maps point at the masked places; None where there is no defective or no good pixel."""
+
+    auroc: float | None
+    average_precision: float | None
+    aupro: float | None
+
+
+def clopper_pearson(count: int, of: int, confidence: float = 0.95) -> Interval:
+    """The exact two-sided interval of a binomial share."""
+    tail = (1 - confidence) / 2
+    low = float(beta.ppf(tail, count, of - count + 1)) if count else 0.0
+    high = float(beta.ppf(1 - tail, count + 1, of - count)) if count < of else 1.0
+    return low, high
+
+
+def auroc(labels: Array, scores: Array) -> float | None:
+    """Area under the ROC curve of (N,) scores, higher for anomalous (1); ties count half."""
+    return float(roc_auc_score(labels, scores)) if _both(labels) else None
+
+
+def average_precision(labels: Array, scores: Array) -> float | None:
+    """Average precision of (N,) scores with anomalous (1) as the positive class."""
+    return float(average_precision_score(labels, scores)) if _both(labels) else None
+
+
+def roc(labels: Array, scores: Array) -> tuple[Array, Array]:
+    """False and true positive rates from (0, 0) to (1, 1); raises ValueError without both classes."""
+    if not _both(labels):
+        raise ValueError("a ROC curve needs both classes")
+    false_positive, true_positive, _ = roc_curve(labels, scores)
+    return false_positive, true_positive
+
+
+def auroc_interval(area: float, normal: int, anomalous: int) -> Interval:
+    """The 95 % interval of an area measured on so many plates.
+
+    Newcombe's method 5 (Statistics in Medicine 25, 2006): the areas whose own Hanley–McNeil error reaches the measured
+    one. It stays wide at an area of 1, where DeLong and the bootstrap shrink to nothing.
+    """
+    spare = (normal + anomalous) / 2 - 1
+
+    def reaches(true: float) -> bool:
+        spread = 1 + spare * (1 - true) / (2 - true) + spare * true / (1 + true)
+        return abs(area - true) <= _Z95 * math.sqrt(true * (1 - true) * spread / (normal * anomalous))
+
+    return _edge(area, 0.0, reaches), _edge(area, 1.0, reaches)
+
+
+def pixel_figures(maps: Sequence[Array], masks: Sequence[Array]) -> PixelFigures:
+    """Pixel AUROC, average precision and AUPRO of float maps against bool masks, both (H, W), one of each a plate.
+
+    Exact, ties included: one sort of all pixels, no binning. 150 plates of 256×256 take about two seconds and 0.5 GB.
+    """
+    values = np.concatenate([np.asarray(part, np.float32).ravel() for part in maps] or [np.empty(0, np.float32)])
+    overlap, regions = _overlap_weights(masks)
+    if not regions or not (overlap == 0).any():
+        return PixelFigures(None, None, None)
+    order = np.argsort(values)[::-1]
+    ordered = values[order]
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)  # last pixel of each tie
+    del ordered, values
+    overlap = overlap[order]
+    del order
+    found = np.cumsum(overlap > 0, dtype=np.int64)[ends]
+    false = ends + 1 - found
+    covered = np.cumsum(overlap)[ends] / regions
+    precision = found / (ends + 1)
+    recall = np.append(0.0, found / found[-1])
+    false_rate = np.append(0.0, false / false[-1])
+    return PixelFigures(
+        auroc=_trapezoid(false_rate, recall),
+        average_precision=float(np.sum(np.diff(recall) * precision)),
+        aupro=_area_up_to(false_rate, np.append(0.0, covered), FPR_LIMIT),
+    )
+
+
+def _both(labels: Array) -> bool:
+    return len(np.unique(labels)) == 2
+
+
+def _edge(inside: float, outside: float, reaches: Callable[[float], bool]) -> float:
+    for _ in range(60):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if reaches(middle) else (inside, middle)
+    return inside
+
+
+def _overlap_weights(masks: Sequence[Array]) -> tuple[Array, int]:
+    """Each defective pixel's share of its region (8-connected), 0 for good ones, over all masks; and the regions."""
+    parts, regions = [np.empty(0)], 0
+    for mask in masks:
+        count, names = cv2.connectedComponents(np.ascontiguousarray(mask, np.uint8), connectivity=8)
+        sizes = np.bincount(names.ravel(), minlength=count).astype(np.float64)
+        share = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+        share[0] = 0.0
+        parts.append(share[names.ravel()])
+        regions += count - 1
+    return np.concatenate(parts), regions
+
+
+def _area_up_to(x: Array, y: Array, limit: float) -> float:
+    """The area under a rising curve from 0 to `limit`, over `limit`; cut between points by a straight line."""
+    inside = x <= limit
+    last = float(np.interp(limit, x, y))
+    return _trapezoid(np.append(x[inside], limit), np.append(y[inside], last)) / limit
+
+
+def _trapezoid(x: Array, y: Array) -> float:
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2)

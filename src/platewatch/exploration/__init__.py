@@ -1,0 +1,1 @@
+"""What separates good from defective photographs, by eye and by classical detectors."""

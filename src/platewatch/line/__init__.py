@@ -1,0 +1,1 @@
+"""At the line: judge, record, notify; watch folder, deliveries, model registry, retraining, replay."""

@@ -1,0 +1,105 @@
+"""A plate of the record judged again, by the model that judged it, from its stored photograph: the same verdict?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platewatch.errors import ModelError, RecordError
+from platewatch.inspection import SCHEMA, Inspection
+from platewatch.model import model
+from platewatch.model.inspector import Inspector
+from platewatch.model.verify import TOLERANCE
+from platewatch.records import Entry, Records
+
+_NUMBERS = ("score", "threshold", "p_value", "surface", "reconstruction_error", "latent_error")
+_NEAR_PX = 2  # how far an edge of a defect's box may lie off: another processor rounds otherwise
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was written down and what comes out now."""
+
+    number: int
+    recorded: Inspection
+    again: Inspection
+    differences: tuple[str, ...]
+    """In words; empty when both say the same."""
+
+    @property
+    def equal(self) -> bool:
+        """Same model, same verdict, same places, and no number off by more than TOLERANCE."""
+        return not self.differences
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        pair = {"recorded": self.recorded.as_dict(), "again": self.again.as_dict()}
+        return {
+            "schema": SCHEMA,
+            "number": self.number,
+            "equal": self.equal,
+            "differences": list(self.differences),
+            **pair,
+        }
+
+
+def find_model(models: Path, model_id: str) -> Path:
+    """The model folder in `models` (or `models` itself) with this id; raises ModelError when there is none."""
+    if not models.is_dir():
+        raise ModelError(f"{models}: no such folder, expected one that holds model folders; check the path")
+    for folder in (models, *sorted(path for path in models.iterdir() if path.is_dir())):
+        if (folder / model.MANIFEST).is_file() and _id(folder) == model_id:
+            return folder
+    raise ModelError(f"{models}: no model {model_id} in it, which judged the plate; name the folder that has it")
+
+
+def replay(records: Records, number: int, folder: Path, *, threads: int = 0) -> Replayed:
+    """Judge the plate again by the model in `folder`; raises RecordError when its photograph is not kept."""
+    entry = records.get(number)
+    photograph = records.photograph(number)
+    if photograph is None:
+        raise RecordError(f"plate {number}: its photograph is not kept, which judging again takes; see the policy")
+    again = Inspector(folder, threads=threads).inspect(photograph, entry.inspection.image)
+    return Replayed(number, entry.inspection, again, tuple(differences(entry, again)))
+
+
+def differences(entry: Entry, again: Inspection) -> Iterator[str]:
+    """Where a plate judged again differs from what was written down, in words."""
+    before = entry.inspection
+    if before.model_id != again.model_id:
+        yield f"model {again.model_id}, but {before.model_id} judged it"
+    if before.image_sha256 != again.image_sha256:
+        yield "another photograph than the one that was judged"
+    if before.verdict != again.verdict:
+        yield f"{again.verdict or 'could not be read'}, was {before.verdict or 'could not be read'}"
+    for name in _NUMBERS:
+        then, now = getattr(before, name), getattr(again, name)
+        if not _near(then, now):
+            yield f"{name.replace('_', ' ')} {_text(now)}, was {_text(then)}"
+    boxes = [[place.box for place in each.defects] for each in (before, again)]
+    if not _near_boxes(*boxes):
+        yield f"places {boxes[1]}, were {boxes[0]}"
+
+
+def _near(then: float | None, now: float | None) -> bool:
+    if then is None or now is None:
+        return then is now
+    return then == now or abs(now - then) <= TOLERANCE * max(abs(then), 1e-12)
+
+
+def _near_boxes(then: list[tuple[int, int, int, int]], now: list[tuple[int, int, int, int]]) -> bool:
+    pairs = zip(then, now, strict=False)
+    return len(then) == len(now) and all(
+        abs(a - b) <= _NEAR_PX for one, other in pairs for a, b in zip(one, other, strict=True)
+    )
+
+
+def _text(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"
+
+
+def _id(folder: Path) -> str | None:
+    try:
+        return model.load_manifest(folder).model_id
+    except ModelError:
+        return None  # a damaged neighbour must not hide the model that is asked for

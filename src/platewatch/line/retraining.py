@@ -1,0 +1,105 @@
+"""Retraining with a gate: reviewed good plates join the training, and the challenger has to be no worse.
+
+    MODELS/
+    ├── 0123456789ab/                  a model folder, by its id
+    └── 0123456789ab.comparison.json   how it fared against the model that was in service then
+
+The same settings and seed as the model in service, so that only the photographs differ. Nothing is taken into service
+here: a person does that.
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from platewatch.errors import InputError, ModelError, OutputError
+from platewatch.learning import fit, preflight
+from platewatch.line import challenge, comparison
+from platewatch.line.challenge import Material
+from platewatch.line.comparison import Comparison
+from platewatch.model import verify
+from platewatch.model.inspector import Inspector
+from platewatch.photographs import dataset, images
+from platewatch.progress import Progress
+from platewatch.records import Records
+from platewatch.records.exports import suffix
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A challenger, whether accepted or not."""
+
+    folder: Path
+    comparison: Comparison
+
+
+def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor: str, progress: Progress) -> Retrained:
+    """Train a challenger on DATA and the plates reviewed as good, compare it with `champion`, write both down.
+
+    `data` holds the photographs that the champion learned from, as for `platewatch train`. Raises InputError when the
+    reviews do not suffice, and what training raises.
+    """
+    serving = Inspector(champion)
+    material = challenge.gather(records, serving.manifest)
+    challenge.check(material)
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".retraining.", dir=models) as work:
+            lay_out(material, records, data, Path(work) / "data")
+            trained = _train(Path(work) / "data", Path(work) / "model", serving, progress)
+            fared = _compare(material, serving, trained, records, progress)
+            folder = _keep(trained, fared, models)
+    except OSError as error:
+        raise OutputError(f"{models}: cannot be written ({error.strerror or error}); free space or check it") from error
+    records.event(challenge.TRAINED, actor, fared.figures())
+    return Retrained(folder, fared)
+
+
+def lay_out(material: Material, records: Records, data: Path, folder: Path) -> int:
+    """Put the photographs to learn from into `folder`/train/good; returns how many.
+
+    Originals that a person has since called defective, or that are held out, are left behind.
+    """
+    good = folder / "train" / dataset.GOOD
+    good.mkdir(parents=True)
+    banned = {plate.photograph_sha256 for plate in (*material.held_out, *material.defective, *material.contradictory)}
+    seen = set[str]()
+    for path in dataset.training(data):
+        sha256 = images.sha256(images.load(path))
+        if sha256 not in banned:
+            shutil.copyfile(path, good / path.name)
+            seen.add(sha256)
+    for plate in material.training:
+        photograph = records.photograph(plate.number)
+        if photograph is not None and plate.photograph_sha256 not in seen:
+            (good / f"reviewed-{plate.number}{suffix(photograph)}").write_bytes(photograph)
+            seen.add(images.sha256(photograph))
+    return len(seen)
+
+
+def _train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path:
+    settings = serving.manifest.config
+    plates = preflight.read(dataset.training(data), settings, progress)
+    fit.fit(preflight.look(plates, settings), settings, out, progress=progress)
+    return out
+
+
+def _compare(material: Material, serving: Inspector, trained: Path, records: Records, progress: Progress) -> Comparison:
+    verified = verify.verify(trained)
+    if not verified.equal:
+        raise ModelError(f"{trained}: the challenger judges its own plates differently when replayed; train it anew")
+    stage = "comparing both models"
+    return challenge.compare(
+        material, serving, Inspector(trained), records.photograph, lambda *done: progress(stage, *done)
+    )
+
+
+def _keep(trained: Path, fared: Comparison, models: Path) -> Path:
+    """Move the challenger to its name; its comparison is written first, so that no model lies there without one."""
+    folder = models / fared.challenger.model_id
+    if folder.exists():
+        raise InputError(f"{folder}: this very model is there already; review more plates before retraining")
+    comparison.write(fared, comparison.file_of(models, folder.name))
+    trained.replace(folder)
+    return folder

@@ -1,0 +1,179 @@
+"""Runs the exported network: photographs in, raw errors and maps out; the only file that knows the runtimes.
+
+ONNX Runtime is the one that thresholds come from; OpenVINO gives the same numbers, in float32 as well, whatever a CPU
+would like better. N is the batch, S the side of the prepared photograph, R the side that the network sees.
+"""
+
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+from platewatch.model.machine import cores
+
+Photos = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+Runtime = Literal["onnxruntime", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
+
+INPUT = "photos"
+OUTPUTS = ("reconstruction_error", "latent_error", "anomaly_map", "reconstruction")
+"""The names in the graph, which export.py gives and this file asks for."""
+
+_CHUNK = 8  # photographs at a time: more are hardly faster, and the runtime keeps the memory of its largest batch
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """Raw errors of N plates; what they mean is calibration's."""
+
+    reconstruction_error: Floats
+    """(N,) float32, 0 and up."""
+    latent_error: Floats
+    """(N,) float32, 0 and up."""
+    anomaly_map: Floats
+    """(N, S, S) float32, 0 and up."""
+
+
+class Network:
+    """The exported network, loaded; may be shared by threads."""
+
+    def __init__(self, model: Path | bytes, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
+        """Load an ONNX file, or its bytes; `threads` 0 takes every core that this process may use.
+
+        Raises ModelError when it is no network of Platewatch, RuntimeUnavailable without the runtime.
+        """
+        self._name = "network" if isinstance(model, bytes) else str(model)
+        self._session = _open(model, self._name, threads or cores(), runtime)
+        self.image_size = self._check()
+        """Side S in px of the photographs that it takes."""
+
+    def run(self, photos: Photos) -> NetworkResult:
+        """Judge photos (N, S, S, 3) uint8 RGB, each by itself: in any batch, a plate gets the same numbers.
+
+        Raises InputError for another shape or dtype, ModelError when the runtime fails.
+        """
+        reconstruction_error, latent_error, anomaly_map = self._ask(OUTPUTS[:3], photos)
+        return NetworkResult(reconstruction_error, latent_error, anomaly_map)
+
+    def reconstruct(self, photos: Photos) -> Photos:
+        """Redraw photos (N, S, S, 3) uint8 RGB: (N, R, R, 3) uint8, for people to look at. Raises as `run` does."""
+        (reconstruction,) = self._ask(OUTPUTS[3:], photos)
+        return cast(Photos, reconstruction)
+
+    def _ask(self, outputs: tuple[str, ...], photos: Photos) -> list[Any]:
+        self._check_photos(photos)
+        chunks = [photos[start : start + _CHUNK] for start in range(0, len(photos), _CHUNK)]
+        try:
+            results = [self._session.run(outputs, np.ascontiguousarray(chunk)) for chunk in chunks]
+        except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
+            raise ModelError(f"{self._name}: the runtime failed ({_line(error)}); export the model anew") from error
+        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+    def _check_photos(self, photos: Photos) -> None:
+        side = self.image_size
+        if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[1:] != (side, side, 3) or len(photos) == 0:
+            raise InputError(
+                f"photographs: {photos.shape} {photos.dtype}, expected (N, {side}, {side}, 3) uint8; use images.prepare"
+            )
+
+    def _check(self) -> int:
+        """The side S that the graph takes; raises ModelError for names, types or shapes other than export.py's."""
+        match self._session.inputs:
+            case [(name, "uint8", [_, int(side), int(width), 3])] if name == INPUT and side == width:
+                if tuple(self._session.outputs) == OUTPUTS:
+                    return side
+        found = f"takes {self._session.inputs}, gives {self._session.outputs}"
+        raise ModelError(f"{self._name}: not a network of Platewatch ({found}); train it anew")
+
+
+def installed() -> tuple[Runtime, ...]:
+    """The runtimes that are installed here."""
+    return tuple(name for name in RUNTIMES if util.find_spec(name) is not None)
+
+
+class _Session(Protocol):
+    """A graph that a runtime has loaded; may be shared by threads."""
+
+    inputs: list[tuple[str, str, list[Any]]]
+    """Name, type and shape of each; a side that may vary is no int."""
+    outputs: list[str]
+
+    def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]: ...
+
+
+class _OnnxRuntime:
+    def __init__(self, source: bytes, threads: int) -> None:
+        import onnxruntime  # noqa: PLC0415 - heavy, and its absence is reported as our own error
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave cores to others
+        options.enable_mem_pattern = False  # patterns are kept for every batch size met: memory would grow
+        options.log_severity_level = 4  # fatal only: what goes wrong is raised, and raised once
+        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        given = self._session.get_inputs()
+        self.inputs = [(each.name, each.type.removeprefix("tensor(").removesuffix(")"), each.shape) for each in given]
+        self.outputs = [each.name for each in self._session.get_outputs()]
+
+    def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:
+        return list(self._session.run(list(outputs), {INPUT: photos}))
+
+
+class _OpenVino:
+    def __init__(self, source: bytes, threads: int) -> None:
+        # importing openvino reports the import to its maker unless this is missing: then it takes its own stub
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        import openvino  # noqa: PLC0415 - as above
+
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",  # by default a CPU takes what it is fastest with: other numbers
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        core = openvino.Core()
+        self._model = core.compile_model(core.read_model(source), "CPU", settings)
+        self._own = threading.local()  # a request serves one thread at a time
+        self.inputs = [
+            (each.any_name, each.element_type.to_dtype().name, _sides(each.partial_shape))
+            for each in self._model.inputs
+        ]
+        self.outputs = [each.any_name for each in self._model.outputs]
+
+    def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:
+        if not hasattr(self._own, "request"):
+            self._own.request = self._model.create_infer_request()
+        self._own.request.infer({INPUT: photos})
+        return [self._own.request.get_tensor(name).data.copy() for name in outputs]
+
+
+def _sides(shape: Any) -> list[int | None]:
+    return [side.get_length() if side.is_static else None for side in shape]
+
+
+_SESSIONS: dict[Runtime, type[_OnnxRuntime] | type[_OpenVino]] = {"onnxruntime": _OnnxRuntime, "openvino": _OpenVino}
+
+
+def _open(model: Path | bytes, name: str, threads: int, runtime: Runtime) -> _Session:
+    try:
+        source = model if isinstance(model, bytes) else model.read_bytes()
+        return _SESSIONS[runtime](source, threads)
+    except ImportError as error:
+        raise RuntimeUnavailable(f"{runtime} is not installed; pip install {runtime}") from error
+    except OSError as error:
+        raise ModelError(f"{name}: cannot be read ({error.strerror}); restore the file or train anew") from error
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
+        raise ModelError(f"{name}: no readable ONNX file ({_line(error)}); restore the file or train anew") from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,1 @@
+"""Photographs: read, prepare, data-set folders, quality checks, overlays."""

@@ -1,0 +1,71 @@
+"""Folders in the MVTec layout: train/good, test/good, test/<defect>, ground_truth/<defect>/<name>_mask.png."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from platewatch.errors import InputError
+from platewatch.photographs import images
+
+GOOD = "good"
+NORMAL, ANOMALOUS = 0, 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled photograph; `mask` is None for good plates and where no mask lies beside it."""
+
+    path: Path
+    defect: str
+    mask: Path | None
+
+    @property
+    def label(self) -> int:
+        """NORMAL 0 or ANOMALOUS 1, by the parent folder's name."""
+        return NORMAL if self.defect == GOOD else ANOMALOUS
+
+
+def training(data: Path) -> list[Path]:
+    """The good photographs to learn from: DATA/train/good, or DATA itself when it holds photographs and no layout.
+
+    Raises InputError when there are none.
+    """
+    good = data / "train" / GOOD
+    if good.is_dir() or (data / "train").is_dir() or (data / "test").is_dir():
+        return images.find(good)
+    if not data.is_dir():
+        images.find(data)  # says whether it is missing, a file or closed
+    try:
+        return images.find(data)
+    except InputError as error:
+        raise InputError(f"{data}: no photographs in it nor in train/{GOOD}; put the good ones there") from error
+
+
+def test(data: Path) -> list[Sample]:
+    """The labelled photographs of DATA/test, defect by defect, good ones first.
+
+    Raises InputError when DATA/test or DATA/test/good is missing or empty, or there is no defect folder beside it.
+    """
+    folder = data / "test"
+    if not folder.is_dir():
+        layout = f"expected {folder.name}/{GOOD} and {folder.name}/<defect>"
+        raise InputError(f"{data}: no labelled test folder, {layout}; see README, 'Your own plates'")
+    try:
+        defects = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be opened ({error.strerror}); check its permissions") from error
+    if GOOD not in defects:
+        raise InputError(
+            f"{folder}: has {', '.join(defects) or 'no folders'}, expected good plates in {GOOD}/; add them"
+        )
+    if len(defects) == 1:
+        raise InputError(f"{folder}: has only {GOOD}/, expected one folder for each defect beside it; add them")
+    defects.sort(key=lambda name: (name != GOOD, name))
+    return [
+        Sample(path, defect, _mask(data, defect, path)) for defect in defects for path in images.find(folder / defect)
+    ]
+
+
+def _mask(data: Path, defect: str, path: Path) -> Path | None:
+    folder = data / "ground_truth" / defect
+    candidates = (folder / f"{path.stem}_mask.png", folder / f"{path.stem}.png")
+    return next((mask for mask in candidates if defect != GOOD and mask.is_file()), None)

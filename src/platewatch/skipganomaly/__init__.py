@@ -1,0 +1,1 @@
+"""Phase two, Skip-GANomaly: network, training, export. All of torch is here."""

@@ -1,0 +1,212 @@
+"""Trained weights → one ONNX file, written only when ONNX Runtime gives torch's numbers (invariants 2, 3, 6)."""
+
+import contextlib
+import copy
+import hashlib
+import logging
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
+
+from platewatch.config import Config
+from platewatch.errors import ModelError, OutputError
+from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
+from platewatch.skipganomaly.doubled import Doubled
+from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
+from platewatch.skipganomaly.train import Trained
+
+Photos = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+OPSET = 20
+TOLERANCE = 1e-4
+"""Largest difference between torch and the runtime on an error of a plate, relative to torch's."""
+
+_FLOOR = 1e-5  # smaller latent errors are rounding of the features they come from: differences are relative to this
+_CHUNK = 8  # photographs at a time in torch, to bound memory
+_TALKATIVE = ("torch.onnx", "torch.export", "torch.__trace", "onnxscript", "onnx_ir")  # loggers
+_ONE_AT_A_TIME = threading.Lock()  # torch's exporter patches torch while it traces
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """How far the runtime's numbers lie from torch's on the plates compared."""
+
+    sha256: str
+    """Of the file written."""
+    plates: int
+    reconstruction_difference: float
+    """Largest relative difference of a reconstruction error."""
+    latent_difference: float
+    """Largest relative difference of a latent error."""
+    map_difference: float
+    """Largest absolute difference anywhere on an anomaly map."""
+
+
+def export(trained: Trained, config: Config, path: Path, parity_photos: Photos) -> ExportReport:
+    """Write the Scorer as one ONNX file, weights within; `path` is written whole or left as it was.
+
+    parity_photos (N, S, S, 3) uint8 are judged by torch and by ONNX Runtime, together and one by one. The same weights
+    give the same bytes. Raises ModelError when the two disagree by more than TOLERANCE, OutputError when `path` cannot
+    be written, InputError for photographs of another shape.
+    """
+    scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)
+    graph = _graph(scorer, config)
+    report = _compare(scorer, graph, parity_photos)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(graph)
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OutputError(f"{path}: the network cannot be written ({error.strerror}); free some space there") from error
+    return report
+
+
+def run_torch(scorer: Scorer, photos: Photos) -> NetworkResult:
+    """What torch itself makes of photos (N, S, S, 3) uint8; the runtime has to give the same."""
+    with torch.no_grad():
+        scores = [scorer(chunk) for chunk in torch.split(torch.tensor(photos), _CHUNK)]
+    return NetworkResult(*(torch.cat(parts).numpy() for parts in list(zip(*scores, strict=True))[:3]))
+
+
+def _graph(scorer: Scorer, config: Config) -> bytes:
+    """The ONNX file's bytes: any batch size, nothing of this machine within."""
+    weights = _quick(scorer).state_dict()
+    with _ONE_AT_A_TIME:
+        traced = _traced(config)
+    model = onnx.ModelProto()
+    model.CopyFrom(traced)
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(weights[tensor.name].numpy(), tensor.name))
+    onnx.checker.check_model(model)
+    graph: bytes = model.SerializeToString(deterministic=True)
+    return graph
+
+
+@lru_cache(maxsize=4)
+def _traced(config: Config) -> onnx.ModelProto:
+    """The graph of every network of this configuration, without the weights: tracing takes seconds and is done once.
+
+    It is traced with weights that no network has: were they to leave a trace, the comparison would fail.
+    """
+    with torch.device("meta"):
+        networks = Generator(config.network), Discriminator(config.network)
+    scorer, rng = _quick(Scorer(*networks, 0.5, config)), torch.Generator().manual_seed(0)
+    drawn = {name: torch.randn(each.shape, generator=rng) for name, each in scorer.named_parameters()}
+    scorer.load_state_dict(drawn, strict=False, assign=True)  # the mean and the blur are there already
+    example = torch.zeros(2, config.image_size, config.image_size, 3, dtype=torch.uint8)
+    with _silence():
+        program = torch.onnx.export(
+            scorer,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("export: torch gave no ONNX program; this torch is not supported, see constraints/")
+    model = program.model_proto
+    _strip(model)
+    for tensor in model.graph.initializer:
+        if tensor.name in drawn:
+            tensor.ClearField("raw_data")
+    return model
+
+
+def _quick(scorer: Scorer) -> Scorer:
+    """The same Scorer in fewer layers: batch norm within the convolutions, the decoder's taps added up."""
+    scorer = copy.deepcopy(scorer)
+    generator, discriminator = scorer.generator, scorer.discriminator
+    generator.encoder = nn.ModuleList(map(_folded, generator.encoder))
+    generator.decoder = nn.ModuleList(map(_folded, generator.decoder))
+    generator.last, discriminator.blocks = _folded(generator.last), _folded(discriminator.blocks)
+    return scorer
+
+
+def _folded(block: nn.Module) -> nn.Sequential:
+    layers = list[Any]()  # convolutions of either kind, and what follows them
+    for layer in block.children():
+        match layer:
+            case nn.BatchNorm2d():
+                layers[-1] = fuse_conv_bn_eval(layers[-1], layer, transpose=isinstance(layers[-1], nn.ConvTranspose2d))
+            case Doubled():
+                layers.append(layer.summed())
+            case _:
+                layers.append(layer)
+    return nn.Sequential(*layers)
+
+
+def _compare(scorer: Scorer, graph: bytes, photos: Photos) -> ExportReport:
+    network = Network(graph, threads=torch.get_num_threads())
+    expected = run_torch(scorer, photos)
+    together = network.run(photos)
+    alone = [network.run(photo[None]) for photo in photos]
+    report = ExportReport(
+        sha256=hashlib.sha256(graph).hexdigest(),
+        plates=len(photos),
+        reconstruction_difference=_difference(
+            expected.reconstruction_error, together.reconstruction_error, [one.reconstruction_error for one in alone]
+        ),
+        latent_difference=_difference(
+            expected.latent_error, together.latent_error, [one.latent_error for one in alone]
+        ),
+        map_difference=float(np.abs(together.anomaly_map - expected.anomaly_map).max()),
+    )
+    worst = float(np.max([report.reconstruction_difference, report.latent_difference]))
+    if not worst <= TOLERANCE:  # a difference that is no number fails as well; max() would have lost it
+        raise ModelError(
+            f"export: ONNX Runtime and torch differ by {worst:.1e} relative, at most {TOLERANCE:.0e} is allowed; "
+            "nothing was written: train anew, and report it if it stays"
+        )
+    return report
+
+
+def _difference(expected: Floats, together: Floats, alone: list[Floats]) -> float:
+    """The largest relative difference from `expected` (N,), of the plates in one batch and of each plate alone."""
+    both = np.stack([together, np.concatenate(alone)])
+    return float(np.max(np.abs(both - expected) / np.maximum(np.abs(expected), _FLOOR)))
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the exporter's remarks on itself (missing torchvision, deprecations) out of the caller's logs."""
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes about where the code lies and what it was called there."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+        tensor.doc_string = ""

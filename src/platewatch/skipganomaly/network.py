@@ -1,0 +1,247 @@
+"""Phase two's networks: the Generator redraws a plate, the Discriminator compares, the Scorer is what is exported.
+
+Skip-GANomaly (Akçay et al. 2019, arXiv 1901.08954) as measured in docs/log.md. N is the batch, S the side of the
+prepared photograph, R the side that the network sees (`NetworkConfig.resolution`).
+"""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from platewatch.config import Config, NetworkConfig
+from platewatch.errors import InputError
+from platewatch.skipganomaly.doubled import Doubled
+
+
+class Generator(nn.Module):
+    """Redraws a plate: a U-Net of strided encoder blocks and as many doublings of the side.
+
+    Input and output (N, 3, R, R) float32; the input in [0, 1] less the training mean, the output in (-1, 1).
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        widths, momentum = config.encoder, config.norm_momentum
+        self.cut_skips = config.cut_skips
+        self.encoder = nn.ModuleList(
+            nn.Sequential(
+                *_conv(before, width, kernel=4, stride=2, momentum=momentum),
+                *(layer for _ in range(config.convolutions) for layer in _conv(width, width, momentum=momentum)),
+            )
+            for before, width in zip((3, *widths[:-1]), widths, strict=True)
+        )
+        self.decoder = nn.ModuleList()
+        before = widths[-1]
+        for depth in reversed(range(len(widths) - 1)):
+            doubled = Doubled(before, widths[depth], bias=False, summed=config.summed_taps)
+            self.decoder.append(nn.Sequential(doubled, *_norm(widths[depth], momentum)))
+            before = widths[depth] * (2 if self._has_skip(depth) else 1)
+        self.last = nn.Sequential(Doubled(before, 3, bias=True, summed=config.summed_taps), nn.Tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        encoded = []
+        for block in self.encoder:
+            x = block(x)  # (N, encoder[i], R / 2^(i + 1), same)
+            encoded.append(x)
+        for depth, block in zip(reversed(range(len(encoded) - 1)), self.decoder, strict=True):
+            x = block(x)
+            if self._has_skip(depth):
+                x = torch.cat([x, encoded[depth]], dim=1)
+        x_hat: Tensor = self.last(x)  # (N, 3, R, R)
+        return x_hat
+
+    def _has_skip(self, depth: int) -> bool:
+        """Depth 0 is the outermost encoder block: its skip carries the finest detail, and is cut first."""
+        return depth >= self.cut_skips
+
+
+class Discriminator(nn.Module):
+    """Tells photographs from redrawn plates; its feature is where the two are compared.
+
+    Input (N, 3, R, R) float32; gives the feature (N, feature_size) and the real/fake logit (N,).
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        widths = config.discriminator
+        self.blocks = nn.Sequential(
+            *(
+                layer
+                for before, width in zip((3, *widths[:-1]), widths, strict=True)
+                for layer in _conv(before, width, kernel=4, stride=2, momentum=config.norm_momentum, slope=0.2)
+            )
+        )
+        self.feature = nn.Linear(widths[-1], config.feature_size)
+        # On top of the feature, not beside it: nothing else would teach the feature anything.
+        self.logit = nn.Linear(config.feature_size, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = self.blocks(x).mean(dim=(2, 3))  # (N, discriminator[-1])
+        feature: Tensor = self.feature(pooled)
+        return feature, self.logit(feature).squeeze(1)
+
+
+class Scores(NamedTuple):
+    """What the exported graph gives, in this order; alpha, thresholds and p-values come later (manifest.json)."""
+
+    reconstruction_error: Tensor
+    """(N,) float32: mean of |x̂ − x| over the `pool_share` largest places of the map."""
+    latent_error: Tensor
+    """(N,) float32: mean of (f − f̂)² over the discriminator's feature."""
+    anomaly_map: Tensor
+    """(N, S, S) float32: |x̂ − x|, mean of the channels or as ScoreConfig has it, blurred."""
+    reconstruction: Tensor
+    """(N, R, R, 3) uint8: the redrawn plate, for people to look at."""
+
+
+class Scorer(nn.Module):
+    """Photographs in, raw errors out: the graph that is exported, preprocessing included.
+
+    Input (N, S, S, 3) uint8 RGB as `images.prepare` gives it. What a photograph shows never changes how it is
+    scaled. Takes over the two networks and puts them into evaluation mode.
+    """
+
+    mean: Tensor
+    blur: Tensor
+
+    def __init__(self, generator: Generator, discriminator: Discriminator, mean: float, config: Config) -> None:
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+        self.image_size, self.resolution = config.image_size, config.network.resolution
+        self.score = config.score
+        self.pooled_places = max(1, round(config.score.pool_share * self.resolution**2))
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("blur", _blur(config.score.blur, self.resolution))  # (R, R)
+        self.eval()
+
+    def forward(self, photos: Tensor) -> Scores:
+        x = shrink(photos.permute(0, 3, 1, 2).float(), self.resolution) / 255 - self.mean  # (N, 3, R, R)
+        x_hat = self.generator(x)
+        feature, _ = self.discriminator(x)
+        feature_hat, _ = self.discriminator(x_hat)
+        errors = self._compare(x, x_hat)  # (N, 1, R, R)
+        if self.score.blur > 0:
+            errors = self.blur @ errors @ self.blur.T
+        reconstruction = ((x_hat + self.mean).clamp(0, 1) * 255).round().to(torch.uint8)
+        return Scores(
+            reconstruction_error=self._pool(errors.flatten(1)),
+            latent_error=(feature - feature_hat).square().mean(dim=1),
+            anomaly_map=self._enlarge(errors).squeeze(1),
+            reconstruction=reconstruction.permute(0, 2, 3, 1),
+        )
+
+    def _compare(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """How far every place of x lies from what x̂ shows there or nearby: (N, 1, R, R)."""
+        if self.score.colours == "opponent":
+            x, x_hat = opponent(x), opponent(x_hat)
+        if self.score.tolerance == 0:
+            errors = (x_hat - x).abs()
+        else:
+            errors = (x - _largest(x_hat, self.score.tolerance)).relu()
+            errors = errors + (-x - _largest(-x_hat, self.score.tolerance)).relu()
+        if self.score.colours == "mean":
+            return errors.mean(dim=1, keepdim=True)
+        return errors.square().sum(dim=1, keepdim=True).sqrt()
+
+    def _pool(self, errors: Tensor) -> Tensor:
+        if self.pooled_places < self.resolution**2:
+            errors = errors.topk(self.pooled_places, dim=1, sorted=False).values
+        return errors.mean(dim=1)
+
+    def _enlarge(self, errors: Tensor) -> Tensor:
+        if self.image_size == self.resolution:
+            return errors
+        return F.interpolate(errors, size=(self.image_size, self.image_size), mode="bilinear", align_corners=False)
+
+
+def initialise(module: nn.Module, rng: torch.Generator) -> None:
+    """Draw the weights from N(0, 0.02), batch norm's scales from N(1, 0.02) as the DCGAN paper does; biases are 0."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+            centre = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0
+            nn.init.normal_(layer.weight, centre, 0.02, generator=rng)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def measure_norms(generator: Generator, discriminator: Discriminator, batches: Iterable[Tensor]) -> None:
+    """Give averaged weights batch-norm statistics of their own, from batches (B, 3, R, R) of clean plates, B from 2 up.
+
+    Averaged weights never ran while training; so does stochastic weight averaging (arXiv 1803.05407, section 3.2).
+    Leaves both networks in training mode.
+    """
+    for layer in (*generator.modules(), *discriminator.modules()):
+        layer.train()
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # PyTorch's word for the plain mean over all batches
+    with torch.no_grad():
+        for x in batches:
+            for either in (x, generator(x)):
+                discriminator(either)
+
+
+def opponent(x: Tensor) -> Tensor:
+    """Lightness, yellow to blue and green to purple of (N, 3, R, R) RGB: as a person sees colours; grey has none."""
+    red, green, blue = x.chunk(3, dim=1)
+    return torch.cat([(red + green + blue) / 3, (red - blue) / 2, (2 * green - red - blue) / 3], dim=1)
+
+
+def _largest(x: Tensor, radius: int) -> Tensor:
+    """The largest value of each channel within `radius` px of every place, in a square."""
+    return F.max_pool2d(x, 2 * radius + 1, stride=1, padding=radius)
+
+
+def shrink(x: Tensor, side: int) -> Tensor:
+    """Average (N, C, S, S) float down to (N, C, side, side), each place the mean of the area that it covers.
+
+    Raises InputError when `side` is larger than S.
+    """
+    size = x.shape[-1]
+    if side == size:
+        return x
+    if side > size:
+        raise InputError(f"network.resolution {side}: larger than image_size {size}; raise image_size or lower it")
+    if size % side == 0:
+        return F.avg_pool2d(x, size // side)
+    weights = _area_weights(size, side).to(x)
+    return weights @ x @ weights.T
+
+
+def _area_weights(size: int, side: int) -> Tensor:
+    """The share of each of `side` places that each of `size` px covers: (side, size) float32, rows add up to 1."""
+    edges = torch.arange(side + 1, dtype=torch.float64) * (size / side)
+    pixels = torch.arange(size, dtype=torch.float64)
+    overlap = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
+    return (overlap.clamp(min=0) * (side / size)).float()
+
+
+def _blur(spread: float, side: int) -> Tensor:
+    """What each of `side` places takes from each: (side, side) float32 of Gaussians, reflected at the ends."""
+    reach = min(math.ceil(3 * spread), side - 1)  # a reflection comes from within the map
+    away = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    weights = torch.exp(-0.5 * (away / max(spread, 1e-6)).square())
+    reflected = F.pad(torch.eye(side, dtype=torch.float64)[None], (reach, reach), mode="reflect")[0]
+    return (reflected.unfold(1, len(weights), 1) @ (weights / weights.sum())).T.float()
+
+
+def _conv(
+    before: int, width: int, *, kernel: int = 3, stride: int = 1, momentum: float, slope: float = 0.0
+) -> list[nn.Module]:
+    """Convolution, batch norm, ReLU (LeakyReLU where `slope` > 0); no bias, as batch norm would subtract it again."""
+    return [
+        nn.Conv2d(before, width, kernel, stride, padding=1, bias=False),
+        *_norm(width, momentum, slope),
+    ]
+
+
+def _norm(width: int, momentum: float, slope: float = 0.0) -> list[nn.Module]:
+    return [
+        nn.BatchNorm2d(width, momentum=momentum),
+        nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True),
+    ]

@@ -1,0 +1,1 @@
+"""Phase one: a memory bank of patch features of good parts."""
