@@ -17,8 +17,8 @@ import numpy as np
 
 import runs
 from platewatch.decision.verdict import Decision
-from platewatch.model import model
-from platewatch.model.machine import cores
+from platewatch.model import model_folder
+from platewatch.model.thread_limits import cores
 from platewatch.photographs.images import Array
 
 PHASES = ("surface", "skipganomaly", "both")
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _run(folder: Path, data: Path, threads: int) -> dict[str, Any]:
-    manifest, seen = model.load_manifest(folder), runs.look(folder, data, threads=threads)
+    manifest, seen = model_folder.load_manifest(folder), runs.look(folder, data, threads=threads)
     decision, held_out = manifest.decision, runs.out_of_fold(manifest)
     figures: dict[str, dict[str, Any]] = {}
     for phase in PHASES:

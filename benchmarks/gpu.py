@@ -22,8 +22,8 @@ import runs
 from platewatch import config
 from platewatch.config import Config
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
-from platewatch.skipganomaly.train import fit_network
-from platewatch.synthetic import plates
+from platewatch.skipganomaly.training import fit_network
+from platewatch.synthetic import rendered_plates
 
 _STEPS = 1400  # 100 epochs of 54 plates in batches of 4, the last of 2
 _WARM = 10
@@ -55,7 +55,7 @@ def main() -> None:
 def train(steps: int, precision: str) -> float:
     """Seconds that `_STEPS` steps of `reference` take, from so many that are run."""
     settings = config.preset("reference", training={"precision": precision})
-    photos = np.stack([plates.render("good", seed, settings.image_size)[0] for seed in range(54)])
+    photos = np.stack([rendered_plates.render("good", seed, settings.image_size)[0] for seed in range(54)])
     ended: list[float] = []
 
     def on_step() -> None:

@@ -25,12 +25,12 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 import runs
 from platewatch.evaluation.bench import resident_mb
 from platewatch.evaluation.plots import BLUE, VERMILION
-from platewatch.model import pipeline
+from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
-from platewatch.surface import surface
-from platewatch.synthetic import plates
+from platewatch.surface import detector
+from platewatch.synthetic import rendered_plates
 
 PLATES = (100, 300, 1000, 3000, 10_000, 20_000)
 GOOD = (27, 54, 135, 270, 540)
@@ -65,13 +65,13 @@ def curve(sizes: Sequence[float], cost: Sequence[float], unit: str, **more: Any)
 
 def judging(inspector: Inspector, counts: Sequence[int]) -> Curve:
     """CPU time of judging so many plates from their files' bytes, and the memory held after each count."""
-    files = [_png(plates.render(kind, seed)[0]) for kind in plates.KINDS for seed in range(4)]
-    for _ in pipeline.in_order(inspector.inspect, files):
+    files = [_png(rendered_plates.render(kind, seed)[0]) for kind in rendered_plates.KINDS for seed in range(4)]
+    for _ in ordered_map.in_order(inspector.inspect, files):
         pass  # the first ones of a process are slower
     spent, memory = [], []
     started = time.process_time()
     work = (files[number % len(files)] for number in range(counts[-1]))
-    for done, _ in enumerate(pipeline.in_order(inspector.inspect, work), start=1):
+    for done, _ in enumerate(ordered_map.in_order(inspector.inspect, work), start=1):
         if done in counts:
             spent.append(time.process_time() - started)
             memory.append(resident_mb())
@@ -88,7 +88,7 @@ def _png(photo: Array) -> bytes:
 
 def sides(inspector: Inspector, wanted: Sequence[int]) -> dict[str, Curve]:
     """CPU time of one plate as the photograph's side grows, and of phase one as the prepared square's does."""
-    photos = [plates.render("scratches", 0, side)[0] for side in wanted]
+    photos = [rendered_plates.render("scratches", 0, side)[0] for side in wanted]
     complete = [_core_ms(partial(inspector.inspect, _png(photo))) for photo in photos]
     alone = [_core_ms(_phase_one(side)) for side in wanted]
     pixels = [side * side for side in wanted]
@@ -100,9 +100,11 @@ def sides(inspector: Inspector, wanted: Sequence[int]) -> dict[str, Curve]:
 
 def _phase_one(side: int) -> Callable[[], object]:
     """Phase one, fitted to plates of this side, judging another."""
-    good, _ = zip(*(plates.render("good", seed, side) for seed in range(_FITTED)), strict=True)
+    good, _ = zip(*(rendered_plates.render("good", seed, side) for seed in range(_FITTED)), strict=True)
     return partial(
-        surface.fit(np.stack(good), 0).inspect, plates.render("good", _FITTED, side)[0], np.ones((side,) * 2, bool)
+        detector.fit(np.stack(good), 0).inspect,
+        rendered_plates.render("good", _FITTED, side)[0],
+        np.ones((side,) * 2, bool),
     )
 
 
@@ -126,7 +128,7 @@ def learning(counts: Sequence[int]) -> dict[str, Curve]:
             trained.append(_children_s(partial(runs.command, "train", str(data), "--out", str(out), *TRAINING)))
             photos = np.stack([images.read(path) for path in images.find(data / "train" / "good")])
             started = time.process_time()
-            surface.fit(photos, 0)
+            detector.fit(photos, 0)
             fitted.append(time.process_time() - started)
             runs.say(f"{count} good plates learned from")
     return {

@@ -32,7 +32,7 @@ from platewatch import config
 from platewatch.config import Config, NetworkConfig
 from platewatch.evaluation.plots import BLUE, VERMILION
 from platewatch.inspection import Verdict
-from platewatch.model import model
+from platewatch.model import model_folder
 from platewatch.skipganomaly.network import Discriminator, Generator
 
 Changes = dict[str, dict[str, Any]]
@@ -184,7 +184,7 @@ def _climb(asked: argparse.Namespace, number: int) -> dict[str, Any]:
 
 def _one(data: Path, folder: Path, seed: int, options: Sequence[str]) -> dict[str, Any]:
     runs.train(data, folder, "--seed", str(seed), *options)
-    manifest, seen = model.load_manifest(folder), runs.look(folder, data)
+    manifest, seen = model_folder.load_manifest(folder), runs.look(folder, data)
     held_out, decision = runs.out_of_fold(manifest), manifest.decision
     alone = [runs.mix(numbers[:, 1:], decision.alpha) for numbers in (seen.numbers, held_out)]
     both = [decision.verdict(decision.score(*numbers)) for numbers in seen.numbers]

@@ -24,10 +24,10 @@ from typing import Any, TextIO, cast
 
 import runs
 from platewatch.model.inspector import Inspector
-from platewatch.model.machine import cores
 from platewatch.model.runtime import installed
+from platewatch.model.thread_limits import cores
 from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 PACKAGES = ("torch==2.14.1", "torchvision==0.29.1", "anomalib==2.7.0", "onnx", "onnxscript", "onnxruntime", "openvino")
 SIDE = 256  # px
@@ -62,7 +62,7 @@ def _make(folder: Path) -> Path:
 def measure(model: Path, python: Path, rounds: int) -> dict[str, Any]:
     """Core-ms a plate of every model in every runtime, a few plates of each in turn."""
     ours = {f"{OURS}, {name}": Inspector(model, threads=1, runtime=name) for name in installed()}
-    photos = [plates.render(kind, 0, SIDE)[0] for kind in plates.KINDS]
+    photos = [rendered_plates.render(kind, 0, SIDE)[0] for kind in rendered_plates.KINDS]
     spent: dict[str, list[float]] = defaultdict(list)
     line = [python, Path(__file__).with_name("peers_anomalib.py")]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:

@@ -12,7 +12,7 @@ import numpy as np
 import platewatch
 from platewatch.photographs import images, overlay
 from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 SHOWN = (("good", 55), ("scratches", 42), ("major_rust", 11))
 SIDE = 420
@@ -23,7 +23,7 @@ def main() -> None:
     model, out = platewatch.load(sys.argv[1]), Path(sys.argv[2])
     panels = []
     for kind, seed in SHOWN:
-        photo, _ = plates.render(kind, seed, 840)
+        photo, _ = rendered_plates.render(kind, seed, 840)
         seen = model.examine(photo)
         drawn = overlay.overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
         panels.append(_caption(images.prepare(drawn, SIDE), str(seen.inspection.verdict), seen.inspection.score or 0))

@@ -11,11 +11,11 @@ from numpy.random import Generator
 from scipy import special
 
 from platewatch import config
-from platewatch.model import model
+from platewatch.model import model_folder
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
-from platewatch.surface import cells, surface
-from platewatch.synthetic import plates
+from platewatch.surface import detector, nearest_neighbours
+from platewatch.synthetic import rendered_plates
 
 _SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
 _LEARNT = 50
@@ -135,7 +135,7 @@ def formulas() -> list[Population]:
 
 def of_model(folder: Path) -> Resampled:
     """The out-of-fold scores of a model's good plates."""
-    scores = np.array([plate.score for plate in model.load_manifest(folder).calibration])
+    scores = np.array([plate.score for plate in model_folder.load_manifest(folder).calibration])
     found = Plates(f"{len(scores)} real plates, {folder.name}", scores)
     return Resampled(found, smoothed(found))
 
@@ -145,15 +145,17 @@ def rendered(folder: Path, count: int, seed: int, progress: Callable[[int, int],
 
     The file is named by the code that gave the scores: what another phase one gave is not taken for this one's.
     """
-    sources = b"".join(Path(str(room.__file__)).read_bytes() for room in (surface, cells, config, plates))
+    sources = b"".join(
+        Path(str(room.__file__)).read_bytes() for room in (detector, nearest_neighbours, config, rendered_plates)
+    )
     cache = folder / f"rendered-{count}-{seed}-{hashlib.sha256(sources).hexdigest()[:12]}.npz"
     if not cache.exists():
         every = _LEARNT + count
         photos = np.empty((every, _SIZE, _SIZE, 3), np.uint8)
         for plate in range(every):
-            photo, _ = plates.render("good", 100_000 * seed + plate, _SIZE)
+            photo, _ = rendered_plates.render("good", 100_000 * seed + plate, _SIZE)
             photos[plate] = images.prepare(photo, _SIZE)
-        learnt, inside = surface.fit(photos[:_LEARNT], seed), np.ones((_SIZE, _SIZE), bool)
+        learnt, inside = detector.fit(photos[:_LEARNT], seed), np.ones((_SIZE, _SIZE), bool)
         scores = []
         for photo in photos[_LEARNT:]:
             scores.append(learnt.inspect(photo, inside).score)

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from platewatch.inspection import Defect, Evidence, Inspection, Verdict
-from platewatch.records import Judgement, Outcome, Records, chain, schema, search, terms
-from platewatch.records.counting import HOUR
+from platewatch.records import Judgement, Outcome, Records, chain, schema, search, search_index
+from platewatch.records.hourly_counts import HOUR
 
 _TABLES = ("chain", "entries", "reviews", "events", "terms")
 _BATCH = 5000
@@ -74,7 +74,7 @@ class _Line:
         }
         received = search.microseconds(time)
         position = self._append(rows, chain.INSPECTION, body)
-        words = terms.of_plate(body["plate_id"], found.image)
+        words = search_index.of_plate(body["plate_id"], found.image)
         waits = sampled or outcome in (Outcome.REVIEW, Outcome.REJECT)
         entry = {name: body[name] for name in ("number", "plate_id", "key", "photograph", "sampled")} | {
             "position": position,
@@ -95,7 +95,7 @@ class _Line:
             position = self._append(rows, chain.EVENT, happened)
             rows.tables["events"].append({"position": position, "kind": "login", "time": received})
 
-    def _review(self, rows: Rows, entry: dict[str, Any], time: datetime) -> set[terms.Term]:
+    def _review(self, rows: Rows, entry: dict[str, Any], time: datetime) -> set[search_index.Term]:
         """What the plate is found by as well."""
         reviewer = self.chance.choice(["anna", "bob", "carl"]) if self.reviewed else "zoe"
         self.reviewed = True
@@ -105,7 +105,7 @@ class _Line:
         position = self._append(rows, chain.REVIEW, {**said, "boxes": [], "note": note, "undoes": None})
         rows.tables["reviews"].append({"position": position, "number": entry["number"], "undoes": None})
         rows.standing.append({"number": entry["number"], "review": position, "judgement": judgement, "waiting": False})
-        return terms.of_review(reviewer, note)
+        return search_index.of_review(reviewer, note)
 
 
 def fill(records: Records, count: int, seed: int = 0) -> None:

@@ -15,11 +15,11 @@ import platewatch
 from platewatch.config import CalibrationConfig
 from platewatch.decision import calibration
 from platewatch.evaluation import metrics
-from platewatch.evaluation.evaluate import MaskedMaps
+from platewatch.evaluation.evaluator import MaskedMaps
 from platewatch.evaluation.metrics import PixelFigures
-from platewatch.model.model import Manifest
-from platewatch.photographs import dataset
-from platewatch.photographs.dataset import ANOMALOUS, NORMAL
+from platewatch.model.model_folder import Manifest
+from platewatch.photographs import data_sets
+from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 from platewatch.photographs.images import Array
 
 SHARES = tuple(tenths / 10 for tenths in range(11))
@@ -82,7 +82,7 @@ def look(model: Path, data: Path, *, threads: int = 0) -> Seen:
     say(f"examining {data / 'test'} with {model}")
     inspector = platewatch.load(model, threads=threads)
     labels, numbers, pixels, unjudged = [], [], MaskedMaps(wanted=None), 0
-    for sample in dataset.test(data):
+    for sample in data_sets.test(data):
         seen = inspector.examine(sample.path)
         found = seen.inspection
         if found.score is None:

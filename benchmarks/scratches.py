@@ -24,10 +24,10 @@ import runs
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
-from platewatch.photographs.dataset import NORMAL
+from platewatch.photographs import data_sets, images
+from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.images import Array
-from platewatch.synthetic.forge import scratch
+from platewatch.synthetic.artificial_defects import scratch
 
 WIDTHS = (2, 4, 8, 16, 32)
 CONTRASTS = (0.1, 0.2, 0.3, 0.5)
@@ -59,7 +59,7 @@ def main() -> None:
     inspector = platewatch.load(asked.model, threads=1)
     side = inspector.manifest.config.image_size
     real = [each for path in masked(asked.data, asked.kind) for each in cut(*path, side)]
-    samples = [sample for sample in dataset.test(asked.data) if sample.label == NORMAL]
+    samples = [sample for sample in data_sets.test(asked.data) if sample.label == NORMAL]
     good = [images.prepare(images.read(sample.path), side) for sample in samples]
     good = [plate for plate in good if inspector.inspect(plate).verdict is Verdict.PASS]
     found = {
@@ -74,7 +74,7 @@ def main() -> None:
 
 def masked(data: Path, kind: str) -> Iterator[tuple[Path, Path]]:
     """Photograph and mask of each test plate of this kind."""
-    for sample in dataset.test(data):
+    for sample in data_sets.test(data):
         if sample.defect == kind and sample.mask is not None:
             yield sample.path, sample.mask
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import runs
-from platewatch.photographs import dataset
+from platewatch.photographs import data_sets
 from platewatch.photographs.images import Array
 
 Run = dict[str, Any]
@@ -55,9 +55,9 @@ def _run(asked: argparse.Namespace, seed: int) -> Run:
 def draw(data: Path, folder: Path, count: int, seed: int) -> Path:
     """A data set of links: `count` of the good plates at random, and the whole test folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    good = folder / "train" / dataset.GOOD
+    good = folder / "train" / data_sets.GOOD
     good.mkdir(parents=True)
-    paths = dataset.training(data)
+    paths = data_sets.training(data)
     for place in np.random.default_rng(seed).choice(len(paths), count, replace=False):
         (good / paths[place].name).symlink_to(paths[place].resolve())
     for part in ("test", "ground_truth"):

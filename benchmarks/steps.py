@@ -15,8 +15,8 @@ import numpy as np
 
 from platewatch import config
 from platewatch.config import Config
-from platewatch.skipganomaly.train import fit_network
-from platewatch.synthetic import plates
+from platewatch.skipganomaly.training import fit_network
+from platewatch.synthetic import rendered_plates
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def cpu_seconds(settings: Config, count: int, *, threads: int = 1) -> list[float
     """Of `count` training steps of one network after one to warm up, on rendered plates."""
     settings = replace(settings, training=replace(settings.training, epochs=1))
     seeds = range(settings.training.batch_size * (count + 1))
-    photos = np.stack([plates.render("good", seed, settings.image_size)[0] for seed in seeds])
+    photos = np.stack([rendered_plates.render("good", seed, settings.image_size)[0] for seed in seeds])
     ended: list[float] = []
     fit_network(photos, settings, seed=0, threads=threads, on_step=lambda: ended.append(time.process_time()))
     return [later - earlier for earlier, later in pairwise(ended)]

@@ -20,13 +20,13 @@ import numpy as np
 from PIL import Image
 
 import runs
-from platewatch.model import pipeline
+from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
-from platewatch.model.machine import cores
 from platewatch.model.runtime import RUNTIMES
+from platewatch.model.thread_limits import cores
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 SIDE = 1024  # px
 RENDERED = 24  # where no photographs are given
@@ -59,7 +59,10 @@ def main() -> None:
 def photos(folders: Sequence[Path]) -> Iterator[Array]:
     """The photographs, enlarged to SIDE; rendered ones where there are none."""
     if not folders:
-        yield from (plates.render(plates.KINDS[seed % len(plates.KINDS)], seed, SIDE)[0] for seed in range(RENDERED))
+        yield from (
+            rendered_plates.render(rendered_plates.KINDS[seed % len(rendered_plates.KINDS)], seed, SIDE)[0]
+            for seed in range(RENDERED)
+        )
     for folder in folders:
         yield from (enlarge(images.read(path)) for path in images.find(folder))
 
@@ -103,7 +106,7 @@ def measure(
 
 def _a_second(task: Callable[[Path], object], work: Sequence[Path]) -> float:
     started = time.perf_counter()
-    for _ in pipeline.in_order(task, work):
+    for _ in ordered_map.in_order(task, work):
         pass
     return len(work) / (time.perf_counter() - started)
 

@@ -17,12 +17,12 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from conftest import Tiny
-from platewatch.line.models import Models
+from platewatch.line.model_registry import Models
 from platewatch.photographs import images
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = ((1024, 768), (1920, 1080))
@@ -47,7 +47,7 @@ class Site:
 def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
     """A station of its own, with a shelf that holds the tiny model, on a free port of 127.0.0.1."""
     shutil.copytree(tiny_model.model, folder / "models" / "first")
-    plates.render_set(folder / "line", good=30, test={"good": 1, "total_rust": 3}, size=128, seed=77)
+    rendered_plates.render_set(folder / "line", good=30, test={"good": 1, "total_rust": 3}, size=128, seed=77)
     url = f"sqlite:///{folder / 'records.db'}"
     with Records.open(url, policy=Policy(review_share=0)) as records:
         models = Models(folder / "models" / "first")

@@ -7,12 +7,12 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from platewatch.decision.statement import Light, Sensitivity, Trial
+from platewatch.decision.sensitivity_summary import Light, Sensitivity, Trial
 from platewatch.decision.verdict import Promise
 from platewatch.inspection import SCHEMA, Defect, Evidence, Inspection, Verdict, now
 from platewatch.model.inspector import Examination, Inspector
-from platewatch.model.model import CalibrationPlate
-from platewatch.photographs import gates, images
+from platewatch.model.model_folder import CalibrationPlate
+from platewatch.photographs import images, quality
 from platewatch.photographs.images import Array
 
 SIZE = 32
@@ -76,7 +76,7 @@ class FakeInspector:
         redness = np.maximum(prepared[..., 0].astype(np.float32) - prepared[..., 2] - 10, 0) / 50
         inspection = _inspection(image, None if photo.max() == 0 else float(redness.max()) + 0.1, _boxes(photo))
         return Examination(
-            inspection, prepared, frame, gates.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
+            inspection, prepared, frame, quality.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
         )
 
     def reconstruct(self, prepared: Array) -> Array:

@@ -16,8 +16,8 @@ from PIL import Image
 import fake_inspector
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, now
-from platewatch.line.models import Models
-from platewatch.model import model
+from platewatch.line.model_registry import Models
+from platewatch.model import model_folder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import images
 from platewatch.records import Policy, Records
@@ -113,9 +113,9 @@ def two_models(shelf: Path, folder: Path) -> str:
     """Put a model onto the shelf as `first` and, with a threshold of its own, as `second`; the second's id."""
     for name in ("first", "second"):
         shutil.copytree(folder, shelf / name)
-    manifest = model.load_manifest(shelf / "second")
+    manifest = model_folder.load_manifest(shelf / "second")
     other = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold + 1))
-    model.write_manifest(shelf / "second", other)
+    model_folder.write_manifest(shelf / "second", other)
     return other.model_id
 
 

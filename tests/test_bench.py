@@ -26,7 +26,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "platewatch.skipganomaly.yardstick", raising=False)
+    monkeypatch.delitem(sys.modules, "platewatch.skipganomaly.reference_network", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setattr(bench, "_reference", lambda: None)
 

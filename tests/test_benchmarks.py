@@ -21,18 +21,18 @@ from changes import CHANGES
 from conftest import Tiny
 from platewatch import config
 from platewatch.config import CalibrationConfig
-from platewatch.evaluation import evaluate
-from platewatch.model import model
+from platewatch.evaluation import evaluator
+from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
 from platewatch.records import Records
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 
 @pytest.fixture(scope="module")
 def photo() -> Array:
-    return plates.render("scratches", 3, 128)[0][:, :96]
+    return rendered_plates.render("scratches", 3, 128)[0][:, :96]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
@@ -144,20 +144,20 @@ def test_the_ladder_s_table_shows_mean_and_worst() -> None:
 
 
 def test_what_is_seen_agrees_with_evaluate(tiny_model: Tiny, inspector: Inspector) -> None:
-    expected = evaluate.evaluate(inspector, tiny_model.data)
+    expected = evaluator.evaluate(inspector, tiny_model.data)
     seen = runs.look(tiny_model.model, tiny_model.data, threads=1)
     assert seen.labels.tolist() == [plate.label for plate in expected.scores if plate.score is not None]
     assert expected.pixel is not None
     assert seen.pixel("anomaly_map").aupro == expected.pixel.aupro
     assert seen.pixel("network_map").auroc == expected.skipganomaly.pixel_auroc
-    decision = model.load_manifest(tiny_model.model).decision
+    decision = model_folder.load_manifest(tiny_model.model).decision
     both = [decision.score(*numbers) for numbers in seen.numbers]
     assert both == [plate.score for plate in expected.scores if plate.score is not None]
 
 
 def test_the_combination_of_a_model_is_what_its_verdicts_are(tiny_model: Tiny, inspector: Inspector) -> None:
     found = combination._run(tiny_model.model, tiny_model.data, 1)
-    expected = evaluate.evaluate(inspector, tiny_model.data)
+    expected = evaluator.evaluate(inspector, tiny_model.data)
     both = found["phases"]["both"]
     assert both["auroc"] == expected.auroc
     assert found["phases"]["skipganomaly"]["auroc"] == expected.skipganomaly.auroc

@@ -20,7 +20,7 @@ from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
-from platewatch.learning import fit
+from platewatch.learning import fitting
 
 
 def run(*arguments: str | Path) -> Result:
@@ -166,7 +166,7 @@ def test_train_says_in_one_line_what_is_wrong_with_the_data(tmp_path: Path) -> N
 
 def test_train_refuses_to_overwrite_and_to_forget_an_unfinished_training(tiny_model: Tiny, tmp_path: Path) -> None:
     assert "not empty" in one_error(run("train", tiny_model.data, "--out", tiny_model.model))
-    fit.checkpoint_folder(tmp_path / "model").mkdir()
+    fitting.checkpoint_folder(tmp_path / "model").mkdir()
     assert "--resume" in one_error(run("train", tiny_model.data, "--out", tmp_path / "model"))
 
 
@@ -225,7 +225,8 @@ def test_a_missing_part_is_named_with_its_install_command(monkeypatch: pytest.Mo
     for name in [
         name
         for name in sys.modules
-        if name in ("platewatch.learning.fit", "platewatch.skipganomaly.train", "platewatch.skipganomaly.network")
+        if name
+        in ("platewatch.learning.fitting", "platewatch.skipganomaly.training", "platewatch.skipganomaly.network")
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(platewatch.learning, "fit", raising=False)

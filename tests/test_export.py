@@ -17,10 +17,10 @@ from platewatch import config
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.model.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
 from platewatch.skipganomaly import export as export_module
-from platewatch.skipganomaly.doubled import Doubled
 from platewatch.skipganomaly.export import TOLERANCE, ExportReport, export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
-from platewatch.skipganomaly.train import Trained
+from platewatch.skipganomaly.training import Trained
+from platewatch.skipganomaly.upsampling import Doubled
 
 CONFIG = config.preset(
     "fast",

@@ -36,7 +36,7 @@ LIBRARIES = {
     "onnx": {"skipganomaly"},
     "onnxruntime": {"model.runtime"},
     "openvino": {"model.runtime"},
-    "threadpoolctl": {"model.machine"},
+    "threadpoolctl": {"model.thread_limits"},
     "click": {"cli"},
     "rich": {"cli", "evaluation"},
     "sklearn": {"evaluation", "exploration"},
@@ -51,13 +51,13 @@ LIBRARIES = {
     "sqlalchemy": {"records"},
     "alembic": {"records"},
     "paho": {"line.destinations"},
-    "watchfiles": {"line.notices"},
+    "watchfiles": {"line.file_events"},
     "pickle": set[str](),
     "joblib": set[str](),
 }
 """Which foreign library may be imported where: a package, or one module of it."""
 
-PRODUCTION = ("model.inspector", "model.verify", "photographs.overlay", "cli.summary", "line.challenge")
+PRODUCTION = ("model.inspector", "model.verification", "photographs.overlay", "cli.summary", "line.candidates")
 TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib", "jinja2"}
 """What `pip install platewatch` without the training extra does not bring."""
 
@@ -193,16 +193,16 @@ def test_no_pickle_is_ever_loaded(module: str) -> None:
 
 RESIZES = {
     "photographs.images": "prepare itself",
-    "photographs.gates": "conditions of a prepared photograph",
+    "photographs.quality": "conditions of a prepared photograph",
     "surface.features": "the cells of a prepared photograph, each the mean of its places",
-    "surface.surface": "the map of a prepared photograph, up from its cells",
+    "surface.detector": "the map of a prepared photograph, up from its cells",
     "learning.preflight": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
     "evaluation.report": "pictures for people",
     "line.shift_report": "pictures for people",
-    "evaluation.evaluate": "maps and masks to one size",
-    "synthetic.brush": "the forge's noise, and where the object lies",
-    "synthetic.coats": "noise of synthetic plates",
+    "evaluation.evaluator": "maps and masks to one size",
+    "synthetic.compositing": "the forge's noise, and where the object lies",
+    "synthetic.materials": "noise of synthetic plates",
 }
 
 
@@ -220,4 +220,4 @@ def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
 
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:
     """Invariant 1: each of these turns files into photographs for a detector."""
-    assert {"model.inspector", "learning.preflight", "exploration.explore"} <= calling("prepare")
+    assert {"model.inspector", "learning.preflight", "exploration.analysis"} <= calling("prepare")

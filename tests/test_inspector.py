@@ -21,7 +21,7 @@ from platewatch.model.inspector import Inspector, measure, score
 from platewatch.model.runtime import Network, NetworkResult
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 UNLIKE = ("time", "duration_ms", "image")
 
@@ -155,7 +155,7 @@ images_prepare = images.prepare
 
 
 def test_maps_cover_the_photograph_and_leave_out_the_padding(inspector: Inspector) -> None:
-    photo = plates.render("total_rust", 5, 128)[0][20:100]
+    photo = rendered_plates.render("total_rust", 5, 128)[0][20:100]
     seen = inspector.examine(photo)
     inside = seen.frame.inside(96)
     assert np.array_equal(seen.prepared, images.prepare(photo, 96))

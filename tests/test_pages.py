@@ -11,9 +11,9 @@ from PIL import Image
 
 import stations
 from platewatch.inspection import Verdict
-from platewatch.line import challenge, comparison
+from platewatch.line import candidates, comparison
 from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
-from platewatch.line.models import ACTIVATED
+from platewatch.line.model_registry import ACTIVATED
 from platewatch.records import Judgement, Policy
 from platewatch.station import charts
 from platewatch.station.users import Role
@@ -156,7 +156,7 @@ def test_a_refused_challenger_cannot_be_taken_into_service(here: Running) -> Non
     judged = Judged(Verdict.REJECT, 3.0, 2.0), Judged(Verdict.PASS, 0.5, 2.0)
     pair = Pair(3, "A-2", False, *judged)
     sides = Candidate("0123456789ab", 30, 0.03, 0.09), Candidate("ba9876543210", 40, 0.03, 0.09)
-    found = Comparison(*sides, (), (pair,), 10, 0, 0, 1.0, tuple(challenge.refusals([], [pair])))
+    found = Comparison(*sides, (), (pair,), 10, 0, 0, 1.0, tuple(candidates.refusals([], [pair])))
     comparison.write(found, comparison.file_of(here.station.models.shelf, "ba9876543210"))
     answer = here.client.post("/model/activate", json={"model_id": "ba9876543210"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "worse")

@@ -12,7 +12,7 @@ from platewatch.learning import preflight
 from platewatch.learning.preflight import GoodPlates
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 CONFIG = tiny.settings()
 
@@ -24,7 +24,7 @@ def save(path: Path, photo: Array) -> Path:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> list[Path]:
-    return [save(tmp_path / f"{seed}.png", plates.render("good", seed, 128)[0]) for seed in range(9)]
+    return [save(tmp_path / f"{seed}.png", rendered_plates.render("good", seed, 128)[0]) for seed in range(9)]
 
 
 def read(paths: list[Path], min_images: int = 3) -> GoodPlates:
@@ -42,8 +42,8 @@ def test_photographs_are_prepared_as_for_the_verdict(paths: list[Path]) -> None:
 
 
 def test_mixed_sizes_and_kinds_become_one_array(tmp_path: Path, paths: list[Path]) -> None:
-    grey = save(tmp_path / "grey.png", plates.render("good", 20, 64)[0][:40, :, 0])
-    wide = save(tmp_path / "wide.jpg", plates.render("good", 21, 256)[0][:100])
+    grey = save(tmp_path / "grey.png", rendered_plates.render("good", 20, 64)[0][:40, :, 0])
+    wide = save(tmp_path / "wide.jpg", rendered_plates.render("good", 21, 256)[0][:100])
     found = read([*paths, grey, wide])
     assert found.photos.shape == (11, 96, 96, 3)
     assert found.sizes[-2:] == ((64, 40), (256, 100))
@@ -113,7 +113,7 @@ def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: li
 
 def test_plates_in_a_jig_are_not_taken_for_duplicates(tmp_path: Path) -> None:
     """Fixed camera, lamp and place: good plates differ by little more than grain, and are different plates."""
-    plate, rng = plates.render("good", 3, 128)[0].astype(float), np.random.default_rng(0)
+    plate, rng = rendered_plates.render("good", 3, 128)[0].astype(float), np.random.default_rng(0)
     grainy = [np.clip(plate + rng.normal(0, 5, plate.shape), 0, 255).astype(np.uint8) for _ in range(9)]
     taken = [save(tmp_path / f"jig{number}.png", photo) for number, photo in enumerate(grainy)]
     found = preflight.look(read(taken), CONFIG)
@@ -127,8 +127,8 @@ def test_groups_join_pairs_that_meet() -> None:
 
 
 def test_a_rusty_plate_among_the_good_ones_is_odd(tmp_path: Path, paths: list[Path]) -> None:
-    rust = save(tmp_path / "rust.png", plates.render("total_rust", 3, 128)[0])
-    more = [save(tmp_path / f"m{seed}.png", plates.render("good", 30 + seed, 128)[0]) for seed in range(9)]
+    rust = save(tmp_path / "rust.png", rendered_plates.render("total_rust", 3, 128)[0])
+    more = [save(tmp_path / f"m{seed}.png", rendered_plates.render("good", 30 + seed, 128)[0]) for seed in range(9)]
     odd = preflight.look(read([*paths, *more, rust]), CONFIG).odd
     assert odd[0][0] == rust
     assert "much red" in odd[0][1]

@@ -21,9 +21,9 @@ from platewatch import cli
 from platewatch.errors import ModelError, RecordError
 from platewatch.inspection import Verdict
 from platewatch.line import replay
-from platewatch.model import model
+from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
+from platewatch.photographs import data_sets, images
 from platewatch.records import Entry, Judgement, Policy, Query, Records
 
 
@@ -114,7 +114,9 @@ def test_replay_needs_the_photograph_and_the_model(
         replay.replay(records, 4, tiny_model.model)
     with pytest.raises(ModelError, match="no model 0123456789ab"):
         replay.find_model(tiny_model.model.parent, "0123456789ab")
-    assert replay.find_model(tiny_model.model, model.load_manifest(tiny_model.model).model_id) == tiny_model.model
+    assert (
+        replay.find_model(tiny_model.model, model_folder.load_manifest(tiny_model.model).model_id) == tiny_model.model
+    )
     assert "not kept" in run("replay", "4", tiny_model.model, "--records", url).stderr
     assert "there is none" in run("replay", "99", tiny_model.model, "--records", url).stderr
     assert run("replay", "1", "--records", url).exit_code == 2
@@ -171,7 +173,7 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
     assert (made.good, made.defective) == (len(photographs) - 2, 1)
     assert (made.unsure, made.without_photograph, made.contradictory) == (1, 2, 1)
     assert (again.exit_code, "not empty" in again.stderr) == (1, True)
-    training, test = dataset.training(tmp_path / "set"), dataset.test(tmp_path / "set")
+    training, test = data_sets.training(tmp_path / "set"), data_sets.test(tmp_path / "set")
     assert len(training) + len(test) == len(photographs) - 1
     (rusty,) = (sample for sample in test if sample.defect == "defective")
     assert rusty.path.read_bytes() == photographs[-1].read_bytes()

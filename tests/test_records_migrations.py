@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from plate_rows import plate
 from platewatch.errors import RecordError
-from platewatch.records import Records, migrating, schema
+from platewatch.records import Records, schema, schema_versions
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(record_url: str) -> None:
@@ -26,7 +26,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(record_url: str) -> 
             }
             for table in schema.metadata.tables
         }
-        assert migrating.revision(connection) == migrating.REVISION
+        assert schema_versions.revision(connection) == schema_versions.REVISION
     engine.dispose()
     for name, table in schema.metadata.tables.items():
         expected = {str(index.name): [column.name for column in index.columns] for index in table.indexes}
@@ -34,16 +34,16 @@ def test_the_migrations_make_the_tables_that_the_code_knows(record_url: str) -> 
 
 
 def test_the_last_step_is_the_one_that_the_code_asks_for() -> None:
-    steps = sorted((Path(migrating.__file__).parent / "migrations" / "versions").glob("v*.py"))
-    assert steps[-1].name[1:5] == migrating.REVISION
+    steps = sorted((Path(schema_versions.__file__).parent / "migrations" / "versions").glob("v*.py"))
+    assert steps[-1].name[1:5] == schema_versions.REVISION
 
 
 def test_an_earlier_record_is_brought_up_to_date_with_its_rows(
     record_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(migrating, "REVISION", "0001")
-        patch.setattr(migrating.upgrade, "__defaults__", ("0001",))
+        patch.setattr(schema_versions, "REVISION", "0001")
+        patch.setattr(schema_versions.upgrade, "__defaults__", ("0001",))
         with Records.open(record_url) as old:
             old.add(plate(), plate_id="before")
         engine = create_engine(record_url)
@@ -65,7 +65,7 @@ def test_a_later_record_is_left_alone(record_url: str) -> None:
         Records.open(record_url)
     assert "upgrade Platewatch" in str(caught.value)
     with engine.connect() as connection:
-        assert migrating.revision(connection) == "0999"
+        assert schema_versions.revision(connection) == "0999"
     engine.dispose()
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from fake_inspector import fake, folder
 from platewatch.errors import OutputError
 from platewatch.evaluation import report
-from platewatch.evaluation.evaluate import evaluate
+from platewatch.evaluation.evaluator import evaluate
 
 PASS, REVIEW, REJECT = 20, 90, 130
 

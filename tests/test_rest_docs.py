@@ -21,7 +21,7 @@ import stations
 from conftest import Tiny
 from platewatch.photographs import images
 from platewatch.records.values import MOST
-from platewatch.station import answers, app
+from platewatch.station import app, problem_details
 from platewatch.station.settings import Settings
 from served import Served
 
@@ -159,11 +159,11 @@ def test_every_code_stands_in_the_document_with_its_status() -> None:
     for file in Path(app.__file__).parent.glob("*.py"):
         for status, code in refusals(file):
             raised[status].add(code)
-    for _, status, code in answers._KINDS:
+    for _, status, code in problem_details._KINDS:
         raised[status].add(code)
-    for status, (code, _, _) in answers._HTTP.items():
+    for status, (code, _, _) in problem_details._HTTP.items():
         raised[status].add(code)
-    raised[405].add(answers._OTHER[0])
+    raised[405].add(problem_details._OTHER[0])
     assert written == raised
 
 

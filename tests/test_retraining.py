@@ -14,12 +14,12 @@ from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.line import challenge, comparison, retraining
-from platewatch.model.model import load_manifest
+from platewatch.line import candidates, comparison, retraining
+from platewatch.model.model_folder import load_manifest
 from platewatch.photographs.images import sha256
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 FRESH = 26
 
@@ -40,7 +40,7 @@ def records(tmp_path: Path) -> Any:
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What came along the line: fresh plates, and rusty ones in a test set."""
     folder = tmp_path_factory.mktemp("line")
-    plates.render_set(folder, good=FRESH, test={"good": 1, "total_rust": 2}, size=96, seed=77)
+    rendered_plates.render_set(folder, good=FRESH, test={"good": 1, "total_rust": 2}, size=96, seed=77)
     return folder
 
 
@@ -85,7 +85,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
     assert found.accepted
     assert (len(found.held_out), len(found.defective), found.trained_on) == (len(out), 2, FRESH - len(out))
     assert comparison.read(comparison.file_of(tmp_path / "shelf", manifest.model_id)) == found
-    event = records.events(challenge.TRAINED)[0]
+    event = records.events(candidates.TRAINED)[0]
     assert (event.actor, event.details["challenger"]) == ("bert", manifest.model_id)
     assert stages["comparing both models"] == (len(out) + 2, len(out) + 2)
     assert [path.name for path in (tmp_path / "shelf").iterdir() if path.name.startswith(".")] == []
@@ -100,7 +100,7 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
     done = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
-    assert records.events(challenge.TRAINED)[0].details["accepted"] is False
+    assert records.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
         retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
 
@@ -155,7 +155,7 @@ def test_originals_that_were_since_called_defective_are_left_behind(
     first = sorted((tiny_model.data / "train" / "good").iterdir())[0]
     entry = records.add(judged(Verdict.PASS), first.read_bytes())
     records.review(entry.number, Judgement.DEFECTIVE, "anna")
-    material = challenge.gather(records, load_manifest(tiny_model.model))
+    material = candidates.gather(records, load_manifest(tiny_model.model))
     assert retraining.lay_out(material, records, tiny_model.data, tmp_path / "data") == tiny.GOOD - 1
     assert not (tmp_path / "data" / "train" / "good" / first.name).exists()
 

@@ -15,7 +15,7 @@ from platewatch.errors import InputError, ModelError, RuntimeUnavailable
 from platewatch.model.runtime import RUNTIMES, Network, NetworkResult, Photos, installed
 from platewatch.skipganomaly.export import export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
-from platewatch.skipganomaly.train import Trained
+from platewatch.skipganomaly.training import Trained
 
 CONFIG = config.preset(
     "fast",

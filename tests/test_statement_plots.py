@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fake_inspector import LIGHT, SENSITIVITY
-from platewatch.decision.statement import Sensitivity, Trial
-from platewatch.evaluation import statement_plots
+from platewatch.decision.sensitivity_summary import Sensitivity, Trial
+from platewatch.evaluation import sensitivity_plots
 
 
 def _texts(figure: Figure, panel: int) -> list[str]:
@@ -14,7 +14,7 @@ def _texts(figure: Figure, panel: int) -> list[str]:
 
 
 def test_every_cell_shows_its_share_and_every_axis_its_sizes() -> None:
-    figure = statement_plots.sensitivity(SENSITIVITY)
+    figure = sensitivity_plots.sensitivity(SENSITIVITY)
     scratch, rust = figure.axes
     assert _texts(figure, 0) == ["5 %", "60 %", "45 %", "100 %"]
     assert [text.get_position() for text in scratch.texts] == [(0, 0), (0, 1), (1, 0), (1, 1)]
@@ -26,11 +26,11 @@ def test_every_cell_shows_its_share_and_every_axis_its_sizes() -> None:
 
 def test_a_cell_without_plates_says_nothing() -> None:
     nothing = (Trial(1, 0.1, 0, 0, 0, (0, 1)),)
-    assert _texts(statement_plots.sensitivity(Sensitivity(64, 1, None, 8, 3, 0, nothing, nothing)), 0) == ["–"]
+    assert _texts(sensitivity_plots.sensitivity(Sensitivity(64, 1, None, 8, 3, 0, nothing, nothing)), 0) == ["–"]
 
 
 def test_a_lamp_s_bar_is_stacked_to_all_plates() -> None:
-    figure = statement_plots.light(LIGHT)
+    figure = sensitivity_plots.light(LIGHT)
     widths = np.array([[bar.get_width() for bar in bars] for bars in figure.axes[0].containers])
     starts = np.array([[bar.get_x() for bar in bars] for bars in figure.axes[0].containers])
     assert np.allclose(starts, np.cumsum(widths, axis=0) - widths)

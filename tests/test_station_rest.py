@@ -15,12 +15,12 @@ from pydantic import TypeAdapter
 
 import stations
 from conftest import Tiny
-from platewatch.line.models import Models
+from platewatch.line.model_registry import Models
 from platewatch.photographs import images
 from platewatch.records import Records
-from platewatch.station.answers import Refusal
 from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
+from platewatch.station.problem_details import Refusal
 from platewatch.station.work import Done, Plate
 from stations import Running, photograph
 

@@ -21,8 +21,8 @@ from plate_rows import plate
 from platewatch.errors import InputError, RecordUnavailable
 from platewatch.inspection import Inspection, now
 from platewatch.line.arrivals import Arrivals
-from platewatch.line.endings import has_end
-from platewatch.line.watch import Watch
+from platewatch.line.file_endings import has_end
+from platewatch.line.watch_folder import Watch
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import images
 from platewatch.records import Entry, Outcome, Query, Records
@@ -222,7 +222,7 @@ def test_the_folder_vanishes_and_comes_back(line: Line) -> None:
 
 
 def test_a_record_that_is_locked_loses_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platewatch.line.watch._RETRY_S", 0.02)
+    monkeypatch.setattr("platewatch.line.watch_folder._RETRY_S", 0.02)
     add, locked = line.records.add, threading.Event()
     locked.set()
 
@@ -262,7 +262,7 @@ def test_two_watches_on_one_folder_make_one_row_for_each_photograph(line: Line, 
 
 def test_without_any_notice_from_the_system_the_next_look_finds_it(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Network drives tell nothing."""
-    monkeypatch.setattr("platewatch.line.notices.Notices._run", lambda _self: None)
+    monkeypatch.setattr("platewatch.line.file_events.Notices._run", lambda _self: None)
     line.start()
     time.sleep(0.1)
     line.drop(1)

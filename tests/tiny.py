@@ -14,15 +14,15 @@ from torch import Tensor
 
 from platewatch import config
 from platewatch.config import Config
-from platewatch.learning import fit, preflight
+from platewatch.learning import fitting, preflight
 from platewatch.model import inspector, runtime
-from platewatch.photographs import dataset
+from platewatch.photographs import data_sets
 from platewatch.photographs.images import Array
 from platewatch.progress import Progress
-from platewatch.skipganomaly import export, train
+from platewatch.skipganomaly import export, training
 from platewatch.skipganomaly.network import Scorer
-from platewatch.surface import surface
-from platewatch.synthetic import plates
+from platewatch.surface import detector
+from platewatch.synthetic import rendered_plates
 
 TEST = {"good": 3, "major_rust": 1, "scratches": 1, "total_rust": 1}
 GOOD = 10
@@ -52,14 +52,14 @@ def silent(_stage: str, _done: int, _total: int) -> None:
 
 
 def render(data: Path) -> None:
-    plates.render_set(data, good=GOOD, test=TEST, size=128, seed=1)
+    rendered_plates.render_set(data, good=GOOD, test=TEST, size=128, seed=1)
 
 
 def learn(data: Path, out: Path, *, resume: bool = False, progress: Progress = silent, **changes: Any) -> None:
     """What `platewatch train` does."""
     chosen = settings(**changes)
-    found = preflight.look(preflight.read(dataset.training(data), chosen, progress), chosen)
-    fit.fit(found, chosen, out, resume=resume, progress=progress)
+    found = preflight.look(preflight.read(data_sets.training(data), chosen, progress), chosen)
+    fitting.fit(found, chosen, out, resume=resume, progress=progress)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -105,7 +105,7 @@ def trace_once(graphs: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(export, "_graph", traced)
 
 
-def _shown(left: surface.Surface, fitted: surface.Surface) -> list[int]:
+def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
     """The numbers of the photographs that the cells of `left` are from, found by their bytes in those of `fitted`."""
     assert fitted.drawn is not None
     numbers = set()
@@ -130,9 +130,9 @@ class Spy:
 
     def _follow(self, patch: pytest.MonkeyPatch) -> None:
         fit_surface, leave_out, fit_network, write, network = (
-            surface.fit,
-            surface.Surface.without,
-            train.fit_network,
+            detector.fit,
+            detector.Surface.without,
+            training.fit_network,
             export.export,
             runtime.Network,
         )
@@ -155,11 +155,11 @@ class Spy:
         def spied_network(path: Path) -> Any:
             return self._note(network(path), self._by_path[str(path)])
 
-        patch.setattr("platewatch.surface.surface.fit", spied_surface)
-        patch.setattr("platewatch.surface.surface.Surface.without", spied_leaving_out)
-        patch.setattr("platewatch.learning.fit.fit_network", spied_training)
+        patch.setattr("platewatch.surface.detector.fit", spied_surface)
+        patch.setattr("platewatch.surface.detector.Surface.without", spied_leaving_out)
+        patch.setattr("platewatch.learning.fitting.fit_network", spied_training)
         patch.setattr("platewatch.skipganomaly.export.export", spied_export)
-        patch.setattr("platewatch.learning.fit.Network", spied_network)
+        patch.setattr("platewatch.learning.fitting.Network", spied_network)
         patch.setattr("platewatch.learning.out_of_fold.Network", spied_network)
         for judge in ("measure", "score"):
             patch.setattr(f"platewatch.model.inspector.{judge}", self._heard(getattr(inspector, judge)))
@@ -237,11 +237,11 @@ def build_second(folder: Path, first: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         trace_once(first / "graphs", patch)
-        patch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             learn(first / "data", folder / "model", progress=interrupt)
         left = {"model": (folder / "model").exists(), "names": [path.name for path in folder.iterdir()]}
-        left["checkpoints"] = [path.name for path in fit.checkpoint_folder(folder / "model").iterdir()]
+        left["checkpoints"] = [path.name for path in fitting.checkpoint_folder(folder / "model").iterdir()]
         spy = Spy(patch)
         learn(first / "data", folder / "model", resume=True)
     (folder / "spied.json").write_text(json.dumps({"left": left, "scored": spy.scored}))

@@ -29,7 +29,7 @@ def evaluate(
     model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None, runtime: "Runtime"
 ) -> None:
     """Judge a labelled test folder DATA/test with MODEL and count what went right and wrong."""
-    from platewatch.evaluation import evaluate as evaluating
+    from platewatch.evaluation import evaluator as evaluating
     from platewatch.evaluation import report as reports
     from platewatch.evaluation import tables
 
@@ -66,7 +66,7 @@ def inspect(
     model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int, runtime: "Runtime"
 ) -> None:
     """Judge photographs with MODEL: one line each, whatever happens to it."""
-    from platewatch.model import pipeline
+    from platewatch.model import ordered_map
 
     paths = list(_photographs(photos))
     alone = threads if len(paths) == 1 else 1  # of many, several side by side
@@ -74,7 +74,7 @@ def inspect(
     pictures = _overlay_paths(out, paths)
     code = 0
     pairs = zip(paths, pictures, strict=True)
-    found = pipeline.in_order(lambda pair: _inspect_one(inspector, *pair), pairs, workers=threads)
+    found = ordered_map.in_order(lambda pair: _inspect_one(inspector, *pair), pairs, workers=threads)
     with progress() as report:
         for done, (inspection, lost) in enumerate(found, start=1):
             click.echo(inspection.as_json() if as_json else line(inspection))
@@ -94,7 +94,7 @@ def inspect(
 def verify(model: Path, as_json: bool) -> None:
     """Check MODEL's hashes and versions, and replay its stored plates through every runtime installed here."""
     from platewatch.cli import summary
-    from platewatch.model import verify as verifying
+    from platewatch.model import verification as verifying
 
     found = verifying.verify(model)
     if as_json:

@@ -30,11 +30,11 @@ from platewatch.cli.shell import (
 @click.option("--test/--no-test", "with_test", default=True, show_default=True, help="Also the labelled test set.")
 def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
     """Render synthetic plates with masks into OUT, laid out as MVTec does."""
-    from platewatch.synthetic import plates
+    from platewatch.synthetic import rendered_plates
 
-    test = plates.TEST_COUNTS if with_test else {}
+    test = rendered_plates.TEST_COUNTS if with_test else {}
     with progress() as report:
-        count = plates.render_set(
+        count = rendered_plates.render_set(
             out, good=good, test=test, size=size, seed=seed, progress=lambda *done: report("rendering plates", *done)
         )
     click.echo(f"{out}: {count} photographs of {size}×{size} px")
@@ -46,15 +46,16 @@ def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def explore(data: Path, out: Path, seed: int) -> None:
     """Look at DATA by eye: histograms, edges, what separates and what does not, and classical detectors."""
-    from platewatch.exploration import explore as exploring
-    from platewatch.exploration import explore_report, reading
+    from platewatch.exploration import analysis as exploring
+    from platewatch.exploration import interpretation
+    from platewatch.exploration import report as pages
 
     with progress() as report:
         found = exploring.explore(data, seed=seed, progress=lambda *done: report("looking at photographs", *done))
         report("writing the page", 0, 1)
-        page = explore_report.write(found, out)
+        page = pages.write(found, out)
         report("writing the page", 1, 1)
-    for title, text in reading.read(found):
+    for title, text in interpretation.read(found):
         click.echo(f"{click.style(title, bold=True)}\n  {text}")
     click.echo(str(page))
 
@@ -87,8 +88,8 @@ def train(
     """Learn from the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
     from platewatch import config
     from platewatch.cli import summary
-    from platewatch.learning import fit, preflight
-    from platewatch.photographs import dataset
+    from platewatch.learning import fitting, preflight
+    from platewatch.photographs import data_sets
 
     top = {"seed": seed, "min_images": min_images, "mm_per_px": mm_per_px}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
@@ -97,16 +98,16 @@ def train(
     if config_file and preset:
         raise click.UsageError("--preset and --config exclude each other: the file names its preset")
     settings = config.load(config_file, **changes) if config_file else config.preset(preset or "fast", **changes)
-    fit.check_free(out, resume=resume)
+    fitting.check_free(out, resume=resume)
     with progress() as report:
-        plates = preflight.read(dataset.training(data), settings, report)
+        plates = preflight.read(data_sets.training(data), settings, report)
         report("looking for duplicates and odd ones", 0, 1)
         found = preflight.look(plates, settings)
         report("looking for duplicates and odd ones", 1, 1)
     show(*summary.preflight(found, settings))
     try:
         with progress() as report:
-            manifest = fit.fit(found, settings, out, resume=resume, progress=report)
+            manifest = fitting.fit(found, settings, out, resume=resume, progress=report)
     except KeyboardInterrupt:
         click.echo("interrupted; the same command with --resume goes on from the last checkpoint", err=True)
         click.get_current_context().exit(INTERRUPTED)

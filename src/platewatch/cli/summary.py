@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from platewatch.decision import statement
+from platewatch.decision import sensitivity_summary
 
 if TYPE_CHECKING:  # `verify` shows its table where training's libraries are not installed
     from platewatch.config import Config
     from platewatch.evaluation.bench import Bench
     from platewatch.learning.preflight import Preflight
     from platewatch.line.comparison import Comparison
-    from platewatch.model.model import Manifest
-    from platewatch.model.verify import Verification
+    from platewatch.model.model_folder import Manifest
+    from platewatch.model.verification import Verification
 
 _SHOWN = 8  # names in a list before it is cut
 _BAR = 40  # characters of the longest bar
@@ -52,8 +52,8 @@ def model(manifest: "Manifest") -> tuple[Table, ...]:
     table.add_row("weight of the surface, chosen likewise", f"{decision.weight:.1f}")
     expected = f"{promise.false_alarm_rate:.1%} of good plates on average, at most {promise.upper_95:.1%} (95 %)"
     table.add_row("false alarms to expect", f"{expected}, from {promise.good_plates} good plates")
-    for kind in statement.KINDS:
-        table.add_row("found, forged onto good plates", statement.headline(manifest.sensitivity, kind))
+    for kind in sensitivity_summary.KINDS:
+        table.add_row("found, forged onto good plates", sensitivity_summary.headline(manifest.sensitivity, kind))
     table.add_row("what it finds and what it does not", "model-card.md in the model folder")
     if not promise.promised:
         needed = f"{promise.plates_needed} plates on average, {promise.plates_needed_95} with 95 % confidence"

@@ -81,7 +81,7 @@ def watch(
     Also after a crash or restart, and while a file is still being written. Goes on until it is stopped.
     """
     from platewatch.line.destinations import destination
-    from platewatch.line.watch import Watch
+    from platewatch.line.watch_folder import Watch
     from platewatch.records import Records
 
     if once and not folder.is_dir():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from platewatch.evaluation.metrics import Proportion
-from platewatch.photographs.dataset import ANOMALOUS, NORMAL
+from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 from platewatch.photographs.images import Array
 
 ALPHAS = tuple(step / 10 for step in range(1, 10))

@@ -22,10 +22,10 @@ import numpy as np
 
 from platewatch.errors import InputError
 from platewatch.inspection import SCHEMA
-from platewatch.model import machine, model, pipeline
+from platewatch.model import model_folder, ordered_map, thread_limits
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network, Runtime
-from platewatch.photographs import gates, images
+from platewatch.photographs import images, quality
 from platewatch.photographs.images import Array
 from platewatch.progress import Progress
 
@@ -143,7 +143,7 @@ def _latency(inspector: Inspector, files: Sequence[bytes], progress: Progress) -
 def _throughput(inspector: Inspector, files: Sequence[bytes], progress: Progress) -> float:
     plates = (files[number % len(files)] for number in range(_PLATES))
     started = time.perf_counter()
-    for done, _ in enumerate(pipeline.in_order(inspector.inspect, plates), start=1):
+    for done, _ in enumerate(ordered_map.in_order(inspector.inspect, plates), start=1):
         progress("plates on every core", done, _PLATES)
     return _PLATES / (time.perf_counter() - started)
 
@@ -153,8 +153,8 @@ def _in_turn(
 ) -> tuple[dict[str, float], float, float | None]:
     """Core-ms of the stages, of the complete verdict and of the reference network, one after the other."""
     reference = _reference()
-    manifest, surface = model.load(folder)
-    network, size = Network(folder / model.NETWORK, threads=1, runtime=runtime), manifest.config.image_size
+    manifest, surface = model_folder.load(folder)
+    network, size = Network(folder / model_folder.NETWORK, threads=1, runtime=runtime), manifest.config.image_size
     spent: dict[str, list[float]] = {name: [] for name in (*STAGES, "verdict", "reference")}
 
     def timed(name: str, work: Callable[..., Any], *given: Any) -> Any:
@@ -164,7 +164,7 @@ def _in_turn(
         return result
 
     def judgeable(photo: Array) -> str | None:
-        return gates.judgeable(gates.measure(photo), manifest.gates)
+        return quality.judgeable(quality.measure(photo), manifest.gates)
 
     for done in range(_ROUNDS):
         for data in files:
@@ -186,7 +186,7 @@ def _in_turn(
 
 def _reference() -> _Reference | None:
     with suppress(ModuleNotFoundError):  # the PC at the line has no torch
-        from platewatch.skipganomaly.yardstick import Yardstick  # noqa: PLC0415 - as above
+        from platewatch.skipganomaly.reference_network import Yardstick  # noqa: PLC0415 - as above
 
         return Yardstick()
     return None
@@ -196,9 +196,9 @@ def _machine() -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": machine.cores(),
+        "cores": thread_limits.cores(),
         "python": platform.python_version(),
-        "versions": model.versions(),
+        "versions": model_folder.versions(),
     }
 
 

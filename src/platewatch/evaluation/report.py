@@ -14,13 +14,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
-from platewatch.decision import statement
+from platewatch.decision import sensitivity_summary
 from platewatch.errors import InputError, OutputError
-from platewatch.evaluation import metrics, plots, statement_plots, tables
-from platewatch.evaluation.evaluation import Evaluation, PlateScore, labelled
+from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
+from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
 from platewatch.photographs import images
-from platewatch.photographs.dataset import NORMAL
+from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.images import Array
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 
@@ -88,7 +88,7 @@ def write_evaluation(
         cards=cards,
         sheets=tables,
         found=manifest.sensitivity,
-        statement=statement,
+        statement=sensitivity_summary,
         scale={"uri": thumbnail(colours(scale)), "faint": FAINT, "full": FULL},
     )
     return write(out / "report.html", page)
@@ -103,8 +103,8 @@ def figures(evaluation: Evaluation, inspector: "Inspector") -> dict[str, Figure]
         classes[counts.defect] = labelled(plates)[1]
     drawn = {
         "scores": plots.score_distributions(classes, evaluation.threshold, evaluation.review),
-        "sensitivity": statement_plots.sensitivity(manifest.sensitivity),
-        "light": statement_plots.light(manifest.light),
+        "sensitivity": sensitivity_plots.sensitivity(manifest.sensitivity),
+        "light": sensitivity_plots.light(manifest.light),
     }
     if evaluation.auroc is not None:
         drawn["roc"] = plots.roc_curves(_curves(evaluation))

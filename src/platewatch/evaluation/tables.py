@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from platewatch.decision import statement
-from platewatch.decision.statement import Kind, Light, Sensitivity
+from platewatch.decision import sensitivity_summary
+from platewatch.decision.sensitivity_summary import Kind, Light, Sensitivity
 from platewatch.decision.verdict import Promise
-from platewatch.evaluation.evaluation import Evaluation, Phase
 from platewatch.evaluation.metrics import Interval, Proportion
-from platewatch.photographs.dataset import ANOMALOUS
+from platewatch.evaluation.results import Evaluation, Phase
+from platewatch.photographs.data_sets import ANOMALOUS
 
 _PERCENT = "\u00a0%"  # the sign stays with its number where a line breaks
 
@@ -92,7 +92,7 @@ def sensitivity_sheet(found: Sensitivity, kind: Kind) -> Sheet:
     rows = []
     for trial in found.trials(kind):
         counts = (f"{trial.found} of {trial.plates}", interval(trial.interval), str(trial.rejected))
-        rows.append((found.length(trial.size_px), statement.percent(trial.contrast), *counts))
+        rows.append((found.length(trial.size_px), sensitivity_summary.percent(trial.contrast), *counts))
     size, name = ("width", "Scratches") if kind == "scratch" else ("diameter", "Rust spots")
     title = f"{name}, {found.length(found.length_px)} long" if kind == "scratch" else name
     return Sheet(title, (size, "contrast", "found", "95 % interval", "REJECT"), tuple(rows))

@@ -19,15 +19,15 @@ from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import inspector
 from platewatch.model.inspector import RawNumbers
 from platewatch.model.runtime import Network
-from platewatch.photographs import gates
-from platewatch.photographs.gates import Limits
+from platewatch.photographs import quality
 from platewatch.photographs.images import Array
+from platewatch.photographs.quality import Limits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
-from platewatch.skipganomaly.train import Trained
-from platewatch.surface import surface
-from platewatch.surface.surface import Surface
-from platewatch.synthetic.forge import forge
+from platewatch.skipganomaly.training import Trained
+from platewatch.surface import detector
+from platewatch.surface.detector import Surface
+from platewatch.synthetic.artificial_defects import forge
 
 PARITY = 8
 """Plates on which an exported network is compared with torch."""
@@ -96,7 +96,7 @@ def score(plates: GoodPlates, seen_by: Detectors, config: Config, progress: Prog
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
         good=np.array([each.numbers for each in good]),
-        map_score=np.array([surface.pool(each.network_map) for each in good]),
+        map_score=np.array([detector.pool(each.network_map) for each in good]),
         forged=np.array([each.numbers for each in forged]),
     )
 
@@ -111,7 +111,7 @@ def judge(
 
     def verdict(plate: int, photo: Array) -> Verdict:
         frame = plates.frames[plate]
-        if gates.judgeable(gates.measure(frame.cut(photo)), limits) is not None:
+        if quality.judgeable(quality.measure(frame.cut(photo)), limits) is not None:
             return Verdict.REVIEW
         return decision.verdict(inspector.score(*seen_by.of(plate), photo, frame, decision))
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from platewatch.config import Config
 from platewatch.errors import InputError
-from platewatch.exploration import classical, odd
-from platewatch.photographs import gates, images
-from platewatch.photographs.gates import Conditions
+from platewatch.exploration import classical_detectors, outliers
+from platewatch.photographs import images, quality
 from platewatch.photographs.images import Array, Frame
+from platewatch.photographs.quality import Conditions
 from platewatch.progress import Progress
 
 _NEAR = 2.0  # of 255: mean difference of two thumbnails below which they show the same plate in the same place …
@@ -39,7 +39,7 @@ class GoodPlates:
     def conditions(self) -> list[Conditions]:
         """How each photograph was taken, padding left out."""
         pairs = zip(self.photos, self.frames, strict=True)
-        return [gates.measure(frame.cut(photo)) for photo, frame in pairs]
+        return [quality.measure(frame.cut(photo)) for photo, frame in pairs]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,6 @@ def _odd(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
         return ()
     pairs = list(zip(plates.photos, plates.frames, strict=True))
     inside = np.stack([frame.inside(len(photo)) for photo, frame in pairs])
-    described = [classical.describe(photo, frame) for photo, frame in pairs]
-    found, _ = odd.find(plates.paths, plates.photos, inside, described, seed)
+    described = [classical_detectors.describe(photo, frame) for photo, frame in pairs]
+    found, _ = outliers.find(plates.paths, plates.photos, inside, described, seed)
     return tuple((Path(each.path), "; ".join(each.reasons)) for each in found)

@@ -7,9 +7,9 @@ from typing import Any
 
 from platewatch.errors import ModelError, RecordError
 from platewatch.inspection import SCHEMA, Inspection
-from platewatch.model import model
+from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.model.verify import TOLERANCE
+from platewatch.model.verification import TOLERANCE
 from platewatch.records import Entry, Records
 
 _NUMBERS = ("score", "threshold", "p_value", "surface", "reconstruction_error", "latent_error")
@@ -48,7 +48,7 @@ def find_model(models: Path, model_id: str) -> Path:
     if not models.is_dir():
         raise ModelError(f"{models}: no such folder, expected one that holds model folders; check the path")
     for folder in (models, *sorted(path for path in models.iterdir() if path.is_dir())):
-        if (folder / model.MANIFEST).is_file() and _id(folder) == model_id:
+        if (folder / model_folder.MANIFEST).is_file() and _id(folder) == model_id:
             return folder
     raise ModelError(f"{models}: no model {model_id} in it, which judged the plate; name the folder that has it")
 
@@ -100,6 +100,6 @@ def _text(value: float | None) -> str:
 
 def _id(folder: Path) -> str | None:
     try:
-        return model.load_manifest(folder).model_id
+        return model_folder.load_manifest(folder).model_id
     except ModelError:
         return None  # a damaged neighbour must not hide the model that is asked for

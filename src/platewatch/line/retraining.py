@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.learning import fit, preflight
-from platewatch.line import challenge, comparison
-from platewatch.line.challenge import Material
+from platewatch.learning import fitting, preflight
+from platewatch.line import candidates, comparison
+from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
-from platewatch.model import verify
+from platewatch.model import verification
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
+from platewatch.photographs import data_sets, images
 from platewatch.progress import Progress
 from platewatch.records import Records
 from platewatch.records.exports import suffix
@@ -41,8 +41,8 @@ def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor
     reviews do not suffice, and what training raises.
     """
     serving = Inspector(champion)
-    material = challenge.gather(records, serving.manifest)
-    challenge.check(material)
+    material = candidates.gather(records, serving.manifest)
+    candidates.check(material)
     try:
         models.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".retraining.", dir=models) as work:
@@ -52,7 +52,7 @@ def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor
             folder = _keep(trained, fared, models)
     except OSError as error:
         raise OutputError(f"{models}: cannot be written ({error.strerror or error}); free space or check it") from error
-    records.event(challenge.TRAINED, actor, fared.figures())
+    records.event(candidates.TRAINED, actor, fared.figures())
     return Retrained(folder, fared)
 
 
@@ -61,11 +61,11 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
 
     Originals that a person has since called defective, or that are held out, are left behind.
     """
-    good = folder / "train" / dataset.GOOD
+    good = folder / "train" / data_sets.GOOD
     good.mkdir(parents=True)
     banned = {plate.photograph_sha256 for plate in (*material.held_out, *material.defective, *material.contradictory)}
     seen = set[str]()
-    for path in dataset.training(data):
+    for path in data_sets.training(data):
         sha256 = images.sha256(images.load(path))
         if sha256 not in banned:
             shutil.copyfile(path, good / path.name)
@@ -80,17 +80,17 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
 
 def _train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path:
     settings = serving.manifest.config
-    plates = preflight.read(dataset.training(data), settings, progress)
-    fit.fit(preflight.look(plates, settings), settings, out, progress=progress)
+    plates = preflight.read(data_sets.training(data), settings, progress)
+    fitting.fit(preflight.look(plates, settings), settings, out, progress=progress)
     return out
 
 
 def _compare(material: Material, serving: Inspector, trained: Path, records: Records, progress: Progress) -> Comparison:
-    verified = verify.verify(trained)
+    verified = verification.verify(trained)
     if not verified.equal:
         raise ModelError(f"{trained}: the challenger judges its own plates differently when replayed; train it anew")
     stage = "comparing both models"
-    return challenge.compare(
+    return candidates.compare(
         material, serving, Inspector(trained), records.photograph, lambda *done: progress(stage, *done)
     )
 

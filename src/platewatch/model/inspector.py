@@ -13,12 +13,12 @@ from platewatch.decision import verdict
 from platewatch.decision.verdict import Decision
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.model import machine, model
-from platewatch.model.model import Manifest, ReplayPlate
+from platewatch.model import model_folder, thread_limits
+from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
-from platewatch.photographs import gates, images
+from platewatch.photographs import images, quality
 from platewatch.photographs.images import Array, Frame
-from platewatch.surface.surface import Surface
+from platewatch.surface.detector import Surface
 
 Source = Path | str | bytes | Array
 
@@ -32,7 +32,7 @@ class Examination:
     """(S, S, 3) uint8 RGB, what the detectors saw."""
     frame: Frame
     """Where the photograph lies in the square."""
-    conditions: gates.Conditions
+    conditions: quality.Conditions
     """Under which it was taken."""
     anomaly_map: Array
     surface_map: Array
@@ -66,12 +66,12 @@ class Inspector:
 
         With more than one thread a plate's two phases run beside each other: its verdict is there sooner.
         """
-        machine.settle()
-        threads = threads or machine.cores()
+        thread_limits.settle()
+        threads = threads or thread_limits.cores()
         self.manifest: Manifest
-        self.manifest, self._surface = model.load(folder)
+        self.manifest, self._surface = model_folder.load(folder)
         self._folder = folder
-        self._network = Network(folder / model.NETWORK, threads=max(1, threads - 1), runtime=runtime)
+        self._network = Network(folder / model_folder.NETWORK, threads=max(1, threads - 1), runtime=runtime)
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
@@ -95,8 +95,8 @@ class Inspector:
         photo, sha256 = _read(image, name)
         size = self.manifest.config.image_size
         prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
-        conditions = gates.measure(frame.cut(prepared))
-        obstacle = gates.judgeable(conditions, self.manifest.gates)
+        conditions = quality.measure(frame.cut(prepared))
+        obstacle = quality.judgeable(conditions, self.manifest.gates)
         if obstacle is not None:
             blank = np.zeros((size, size), np.float32)
             judged = self._record(started, name, sha256, verdict=Verdict.REVIEW, reason=obstacle)

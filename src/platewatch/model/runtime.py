@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
-from platewatch.model.machine import cores
+from platewatch.model.thread_limits import cores
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

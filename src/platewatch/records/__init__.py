@@ -11,7 +11,7 @@ from platewatch.records.exports import write_csv, write_json_lines
 from platewatch.records.outbox import Destination, Due
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.records import Records
-from platewatch.records.upkeep import Upkeep
+from platewatch.records.retention import Upkeep
 from platewatch.records.values import (
     Audit,
     Box,

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from platewatch.records import audit_photographs, audit_tables, chain, schema, search, terms
-from platewatch.records.counting import HOUR
+from platewatch.records import audit_photographs, audit_tables, chain, schema, search, search_index
+from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
 from platewatch.records.values import Audit, Break, Outcome
@@ -127,7 +127,7 @@ class Walk:
         columns |= {"entry_received": received, "entry_outcome": outcome, "entry_model_id": found["model_id"]}
         self._compare(row, columns)
         self.tallies[received // HOUR, outcome] += 1
-        self.terms += terms.checksum(terms.of_plate(body["plate_id"], found["image"]), received, number)
+        self.terms += search_index.checksum(search_index.of_plate(body["plate_id"], found["image"]), received, number)
         if body["photograph"] is not None and body["stored"]:
             self.stored.setdefault(body["photograph"], (row.position, number))
 

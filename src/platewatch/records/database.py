@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from platewatch.errors import RecordError, RecordUnavailable
-from platewatch.records import migrating, schema
+from platewatch.records import schema, schema_versions
 
 _BUSY_MS = 10_000  # how long one process waits for another's write
 _WRITES = {"platewatch_writes": True}
@@ -86,15 +86,15 @@ class Database:
         if file and file != ":memory:":
             _prepare_file(Path(file), create=create)
         with self.reading() as connection:
-            at = migrating.revision(connection)
-        if at == migrating.REVISION:
+            at = schema_versions.revision(connection)
+        if at == schema_versions.REVISION:
             return
         if at is None and not create:
             raise RecordError(_no_record(self.name))
         with self._translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
-                migrating.upgrade(connection, self.name)
+                schema_versions.upgrade(connection, self.name)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from platewatch.errors import InputError, OutputError
 from platewatch.photographs import images
-from platewatch.photographs.dataset import GOOD
+from platewatch.photographs.data_sets import GOOD
 from platewatch.records.values import MOST, Dataset, Entry, Judgement, Outcome, Query
 
 if TYPE_CHECKING:

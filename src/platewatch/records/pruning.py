@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, select, update
 
 from platewatch.errors import RecordUnavailable
-from platewatch.records import happenings
+from platewatch.records import events
 from platewatch.records.chain import PRUNED
 from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
@@ -94,7 +94,7 @@ def _write_down(connection: Connection, doomed: Sequence[Row[Any]], policy: Poli
         "plates": _ranges(sorted(plates)),
         "policy": {"keep": policy.keep, "days": policy.days, "gigabytes": policy.gigabytes},
     }
-    happenings.add(connection, PRUNED, "policy", details)
+    events.add(connection, PRUNED, "policy", details)
     gone = update(photographs).where(photographs.c.sha256.in_(hashes))
     connection.execute(gone.values(pruned=time.time_ns() // 1000))
 

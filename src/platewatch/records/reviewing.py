@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, exists, func, insert, select, update
 
 from platewatch.errors import InputError, NotFound
-from platewatch.records import adding, chain, schema, search, terms
+from platewatch.records import appending, chain, schema, search, search_index
 from platewatch.records.schema import entries, reviews
 from platewatch.records.values import Box, Judgement, Outcome, Review
 
@@ -16,7 +16,7 @@ def review(
     connection: Connection, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box], note: str
 ) -> Review:
     """Append a review within a writing transaction; raises NotFound, InputError."""
-    adding.check_text("reviewer", reviewer, 200)
+    appending.check_text("reviewer", reviewer, 200)
     said = Review(
         id=0,
         number=number,
@@ -31,7 +31,7 @@ def review(
 
 def undo(connection: Connection, review_id: int, reviewer: str) -> Review:
     """Append that a review is taken back; raises NotFound, and InputError when that was done before."""
-    adding.check_text("reviewer", reviewer, 200)
+    appending.check_text("reviewer", reviewer, 200)
     row = connection.execute(select(reviews).where(reviews.c.position == review_id)).one_or_none()
     if row is None:
         raise NotFound(f"review {review_id}: there is none in this record; look at the plate's reviews")
@@ -73,7 +73,7 @@ def _append(connection: Connection, said: Review) -> Review:
     }
     link = chain.append(connection, chain.REVIEW, body)
     connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
-    terms.index(connection, terms.of_review(said.reviewer, said.note), received, said.number)
+    search_index.index(connection, search_index.of_review(said.reviewer, said.note), received, said.number)
     _stand(connection, said.number)
     return search.review(chain.read(connection, link.position), link.hash)
 

@@ -12,7 +12,7 @@ from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import schema
 from platewatch.records.schema import entries, terms
-from platewatch.records.terms import REVIEWER, TEXT, words
+from platewatch.records.search_index import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
 _RARE = 2000  # places of a word, up to which they are looked up instead of met on the way

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from platewatch.config import TrainingConfig
-from platewatch.synthetic.forge import forge
+from platewatch.synthetic.artificial_defects import forge
 
 Photos = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]

@@ -22,9 +22,9 @@ from torch.nn.utils import fuse_conv_bn_eval
 from platewatch.config import Config
 from platewatch.errors import ModelError, OutputError
 from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
-from platewatch.skipganomaly.doubled import Doubled
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
-from platewatch.skipganomaly.train import Trained
+from platewatch.skipganomaly.training import Trained
+from platewatch.skipganomaly.upsampling import Doubled
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from platewatch.config import Config, NetworkConfig
 from platewatch.errors import InputError
-from platewatch.skipganomaly.doubled import Doubled
+from platewatch.skipganomaly.upsampling import Doubled
 
 
 class Generator(nn.Module):

@@ -9,22 +9,22 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from platewatch.line.models import Models
+from platewatch.line.model_registry import Models
 from platewatch.records import Records
 from platewatch.station import (
-    answers,
+    api_reference,
     health_page,
     inspections,
     login,
-    manual,
     models_page,
+    monitoring,
     pages,
+    problem_details,
     reviews,
     service,
-    watching,
 )
-from platewatch.station.challengers import Challengers
 from platewatch.station.live import Message
+from platewatch.station.retraining_runs import Challengers
 from platewatch.station.security import Gate
 from platewatch.station.sessions import Attempts, Sessions
 from platewatch.station.settings import Settings
@@ -51,11 +51,11 @@ def create_app(models: Models, records: Records, settings: Settings | None = Non
     logins = Sessions(users, settings.session_h)
     app.state.station, app.state.users, app.state.logins, app.state.attempts = station, users, logins, Attempts()
     app.add_middleware(Gate, settings=settings, users=users, logins=logins)
-    answers.install(app)
+    problem_details.install(app)
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
     app.state.error_page, app.state.challengers = pages.refused_page, challengers
-    for part in (inspections, reviews, service, watching, login, manual, pages, health_page, models_page):
+    for part in (inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page):
         app.include_router(part.router)
     return app
 

@@ -18,7 +18,7 @@ import numpy as np
 from platewatch.decision.drift import BRIGHTNESS, SCORE, Evidence, Watch
 from platewatch.errors import OutputError, PlatewatchError
 from platewatch.inspection import Verdict
-from platewatch.line.models import ACTIVATED, Models
+from platewatch.line.model_registry import ACTIVATED, Models
 from platewatch.records import Entry, Event, Query, Records
 from platewatch.records.values import MOST
 from platewatch.station.users import write_private

@@ -15,11 +15,11 @@ from typing import Any
 
 from platewatch.errors import InputError, ModelError, PlatewatchError, RecordUnavailable
 from platewatch.inspection import now
-from platewatch.line.models import Models
+from platewatch.line.model_registry import Models
 from platewatch.model.inspector import Inspector
 from platewatch.records import Entry, Records
 from platewatch.station.drifting import Drifting
-from platewatch.station.figures import Figures
+from platewatch.station.metrics import Figures
 from platewatch.station.settings import Settings
 
 log = logging.getLogger("platewatch.station")

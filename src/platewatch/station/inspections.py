@@ -14,8 +14,8 @@ from platewatch.records import Judgement, Outcome, Review
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import uploads
-from platewatch.station.answers import Refusal
 from platewatch.station.pictures import media_type
+from platewatch.station.problem_details import Refusal
 from platewatch.station.rest import STRICT, Number, Viewer, answer, routes, station
 from platewatch.station.security import needs
 from platewatch.station.state import shown

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import Field
 
 from platewatch.station import security
-from platewatch.station.answers import Refusal
+from platewatch.station.problem_details import Refusal
 from platewatch.station.rest import Viewer, answer, station
 from platewatch.station.sessions import Attempts, Sessions
 from platewatch.station.users import Right, Users

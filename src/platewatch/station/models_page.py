@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from platewatch.errors import InputError
-from platewatch.line import challenge
-from platewatch.line.challenge import Material
-from platewatch.line.models import ACTIVATED
-from platewatch.model import model
-from platewatch.station import challengers
-from platewatch.station.challengers import Challengers, Run
+from platewatch.line import candidates
+from platewatch.line.candidates import Material
+from platewatch.line.model_registry import ACTIVATED
+from platewatch.model import model_folder
+from platewatch.station import retraining_runs
 from platewatch.station.pages import render
 from platewatch.station.rest import Viewer, answer, station
+from platewatch.station.retraining_runs import Challengers, Run
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
@@ -31,7 +31,7 @@ def models(request: Request, _: Viewer) -> Response:
     activated = next(iter(here.records.events(ACTIVATED, limit=1)), None)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
-    shelf = [(each, challengers.fared(here.models.shelf, each.model_id)) for each in here.models.available()]
+    shelf = [(each, retraining_runs.fared(here.models.shelf, each.model_id)) for each in here.models.available()]
     known = {each.model_id for each, _ in shelf}
     before = None if activated is None else activated.details.get("before")
     return render(
@@ -53,7 +53,7 @@ def retrain(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -
     """Begin to train a challenger on the plates reviewed as good; GET says how far it is."""
     here, training = station(request), _challengers(request)
     if training.possible:
-        challenge.check(training.material(here.records))
+        candidates.check(training.material(here.records))
     return answer(asdict(training.start(account.name)), 202)
 
 
@@ -68,7 +68,7 @@ def retraining(request: Request, _: Viewer) -> Response:
 def comparison(request: Request, _: Viewer, model_id: str) -> Response:
     """How a challenger fared, plate by plate; null when the model was none."""
     known = {each.model_id for each in station(request).models.available()}
-    found = challengers.fared(station(request).models.shelf, model_id) if model_id in known else None
+    found = retraining_runs.fared(station(request).models.shelf, model_id) if model_id in known else None
     return answer(None if found is None else found.as_dict())
 
 
@@ -82,7 +82,7 @@ def _obstacle(training: Challengers, material: Material) -> str | None:
     if not training.possible:
         return "Start the station with --data DATA, the photographs that the model learned from."
     try:
-        challenge.check(material)
+        candidates.check(material)
     except InputError as error:
         text = str(error).partition(": ")[2]
         return text[:1].upper() + text[1:] + "."
@@ -103,6 +103,6 @@ def _shown(run: Run | None, fared: dict[str, Any]) -> dict[str, Any] | None:
 
 def _card(request: Request) -> str | None:
     try:
-        return (station(request).models.folder / model.CARD).read_text(encoding="utf-8")
+        return (station(request).models.folder / model_folder.CARD).read_text(encoding="utf-8")
     except OSError:
         return None

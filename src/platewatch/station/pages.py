@@ -16,8 +16,8 @@ from platewatch.errors import InputError, NotFound
 from platewatch.inspection import now
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
-from platewatch.station import charts, security, sentences
-from platewatch.station.answers import Refusal, problem
+from platewatch.station import charts, security, wording
+from platewatch.station.problem_details import Refusal, problem
 from platewatch.station.rest import Number, Viewer, answer, station
 from platewatch.station.users import LOCAL, Account
 
@@ -36,10 +36,10 @@ _PAGES = Environment(
 )
 _PAGES.globals.update(
     version=metadata.version("platewatch"),
-    said=sentences.said,
-    happened=sentences.happened,
-    duration=sentences.duration,
-    size=sentences.size,
+    said=wording.said,
+    happened=wording.happened,
+    duration=wording.duration,
+    size=wording.size,
 )
 _PAGES.globals["parts"] = _PAGES.get_template("parts.html").module
 

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from platewatch.errors import InputError, NotFound
-from platewatch.line.models import Models
+from platewatch.line.model_registry import Models
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
 from platewatch.photographs.overlay import heat, overlay

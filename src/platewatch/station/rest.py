@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import ConfigDict
 
-from platewatch.station.answers import ErrorAnswer
+from platewatch.station.problem_details import ErrorAnswer
 from platewatch.station.security import needs
 from platewatch.station.state import Station
 from platewatch.station.users import Account, Right

@@ -8,8 +8,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from platewatch.records import Judgement, Review
-from platewatch.station.answers import Refusal
 from platewatch.station.live import Message
+from platewatch.station.problem_details import Refusal
 from platewatch.station.rest import STRICT, Number, Viewer, answer, routes, station
 from platewatch.station.security import needs
 from platewatch.station.state import said_of

@@ -14,8 +14,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from platewatch.errors import InputError, PlatewatchError
-from platewatch.station import answers, sessions
-from platewatch.station.answers import Refusal
+from platewatch.station import problem_details, sessions
+from platewatch.station.problem_details import Refusal
 from platewatch.station.sessions import Sessions
 from platewatch.station.settings import Settings
 from platewatch.station.users import LOCAL, Account, Right, Users
@@ -72,14 +72,14 @@ class Gate:
             self._check(request)
             await self._app(scope, self._limited(request, receive), sending)
         except Refusal as error:
-            await answers.answer(request, error)(scope, receive, sending)
+            await problem_details.answer(request, error)(scope, receive, sending)
         except PlatewatchError as error:
-            await answers.answer(request, answers.refusal(error))(scope, receive, sending)
+            await problem_details.answer(request, problem_details.refusal(error))(scope, receive, sending)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if begun:
                 raise
-            await answers.answer(request, answers.unknown())(scope, receive, sending)
+            await problem_details.answer(request, problem_details.unknown())(scope, receive, sending)
 
     def _check(self, request: Request) -> None:
         self._check_host(request.headers)

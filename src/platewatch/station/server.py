@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from platewatch.errors import InputError
-from platewatch.line.models import Models
+from platewatch.line.model_registry import Models
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings

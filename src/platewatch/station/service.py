@@ -10,9 +10,9 @@ from pydantic.dataclasses import dataclass
 from platewatch.records import Entry
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
-from platewatch.station import challengers
-from platewatch.station.answers import Refusal
+from platewatch.station import retraining_runs
 from platewatch.station.live import Message
+from platewatch.station.problem_details import Refusal
 from platewatch.station.rest import STRICT, Viewer, answer, routes, station
 from platewatch.station.security import needs
 from platewatch.station.state import shown
@@ -55,7 +55,7 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
     A challenger that was worse than the model in service then is refused.
     """
     here = station(request)
-    challengers.check(here.models.shelf, asked.model_id)
+    retraining_runs.check(here.models.shelf, asked.model_id)
     before = here.models.activate(asked.model_id, account.name, here.records, reason=asked.reason)
     values = {"model_id": here.models.model_id, "before": before}
     here.live.publish(Message("model", values))

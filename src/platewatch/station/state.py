@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from platewatch.line.models import Models
-from platewatch.model.machine import cores
+from platewatch.line.model_registry import Models
+from platewatch.model.thread_limits import cores
 from platewatch.records import Entry, Records, Review
-from platewatch.station.figures import Figures
 from platewatch.station.health import Health
 from platewatch.station.live import Live, Message
+from platewatch.station.metrics import Figures
 from platewatch.station.pictures import Pictures
 from platewatch.station.settings import Settings
 from platewatch.station.work import Done, Work

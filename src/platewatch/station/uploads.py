@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from platewatch.photographs import images
-from platewatch.station.answers import Refusal
+from platewatch.station.problem_details import Refusal
 from platewatch.station.security import too_large
 from platewatch.station.settings import Settings
 from platewatch.station.work import Plate

@@ -17,8 +17,8 @@ from platewatch.model.inspector import Inspector
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
 from platewatch.records import Entry, Records
-from platewatch.station.answers import Refusal
-from platewatch.station.figures import Figures
+from platewatch.station.metrics import Figures
+from platewatch.station.problem_details import Refusal
 
 log = logging.getLogger("platewatch.station")
 

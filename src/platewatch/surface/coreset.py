@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from platewatch.photographs.images import Array
-from platewatch.surface.cells import comparable, with_one
+from platewatch.surface.nearest_neighbours import comparable, with_one
 
 _ALIKE = 0.9  # the tolerance is what so many cells have to the nearest cell of another photograph,
 _ASKED, _AMONG = 2048, 16384  # asked of so many cells, among so many

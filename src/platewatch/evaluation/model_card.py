@@ -1,0 +1,79 @@
+"""The model card: what a model was trained on, what it promises and finds, and what it does not, for people."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from platewatch.decision import sensitivity_summary
+from platewatch.evaluation import tables
+from platewatch.evaluation.tables import Sheet
+from platewatch.model import model_folder
+from platewatch.model.model_folder import CalibrationPlate, Manifest
+
+Odd = tuple[str, str]
+"""A good plate's name, and why it looks odd."""
+
+
+def write(folder: Path, manifest: Manifest, odd: Sequence[Odd]) -> None:
+    """Write the card into the model folder; raises OSError as the file system does."""
+    (folder / model_folder.CARD).write_text(text(manifest, odd), encoding="utf-8")
+
+
+def text(manifest: Manifest, odd: Sequence[Odd]) -> str:
+    """The card in Markdown; it names no id, no date and no place, so that the same model has the same card."""
+    found, decision = manifest.sensitivity, manifest.decision
+    return _TEMPLATES.get_template(model_folder.CARD).render(
+        config=manifest.config,
+        plates=manifest.calibration,
+        digest=digest(manifest.calibration),
+        versions=", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+        decision=decision,
+        promise=tables.promise_words(manifest.promise),
+        found=found,
+        sentences=[
+            sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.sentences(found, kind)
+        ],
+        sheets=[tables.sensitivity_sheet(found, kind) for kind in sensitivity_summary.KINDS],
+        unseen=[sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.unseen(found, kind)],
+        light_sheet=tables.light_sheet(manifest.light),
+        costly=sensitivity_summary.costly(manifest.light),
+        odd=odd,
+        unusual=[plate for plate in manifest.calibration if plate.score > decision.review],
+        training=model_folder.TRAINING,
+    )
+
+
+def digest(plates: Sequence[CalibrationPlate]) -> str:
+    """One SHA-256 for all photographs: of the list of theirs as `sha256sum` prints it, sorted by name."""
+    lines = (f"{plate.sha256}  {plate.name}\n" for plate in sorted(plates, key=lambda each: each.name))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _table(sheet: Sheet) -> str:
+    rule = ["---", *["---:"] * (len(sheet.head) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (sheet.head, rule, *sheet.rows))
+
+
+def _code(name: str) -> str:
+    """A file's name as it is, whatever Markdown or HTML it looks like."""
+    fence = "`" * (max(map(len, _runs(name)), default=0) + 1)
+    pad = " " if name.startswith("`") or name.endswith("`") else ""
+    return fence + pad + " ".join(name.split("\n")) + pad + fence
+
+
+def _runs(name: str) -> list[str]:
+    """The runs of backticks in a name."""
+    return "".join(letter if letter == "`" else " " for letter in name).split()
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("platewatch"),
+    autoescape=False,  # noqa: S701 - Markdown: what was not written here, names, goes through `code`
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters |= {"table": _table, "code": _code}

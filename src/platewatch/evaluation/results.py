@@ -1,0 +1,255 @@
+"""What an evaluation found, as values: the plates' scores, and every figure that is drawn from them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from platewatch.decision.verdict import Promise
+from platewatch.evaluation import metrics
+from platewatch.evaluation.alpha_table import AlphaRow
+from platewatch.evaluation.metrics import Interval, Proportion
+from platewatch.inspection import SCHEMA, Verdict
+from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
+
+
+@dataclass(frozen=True)
+class PlateScore:
+    """One labelled plate that could be read, and what was said of it."""
+
+    path: str
+    label: int
+    defect: str
+    score: float | None
+    """None when the plate could not be judged: it is in REVIEW for `reason` and stands outside AUROC."""
+    p_value: float | None
+    verdict: Verdict
+    surface: float | None
+    reconstruction_error: float | None
+    latent_error: float | None
+    reason: str
+    duration_ms: float
+    mask: str | None
+    """The file that shows where the plate is defective, where there is one."""
+
+    @property
+    def mistake(self) -> str | None:
+        """`missed`, `false_alarm`, or None."""
+        if self.label == ANOMALOUS and self.verdict is Verdict.PASS:
+            return "missed"
+        return "false_alarm" if self.label == NORMAL and self.verdict is Verdict.REJECT else None
+
+    def mixed(self, alpha: float) -> float | None:
+        """Phase two's score: alpha · reconstruction error + (1 − alpha) · latent error."""
+        if self.reconstruction_error is None or self.latent_error is None:
+            return None
+        return alpha * self.reconstruction_error + (1 - alpha) * self.latent_error
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be used, and why."""
+
+    path: str
+    error: str
+
+
+@dataclass(frozen=True)
+class DefectCounts:
+    """Verdicts on the plates of one folder."""
+
+    defect: str
+    label: int
+    passed: int
+    review: int
+    reject: int
+
+    @property
+    def images(self) -> int:
+        return self.passed + self.review + self.reject
+
+    @property
+    def mistakes(self) -> Proportion:
+        """Missed plates of a defect, false alarms of good plates."""
+        return Proportion(self.passed if self.label == ANOMALOUS else self.reject, self.images)
+
+
+@dataclass(frozen=True)
+class Pixel:
+    """Maps against masks, at `size` px on the photograph's longer side."""
+
+    auroc: float | None
+    average_precision: float | None
+    aupro: float | None
+    size: int
+    images: int
+    without_mask: int
+    """Anomalous plates left out because no usable mask lies beside them."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase alone."""
+
+    auroc: float | None
+    pixel_auroc: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A labelled folder seen through one model."""
+
+    model_id: str
+    data: str
+    alpha: float
+    threshold: float
+    """A score above it is REJECT."""
+    review: float
+    """A score above it, up to `threshold`, is REVIEW."""
+    scores: tuple[PlateScore, ...]
+    failed: tuple[Failure, ...]
+    mask_failures: tuple[Failure, ...]
+    alpha_table: tuple[AlphaRow, ...]
+    """Empty when the model keeps no training errors."""
+    pixel: Pixel | None
+    surface: Phase
+    skipganomaly: Phase
+    promise: Promise
+
+    @property
+    def defects(self) -> tuple[DefectCounts, ...]:
+        """Verdict counts folder by folder, good plates first."""
+        folders = dict.fromkeys((plate.defect, plate.label) for plate in self.scores)
+        return tuple(
+            DefectCounts(defect, label, *(self._count(verdict, defect=defect) for verdict in Verdict))
+            for defect, label in folders
+        )
+
+    @property
+    def normal(self) -> int:
+        return sum(plate.label == NORMAL for plate in self.scores)
+
+    @property
+    def anomalous(self) -> int:
+        return sum(plate.label == ANOMALOUS for plate in self.scores)
+
+    @property
+    def missed(self) -> Proportion:
+        return Proportion(self._count(Verdict.PASS, label=ANOMALOUS), self.anomalous)
+
+    @property
+    def false_alarms(self) -> Proportion:
+        return Proportion(self._count(Verdict.REJECT, label=NORMAL), self.normal)
+
+    @property
+    def reviewed_normal(self) -> Proportion:
+        return Proportion(self._count(Verdict.REVIEW, label=NORMAL), self.normal)
+
+    @property
+    def reviewed_anomalous(self) -> Proportion:
+        return Proportion(self._count(Verdict.REVIEW, label=ANOMALOUS), self.anomalous)
+
+    @property
+    def unjudged(self) -> tuple[PlateScore, ...]:
+        """Plates that were read but could not be judged: too dark, blurred, no plate in view."""
+        return tuple(plate for plate in self.scores if plate.score is None)
+
+    @property
+    def auroc(self) -> float | None:
+        return metrics.auroc(*labelled(self.scores))
+
+    @property
+    def auroc_interval(self) -> Interval | None:
+        area, (labels, _) = self.auroc, labelled(self.scores)
+        anomalous = int(labels.sum())
+        return None if area is None else metrics.auroc_interval(area, len(labels) - anomalous, anomalous)
+
+    @property
+    def average_precision(self) -> float | None:
+        return metrics.average_precision(*labelled(self.scores))
+
+    @property
+    def duration_ms(self) -> tuple[float, float]:
+        """Median and 95th percentile of the time one plate took."""
+        median, p95 = np.percentile([plate.duration_ms for plate in self.scores], [50, 95])
+        return float(median), float(p95)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values as schemas/evaluation.json tells; None where a figure cannot be had."""
+        median, p95 = self.duration_ms
+        return {
+            "schema": SCHEMA,
+            "model_id": self.model_id,
+            "images": {"normal": self.normal, "anomalous": self.anomalous},
+            "auroc": self.auroc,
+            "auroc_interval": self.auroc_interval and list(self.auroc_interval),
+            "average_precision": self.average_precision,
+            "alpha": self.alpha,
+            "threshold": self.threshold,
+            "review": self.review,
+            "verdicts": self._verdicts(),
+            "alpha_table": [_alpha_row(row) for row in self.alpha_table],
+            "pixel": self.pixel and asdict(self.pixel),
+            "phases": {"surface": asdict(self.surface), "skipganomaly": asdict(self.skipganomaly)},
+            "scores": [_without(asdict(plate), "reason", "duration_ms", "mask") for plate in self.scores],
+            "unjudged": [{"path": plate.path, "reason": plate.reason} for plate in self.unjudged],
+            "failed": [asdict(failure) for failure in self.failed],
+            "mask_failures": [asdict(failure) for failure in self.mask_failures],
+            "promise": asdict(self.promise),
+            "duration_ms": {"median": median, "p95": p95},
+        }
+
+    def _count(self, verdict: Verdict, *, defect: str | None = None, label: int | None = None) -> int:
+        return sum(
+            plate.verdict is verdict and defect in (None, plate.defect) and label in (None, plate.label)
+            for plate in self.scores
+        )
+
+    def _verdicts(self) -> dict[str, Any]:
+        names = ("missed", "false_alarms", "reviewed_normal", "reviewed_anomalous")
+        shares = {name: getattr(self, name) for name in names}
+        return {
+            **{name: share.count for name, share in shares.items()},
+            "intervals": {name: _share(share) for name, share in shares.items()},
+            "defects": {counts.defect: _defect(counts) for counts in self.defects},
+        }
+
+
+def labelled(scores: Sequence[PlateScore]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N,) int and scores (N,) float of the plates that were judged."""
+    judged = [(plate.label, plate.score) for plate in scores if plate.score is not None]
+    labels = np.array([label for label, _ in judged], int)
+    return labels, np.array([score for _, score in judged], float)
+
+
+def _share(share: Proportion) -> dict[str, Any]:
+    return {"count": share.count, "of": share.of, "rate": share.rate, "interval": list(share.interval)}
+
+
+def _defect(counts: DefectCounts) -> dict[str, Any]:
+    mistakes, anomalous = counts.mistakes, counts.label == ANOMALOUS
+    return {
+        "images": counts.images,
+        "pass": counts.passed,
+        "review": counts.review,
+        "reject": counts.reject,
+        "missed": mistakes.count if anomalous else 0,
+        "false_alarms": 0 if anomalous else mistakes.count,
+        "interval": list(mistakes.interval),
+    }
+
+
+def _alpha_row(row: AlphaRow) -> dict[str, Any]:
+    return {
+        "alpha": row.alpha,
+        "threshold": row.threshold,
+        "precision_good": row.precision_good,
+        "recall_good": row.recall_good,
+        "missed": row.missed.count,
+        "false_alarms": row.false_alarms.count,
+    }
+
+
+def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

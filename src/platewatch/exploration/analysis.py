@@ -1,0 +1,197 @@
+"""Looks through a folder: what good plates look like, what sets defects apart, how classical detectors fare."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from platewatch.errors import InputError
+from platewatch.evaluation import metrics
+from platewatch.exploration import classical_detectors, outliers
+from platewatch.exploration.classical_detectors import Plate
+from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Example, Exploration, Group, Row
+from platewatch.photographs import data_sets, images
+from platewatch.photographs.images import Array
+from platewatch.surface import detector
+
+MIN_GOOD = 5
+BANK_PLATES = 300
+"""The bank is drawn from at most so many good plates, so that memory does not grow with the folder."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A photograph that was read; `score` is the bank's, of test plates alone."""
+
+    path: Path
+    group: str
+    plate: Plate
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A photograph prepared to (S, S, 3) uint8, where it lies in the square, and its numbers."""
+
+    photo: Array
+    frame: images.Frame
+    plate: Plate
+
+
+class _Reader:
+    """Reads and prepares photographs; keeps the errors and tells the progress."""
+
+    def __init__(self, size: int, count: int, progress: Callable[[int, int], None] | None) -> None:
+        self.failed: list[tuple[str, str]] = []
+        self._size, self._count, self._done, self._progress = size, count, 0, progress
+
+    def read(self, path: Path) -> _Picture | None:
+        """The prepared photograph; None when it cannot be read."""
+        try:
+            return _open(path, self._size)
+        except InputError as error:
+            self.failed.append((str(path), str(error)))
+            return None
+        finally:
+            self._done += 1
+            if self._progress:
+                self._progress(self._done, self._count)
+
+
+def explore(
+    data: Path, *, size: int = 256, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> Exploration:
+    """Look through DATA/train/good (or the photographs in DATA) and, when it is there, DATA/test.
+
+    Every photograph is prepared to `size` px; one that cannot be read costs only itself. Detectors are fitted to the
+    training photographs alone. `progress` is told photographs done and in all. Raises InputError for a folder that is
+    missing or laid out wrongly, or with fewer than MIN_GOOD readable good photographs to learn from.
+    """
+    training = data_sets.training(data)
+    samples = data_sets.test(data) if (data / "test").is_dir() else []
+    reader = _Reader(size, len(training) + len(samples), progress)
+    good, pictures = _read_good(training, reader, seed)
+    bank = detector.fit(np.stack([picture.photo for picture in pictures.values()]), seed)
+    tested = _read_test(samples, reader, bank)
+    seen = good + tested
+    oddest, odd_count = outliers.find(
+        list(pictures),
+        np.stack([picture.photo for picture in pictures.values()]),
+        np.stack([picture.frame.inside(size) for picture in pictures.values()]),
+        [picture.plate for picture in pictures.values()],
+        seed,
+    )
+    return Exploration(
+        data=str(data),
+        size=size,
+        groups=tuple(_group(name, seen, size) for name in dict.fromkeys(each.group for each in seen)),
+        rows=_measure_rows(tested, TEST),
+        drift=_measure_rows([each for each in seen if each.group in (TRAIN, TEST)], TRAIN),
+        detectors=_detector_rows(good, tested, seed),
+        odd=oddest,
+        odd_count=odd_count,
+        masked=sum(each.plate.masked for each in seen),
+        covered=float(np.median([each.plate.covered for each in seen])),
+        grey=sum(each.plate.grey for each in seen),
+        failed=tuple(reader.failed),
+    )
+
+
+def _open(path: Path, size: int) -> _Picture:
+    photo = images.read(path)
+    frame = images.frame(photo.shape[1], photo.shape[0], size)
+    square = images.prepare(photo, size)
+    return _Picture(square, frame, classical_detectors.describe(square, frame))
+
+
+def _read_good(paths: Sequence[Path], reader: _Reader, seed: int) -> tuple[list[_Seen], dict[Path, _Picture]]:
+    """All good plates in numbers, and the photographs themselves of at most BANK_PLATES, drawn at random."""
+    order = np.random.default_rng(seed).permutation(len(paths))
+    kept = {paths[place] for place in order[:BANK_PLATES]}
+    good, pictures = [], {}
+    for path in paths:
+        if found := reader.read(path):
+            good.append(_Seen(path, TRAIN, found.plate))
+            if path in kept:
+                pictures[path] = found
+    if len(pictures) < MIN_GOOD:
+        first = f"; first: {reader.failed[0][1]}" if reader.failed else ""
+        raise InputError(
+            f"{paths[0].parent}: {len(pictures)} readable photographs of {len(paths)}, exploring needs at least "
+            f"{MIN_GOOD} good ones; add photographs{first}"
+        )
+    return good, pictures
+
+
+def _read_test(samples: Sequence[data_sets.Sample], reader: _Reader, bank: detector.Surface) -> list[_Seen]:
+    seen = []
+    for sample in samples:
+        if found := reader.read(sample.path):
+            name = sample.defect if sample.label == data_sets.ANOMALOUS else TEST
+            score = bank.inspect(found.photo, found.frame.inside(len(found.photo))).score
+            seen.append(_Seen(sample.path, name, found.plate, score))
+    return seen
+
+
+def _group(name: str, seen: Sequence[_Seen], size: int) -> Group:
+    members = [each for each in seen if each.group == name]
+    histograms = np.stack([each.plate.histogram for each in members])
+    mean = histograms.mean(axis=0)
+    apart = ((np.sqrt(histograms) - np.sqrt(mean)) ** 2).sum(axis=(1, 2))
+    typical = members[int(apart.argmin())]
+    picture = _open(typical.path, size)
+    return Group(
+        name=name,
+        count=len(members),
+        histogram=mean,
+        spread=histograms.std(axis=0),
+        measures={key: np.array([each.plate.measures[key] for each in members]) for key in _common(members)},
+        example=Example(
+            str(typical.path),
+            picture.photo,
+            classical_detectors.find_plate(picture.photo, picture.frame)[0],
+            typical.plate.histogram,
+        ),
+    )
+
+
+def _common(members: Sequence[_Seen]) -> list[str]:
+    """The measures that all have: a grey photograph has no red, green and blue of its own."""
+    return [name for name in members[0].plate.measures if all(name in each.plate.measures for each in members)]
+
+
+def _measure_rows(seen: Sequence[_Seen], normal: str) -> tuple[Row, ...]:
+    if not seen:
+        return ()
+    rows = [_row(name, "", seen, np.array([e.plate.measures[name] for e in seen]), normal) for name in _common(seen)]
+    return tuple(row for row in rows if row.areas)
+
+
+def _detector_rows(good: Sequence[_Seen], tested: Sequence[_Seen], seed: int) -> tuple[Row, ...]:
+    if not tested:
+        return ()
+    rows = []
+    for classical in classical_detectors.DETECTORS:
+        learned = classical.fit(np.stack([classical.features(each.plate) for each in good]), seed)
+        scores = learned(np.stack([classical.features(each.plate) for each in tested]))
+        rows.append(_row(classical.name, classical.looks_at, tested, scores, TEST))
+    scores = np.array([each.score for each in tested], float)
+    rows.append(_row(BANK, "colour and lines of every small place", tested, scores, TEST))
+    return tuple(row for row in rows if row.areas)
+
+
+def _row(name: str, looks_at: str, seen: Sequence[_Seen], values: Array, normal: str) -> Row:
+    """The areas of each group other than `normal`, and of all of them together."""
+    groups = np.array([each.group for each in seen])
+    areas = {}
+    for group in dict.fromkeys(groups[groups != normal].tolist()):
+        if area := _area(values[groups == normal], values[groups == group]):
+            areas[group] = area
+    return Row(name, looks_at, areas, _area(values[groups == normal], values[groups != normal]))
+
+
+def _area(normal: Array, anomalous: Array) -> Area | None:
+    labels = np.repeat([0, 1], [len(normal), len(anomalous)])
+    value = metrics.auroc(labels, np.concatenate([normal, anomalous]))
+    return None if value is None else Area(value, *metrics.auroc_interval(value, len(normal), len(anomalous)))

@@ -1,0 +1,228 @@
+"""The model folder: manifest.json and the files it vouches for by hash. Written whole or not at all.
+
+model/
+├── manifest.json     everything that decides, and the SHA-256 of every file beside it
+├── surface.npz       phase one's banks
+├── network.onnx      phase two
+├── replay/           a few calibration photographs, prepared, whose scores `verify` computes again
+├── training/         loss curves, reconstructions, what is found, other light: for people
+└── model-card.md     what the model was trained on, what it promises and finds, and what it does not
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from platewatch.config import STRICT, Config
+from platewatch.decision.sensitivity_summary import Light, Sensitivity
+from platewatch.decision.verdict import Decision, Promise
+from platewatch.errors import ModelError, OutputError
+from platewatch.photographs.quality import Limits
+from platewatch.surface.detector import Surface
+
+FORMAT = 5
+MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
+CARD = "model-card.md"
+
+
+@dataclass(frozen=True, config=STRICT)
+class CalibrationPlate:
+    """A good plate as scored by detectors that never saw it."""
+
+    name: str
+    sha256: str
+    score: float
+    surface: float
+    reconstruction_error: float
+    latent_error: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class ReplayPlate:
+    """A good plate's prepared photograph in the model folder and its raw numbers by the model itself."""
+
+    file: str
+    frame: tuple[float, int, int, int, int]
+    """An `images.Frame`: where the photograph lies in the prepared square."""
+    surface: float
+    reconstruction_error: float
+    latent_error: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class Manifest:
+    """Everything that a verdict depends on besides the two detectors' files."""
+
+    format: int
+    config: Config
+    decision: Decision
+    gates: Limits
+    promise: Promise
+    sensitivity: Sensitivity
+    light: tuple[Light, ...]
+    """The good plates under other lamps, out of fold, as photographed among them."""
+    calibration: tuple[CalibrationPlate, ...]
+    training_errors: tuple[tuple[float, float], ...]
+    """Reconstruction and latent error of each training plate by the final network, which was fitted to it: for the
+    published table alone, never for a verdict."""
+    replay: tuple[ReplayPlate, ...]
+    versions: dict[str, str]
+    files: dict[str, str]
+    """SHA-256 of every other file of the folder, by its path within."""
+
+    @cached_property
+    def model_id(self) -> str:
+        """Twelve hexadecimal digits that stand for everything in the folder."""
+        return digest(self)[:12]
+
+    @property
+    def alpha(self) -> float:
+        """Weight of the reconstruction error in phase two's score."""
+        return self.decision.alpha
+
+    @property
+    def threshold(self) -> float:
+        """Scores above this are REJECT."""
+        return self.decision.threshold
+
+    @property
+    def review(self) -> float:
+        """Scores above this are not PASS."""
+        return self.decision.review
+
+
+_ADAPTER = TypeAdapter(Manifest)
+
+
+def digest(manifest: Manifest) -> str:
+    """SHA-256 of the manifest's content in a fixed form."""
+    content = json.dumps(asdict(manifest), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def load(folder: Path) -> tuple[Manifest, Surface]:
+    """Read a model folder, every hash checked; the network's file is folder / NETWORK.
+
+    Raises ModelError when the folder or a file is missing, altered, unreadable or of another format.
+    """
+    manifest = load_manifest(folder)
+    for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
+        if name not in manifest.files:
+            raise ModelError(f"{folder / MANIFEST}: has no SHA-256 of {name}; restore it or train anew")
+    for name, expected in manifest.files.items():
+        if sha256(folder, name) != expected:
+            raise ModelError(f"{folder / name}: altered since it was written (SHA-256 differs); restore or train anew")
+    try:
+        with np.load(folder / SURFACE, allow_pickle=False) as arrays:
+            return manifest, Surface.from_arrays(dict(arrays), manifest.config.surface)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{folder / SURFACE}: cannot be read ({error}); restore the file or train anew") from error
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest alone; raises ModelError as `load` does."""
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such model folder; make one with 'platewatch train DATA --out {folder}'")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        written, content = values["digest"], {name: value for name, value in values.items() if name != "digest"}
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder}: no {MANIFEST} in it, expected a model folder that 'platewatch train' made"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path}: damaged, expected the JSON that training wrote; restore it or train anew") from error
+    if isinstance(content.get("format"), int) and content["format"] != FORMAT:
+        remedy = "upgrade Platewatch" if content["format"] > FORMAT else "train anew"
+        raise ModelError(f"{path}: format {content['format']}, this Platewatch reads {FORMAT}; {remedy}")
+    try:
+        manifest = _ADAPTER.validate_python(content)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ModelError(f"{path}: {where}: {error.errors()[0]['msg']}; restore the file or train anew") from error
+    if digest(manifest) != written:
+        raise ModelError(f"{path}: edited since training wrote it (its digest differs); restore it or train anew")
+    return manifest
+
+
+def sha256(folder: Path, name: str) -> str:
+    """SHA-256 of one file of the folder; raises ModelError when it is missing, unreadable or outside the folder."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ModelError(f"{folder / MANIFEST}: names {name!r} outside the model folder; restore it or train anew")
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: missing from the model folder; restore it or train anew") from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest with its digest; raises OSError as the file system does."""
+    values: dict[str, Any] = {"digest": digest(manifest), **asdict(manifest)}
+    (folder / MANIFEST).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below `folder` but the manifest, by its path within."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(folder).as_posix(): sha256(folder, path.relative_to(folder).as_posix()) for path in paths}
+
+
+def versions() -> dict[str, str]:
+    """The version of every package whose numbers a verdict depends on, of those installed here."""
+    names = ("platewatch", "numpy", "opencv-python-headless", "pillow", "onnxruntime", "openvino", "torch")
+    found = {}
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into that takes the name `folder` only when the block ends well, and is gone otherwise.
+
+    Raises OutputError when `folder` is there already and not empty, or when it cannot be written.
+    """
+    refuse_used(folder)
+    folder = folder.resolve()  # `.` has no name
+    partial: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+        partial.chmod(0o755)
+        yield partial
+        if folder.is_dir():
+            folder.rmdir()
+        partial.replace(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror or error}); free space or check it") from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise OutputError when `folder` exists and is no empty folder."""
+    try:
+        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be used ({error.strerror}); choose another folder") from error
+    if used:
+        raise OutputError(f"{folder}: exists and is not empty; choose another folder or remove it first")

@@ -1,0 +1,286 @@
+"""A model folder vouches for itself: what is missing, altered, foreign or too new is named in one line."""
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tiny
+from conftest import Tiny
+from platewatch.errors import ModelError, OutputError
+from platewatch.model import model_folder
+from platewatch.model.model_folder import Manifest
+
+
+@pytest.fixture
+def folder(tiny_model: Tiny, tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_model.model, tmp_path / "model")
+
+
+def refused(folder: Path, *words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        model_folder.load(folder)
+    assert "\n" not in str(caught.value)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the manifest's JSON as somebody with an editor would."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    change(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def forged(folder: Path, **changes: Any) -> None:
+    """Change the manifest and its digest with it, as somebody with this source code would."""
+    manifest = model_folder.load_manifest(folder)
+    model_folder.write_manifest(folder, replace(manifest, **changes))
+
+
+def test_every_file_is_vouched_for(folder: Path) -> None:
+    manifest, _ = model_folder.load(folder)
+    assert set(manifest.files) == set(tiny.files(folder)) - {"manifest.json"}
+    drawn = {f"training/{name}.png" for name in ("losses", "reconstructions", "sensitivity", "light")}
+    assert {"surface.npz", "network.onnx", "model-card.md"} | drawn <= set(manifest.files)
+    assert all((folder / plate.file).is_file() for plate in manifest.replay)
+
+
+def test_everything_that_decides_is_in_the_manifest(folder: Path) -> None:
+    """Invariants 3 and 7: preprocessing, alpha, thresholds, good scores, hashes and versions, as numbers."""
+    values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert values["format"] == model_folder.FORMAT
+    assert values["config"]["image_size"] == 96
+    assert values["decision"].keys() == {
+        "alpha",
+        "network_unit",
+        "network_map_unit",
+        "weight",
+        "review",
+        "threshold",
+    }
+    assert len(values["calibration"]) == tiny.GOOD
+    assert {"platewatch", "numpy", "onnxruntime", "opencv-python-headless", "pillow"} <= values["versions"].keys()
+
+
+def test_thresholds_change_without_the_weights(folder: Path) -> None:
+    """Invariant 3."""
+    before = (folder / "network.onnx").read_bytes()
+    manifest = model_folder.load_manifest(folder)
+    forged(folder, decision=replace(manifest.decision, alpha=0.3, threshold=9.0))
+    again, _ = model_folder.load(folder)
+    assert (again.alpha, again.threshold) == (0.3, 9.0)
+    assert again.model_id != manifest.model_id
+    assert (folder / "network.onnx").read_bytes() == before
+
+
+def test_a_manifest_survives_being_written(folder: Path) -> None:
+    manifest = model_folder.load_manifest(folder)
+    model_folder.write_manifest(folder, manifest)
+    assert model_folder.load_manifest(folder) == manifest
+    assert len(manifest.model_id) == 12
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "surface.npz", "replay", "training/losses.png", "model-card.md"])
+def test_a_changed_byte_is_found(folder: Path, name: str) -> None:
+    path = next((folder / name).iterdir()) if name == "replay" else folder / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    refused(folder, str(path), "altered", "SHA-256 differs", "restore or train anew")
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "surface.npz"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    refused(folder, str(folder / name), "missing from the model folder", "restore it or train anew")
+
+
+def test_folders_that_hold_no_model(folder: Path, tmp_path: Path) -> None:
+    refused(tmp_path / "no", "no such model folder", "platewatch train")
+    refused(folder / "network.onnx", "no such model folder")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", "no manifest.json in it", "platewatch train")
+
+
+def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
+    edited(folder, lambda values: values.update(format=model_folder.FORMAT + 1, novelty={"of": "that format"}))
+    refused(
+        folder, f"format {model_folder.FORMAT + 1}, this Platewatch reads {model_folder.FORMAT}; upgrade Platewatch"
+    )
+    edited(folder, lambda values: values.update(format=1))
+    refused(folder, f"manifest.json: format 1, this Platewatch reads {model_folder.FORMAT}; train anew")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values["decision"].update(threshold=1e6),
+        lambda values: values["decision"].update(alpha=0.123),
+        lambda values: values["files"].update({"network.onnx": "0" * 64}),
+        lambda values: values["calibration"].pop(),
+        lambda values: values["gates"].update(darkest=0),
+        lambda values: values.update(digest="0" * 64),
+    ],
+    ids=["threshold", "alpha", "hash", "good plate", "gate", "digest"],
+)
+def test_a_manifest_edited_by_hand_is_found(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    edited(folder, change)
+    refused(folder, "manifest.json: edited since training wrote it", "restore it or train anew")
+
+
+def test_a_manifest_written_anew_with_the_same_content_is_fine(folder: Path) -> None:
+    edited(folder, dict.copy)
+    model_folder.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda values: values["decision"].update(alpha="much"), "decision.alpha"),
+        (lambda values: values["decision"].update(alpha=2), "decision.alpha"),
+        (lambda values: values["decision"].update(beta=2), "decision.beta"),
+        (lambda values: values["config"].update(image_size=100), "config.image_size"),
+        (lambda values: values.pop("gates"), "gates"),
+        (lambda values: values.update(extra=1), "extra"),
+        (lambda values: values.pop("digest"), "damaged"),
+    ],
+    ids=["type", "bound", "unknown part", "configuration", "missing", "unknown", "no digest"],
+)
+def test_a_manifest_with_other_values_names_the_place(
+    folder: Path, change: Callable[[dict[str, Any]], object], words: str
+) -> None:
+    edited(folder, change)
+    refused(folder, "manifest.json", words)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"no JSON", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000, None], ids=range(8)
+)
+def test_a_damaged_manifest_is_no_crash(folder: Path, text: bytes | None) -> None:
+    whole = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(whole[: len(whole) // 2] if text is None else text)
+    refused(folder, "manifest.json: damaged, expected the JSON that training wrote")
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "replay/../../secret"])
+def test_files_outside_the_folder_are_not_read(folder: Path, name: str) -> None:
+    (folder.parent / "secret").write_text("secret")
+    manifest = model_folder.load_manifest(folder)
+    forged(folder, files=manifest.files | {name: "0" * 64})
+    refused(folder, f"names {name!r} outside the model folder")
+
+
+def test_a_link_out_of_the_folder_is_not_followed(folder: Path) -> None:
+    (folder / "network.onnx").rename(folder.parent / "elsewhere.onnx")
+    (folder / "network.onnx").symlink_to(folder.parent / "elsewhere.onnx")
+    refused(folder, "'network.onnx' outside the model folder")
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "surface.npz", "replay"])
+def test_what_is_used_has_a_hash(folder: Path, name: str) -> None:
+    files = model_folder.load_manifest(folder).files
+    forged(folder, files={path: digest for path, digest in files.items() if not path.startswith(name)})
+    refused(folder, "manifest.json: has no SHA-256 of", name)
+
+
+@pytest.mark.parametrize("content", [b"no npz", "pickle"], ids=["no archive", "pickle"])
+def test_banks_that_are_no_plain_arrays_are_refused(folder: Path, content: bytes | str) -> None:
+    """Invariant 9: an object array is a pickle, and is not loaded."""
+    path = folder / "surface.npz"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.savez(path, colour_cells=np.array([Trap()], dtype=object))
+    forged(folder, files=model_folder.files(folder))
+    refused(folder, str(path), "cannot be read")
+    assert Trap.sprung == 0
+
+
+class Trap:
+    """Tells when it is unpickled."""
+
+    sprung = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_spring, ())
+
+
+def _spring() -> None:
+    Trap.sprung += 1
+
+
+def test_a_folder_is_written_whole(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "model"
+    with model_folder.whole(out) as partial:
+        assert not out.exists()
+        (partial / "file").write_text("whole")
+    assert [path.name for path in out.parent.iterdir()] == ["model"]
+    assert (out / "file").read_text() == "whole"
+    assert out.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ModelError("x")]
+)
+def test_or_not_at_all(tmp_path: Path, error: BaseException) -> None:
+    def write() -> None:
+        with model_folder.whole(tmp_path / "model") as partial:
+            (partial / "file").write_text("half")
+            raise error
+
+    with pytest.raises(OutputError if isinstance(error, OSError) else type(error)) as caught:
+        write()
+    assert list(tmp_path.iterdir()) == []
+    if isinstance(error, OSError):
+        assert (
+            str(caught.value)
+            == f"{tmp_path / 'model'}: cannot be written (No space left on device); free space or check it"
+        )
+
+
+def test_an_empty_folder_may_be_written_into_a_used_one_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with model_folder.whole(tmp_path) as partial:
+        (partial / "file").touch()
+    for used in (tmp_path, tmp_path / "file"):
+        with (
+            pytest.raises(OutputError, match="exists and is not empty; choose another folder"),
+            model_folder.whole(used),
+        ):
+            pass
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with model_folder.whole(Path()) as partial:
+        (partial / "file").touch()
+    assert (tmp_path / "here" / "file").exists()
+
+
+def test_folders_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file" / "model", tmp_path / ("long" * 100)):
+        with pytest.raises(OutputError, match=r"File exists|File name too long") as caught, model_folder.whole(out):
+            pass
+        assert "\n" not in str(caught.value)
+
+    def read_only(*_: Any, **__: Any) -> str:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.mkdtemp", read_only)
+    with (
+        pytest.raises(OutputError, match=r"model: cannot be written \(Read-only file system\)"),
+        model_folder.whole(tmp_path / "model"),
+    ):
+        pass
+
+
+def test_a_manifest_with_another_number_has_another_id(folder: Path) -> None:
+    manifest = model_folder.load_manifest(folder)
+    other = replace(manifest, decision=replace(manifest.decision, review=manifest.review + 1e-9))
+    assert other.model_id != manifest.model_id
+    assert Manifest(**{**asdict(manifest)}).model_id == manifest.model_id
