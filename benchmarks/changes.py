@@ -32,16 +32,16 @@ def light(photo: Array, factor: float) -> Array:
     return _to_photo(photo * np.float32(factor))
 
 
-def lamp_gains(kelvin: float, kelvin_before: float = DAYLIGHT_K) -> Array:
+def illumination_gains(kelvin: float, kelvin_before: float = DAYLIGHT_K) -> Array:
     """By what a black-body lamp of another temperature multiplies linear RGB, green taken as 1: (3,) float64."""
     gains = _black_body(kelvin) / _black_body(kelvin_before)
     return np.asarray(gains / gains[1])
 
 
-def lamp(photo: Array, more_kelvin: float) -> Array:
+def illumination(photo: Array, more_kelvin: float) -> Array:
     """Under a lamp so many kelvins bluer than one of 5500 K, the camera's white balance fixed."""
     linear = _decode(np.arange(256) / 255)
-    lit = np.stack([_encode(np.clip(linear * gain, 0, 1)) for gain in lamp_gains(DAYLIGHT_K + more_kelvin)])
+    lit = np.stack([_encode(np.clip(linear * gain, 0, 1)) for gain in illumination_gains(DAYLIGHT_K + more_kelvin)])
     return np.stack([_to_photo(255 * lit[channel])[photo[..., channel]] for channel in range(3)], axis=-1)
 
 
@@ -83,7 +83,9 @@ def grain(photo: Array, deviation: float) -> Array:
 _LIGHT = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
 CHANGES = (
     Change("light", "factor on pixel values", _LIGHT, 1.0, light),
-    Change("lamp", "lamp's colour, K from 5500 K", (-1000, -750, -500, -250, 0, 250, 500, 750, 1000), 0.0, lamp),
+    Change(
+        "lamp", "lamp's colour, K from 5500 K", (-1000, -750, -500, -250, 0, 250, 500, 750, 1000), 0.0, illumination
+    ),
     Change("moved across", "% of the width", (-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10), 0.0, move_x),
     Change("moved down", "% of the height", (-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10), 0.0, move_y),
     Change("turned", "degrees, hook and shadow with it", tuple(range(0, 360, 15)), 0.0, turn),

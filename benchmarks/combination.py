@@ -76,7 +76,7 @@ def _scores(numbers: Array, decision: Decision, phase: str) -> Array:
 
 def _choice(labels: Array, pairs: Array, chosen: float, *, alone: bool = False) -> dict[str, Any]:
     """The chosen share of the first of two numbers (N, 2) beside the one that the labels would have chosen."""
-    scores = runs.mix(pairs, chosen)
+    scores = runs.network_score(pairs, chosen)
     found = {"share": chosen, "auroc": runs.auroc(labels, scores), "separation": runs.separation(labels, scores)}
     return {"chosen": found, "best": runs.best_share(labels, pairs, alone=alone)}
 

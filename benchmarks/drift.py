@@ -48,11 +48,11 @@ def main() -> None:
     usual = [_numbers(inspector, photo) for photo in photos]
     calibration = [plate.score for plate in inspector.manifest.calibration]
     found: dict[str, Any] = {"limit": Settings.drift_limit, "lamps": [], "quiet": _quiet(asked)}
-    for lamp in asked.lamps:
-        lit = [_numbers(inspector, relight(photo, lamp, 0.0)) for photo in photos]
+    for illumination in asked.illuminations:
+        lit = [_numbers(inspector, relight(photo, illumination, 0.0)) for photo in photos]
         for before in BEFORE:
             delays = [_delay(calibration, usual, lit, before, seed) for seed in range(asked.runs)]
-            found["lamps"].append({"lamp": lamp, "before": before, "delays": delays})
+            found["lamps"].append({"lamp": illumination, "before": before, "delays": delays})
     runs.write_json(asked.out / "drift.json", found)
     sys.stdout.write(table(found) + "\n")
 

@@ -66,12 +66,12 @@ def curve(sizes: Sequence[float], cost: Sequence[float], unit: str, **more: Any)
 def judging(inspector: Inspector, counts: Sequence[int]) -> Curve:
     """CPU time of judging so many plates from their files' bytes, and the memory held after each count."""
     files = [_png(rendered_plates.render(kind, seed)[0]) for kind in rendered_plates.KINDS for seed in range(4)]
-    for _ in ordered_map.in_order(inspector.inspect, files):
+    for _ in ordered_map.ordered_map(inspector.inspect, files):
         pass  # the first ones of a process are slower
     spent, memory = [], []
     started = time.process_time()
     work = (files[number % len(files)] for number in range(counts[-1]))
-    for done, _ in enumerate(ordered_map.in_order(inspector.inspect, work), start=1):
+    for done, _ in enumerate(ordered_map.ordered_map(inspector.inspect, work), start=1):
         if done in counts:
             spent.append(time.process_time() - started)
             memory.append(resident_mb())

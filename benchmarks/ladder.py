@@ -57,7 +57,7 @@ RUNGS = (
                 "resolution": 128,
                 "encoder": (16, 32, 64, 128, 128),
                 "discriminator": (16, 32, 64, 128),
-                "summed_taps": True,
+                "fused_upsampling": True,
             },
             "training": {"epochs": 40, "precision": "bfloat16"},
             "calibration": {"folds": 3},
@@ -67,7 +67,7 @@ RUNGS = (
     Rung(
         "blurred and pooled",
         "a defect is a place, not the mean of the picture",
-        {"score": {"blur": 3.0, "pool_share": 0.02}},
+        {"score": {"blur": 3.0, "pool_fraction": 0.02}},
     ),
     Rung(
         "faster, along a cosine",
@@ -82,7 +82,7 @@ RUNGS = (
         "skips copy defects unless the network learns to take them off",
         {"training": {"forge": 1.0}},
     ),
-    Rung("forged places count four times", "they are a small share of the picture", {"training": {"w_forged": 4.0}}),
+    Rung("forged places count four times", "they are a small share of the picture", {"training": {"w_defect": 4.0}}),
     Rung("light ± 25 %", "the lamp becomes no defect", {"training": {"light": 0.25}}),
     Rung(
         "any angle, no flips",
@@ -186,7 +186,7 @@ def _one(data: Path, folder: Path, seed: int, options: Sequence[str]) -> dict[st
     runs.train(data, folder, "--seed", str(seed), *options)
     manifest, seen = model_folder.load_manifest(folder), runs.look(folder, data)
     held_out, decision = runs.out_of_fold(manifest), manifest.decision
-    alone = [runs.mix(numbers[:, 1:], decision.alpha) for numbers in (seen.numbers, held_out)]
+    alone = [runs.network_score(numbers[:, 1:], decision.alpha) for numbers in (seen.numbers, held_out)]
     both = [decision.verdict(decision.score(*numbers)) for numbers in seen.numbers]
     pixel = seen.pixel("network_map")
     return {

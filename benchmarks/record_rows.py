@@ -36,7 +36,7 @@ class _Line:
         self.count, self.chance = count, random.Random(seed)  # noqa: S311 - plates, no secrets
         self.position, self.hash, self.number = 0, chain.START, 0
         self.reviewed = False
-        self.tallies = Counter[tuple[int, str]]()
+        self.hourly_counts = Counter[tuple[int, str]]()
         self.start = datetime.now(UTC) - count * _APART
 
     def batch(self, size: int) -> Rows:
@@ -84,7 +84,7 @@ class _Line:
             "waiting": waits,
         }
         rows.tables["entries"].append(entry)
-        self.tallies[received // HOUR, outcome] += 1
+        self.hourly_counts[received // HOUR, outcome] += 1
         if waits and self.chance.random() < 0.8:
             words |= self._review(rows, entry, time)
         rows.tables["terms"] += [
@@ -124,10 +124,10 @@ def fill(records: Records, count: int, seed: int = 0) -> None:
             head = {"position": line.position, "hash": line.hash, "entries": line.number}
             connection.execute(update(schema.head).values(head))
     with records._database.writing() as connection:
-        tallies = [
-            {"hour": hour, "outcome": outcome, "count": count} for (hour, outcome), count in line.tallies.items()
+        hourly_counts = [
+            {"hour": hour, "outcome": outcome, "count": count} for (hour, outcome), count in line.hourly_counts.items()
         ]
-        connection.execute(insert(schema.tallies), tallies)
+        connection.execute(insert(schema.hourly_counts), hourly_counts)
 
 
 def _batches(count: int) -> Iterator[int]:

@@ -133,14 +133,14 @@ def best_share(labels: Array, pairs: Array, *, alone: bool = False) -> dict[str,
     """
 
     def quality(share: float) -> tuple[float, float]:
-        scores = mix(pairs, share)
+        scores = network_score(pairs, share)
         return auroc(labels, scores), separation(labels, scores)
 
     best = max(SHARES if alone else SHARES[1:-1], key=quality)
     return {"share": best, "auroc": quality(best)[0], "separation": quality(best)[1]}
 
 
-def mix(pairs: Array, share: float) -> Array:
+def network_score(pairs: Array, share: float) -> Array:
     """`share` of the first and the rest of the second of two numbers (N, 2): (N,)."""
     return np.asarray(pairs @ np.array([share, 1 - share]))
 

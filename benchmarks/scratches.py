@@ -97,7 +97,7 @@ def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
         yield RealScratch(photo[box], here.astype(np.float32), float(length), float(area / length))
 
 
-def lay(plate: Array, real: RealScratch, scale: float) -> Array:
+def composite(plate: Array, real: RealScratch, scale: float) -> Array:
     """The plate with the real scratch in the middle of it, made smaller by `scale`, its seam feathered."""
     size = max(2, round(real.mask.shape[1] * scale)), max(2, round(real.mask.shape[0] * scale))
     patch, mask = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (real.patch, real.mask))
@@ -122,16 +122,16 @@ def compare(
             found = sum(seen.verdict is not Verdict.PASS for seen in pool.map(inspector.inspect, photos))
         return {"found": found, "of": len(pairs), "interval": clopper_pearson(found, len(pairs))}
 
-    forged = {}
+    artificial = {}
     for contrast in CONTRASTS:
         rngs = (np.random.default_rng([number, round(10 * width)]) for number in range(len(pairs)))
-        forged[f"{contrast:.0%}"] = share(
+        artificial[f"{contrast:.0%}"] = share(
             scratch(plate, rng, width_px=width, length_px=each.length_px * width / each.width_px, contrast=contrast)[0]
             for (each, plate), rng in zip(pairs, rngs, strict=True)
         )
     runs.say(f"{width} px: {len(pairs)} plates of each")
-    laid = share(lay(plate, each, width / each.width_px) for each, plate in pairs)
-    return {"width_px": width, "scratches": len(wide), "real": laid, "forged": forged}
+    laid = share(composite(plate, each, width / each.width_px) for each, plate in pairs)
+    return {"width_px": width, "scratches": len(wide), "real": laid, "forged": artificial}
 
 
 def table(found: dict[str, Any]) -> str:

@@ -144,7 +144,7 @@ def _errors(run: Run) -> tuple[Array, Array]:
 
 def _network_separation(run: Run) -> float:
     labels, errors = _errors(run)
-    return runs.separation(labels, runs.mix(errors, run["alpha"]))
+    return runs.separation(labels, runs.network_score(errors, run["alpha"]))
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def measure(
 
 def _a_second(task: Callable[[Path], object], work: Sequence[Path]) -> float:
     started = time.perf_counter()
-    for _ in ordered_map.in_order(task, work):
+    for _ in ordered_map.ordered_map(task, work):
         pass
     return len(work) / (time.perf_counter() - started)
 

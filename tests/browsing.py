@@ -17,7 +17,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from conftest import Tiny
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.photographs import images
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
@@ -38,7 +38,7 @@ class Site:
 
     url: str
     records: Records
-    models: Models
+    models: ModelRegistry
     good: tuple[Path, ...]
     rusty: tuple[Path, ...]
 
@@ -50,7 +50,7 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
     rendered_plates.render_set(folder / "line", good=30, test={"good": 1, "total_rust": 3}, size=128, seed=77)
     url = f"sqlite:///{folder / 'records.db'}"
     with Records.open(url, policy=Policy(review_share=0)) as records:
-        models = Models(folder / "models" / "first")
+        models = ModelRegistry(folder / "models" / "first")
         settings = Settings(data=tiny_model.data, record_url=url, users=folder / "users.json")
         good = tuple(images.find(folder / "line" / "train" / "good"))
         rusty = tuple(images.find(folder / "line" / "test" / "total_rust"))

@@ -7,8 +7,8 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from platewatch.decision.sensitivity_summary import Light, Sensitivity, Trial
-from platewatch.decision.verdict import Promise
+from platewatch.decision.sensitivity_summary import Illumination, Sensitivity, Trial
+from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.inspection import SCHEMA, Defect, Evidence, Inspection, Verdict, now
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.model.model_folder import CalibrationPlate
@@ -17,7 +17,7 @@ from platewatch.photographs.images import Array
 
 SIZE = 32
 REVIEW, THRESHOLD = 1.0, 2.0
-PROMISE = Promise(
+PROMISE = FalseAlarmBound(
     asked=0.02,
     false_alarm_rate=1 / 31,
     upper_95=0.095,
@@ -44,9 +44,9 @@ SENSITIVITY = Sensitivity(
     rust=(Trial(3, 0.1, 20, 0, 0, (0, 0.168)), Trial(3, 0.3, 20, 18, 7, (0.683, 0.988))),
 )
 LIGHT = (
-    Light(0.75, 0, 20, 6, 4, (0.038, 0.307)),
-    Light(1, 0, 25, 5, 0, (0, 0.116)),
-    Light(1, 0.04, 25, 4, 1, (0.001, 0.172)),
+    Illumination(0.75, 0, 20, 6, 4, (0.038, 0.307)),
+    Illumination(1, 0, 25, 5, 0, (0, 0.116)),
+    Illumination(1, 0.04, 25, 4, 1, (0.001, 0.172)),
 )
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 import fake_inspector
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, now
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.model import model_folder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import images
@@ -90,12 +90,12 @@ class Running:
         return str(self.client.get("/session").json()["csrf"])
 
 
-def models(folder: Path) -> Models:
+def models(folder: Path) -> ModelRegistry:
     """The fake in service, from a folder that has what a model folder has at least."""
     first = folder / "models" / "first"
     first.mkdir(parents=True, exist_ok=True)
     (first / "manifest.json").write_text(json.dumps({"fake": True}))
-    return Models(first, load=lambda _: cast(Inspector, LineInspector()))
+    return ModelRegistry(first, load=lambda _: cast(Inspector, LineInspector()))
 
 
 @contextmanager
@@ -109,13 +109,13 @@ def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Itera
             yield Running(app, client, records, folder, users)
 
 
-def two_models(shelf: Path, folder: Path) -> str:
+def two_models(models_folder: Path, folder: Path) -> str:
     """Put a model onto the shelf as `first` and, with a threshold of its own, as `second`; the second's id."""
     for name in ("first", "second"):
-        shutil.copytree(folder, shelf / name)
-    manifest = model_folder.load_manifest(shelf / "second")
+        shutil.copytree(folder, models_folder / name)
+    manifest = model_folder.load_manifest(models_folder / "second")
     other = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold + 1))
-    model_folder.write_manifest(shelf / "second", other)
+    model_folder.write_manifest(models_folder / "second", other)
     return other.model_id
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from platewatch.errors import InputError
 from platewatch.synthetic import compositing, rendered_plates
-from platewatch.synthetic.artificial_defects import _KINDS, forge, rust, scratch
+from platewatch.synthetic.artificial_defects import _KINDS, random_defect, rust, scratch
 from platewatch.synthetic.compositing import Floats, Mask, Photo
 
 Kind = Callable[[Photo, Mask, np.random.Generator], tuple[Floats, Floats]]
@@ -32,21 +32,21 @@ def change(before: Photo, after: Photo) -> np.ndarray:
 
 def many(photo: Photo, count: int, seed: int = 0) -> list[tuple[Photo, Mask]]:
     rng = np.random.default_rng(seed)
-    return [forge(photo, rng) for _ in range(count)]
+    return [random_defect(photo, rng) for _ in range(count)]
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_changes_lie_in_the_mask_and_only_there(side: int) -> None:
     photo = part(side)
     before = photo.copy()
-    for forged, mask in many(photo, 40):
-        assert forged.shape == photo.shape
-        assert forged.dtype == np.uint8
+    for artificial, mask in many(photo, 40):
+        assert artificial.shape == photo.shape
+        assert artificial.dtype == np.uint8
         assert mask.shape == (side, side)
         assert mask.dtype == np.bool_
         assert mask.any()
-        assert not change(photo, forged)[~mask].any()
-        assert change(photo, forged)[mask].mean() >= 5
+        assert not change(photo, artificial)[~mask].any()
+        assert change(photo, artificial)[mask].mean() >= 5
     assert np.array_equal(photo, before)
 
 
@@ -55,9 +55,9 @@ def test_every_kind_changes_most_of_its_mask(kind: Kind) -> None:
     photo = part(128)
     rng = np.random.default_rng(1)
     for _ in range(20):
-        forged, mask = compositing.lay(photo, *kind(photo, compositing.find_object(photo), rng))
+        artificial, mask = compositing.composite(photo, *kind(photo, compositing.find_object(photo), rng))
         assert mask.any()
-        assert (change(photo, forged)[mask] > 0).mean() > 0.8
+        assert (change(photo, artificial)[mask] > 0).mean() > 0.8
 
 
 def test_the_same_generator_forges_the_same() -> None:
@@ -68,19 +68,19 @@ def test_the_same_generator_forges_the_same() -> None:
     assert not np.array_equal(many(photo, 1, 3)[0][0], many(photo, 1, 4)[0][0])
 
 
-@pytest.mark.parametrize("maker", ["forge", "scratch", "rust"])
+@pytest.mark.parametrize("maker", ["random_defect", "scratch", "rust"])
 def test_grey_stays_grey(maker: str) -> None:
     photo = part(96, (80, 80, 80))
     rng = np.random.default_rng(2)
     for _ in range(30):
-        if maker == "forge":
-            forged, _ = forge(photo, rng)
+        if maker == "random_defect":
+            artificial, _ = random_defect(photo, rng)
         elif maker == "scratch":
-            forged, _ = scratch(photo, rng, width_px=2, length_px=30, contrast=0.3)
+            artificial, _ = scratch(photo, rng, width_px=2, length_px=30, contrast=0.3)
         else:
-            forged, _ = rust(photo, rng, diameter_px=12, contrast=0.3)
-        assert (forged[..., 0] == forged[..., 1]).all()
-        assert (forged[..., 1] == forged[..., 2]).all()
+            artificial, _ = rust(photo, rng, diameter_px=12, contrast=0.3)
+        assert (artificial[..., 0] == artificial[..., 1]).all()
+        assert (artificial[..., 1] == artificial[..., 2]).all()
 
 
 @pytest.mark.parametrize("colour", [(30, 90, 160), (60, 60, 60), (230, 120, 20)])
@@ -106,7 +106,7 @@ def test_where_all_looks_alike_defects_fall_anywhere() -> None:
 def test_forged_defects_span_from_subtle_to_strong_and_from_small_to_large() -> None:
     photo = part(128)
     results = many(photo, 150)
-    strength = [change(photo, forged)[mask].mean() for forged, mask in results]
+    strength = [change(photo, artificial)[mask].mean() for artificial, mask in results]
     area = [mask.mean() / 0.27 for _, mask in results]
     assert np.quantile(strength, 0.1) < 25
     assert np.quantile(strength, 0.9) > 80
@@ -122,10 +122,10 @@ def test_scratch_has_the_contrast_and_size_asked_for(
     photo = part(256, colour, 0)
     rng = np.random.default_rng(5)
     for _ in range(5):
-        forged, mask = scratch(photo, rng, width_px=width_px, length_px=50, contrast=contrast)
+        artificial, mask = scratch(photo, rng, width_px=width_px, length_px=50, contrast=contrast)
         if width_px > 1:  # a finer one need not cover any pixel wholly
-            assert change(photo, forged).max() == pytest.approx(255 * contrast, abs=1)
-        covered = change(photo, forged).sum() / (255 * contrast)
+            assert change(photo, artificial).max() == pytest.approx(255 * contrast, abs=1)
+        covered = change(photo, artificial).sum() / (255 * contrast)
         assert covered == pytest.approx(width_px * 50, rel=0.15)
         reach = np.ptp(np.argwhere(mask), axis=0)
         assert np.hypot(*reach) == pytest.approx(50, abs=4)
@@ -137,9 +137,9 @@ def test_rust_has_the_contrast_and_area_asked_for(contrast: float) -> None:
     photo = part(256, noise=0)
     rng = np.random.default_rng(5)
     for diameter in (3.0, 10.0, 40.0):
-        forged, mask = rust(photo, rng, diameter_px=diameter, contrast=contrast)
+        artificial, mask = rust(photo, rng, diameter_px=diameter, contrast=contrast)
         assert mask.sum() == pytest.approx(np.pi / 4 * diameter**2, abs=1)
-        assert change(photo, forged)[mask].mean() == pytest.approx(255 * contrast, rel=0.15)
+        assert change(photo, artificial)[mask].mean() == pytest.approx(255 * contrast, rel=0.15)
         assert (photo[mask] != 190).any(axis=1).mean() > 0.9
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_forged_is_refused_in_one_line() -> None:
     rng = np.random.default_rng(0)
     for wrong in (np.zeros((64, 60, 3), np.uint8), np.zeros((64, 64), np.uint8), np.zeros((64, 64, 3), np.float32)):
         with pytest.raises(InputError, match="expected uint8"):
-            forge(wrong, rng)  # type: ignore[arg-type]
+            random_defect(wrong, rng)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"contrast 1\.5"):
         scratch(part(64), rng, width_px=2, length_px=10, contrast=1.5)
     with pytest.raises(InputError, match="diameter_px 0"):
@@ -164,6 +164,6 @@ def test_a_thousand_take_seconds() -> None:
 def test_where_the_object_lies_may_be_known_already() -> None:
     photo = rendered_plates.render("good", 0, 96)[0]
     first, second = (
-        forge(photo, np.random.default_rng(1), *known) for known in ((), (compositing.find_object(photo),))
+        random_defect(photo, np.random.default_rng(1), *known) for known in ((), (compositing.find_object(photo),))
     )
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))

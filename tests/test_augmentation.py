@@ -78,7 +78,7 @@ def test_what_comes_in_from_outside_repeats_the_border() -> None:
 def test_forged_defects_are_on_the_input_alone() -> None:
     photos = np.stack([render("good", seed, size=64)[0] for seed in range(3)])
     before = photos.copy()
-    x_input, x = augmented(photos, forge=1.0, rotation_degrees=180)
+    x_input, x = augmented(photos, defect_probability=1.0, rotation_degrees=180)
     assert [bool((one != two).any()) for one, two in zip(x_input, x, strict=True)] == [True] * 3
     assert np.array_equal(photos, before)
 
@@ -86,7 +86,7 @@ def test_forged_defects_are_on_the_input_alone() -> None:
 def test_defects_lie_where_the_object_is_said_to_be() -> None:
     plates, insides = np.stack([render("good", seed, 64)[0] for seed in range(6)]), np.zeros((6, 64, 64), bool)
     insides[:, 16:40, 20:44] = True
-    still = TrainingConfig(flip_horizontal=0, flip_vertical=0, rotation_degrees=0, forge=1)
+    still = TrainingConfig(flip_horizontal=0, flip_vertical=0, rotation_degrees=0, defect_probability=1)
     inputs, targets = augment(plates, insides, still, np.random.default_rng(0))
     assert (inputs != targets).any(axis=(1, 2, 3)).all()
     assert not (inputs != targets)[~insides].any()

@@ -62,12 +62,14 @@ def test_the_lamp_s_gains_are_those_of_planck_s_law() -> None:
 
     for kelvin in (5000, 6000):
         ratios = np.array([planck(each, kelvin) / planck(each, changes.DAYLIGHT_K) for each in (612, 549, 465)])
-        assert changes.lamp_gains(kelvin) == pytest.approx(ratios / ratios[1], abs=0.04)  # three wavelengths of many
-    assert changes.lamp_gains(changes.DAYLIGHT_K) == pytest.approx([1, 1, 1])
+        assert changes.illumination_gains(kelvin) == pytest.approx(
+            ratios / ratios[1], abs=0.04
+        )  # three wavelengths of many
+    assert changes.illumination_gains(changes.DAYLIGHT_K) == pytest.approx([1, 1, 1])
 
 
 def test_a_bluer_lamp_is_bluer_and_leaves_green_as_it_is(photo: Array) -> None:
-    bluer, redder = changes.lamp(photo, 500), changes.lamp(photo, -500)
+    bluer, redder = changes.illumination(photo, 500), changes.illumination(photo, -500)
     assert (bluer[..., 1] == photo[..., 1]).all()
     assert bluer[..., 2].mean() > photo[..., 2].mean() > redder[..., 2].mean()
     assert bluer[..., 0].mean() < photo[..., 0].mean() < redder[..., 0].mean()

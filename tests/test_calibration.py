@@ -59,10 +59,10 @@ def test_the_limit_has_the_unit_of_the_scores(scores: list[float], rate: float, 
 def test_one_odd_plate_does_not_move_the_limit(seed: int, count: int, worse: float) -> None:
     """field.md: one dark good photograph raised the highest score, and 5 defects passed below it."""
     scores = np.exp(np.random.default_rng(seed).normal(0, 0.2, count))
-    odd = np.append(scores, scores.max() * worse)
+    outliers = np.append(scores, scores.max() * worse)
     # nothing but the rank of the odd one counts, so that it moves the limit like one more plate of the worse half
-    assert calibration.limit(odd, 0.01) == calibration.limit(np.append(scores, scores.max()), 0.01)
-    assert calibration.limit(odd, 0.01) < 1.5 * calibration.limit(scores, 0.01)
+    assert calibration.limit(outliers, 0.01) == calibration.limit(np.append(scores, scores.max()), 0.01)
+    assert calibration.limit(outliers, 0.01) < 1.5 * calibration.limit(scores, 0.01)
 
 
 @settings(max_examples=5)
@@ -147,25 +147,25 @@ def test_alpha_is_the_one_that_tells_forged_defects_best() -> None:
     rng = np.random.default_rng(0)
     noise, signal = rng.uniform(0.5, 1.5, (2, 40, 2))
     useless_latent = noise, noise + np.array([2.0, 0])
-    assert calibration.choose_share(*useless_latent) >= 0.5
+    assert calibration.choose_weight(*useless_latent) >= 0.5
     useless_reconstruction = noise, noise + np.array([0, 2.0])
-    assert calibration.choose_share(*useless_reconstruction) <= 0.5
+    assert calibration.choose_weight(*useless_reconstruction) <= 0.5
     worthless = noise * [1, 100], signal * [1, 100] + np.array([1.0, 0])
-    assert calibration.choose_share(*worthless) == 0.9
+    assert calibration.choose_weight(*worthless) == 0.9
 
 
 def test_a_phase_that_finds_nothing_has_no_say() -> None:
     rng = np.random.default_rng(0)
     noise, others = rng.uniform(0.5, 1.5, (2, 400, 2)) * [1, 4]
     damaged = others + np.array([0.7, 0])
-    assert calibration.choose_share(noise, damaged, alone=True) == 1.0
-    assert calibration.choose_share(noise[:, ::-1], damaged[:, ::-1], alone=True) == 0.0
-    assert calibration.choose_share(noise, damaged) == 0.9, "alpha always hears both"
+    assert calibration.choose_weight(noise, damaged, alone=True) == 1.0
+    assert calibration.choose_weight(noise[:, ::-1], damaged[:, ::-1], alone=True) == 0.0
+    assert calibration.choose_weight(noise, damaged) == 0.9, "alpha always hears both"
 
 
 def test_alpha_is_one_of_the_nine_and_takes_zeros() -> None:
     zeros = np.zeros((5, 2))
-    assert calibration.choose_share(zeros, zeros + 1) in {round(0.1 * tenths, 1) for tenths in range(1, 10)}
+    assert calibration.choose_weight(zeros, zeros + 1) in {round(0.1 * tenths, 1) for tenths in range(1, 10)}
 
 
 def test_a_rate_below_the_floor_rejects_only_what_is_worse_than_every_good_plate() -> None:

@@ -229,5 +229,5 @@ def test_a_missing_part_is_named_with_its_install_command(monkeypatch: pytest.Mo
         in ("platewatch.learning.fitting", "platewatch.skipganomaly.training", "platewatch.skipganomaly.network")
     ]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(platewatch.learning, "fit", raising=False)
+    monkeypatch.delattr(platewatch.learning, "fitting", raising=False)
     assert "pip install 'platewatch[train]'" in one_error(run("train", tmp_path, "--out", tmp_path / "model"))

@@ -106,8 +106,8 @@ def test_what_a_photograph_shows_elsewhere_does_not_change_a_cell() -> None:
 
 def test_one_odd_cell_spreads_as_far_as_the_settings_say(fitted: Surface) -> None:
     """A map's place speaks for its neighbourhood: noise of single cells is no defect."""
-    bank, side = fitted.colour, SIZE // fitted.settings.cell
-    features = np.tile(bank.cells[0], (side, side, 1))
+    bank, side = fitted.colour, SIZE // fitted.settings.patch
+    features = np.tile(bank.patches[0], (side, side, 1))
     features[side // 2, side // 2] += 50
     seen = bank.map(features, ALL, fitted.settings)
     places = np.arange(SIZE) - np.average(np.arange(SIZE), weights=seen.sum(axis=0))
@@ -143,10 +143,10 @@ def test_pooling_takes_the_mean_of_the_largest_places() -> None:
 
 def test_the_highest_expected_score_does_not_follow_one_odd_plate() -> None:
     scores = np.exp(np.random.default_rng(0).normal(0, 0.1, 50))
-    odd = scores.copy()
-    odd[0] = 1e6
-    assert detector.expected_highest(scores) == pytest.approx(np.exp(0.3), rel=0.1)
-    assert detector.expected_highest(odd) == pytest.approx(detector.expected_highest(scores), rel=0.05)
+    outliers = scores.copy()
+    outliers[0] = 1e6
+    assert detector.robust_limit(scores) == pytest.approx(np.exp(0.3), rel=0.1)
+    assert detector.robust_limit(outliers) == pytest.approx(detector.robust_limit(scores), rel=0.05)
 
 
 def test_without_a_plate_its_cells_are_gone_and_the_units_stay(fitted: Surface) -> None:
@@ -154,9 +154,9 @@ def test_without_a_plate_its_cells_are_gone_and_the_units_stay(fitted: Surface) 
     assert fitted.drawn is not None
     left = fitted.without([2, 5])
     for mine, theirs, drawn in zip((left.colour, left.line), (fitted.colour, fitted.line), fitted.drawn, strict=True):
-        assert np.array_equal(mine.cells, drawn.without([2, 5]))
-        assert mine.unit == theirs.unit
-    assert (left.map_unit, left.score_units) == (fitted.map_unit, fitted.score_units)
+        assert np.array_equal(mine.patches, drawn.without([2, 5]))
+        assert mine.scale == theirs.scale
+    assert (left.map_scale, left.score_scales) == (fitted.map_scale, fitted.score_scales)
 
 
 def test_cells_are_numbered_by_the_photograph_that_they_are_from(fitted: Surface) -> None:
@@ -164,10 +164,10 @@ def test_cells_are_numbered_by_the_photograph_that_they_are_from(fitted: Surface
     assert fitted.drawn is not None
     colour, _ = features.describe(rendered("good", 16)[3], fitted.settings)
     own = {each.tobytes() for each in colour.reshape(-1, colour.shape[-1])}
-    found = np.array([cell.tobytes() in own for cell in fitted.drawn[0].drawn])
+    found = np.array([patch.tobytes() in own for patch in fitted.drawn[0].drawn])
     assert set(fitted.drawn[0].numbers[found]) == {3}
-    assert any(cell.tobytes() in own for cell in fitted.colour.cells)
-    assert not any(cell.tobytes() in own for cell in fitted.without([3]).colour.cells)
+    assert any(patch.tobytes() in own for patch in fitted.colour.patches)
+    assert not any(patch.tobytes() in own for patch in fitted.without([3]).colour.patches)
 
 
 def test_from_a_folder_nobody_knows_whose_the_cells_are(fitted: Surface) -> None:
@@ -178,15 +178,15 @@ def test_from_a_folder_nobody_knows_whose_the_cells_are(fitted: Surface) -> None
 
 
 def test_the_score_is_the_larger_of_what_stands_out_in_a_few_places_and_in_many(fitted: Surface) -> None:
-    few, many = fitted.settings.score_shares
+    few, many = fitted.settings.score_fractions
     spot, worn = np.zeros((2, 256, 256), np.float32)
     spot[100:110, 100:110], worn[60:180, 60:180] = 8, 1.5
-    assert detector.pool(spot, few) / fitted.score_units[0] > detector.pool(worn, few) / fitted.score_units[0]
-    assert detector.pool(spot, many) / fitted.score_units[1] < detector.pool(worn, many) / fitted.score_units[1]
+    assert detector.pool(spot, few) / fitted.score_scales[0] > detector.pool(worn, few) / fitted.score_scales[0]
+    assert detector.pool(spot, many) / fitted.score_scales[1] < detector.pool(worn, many) / fitted.score_scales[1]
     for photo in rendered("scratches", 2):
         seen = fitted.inspect(photo, ALL)
         pooled = [detector.pool(seen.anomaly_map, share) for share in (few, many)]
-        assert seen.score == pytest.approx(max(pooled[0] / fitted.score_units[0], pooled[1] / fitted.score_units[1]))
+        assert seen.score == pytest.approx(max(pooled[0] / fitted.score_scales[0], pooled[1] / fitted.score_scales[1]))
 
 
 def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> None:
@@ -196,7 +196,7 @@ def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> N
 
 def test_lines_weigh_as_the_settings_say(fitted: Surface) -> None:
     seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
-    joined = np.hypot(seen.colour_map, fitted.settings.line_weight * seen.line_map) / fitted.map_unit
+    joined = np.hypot(seen.colour_map, fitted.settings.line_weight * seen.line_map) / fitted.map_scale
     assert seen.anomaly_map == pytest.approx(joined)
 
 
@@ -212,7 +212,7 @@ def test_a_change_of_hue_alone_makes_lines_too(fitted: Surface) -> None:
 
 
 def test_another_lamp_is_less_of_a_defect_than_without_copies_in_other_light(fitted: Surface) -> None:
-    plain = detector.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(relit=0))
+    plain = detector.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(illumination_copies=0))
     darker = [(photo * 0.7).astype(np.uint8) for photo in rendered("good", 6, 100)]
     scores = [[each.inspect(photo, ALL).score for photo in darker] for each in (fitted, plain)]
     assert np.median(scores[0]) < 0.9 * np.median(scores[1])
@@ -220,9 +220,9 @@ def test_another_lamp_is_less_of_a_defect_than_without_copies_in_other_light(fit
 
 def test_without_units_maps_are_the_same_distances() -> None:
     photos = rendered("good", 6)
-    plain, fitted = detector.fit_plain(photos, 0), detector.fit(photos, 0)
+    plain, fitted = detector.fit_unscaled(photos, 0), detector.fit(photos, 0)
     seen, scaled = (each.inspect(photos[0], ALL) for each in (plain, fitted))
-    np.testing.assert_allclose(seen.colour_map, scaled.colour_map * fitted.colour.unit, rtol=1e-5)
-    np.testing.assert_allclose(seen.line_map, scaled.line_map * fitted.line.unit, rtol=1e-5)
-    assert (plain.colour.unit, plain.line.unit) == (1, 1)
-    assert fitted.line.unit > 0.01
+    np.testing.assert_allclose(seen.colour_map, scaled.colour_map * fitted.colour.scale, rtol=1e-5)
+    np.testing.assert_allclose(seen.line_map, scaled.line_map * fitted.line.scale, rtol=1e-5)
+    assert (plain.colour.scale, plain.line.scale) == (1, 1)
+    assert fitted.line.scale > 0.01

@@ -125,8 +125,8 @@ def test_the_same_folder_gives_the_same_figures(found: Exploration, labelled: Pa
     again = explore(labelled, size=SIZE)
     assert again.detectors == found.detectors
     assert again.rows == found.rows
-    assert [(each.path, each.reasons, each.place) for each in again.odd] == [
-        (each.path, each.reasons, each.place) for each in found.odd
+    assert [(each.path, each.reasons, each.place) for each in again.outliers] == [
+        (each.path, each.reasons, each.place) for each in found.outliers
     ]
     assert interpretation.read(again) == interpretation.read(found)
 
@@ -144,11 +144,11 @@ def test_good_plates_alone_are_described_and_the_odd_ones_found(tmp_path: Path) 
     found = explore(tmp_path, size=SIZE, progress=lambda done, count: steps.append((done, count)))
     assert steps == [(done, 16) for done in range(1, 17)]
     assert found.detectors == found.rows == found.drift == ()
-    reasons = {Path(each.path).stem: " ".join(each.reasons) for each in found.odd}
+    reasons = {Path(each.path).stem: " ".join(each.reasons) for each in found.outliers}
     assert set(reasons) == {"dark", "spotted"}
-    assert found.odd_count == 2
+    assert found.outlier_count == 2
     assert "dark: " in reasons["dark"]
-    place = next(each.place for each in found.odd if "spotted" in each.path)
+    place = next(each.place for each in found.outliers if "spotted" in each.path)
     assert place is not None
     assert 24 <= place[0] <= 42
     assert 20 <= place[1] <= 38

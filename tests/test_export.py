@@ -20,13 +20,13 @@ from platewatch.skipganomaly import export as export_module
 from platewatch.skipganomaly.export import TOLERANCE, ExportReport, export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
 from platewatch.skipganomaly.training import Trained
-from platewatch.skipganomaly.upsampling import Doubled
+from platewatch.skipganomaly.upsampling import UpsamplingConvolution
 
 CONFIG = config.preset(
     "fast",
     image_size=64,
     network={"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
-    score={"blur": 1.0, "pool_share": 0.05},
+    score={"blur": 1.0, "pool_fraction": 0.05},
 )
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
@@ -86,12 +86,12 @@ def test_fewer_layers_judge_the_same() -> None:
                 layer.running_mean, layer.running_var = torch.randn(layer.num_features), torch.rand(layer.num_features)
     torch.set_rng_state(state)
     scorer = Scorer(trained.generator, trained.discriminator, trained.mean, CONFIG)
-    quick, expected = export_module._quick(scorer), run_torch(scorer, PHOTOS)
+    quick, expected = export_module._fused_scorer(scorer), run_torch(scorer, PHOTOS)
     for mine, theirs in zip(astuple(run_torch(quick, PHOTOS)), astuple(expected), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
     kinds = {type(layer) for layer in quick.modules()}
     assert torch.nn.ConvTranspose2d in kinds
-    assert not {torch.nn.BatchNorm2d, Doubled} & kinds
+    assert not {torch.nn.BatchNorm2d, UpsamplingConvolution} & kinds
     assert torch.equal(torch.get_rng_state(), state)  # training draws from it elsewhere
 
 

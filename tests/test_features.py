@@ -43,7 +43,7 @@ def test_a_cell_s_value_is_the_mean_over_it(every: int) -> None:
     places = noise()[::every, ::every].copy()
     side = 4 // every
     blocks = places.reshape(24, side, 24, side, 3).mean(axis=(1, 3))
-    assert _Level(places, every=every).cells(places, 0.5, 4) == pytest.approx(blocks, abs=1e-3)
+    assert _Level(places, every=every).patches(places, 0.5, 4) == pytest.approx(blocks, abs=1e-3)
 
 
 @pytest.mark.parametrize("every", [1, 2])
@@ -51,7 +51,7 @@ def test_a_window_wider_than_a_cell_looks_as_far_as_it_says(every: int) -> None:
     """One bright place spreads over the cells with the window's variance, in px."""
     places = np.zeros((96 // every, 96 // every, 1), np.float32)
     places[48 // every, 48 // every] = 1
-    seen = _Level(places, every=every).cells(places, 6.0, 4)
+    seen = _Level(places, every=every).patches(places, 6.0, 4)
     profile = seen.reshape(24, 24).sum(axis=0)
     middles = 4 * np.arange(24) + 1.5
     mean = (profile * middles).sum() / profile.sum()

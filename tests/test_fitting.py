@@ -27,7 +27,7 @@ def quick(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """Further fits of the tiny plates take a second: their graphs are there already, and nobody looks at plots."""
     tiny.trace_once(tiny_model.graphs, monkeypatch)
     monkeypatch.setattr(fitting, "_draw", lambda *_: None)
-    monkeypatch.setattr("platewatch.learning.preflight._odd", lambda *_: ())
+    monkeypatch.setattr("platewatch.learning.preflight._outliers", lambda *_: ())
 
 
 def test_the_folder_holds_what_the_design_says(tiny_model: Tiny) -> None:
@@ -82,10 +82,12 @@ def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resu
     assert {each["plate"] for each in resumed.scored} == good, "whatever was scored shows a good plate"
     changed = Counter(each["plate"] for each in folds if each["changed"])
     tried = tiny.settings().sensitivity
-    lamps = len(tried.lights) + 2
-    assert min(changed.values()) == out_of_fold.FORGED + lamps, "and with defects forged onto them, and relit"
+    illuminations = len(tried.lights) + 2
+    assert min(changed.values()) == out_of_fold.DEFECTS_PER_PLATE + illuminations, (
+        "and with defects forged onto them, and relit"
+    )
     cells = len(tried.contrasts) * (len(tried.widths) + len(tried.diameters))
-    assert changed.total() == (out_of_fold.FORGED + lamps) * len(good) + cells * tried.plates, (
+    assert changed.total() == (out_of_fold.DEFECTS_PER_PLATE + illuminations) * len(good) + cells * tried.plates, (
         "and to state what is found"
     )
     assert Counter(each["plate"] for each in final) == Counter(good), "and the final ones, for the published table"
@@ -224,7 +226,9 @@ def test_odd_names_do_not_cost_the_model(tiny_model: Tiny, tmp_path: Path, monke
     good = tmp_path / "data"
     shutil.copytree(tiny_model.data / "train" / "good", good)
     (good / "000.png").rename(good / "0 Blech № 7 \udcff.png")
-    monkeypatch.setattr("platewatch.learning.preflight._odd", lambda plates, _: ((plates.paths[0], "little blue"),))
+    monkeypatch.setattr(
+        "platewatch.learning.preflight._outliers", lambda plates, _: ((plates.paths[0], "little blue"),)
+    )
     tiny.learn(good, tmp_path / "model")
     names = [plate.name for plate in model_folder.load_manifest(tmp_path / "model").calibration]
     assert names[0] == "0 Blech № 7 �.png"

@@ -89,8 +89,13 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
     images.write_png(tmp_path / "dot.png", np.zeros((1, 1), np.uint8))
     images.write_png(tmp_path / "black.png", np.zeros((64, 64), np.uint8))
     bad = sorted(tmp_path.glob("[!b]*"))
-    odd = [tmp_path / "missing.png", Path("nul\0.png"), Path(os.fsdecode(b"\xff\xfe.png")), tmp_path / ("long" * 99)]
-    received = [photos[0], *bad, tmp_path / "black.png", *odd, photos[1]]
+    outliers = [
+        tmp_path / "missing.png",
+        Path("nul\0.png"),
+        Path(os.fsdecode(b"\xff\xfe.png")),
+        tmp_path / ("long" * 99),
+    ]
+    received = [photos[0], *bad, tmp_path / "black.png", *outliers, photos[1]]
     found = [inspector.inspect(path) for path in received]
     assert len(found) == len(received)
     assert [each.image for each in found if each.error is None] == [
@@ -99,7 +104,7 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
         str(photos[1]),
     ]
     failed = [each for each in found if each.error is not None]
-    assert len(failed) == len(bad) + len(odd) == 9
+    assert len(failed) == len(bad) + len(outliers) == 9
     for each in failed:
         assert (each.verdict, each.score, each.p_value, each.defects) == (None, None, None, ())
         assert each.reason == "could not be read"

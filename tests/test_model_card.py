@@ -13,7 +13,7 @@ import tiny
 from conftest import Tiny
 from platewatch.cli import summary
 from platewatch.decision import sensitivity_summary
-from platewatch.decision.sensitivity_summary import Light
+from platewatch.decision.sensitivity_summary import Illumination
 from platewatch.evaluation import model_card, tables
 from platewatch.inspection import Verdict
 from platewatch.model import model_folder
@@ -60,7 +60,7 @@ def test_its_figures_are_the_manifest_s(written: str, manifest: Manifest) -> Non
     for kind in sensitivity_summary.KINDS:
         for sentence in sensitivity_summary.sentences(found, kind):
             assert f"- {sentence}\n" in written
-    assert tables.promise_words(manifest.promise) in written
+    assert tables.bound_words(manifest.promise) in written
     limits = f"PASS up to {manifest.review:.3f}, REJECT above {manifest.threshold:.3f}"
     assert limits in written
     passing = sum(manifest.decision.verdict(plate.score) is Verdict.PASS for plate in manifest.calibration)
@@ -106,7 +106,7 @@ def test_good_plates_to_look_at_are_named_with_the_reason(manifest: Manifest) ->
 def test_blind_spots_come_from_the_numbers(manifest: Manifest) -> None:
     found = manifest.sensitivity
     blind = replace(found, scratch=tuple(replace(each, found=0) for each in found.scratch))
-    usual, dark = Light(1, 0, 10, 0, 0, (0, 0.3)), Light(0.8, 0, 4, 5, 1, (0, 0.4))
+    usual, dark = Illumination(1, 0, 10, 0, 0, (0, 0.3)), Illumination(0.8, 0, 4, 5, 1, (0, 0.4))
     text = model_card.text(replace(manifest, sensitivity=blind, light=(dark, usual)), [])
     for sentence in sensitivity_summary.unseen(blind, "scratch"):
         assert f"- Mostly not seen: {sentence}.\n" in text
@@ -142,7 +142,7 @@ def test_the_command_line_ends_with_what_is_found_and_where_the_card_is(manifest
     console.print(table)
     said = console.export_text()
     for kind in sensitivity_summary.KINDS:
-        assert sensitivity_summary.headline(manifest.sensitivity, kind) in said
+        assert sensitivity_summary.summary_sentence(manifest.sensitivity, kind) in said
     assert "model-card.md in the model folder" in said
 
 

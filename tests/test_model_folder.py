@@ -1,6 +1,7 @@
 """A model folder vouches for itself: what is missing, altered, foreign or too new is named in one line."""
 
 import errno
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import tiny
 from conftest import Tiny
 from platewatch.errors import ModelError, OutputError
 from platewatch.model import model_folder
+from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
 
 
@@ -38,10 +40,69 @@ def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(values), encoding="utf-8")
 
 
-def forged(folder: Path, **changes: Any) -> None:
+def rewritten(folder: Path, **changes: Any) -> None:
     """Change the manifest and its digest with it, as somebody with this source code would."""
     manifest = model_folder.load_manifest(folder)
     model_folder.write_manifest(folder, replace(manifest, **changes))
+
+
+NAMES_OF_0_1_0 = {
+    "surface": {
+        "patch": "cell",
+        "noise_floor": "faintest",
+        "illumination_copies": "relit",
+        "peak_fraction": "peak_share",
+        "score_fractions": "score_shares",
+    },
+    "network": {"fused_upsampling": "summed_taps"},
+    "training": {"w_defect": "w_forged", "defect_probability": "forge"},
+    "score": {"pool_fraction": "pool_share"},
+}
+
+
+def as_0_1_0_wrote_it(folder: Path) -> str:
+    """Give the manifest the keys of format 5, and the digest that 0.1.0 computed over them; returns that digest."""
+    values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del values["digest"]
+    values["format"] = 5
+    for part, names in NAMES_OF_0_1_0.items():
+        values["config"][part] = {names.get(name, name): value for name, value in values["config"][part].items()}
+    decision, quality = values["decision"], values.pop("quality_limits")
+    decision["network_unit"], decision["network_map_unit"] = (
+        decision.pop("network_scale"),
+        decision.pop("network_map_scale"),
+    )
+    quality["most_burnt"] = quality.pop("most_clipped")
+    values["gates"] = quality
+    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({"digest": digest, **values}), encoding="utf-8")
+    return digest
+
+
+def test_a_model_of_0_1_0_loads_and_judges_as_before(folder: Path, tiny_model: Tiny) -> None:
+    digest = as_0_1_0_wrote_it(folder)
+    before, after = Inspector(tiny_model.model), Inspector(folder)
+    assert after.manifest.model_id == digest[:12]
+    assert after.manifest.decision == before.manifest.decision
+    assert after.manifest.config == before.manifest.config
+    assert after.manifest.quality_limits == before.manifest.quality_limits
+    for path in sorted((tiny_model.data / "test").rglob("*.png"))[:4]:
+        old, new = before.inspect(path), after.inspect(path)
+        assert (new.verdict, new.score, new.threshold, new.defects) == (
+            old.verdict,
+            old.score,
+            old.threshold,
+            old.defects,
+        )
+
+
+def test_a_model_of_0_1_0_that_was_edited_is_refused(folder: Path) -> None:
+    as_0_1_0_wrote_it(folder)
+    edited(folder, lambda values: values["decision"].update(threshold=9.0))
+    refused(folder, "edited since training wrote it")
+    edited(folder, lambda values: values.pop("gates"))
+    refused(folder, "manifest.json: quality_limits")
 
 
 def test_every_file_is_vouched_for(folder: Path) -> None:
@@ -59,8 +120,8 @@ def test_everything_that_decides_is_in_the_manifest(folder: Path) -> None:
     assert values["config"]["image_size"] == 96
     assert values["decision"].keys() == {
         "alpha",
-        "network_unit",
-        "network_map_unit",
+        "network_scale",
+        "network_map_scale",
         "weight",
         "review",
         "threshold",
@@ -73,7 +134,7 @@ def test_thresholds_change_without_the_weights(folder: Path) -> None:
     """Invariant 3."""
     before = (folder / "network.onnx").read_bytes()
     manifest = model_folder.load_manifest(folder)
-    forged(folder, decision=replace(manifest.decision, alpha=0.3, threshold=9.0))
+    rewritten(folder, decision=replace(manifest.decision, alpha=0.3, threshold=9.0))
     again, _ = model_folder.load(folder)
     assert (again.alpha, again.threshold) == (0.3, 9.0)
     assert again.model_id != manifest.model_id
@@ -112,10 +173,11 @@ def test_folders_that_hold_no_model(folder: Path, tmp_path: Path) -> None:
 def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
     edited(folder, lambda values: values.update(format=model_folder.FORMAT + 1, novelty={"of": "that format"}))
     refused(
-        folder, f"format {model_folder.FORMAT + 1}, this Platewatch reads {model_folder.FORMAT}; upgrade Platewatch"
+        folder,
+        f"format {model_folder.FORMAT + 1}, this Platewatch reads 5 to {model_folder.FORMAT}; upgrade Platewatch",
     )
     edited(folder, lambda values: values.update(format=1))
-    refused(folder, f"manifest.json: format 1, this Platewatch reads {model_folder.FORMAT}; train anew")
+    refused(folder, f"manifest.json: format 1, this Platewatch reads 5 to {model_folder.FORMAT}; train anew")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +187,7 @@ def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
         lambda values: values["decision"].update(alpha=0.123),
         lambda values: values["files"].update({"network.onnx": "0" * 64}),
         lambda values: values["calibration"].pop(),
-        lambda values: values["gates"].update(darkest=0),
+        lambda values: values["quality_limits"].update(darkest=0),
         lambda values: values.update(digest="0" * 64),
     ],
     ids=["threshold", "alpha", "hash", "good plate", "gate", "digest"],
@@ -147,7 +209,7 @@ def test_a_manifest_written_anew_with_the_same_content_is_fine(folder: Path) -> 
         (lambda values: values["decision"].update(alpha=2), "decision.alpha"),
         (lambda values: values["decision"].update(beta=2), "decision.beta"),
         (lambda values: values["config"].update(image_size=100), "config.image_size"),
-        (lambda values: values.pop("gates"), "gates"),
+        (lambda values: values.pop("quality_limits"), "quality_limits"),
         (lambda values: values.update(extra=1), "extra"),
         (lambda values: values.pop("digest"), "damaged"),
     ],
@@ -173,7 +235,7 @@ def test_a_damaged_manifest_is_no_crash(folder: Path, text: bytes | None) -> Non
 def test_files_outside_the_folder_are_not_read(folder: Path, name: str) -> None:
     (folder.parent / "secret").write_text("secret")
     manifest = model_folder.load_manifest(folder)
-    forged(folder, files=manifest.files | {name: "0" * 64})
+    rewritten(folder, files=manifest.files | {name: "0" * 64})
     refused(folder, f"names {name!r} outside the model folder")
 
 
@@ -186,7 +248,7 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["network.onnx", "surface.npz", "replay"])
 def test_what_is_used_has_a_hash(folder: Path, name: str) -> None:
     files = model_folder.load_manifest(folder).files
-    forged(folder, files={path: digest for path, digest in files.items() if not path.startswith(name)})
+    rewritten(folder, files={path: digest for path, digest in files.items() if not path.startswith(name)})
     refused(folder, "manifest.json: has no SHA-256 of", name)
 
 
@@ -198,7 +260,7 @@ def test_banks_that_are_no_plain_arrays_are_refused(folder: Path, content: bytes
         path.write_bytes(content)
     else:
         np.savez(path, colour_cells=np.array([Trap()], dtype=object))
-    forged(folder, files=model_folder.files(folder))
+    rewritten(folder, files=model_folder.files(folder))
     refused(folder, str(path), "cannot be read")
     assert Trap.sprung == 0
 

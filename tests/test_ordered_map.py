@@ -7,23 +7,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from platewatch.model.ordered_map import in_order
+from platewatch.model.ordered_map import ordered_map
 
 
-def doubled(number: int) -> int:
+def upsampling(number: int) -> int:
     time.sleep(0.001 * (number % 3))
     return 2 * number
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 5])
 def test_results_come_in_the_items_order_and_none_is_missing(workers: int) -> None:
-    assert list(in_order(doubled, range(50), workers=workers)) == [2 * number for number in range(50)]
-    assert list(in_order(doubled, [], workers=workers)) == []
+    assert list(ordered_map(upsampling, range(50), workers=workers)) == [2 * number for number in range(50)]
+    assert list(ordered_map(upsampling, [], workers=workers)) == []
 
 
 def test_workers_work_at_the_same_time() -> None:
     meeting = threading.Barrier(3, timeout=10)
-    assert len(list(in_order(lambda _: meeting.wait(), range(6), workers=3))) == 6
+    assert len(list(ordered_map(lambda _: meeting.wait(), range(6), workers=3))) == 6
 
 
 def test_the_source_is_never_far_ahead_of_what_is_taken() -> None:
@@ -35,14 +35,14 @@ def test_the_source_is_never_far_ahead_of_what_is_taken() -> None:
             taken.append(number)
             yield number
 
-    for done, _ in enumerate(in_order(doubled, source(), workers=2)):
+    for done, _ in enumerate(ordered_map(upsampling, source(), workers=2)):
         assert len(taken) <= done + 1 + 6
 
 
 def test_a_result_does_not_wait_for_the_next_item() -> None:
     """A camera that has nothing new holds no plate back."""
     plates: queue.Queue[int | None] = queue.Queue()
-    results = in_order(doubled, iter(plates.get, None), workers=2)
+    results = ordered_map(upsampling, iter(plates.get, None), workers=2)
     for number in range(5):
         plates.put(number)
         assert next(results) == 2 * number
@@ -58,11 +58,11 @@ def test_what_goes_wrong_comes_out_in_its_place() -> None:
         yield from (1, 2)
         raise OSError("the camera is gone")
 
-    results = in_order(work, range(9), workers=2)
+    results = ordered_map(work, range(9), workers=2)
     assert [next(results) for _ in range(3)] == [work(0), work(1), work(2)]
     with pytest.raises(ZeroDivisionError):
         next(results)
-    results = in_order(work, source(), workers=2)
+    results = ordered_map(work, source(), workers=2)
     assert [next(results), next(results)] == [work(1), work(2)]
     with pytest.raises(OSError, match="camera"):
         next(results)
@@ -70,7 +70,7 @@ def test_what_goes_wrong_comes_out_in_its_place() -> None:
 
 def test_who_stops_asking_leaves_nothing_running() -> None:
     before = threading.active_count()
-    results = in_order(doubled, iter(range(10**9)), workers=2)
+    results = ordered_map(upsampling, iter(range(10**9)), workers=2)
     next(results)
     assert isinstance(results, Iterator)
     results.close()  # type: ignore[attr-defined]

@@ -157,7 +157,7 @@ def test_a_refused_challenger_cannot_be_taken_into_service(here: Running) -> Non
     pair = Pair(3, "A-2", False, *judged)
     sides = Candidate("0123456789ab", 30, 0.03, 0.09), Candidate("ba9876543210", 40, 0.03, 0.09)
     found = Comparison(*sides, (), (pair,), 10, 0, 0, 1.0, tuple(candidates.refusals([], [pair])))
-    comparison.write(found, comparison.file_of(here.station.models.shelf, "ba9876543210"))
+    comparison.write(found, comparison.file_of(here.station.models.models_folder, "ba9876543210"))
     answer = here.client.post("/model/activate", json={"model_id": "ba9876543210"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "worse")
     assert "A-2" in answer.json()["error"]["message"]

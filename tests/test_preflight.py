@@ -129,13 +129,13 @@ def test_groups_join_pairs_that_meet() -> None:
 def test_a_rusty_plate_among_the_good_ones_is_odd(tmp_path: Path, paths: list[Path]) -> None:
     rust = save(tmp_path / "rust.png", rendered_plates.render("total_rust", 3, 128)[0])
     more = [save(tmp_path / f"m{seed}.png", rendered_plates.render("good", 30 + seed, 128)[0]) for seed in range(9)]
-    odd = preflight.look(read([*paths, *more, rust]), CONFIG).odd
-    assert odd[0][0] == rust
-    assert "much red" in odd[0][1]
+    outliers = preflight.look(read([*paths, *more, rust]), CONFIG).outliers
+    assert outliers[0][0] == rust
+    assert "much red" in outliers[0][1]
 
 
 def test_too_few_plates_to_tell_odd_ones(paths: list[Path]) -> None:
-    assert preflight.look(read(paths[:4]), CONFIG).odd == ()
+    assert preflight.look(read(paths[:4]), CONFIG).outliers == ()
 
 
 def test_what_lies_ahead_is_counted(paths: list[Path]) -> None:

@@ -14,7 +14,7 @@ LIMITS = quality.limits([quality.measure(photo) for photo in GOOD])
 
 
 def obstacle(photo: Array) -> str | None:
-    return quality.judgeable(quality.measure(photo), LIMITS)
+    return quality.reason_unusable(quality.measure(photo), LIMITS)
 
 
 @pytest.mark.parametrize("kind", rendered_plates.KINDS)
@@ -51,13 +51,13 @@ def test_each_obstacle_has_its_reason_and_numbers(spoil: object, reason: str) ->
 def test_the_limits_leave_room_beyond_the_worst_good_photograph() -> None:
     good = [Conditions(60, 0.0, 8, 20), Conditions(40, 0.2, 6, 30)]
     limits = quality.limits(good)
-    assert (limits.darkest, limits.most_burnt, limits.least_sharp, limits.least_contrast) == (20, 0.45, 3, 10)
-    assert quality.judgeable(Conditions(20, 0.45, 3, 10), limits) is None
+    assert (limits.darkest, limits.most_clipped, limits.least_sharp, limits.least_contrast) == (20, 0.45, 3, 10)
+    assert quality.reason_unusable(Conditions(20, 0.45, 3, 10), limits) is None
 
 
 def test_a_wholly_white_photograph_is_refused_whatever_the_good_ones_burn() -> None:
     limits = quality.limits([Conditions(95, 0.98, 1, 1)])
-    assert quality.judgeable(Conditions(100, 1.0, 1, 1), limits) is not None
+    assert quality.reason_unusable(Conditions(100, 1.0, 1, 1), limits) is not None
 
 
 def test_brightness_and_burnt_share_are_what_they_say() -> None:
@@ -65,11 +65,11 @@ def test_brightness_and_burnt_share_are_what_they_say() -> None:
     photo[:32] = 255
     found = quality.measure(photo)
     assert found.brightness == pytest.approx(50, abs=0.1)
-    assert found.burnt == 0.5
+    assert found.clipped == 0.5
     assert found.contrast == pytest.approx(50, abs=0.1)
     assert quality.measure(np.full_like(photo, 119)).brightness == pytest.approx(50, abs=0.2)  # L is no share of 255
     photo[:32] = (255, 255, 200)  # a bright colour is not burnt out
-    assert quality.measure(photo).burnt == 0
+    assert quality.measure(photo).clipped == 0
 
 
 @pytest.mark.parametrize("shape", [(32, 8000), (8000, 32), (33, 700)])
@@ -78,7 +78,7 @@ def test_long_photographs_are_measured_without_their_padding(shape: tuple[int, i
     photo[: shape[0] // 2, : shape[1] // 2] = 200
     frame = images.frame(shape[1], shape[0], 96)
     found = quality.measure(frame.cut(images.prepare(photo, 96)))
-    assert all(np.isfinite([found.brightness, found.burnt, found.sharpness, found.contrast]))
+    assert all(np.isfinite([found.brightness, found.clipped, found.sharpness, found.contrast]))
 
 
 @pytest.mark.parametrize("size", [1, 2, 100, 101, 1000])

@@ -50,7 +50,7 @@ def test_every_real_plate_can_be_judged() -> None:
 
     limits = quality.limits([conditions(images.read(path)) for path in data_sets.training(DATA)])
     refused = {
-        sample.path.name: quality.judgeable(conditions(images.read(sample.path)), limits)
+        sample.path.name: quality.reason_unusable(conditions(images.read(sample.path)), limits)
         for sample in data_sets.test(DATA)
     }
     assert {name: why for name, why in refused.items() if why} == {}

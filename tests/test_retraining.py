@@ -96,13 +96,17 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
 ) -> None:
     monkeypatch.setenv(quick_training.LENIENT, "1")
     reviewed(records, line)
-    shelf = tmp_path / "shelf"
-    done = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    models_folder = tmp_path / "shelf"
+    done = retraining.retrain(
+        tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
+    )
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
     assert records.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
-        retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+        retraining.retrain(
+            tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
+        )
 
 
 def test_the_command_says_why_and_exits_with_3(
@@ -139,11 +143,15 @@ def test_a_second_challenger_learns_again_what_the_first_one_learned(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     reviewed(records, line)
-    shelf = tmp_path / "shelf"
-    first = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    models_folder = tmp_path / "shelf"
+    first = retraining.retrain(
+        tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
+    )
     fresh = sorted((line / "test" / "good").glob("*.png"))[0]
     records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).number, Judgement.GOOD, "anna")
-    second = retraining.retrain(first.folder, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    second = retraining.retrain(
+        first.folder, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
+    )
     learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
     assert learned[0] < learned[1]
     assert len(learned[1] - learned[0]) == 1

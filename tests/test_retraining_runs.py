@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.station.problem_details import Refusal
-from platewatch.station.retraining_runs import Challengers, Run
+from platewatch.station.retraining_runs import RetrainingRuns, Run
 from platewatch.station.settings import Settings
 
 WELL = """
@@ -51,10 +51,10 @@ time.sleep(60)
 """
 
 
-def challengers(folder: Path, program: str, told: Callable[[Run], None] = print, **changes: Any) -> Challengers:
+def challengers(folder: Path, program: str, told: Callable[[Run], None] = print, **changes: Any) -> RetrainingRuns:
     given: dict[str, Any] = {"data": folder, "record_url": "sqlite:///secret.db"} | changes
-    models = cast(Models, SimpleNamespace(folder=folder / "model", shelf=folder))
-    made = Challengers(models, Settings(**given), told)
+    models = cast(ModelRegistry, SimpleNamespace(folder=folder / "model", models_folder=folder))
+    made = RetrainingRuns(models, Settings(**given), told)
     made.program = (sys.executable, "-c", program)
     return made
 

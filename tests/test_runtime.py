@@ -21,7 +21,7 @@ CONFIG = config.preset(
     "fast",
     image_size=64,
     network={"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
-    score={"blur": 1.0, "pool_share": 0.05},
+    score={"blur": 1.0, "pool_fraction": 0.05},
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from platewatch.decision import sensitivity_summary
-from platewatch.decision.sensitivity_summary import Light, Sensitivity, Trial
+from platewatch.decision.sensitivity_summary import Illumination, Sensitivity, Trial
 from platewatch.evaluation.metrics import clopper_pearson
 
 
@@ -35,7 +35,7 @@ def test_the_smallest_found_at_each_contrast_is_told_with_its_count_and_interval
         second
         == "a scratch 4 px wide and 128 px long at 20 % contrast: found on 19 of 20 plates (95 % interval 75 to 100 %)"
     )
-    assert plain(sensitivity_summary.headline(found(*GRID), "scratch")) == first
+    assert plain(sensitivity_summary.summary_sentence(found(*GRID), "scratch")) == first
 
 
 def test_a_spot_has_no_length_and_mm_stand_where_they_are_known() -> None:
@@ -58,8 +58,8 @@ def test_a_size_is_not_claimed_while_a_larger_one_fails() -> None:
 
 def test_the_headline_claims_no_contrast_while_a_stronger_one_fails() -> None:
     trials = (trial(2, 0.1, 20), trial(2, 0.2, 15), trial(2, 0.4, 20))
-    assert "at 40 % contrast: found on 20 of 20" in plain(sensitivity_summary.headline(found(*trials), "rust"))
-    said = plain(sensitivity_summary.headline(found(*trials[:2]), "rust"))
+    assert "at 40 % contrast: found on 20 of 20" in plain(sensitivity_summary.summary_sentence(found(*trials), "rust"))
+    said = plain(sensitivity_summary.summary_sentence(found(*trials[:2]), "rust"))
     assert said.startswith("even a rust spot 4 px across at 20 % contrast: found on only 15 of 20 plates")
 
 
@@ -70,7 +70,7 @@ def test_none_found_is_said_plainly_and_once() -> None:
         "no scratch that was tried is found on 95 % of plates: the best found, a scratch 8 px wide and 128 px long at "
         "20 % contrast, on only 18 of 20 plates"
     )
-    assert sensitivity_summary.headline(found(*trials), "scratch") == said
+    assert sensitivity_summary.summary_sentence(found(*trials), "scratch") == said
 
 
 def test_where_no_good_plate_passes_nothing_is_stated() -> None:
@@ -113,8 +113,8 @@ def test_lengths_are_never_powers_of_ten(scale: float, mm_per_px: float, said: s
     assert found(*GRID, scale=scale, mm_per_px=mm_per_px).length(64) == said
 
 
-def light(factor: float, tint: float, passed: int) -> Light:
-    return Light(factor, tint, passed, 50 - passed, 0, (0, 1))
+def light(factor: float, tint: float, passed: int) -> Illumination:
+    return Illumination(factor, tint, passed, 50 - passed, 0, (0, 1))
 
 
 def test_a_lamp_is_costly_when_it_more_than_doubles_what_does_not_pass() -> None:

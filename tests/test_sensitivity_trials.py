@@ -21,7 +21,7 @@ from platewatch.inspection import Verdict
 from platewatch.learning import fitting, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
-from platewatch.learning.sensitivity_trials import Cell, damage, light_curve, relight, state
+from platewatch.learning.sensitivity_trials import GridPoint, damage, illumination_trials, relight, state
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import images, quality
 from platewatch.photographs.images import Array
@@ -112,7 +112,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(threads: int, pause: float, seed: int = 0) -> tuple[object, Counter[tuple[int, str]]]:
         monkeypatch.setattr(sensitivity_trials, "cores", lambda: threads)
         judge, chosen = Strict(plates, pause), tiny.settings(seed=seed, sensitivity=settings().sensitivity.__dict__)
-        judged = [each(plates, [PASS] * 9, judge, chosen, tiny.silent) for each in (state, light_curve)]
+        judged = [each(plates, [PASS] * 9, judge, chosen, tiny.silent) for each in (state, illumination_trials)]
         return judged, Counter(judge.seen)
 
     alone = run(1, 0)
@@ -122,7 +122,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plate_is_damaged_in_one_place_at_every_contrast() -> None:
     plates, chosen = good(), settings()
-    for cell in (Cell("scratch", 3, 0.2), Cell("rust", 9, 0.2)):
+    for cell in (GridPoint("scratch", 3, 0.2), GridPoint("rust", 9, 0.2)):
         faint, strong = (
             (damage(plates, 3, cell._replace(contrast=contrast), chosen) != plates.photos[3]).any(axis=2)
             for contrast in (0.2, 0.5)
@@ -138,7 +138,7 @@ def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind) -> None:
     plates = good(24, 192, 60, plain=True)
     inside = plates.frames[0].inside(SIDE)
     for plate in range(24):
-        changed = (damage(plates, plate, Cell(kind, 5, 0.4), settings()) != plates.photos[plate]).any(axis=2)
+        changed = (damage(plates, plate, GridPoint(kind, 5, 0.4), settings()) != plates.photos[plate]).any(axis=2)
         assert changed[inside].sum() >= 0.9 * changed.sum() > 0
 
 
@@ -153,7 +153,7 @@ def test_lengths_are_those_of_the_photographs() -> None:
 
 def test_a_scratch_has_the_width_length_and_contrast_that_are_stated() -> None:
     plates = good()
-    before, after = plates.photos[2], damage(plates, 2, Cell("scratch", 4, 0.4), settings(length=0.4))
+    before, after = plates.photos[2], damage(plates, 2, GridPoint("scratch", 4, 0.4), settings(length=0.4))
     change = np.abs(after.astype(int) - before).max(axis=2) / 255
     (_, (width, length), _) = cv2.minAreaRect(np.argwhere(change > 0.2).astype(np.float32))
     assert change.max() == pytest.approx(0.4, abs=0.02)
@@ -163,7 +163,7 @@ def test_a_scratch_has_the_width_length_and_contrast_that_are_stated() -> None:
 
 def test_a_rust_spot_has_the_diameter_and_contrast_that_are_stated() -> None:
     plates = good()
-    before, after = plates.photos[2], damage(plates, 2, Cell("rust", 16, 0.3), settings())
+    before, after = plates.photos[2], damage(plates, 2, GridPoint("rust", 16, 0.3), settings())
     change = np.abs(after.astype(int) - before).max(axis=2) / 255
     assert (change > 0).sum() == pytest.approx(np.pi / 4 * 16**2, rel=0.02)
     assert change[change > 0].mean() == pytest.approx(0.3, abs=0.03)
@@ -180,19 +180,19 @@ def test_all_good_plates_are_relit_and_counted() -> None:
     plates = good(9)
     judge = Strict(plates)
     undamaged = [PASS] * 7 + [REVIEW, REJECT]
-    levels = light_curve(plates, undamaged, judge, settings(lights=(0.5, 1.0, 1.25)), tiny.silent)
+    levels = illumination_trials(plates, undamaged, judge, settings(lights=(0.5, 1.0, 1.25)), tiny.silent)
     assert [(each.light, each.tint) for each in levels] == [(0.5, 0), (1, 0), (1.25, 0), (1, -0.04), (1, 0.04)]
     counts = [(each.passed, each.review, each.reject) for each in levels]
     assert counts == [(0, 0, 9), (7, 1, 1), (0, 9, 0), (9, 0, 0), (9, 0, 0)]
     assert Counter(plate for plate, _ in judge.seen) == dict.fromkeys(range(9), 4), "as photographed is known already"
     assert [each.interval for each in levels[:2]] == [clopper_pearson(9, 9), clopper_pearson(1, 9)]
-    bare = light_curve(plates, undamaged, judge, settings(lights=(), tint=0), tiny.silent)
+    bare = illumination_trials(plates, undamaged, judge, settings(lights=(), tint=0), tiny.silent)
     assert [(each.light, each.tint, each.plates) for each in bare] == [(1, 0, 9)]
 
 
 def test_progress_counts_every_photograph() -> None:
     plates, told = good(), list[tuple[str, int, int]]()
-    for each in (state, light_curve):
+    for each in (state, illumination_trials):
         each(plates, [PASS] * 9, Strict(plates), settings(), lambda *news: told.append(news))
     stages: dict[str, list[int]] = {}
     for stage, done, total in told:

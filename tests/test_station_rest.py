@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 import stations
 from conftest import Tiny
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.photographs import images
 from platewatch.records import Records
 from platewatch.station.inspections import Recorded
@@ -178,22 +178,22 @@ def two_models(tmp_path: Path, tiny_model: Tiny) -> tuple[Path, str]:
 def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(
     tmp_path: Path, two_models: tuple[Path, str]
 ) -> None:
-    shelf, second = two_models
+    models_folder, second = two_models
     with Records.open(f"sqlite:///{tmp_path / 'records.db'}") as records:
-        models = Models(shelf / "first")
+        models = ModelRegistry(models_folder / "first")
         first = models.model_id
         assert {each.model_id: each.in_service for each in models.available()} == {first: True, second: False}
         assert models.activate(second, "erika", records, reason="fewer false alarms") == first
         assert models.inspector().manifest.model_id == second
         assert records.events("model_activated")[0].actor == "erika"
-        restarted = Models(shelf / "first")
+        restarted = ModelRegistry(models_folder / "first")
         assert restarted.resume(records) is None
         assert restarted.model_id == second
-        told_another = Models(shelf / "second")
+        told_another = ModelRegistry(models_folder / "second")
         assert told_another.resume(records) is None
         assert restarted.activate(first, "erika", records) == second
         assert restarted.with_id(second).manifest.model_id == second  # old plates are still explained
-        (shelf / "second/manifest.json").unlink()
+        (models_folder / "second/manifest.json").unlink()
         assert restarted.model_id == first
 
 

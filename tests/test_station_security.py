@@ -19,7 +19,7 @@ import stations
 from platewatch.errors import InputError
 from platewatch.records import Policy
 from platewatch.station import security, server, users
-from platewatch.station.sessions import Attempts
+from platewatch.station.sessions import LoginThrottle
 from platewatch.station.users import Role, Users
 from stations import PASSWORD, Running, bearer, photograph
 
@@ -254,7 +254,7 @@ def test_a_login_lasts_a_shift_and_a_restart(tmp_path: Path) -> None:
 def test_guessing_is_slowed_down_and_told(line: Running, tokens: dict[Role, str]) -> None:
     form = {"name": "operator", "password": "not the password"}
     codes = [line.client.post("/login", data=form).status_code for _ in range(7)]
-    assert codes == [401] * Attempts.BY_NAME + [429] * 2
+    assert codes == [401] * LoginThrottle.BY_NAME + [429] * 2
     late = line.client.post("/login", data={"name": "operator", "password": PASSWORD})
     assert late.status_code == 429
     assert int(late.headers["retry-after"]) > 60

@@ -25,7 +25,7 @@ NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feat
 
 
 def settings(**training: Any) -> Config:
-    values = {"epochs": 4, "forge": 0.5, "ema": 0.9, "freeze_norms": 1.0, "final_rate": 1.0, **training}
+    values = {"epochs": 4, "defect_probability": 0.5, "ema": 0.9, "freeze_norms": 1.0, "final_rate": 1.0, **training}
     return config.preset("fast", image_size=64, network=NETWORK, training=values)
 
 
@@ -87,7 +87,7 @@ def test_what_training_gives(whole: Trained) -> None:
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_training_learns_to_redraw(ema: float) -> None:
-    fast = settings(epochs=60, forge=0.0, learning_rate=2e-3, rotation_degrees=0, ema=ema)
+    fast = settings(epochs=60, defect_probability=0.0, learning_rate=2e-3, rotation_degrees=0, ema=ema)
     trained = fit_network(plates(), fast, seed=0)
     assert trained.history[-1]["loss_con"] < 0.4 * trained.history[0]["loss_con"]
     assert redrawing_error(trained) < 2 * trained.history[-1]["loss_con"]
@@ -95,7 +95,7 @@ def test_training_learns_to_redraw(ema: float) -> None:
 
 def test_averaged_weights_have_statistics_of_their_own() -> None:
     """After a few steps running statistics are mostly where they began; measured ones suit the weights at once."""
-    trained = fit_network(plates(), settings(epochs=5, forge=0.0, learning_rate=2e-3, ema=0.9), seed=0)
+    trained = fit_network(plates(), settings(epochs=5, defect_probability=0.0, learning_rate=2e-3, ema=0.9), seed=0)
     assert redrawing_error(trained) < 2 * trained.history[-1]["loss_con"]
 
 
@@ -141,7 +141,7 @@ def test_forged_places_weigh_more() -> None:
     x_input, x_hat = x.clone(), x + 0.5
     x_input[0, 1, :4] = 0.1  # half of one of the two plates is forged
     plain = _contextual(x_hat, x_input, x, TrainingConfig())
-    weighted = _contextual(x_hat, x_input, x, TrainingConfig(w_forged=5))
+    weighted = _contextual(x_hat, x_input, x, TrainingConfig(w_defect=5))
     assert (plain.item(), weighted.item()) == pytest.approx((0.5, 0.5 * (3 + 5) / 4))
 
 
@@ -199,7 +199,7 @@ def test_interrupted_within_an_epoch(tmp_path: Path, whole: Trained) -> None:
 
 @pytest.mark.usefixtures("always_saved")
 def test_without_averaging_and_forging_it_resumes_as_well(tmp_path: Path) -> None:
-    plain = settings(ema=0.0, forge=0.0)
+    plain = settings(ema=0.0, defect_probability=0.0)
     interrupted(tmp_path / "checkpoint", 2, changed=plain)
     resumed = fit_network(plates(), plain, seed=1, checkpoint=tmp_path / "checkpoint")
     assert_same(resumed, fit_network(plates(), plain, seed=1))

@@ -6,23 +6,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from platewatch.skipganomaly import upsampling
-from platewatch.skipganomaly.upsampling import Doubled
+from platewatch.skipganomaly.upsampling import UpsamplingConvolution
 
 
-def layer_and_picture(side: int, *, bias: bool) -> tuple[Doubled, Tensor]:
+def layer_and_picture(side: int, *, bias: bool) -> tuple[UpsamplingConvolution, Tensor]:
     rng = torch.Generator().manual_seed(0)
-    layer = Doubled(6, 4, bias=bias, summed=True).double()
+    layer = UpsamplingConvolution(6, 4, bias=bias, fused=True).double()
     for weight in layer.parameters():
         torch.nn.init.normal_(weight, generator=rng)
     return layer, torch.randn(2, 6, side, side, generator=rng, dtype=torch.float64)
 
 
-def plainly(layer: Doubled, x: Tensor) -> Tensor:
+def plainly(layer: UpsamplingConvolution, x: Tensor) -> Tensor:
     return F.conv2d(F.interpolate(x, scale_factor=2), layer.weight, layer.bias, padding=1)
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("side", [1, 5, upsampling._SUMMED_FROM - 1, upsampling._SUMMED_FROM, 23])
+@pytest.mark.parametrize("side", [1, 5, upsampling._FUSED_FROM - 1, upsampling._FUSED_FROM, 23])
 def test_it_draws_and_learns_as_on_the_doubled_picture(side: int, bias: bool) -> None:
     layer, x = layer_and_picture(side, bias=bias)
     x.requires_grad_()
@@ -38,11 +38,11 @@ def test_it_draws_and_learns_as_on_the_doubled_picture(side: int, bias: bool) ->
 def test_summed_up_for_good_it_is_a_plain_layer(bias: bool) -> None:
     layer, x = layer_and_picture(7, bias=bias)
     state = torch.get_rng_state()
-    summed = layer.summed()
-    torch.testing.assert_close(summed(x), plainly(layer, x))
-    assert (summed.bias is not None) is bias
+    fused = layer.fused()
+    torch.testing.assert_close(fused(x), plainly(layer, x))
+    assert (fused.bias is not None) is bias
     assert torch.equal(torch.get_rng_state(), state)  # training draws from it elsewhere
 
 
 def test_only_the_taps_are_kept() -> None:
-    assert list(Doubled(6, 4, bias=True, summed=True).state_dict()) == ["weight", "bias"]
+    assert list(UpsamplingConvolution(6, 4, bias=True, fused=True).state_dict()) == ["weight", "bias"]

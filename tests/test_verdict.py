@@ -13,7 +13,7 @@ from platewatch.inspection import Defect, Evidence, Verdict
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
 
-DECISION = Decision(alpha=0.75, network_unit=2, network_map_unit=1, weight=0.5, review=1.0, threshold=1.5)
+DECISION = Decision(alpha=0.75, network_scale=2, network_map_scale=1, weight=0.5, review=1.0, threshold=1.5)
 SCORES = st.floats(0, 100, allow_nan=False)
 
 
@@ -26,9 +26,9 @@ def places(*boxes: tuple[int, int, int, int], size: int = 96, value: float = 2) 
 
 
 def test_errors_are_mixed_by_alpha_and_the_worse_phase_counts() -> None:
-    assert DECISION.mix(4, 8) == (0.75 * 4 + 0.25 * 8) / 2
-    assert DECISION.score(1, 4, 8) == (1 + DECISION.mix(4, 8)) / 2
-    assert replace(DECISION, weight=0.9).score(9, 4, 8) == pytest.approx(0.9 * 9 + 0.1 * DECISION.mix(4, 8))
+    assert DECISION.network_score(4, 8) == (0.75 * 4 + 0.25 * 8) / 2
+    assert DECISION.score(1, 4, 8) == (1 + DECISION.network_score(4, 8)) / 2
+    assert replace(DECISION, weight=0.9).score(9, 4, 8) == pytest.approx(0.9 * 9 + 0.1 * DECISION.network_score(4, 8))
 
 
 def test_maps_are_weighed_as_scores_are() -> None:
@@ -188,5 +188,5 @@ def test_the_reason_says_how_bad_what_and_where(
 
 
 def test_a_score_that_is_no_number_is_rejected() -> None:
-    decision = Decision(alpha=0.5, network_unit=1, network_map_unit=1, weight=0.5, review=1, threshold=2)
+    decision = Decision(alpha=0.5, network_scale=1, network_map_scale=1, weight=0.5, review=1, threshold=2)
     assert decision.verdict(decision.score(0.5, float("nan"), 0.1)) is Verdict.REJECT

@@ -111,7 +111,7 @@ def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
     numbers = set()
     for bank, drawn in zip((left.colour, left.line), fitted.drawn, strict=True):
         of = {cell.tobytes(): int(number) for cell, number in zip(drawn.drawn, drawn.numbers, strict=True)}
-        numbers |= {of[cell.tobytes()] for cell in bank.cells}
+        numbers |= {of[cell.tobytes()] for cell in bank.patches}
     return sorted(numbers)
 
 
@@ -164,8 +164,8 @@ class Spy:
         for judge in ("measure", "score"):
             patch.setattr(f"platewatch.model.inspector.{judge}", self._heard(getattr(inspector, judge)))
         for room, name in (
-            ("out_of_fold", "forge"),
-            *(("sensitivity", each) for each in ("scratch", "rust", "relight")),
+            ("learning.out_of_fold", "random_defect"),
+            *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "relight")),
         ):
             patch.setattr(f"platewatch.{room}.{name}", self._watched(getattr(sys.modules[f"platewatch.{room}"], name)))
 

@@ -28,7 +28,7 @@ STRICT = ConfigDict(extra="forbid")
 class SurfaceConfig:
     """Phase one: what of a cell is compared, with how many good cells; lengths in px of the prepared photograph."""
 
-    cell: Literal[4, 8, 16, 32] = 4
+    patch: Literal[4, 8, 16, 32] = 4
     """Side of a cell."""
     colour_window: Annotated[float, Field(gt=0, le=32)] = 1.0
     """For its colour a cell looks at itself and this far around its middle (standard deviation of a Gaussian),"""
@@ -40,9 +40,9 @@ class SurfaceConfig:
     """Blurs before the gradients whose main direction is measured."""
     lightness: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of lightness beside colour: a lamp changes it first."""
-    faintest: Annotated[float, Field(gt=0, le=10)] = 0.2
+    noise_floor: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Detail below this, in L, a or b (L is 0 to 100), is the camera's noise."""
-    relit: Annotated[int, Field(ge=0, le=10)] = 2
+    illumination_copies: Annotated[int, Field(ge=0, le=10)] = 2
     """Copies of each good plate in other light that the banks hold beside the plate itself."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """A copy is brighter or darker by up to this share,"""
@@ -54,9 +54,9 @@ class SurfaceConfig:
     """Blur of the finished map."""
     line_weight: Annotated[float, Field(gt=0, le=10)] = 4.0
     """Weight of lines beside colour in the joined map: colour peaks higher, lines mark more of a worn place."""
-    peak_share: Share = 0.002
+    peak_fraction: Share = 0.002
     """A map's unit is the mean over this share of its largest places."""
-    score_shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.005, 0.02)
+    score_fractions: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.005, 0.02)
     """The score is the largest of the joined map's means over these shares of its largest places, each in its own unit:
     a small one for a spot or a scratch, a broad one for worn paint."""
 
@@ -81,7 +81,7 @@ class NetworkConfig:
     """Length of the discriminator's latent feature."""
     cut_skips: Annotated[int, Field(ge=0)] = 0
     """How many of the outermost skip connections are cut, so that fine detail cannot be copied through."""
-    summed_taps: bool = False
+    fused_upsampling: bool = False
     """Whether the decoder's convolutions over doubled pictures are computed with their taps added up while training:
     the same numbers but for rounding, from half of the multiplications. A model folder has them added up either way."""
     norm_momentum: Share = 0.1
@@ -109,7 +109,7 @@ class TrainingConfig:
     w_adv: Annotated[float, Field(ge=0)] = 0.1
     w_con: Annotated[float, Field(ge=0)] = 4.0
     w_lat: Annotated[float, Field(ge=0)] = 0.1
-    w_forged: Annotated[float, Field(ge=0)] = 1.0
+    w_defect: Annotated[float, Field(ge=0)] = 1.0
     """Weight in the contextual loss of places where a defect was forged, beside 1 for all others."""
     flip_horizontal: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Chance of a left-right flip; where it does not happen, `flip_vertical` is tried."""
@@ -120,7 +120,7 @@ class TrainingConfig:
     """Chance that a plate is turned to any angle instead: upright is learned best, and what is turned stays known."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """A plate is made brighter or darker by up to this share, so that the lamp becomes no defect."""
-    forge: Annotated[float, Field(ge=0, le=1)] = 0.0
+    defect_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Chance that a defect is forged onto the input while the clean plate stays the target."""
     freeze_norms: Share = 1.0
     """Share of the epochs after which the Generator's batch-norm statistics stay as they are: from then on a plate is
@@ -144,7 +144,7 @@ class ScoreConfig:
     green to purple, so that a change of colour counts beside a change of light."""
     blur: Annotated[float, Field(ge=0, le=32)] = 0.0
     """Standard deviation in network px of the blur over the error map; 0 for none."""
-    pool_share: Share = 1.0
+    pool_fraction: Share = 1.0
     """The reconstruction error is the mean over this share of the map's largest places; 1 is the plain mean."""
 
 
@@ -215,7 +215,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "convolutions": 1,
             "discriminator": (16, 32, 64, 128),
             "cut_skips": 0,
-            "summed_taps": True,
+            "fused_upsampling": True,
             "norm_momentum": 0.05,
         },
         "training": {
@@ -223,16 +223,16 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "precision": "bfloat16",
             "learning_rate": 5e-4,
             "final_rate": 0.02,
-            "w_forged": 4.0,
+            "w_defect": 4.0,
             "flip_horizontal": 0.0,
             "flip_vertical": 0.0,
             "any_angle": 0.3,
             "light": 0.25,
-            "forge": 1.0,
+            "defect_probability": 1.0,
             "freeze_norms": 0.25,
             "ema": 0.99,
         },
-        "score": {"tolerance": 1, "colours": "opponent", "blur": 3.0, "pool_share": 0.02},
+        "score": {"tolerance": 1, "colours": "opponent", "blur": 3.0, "pool_fraction": 0.02},
     },
 }
 
@@ -244,7 +244,7 @@ def preset(name: str, /, **changes: Any) -> Config:
     """
     if not isinstance(name, str) or name not in _PRESETS:
         raise InputError(f"preset {name!r}: expected one of {', '.join(sorted(_PRESETS))}")
-    return build(_merge({"preset": name, **_PRESETS[name]}, changes))
+    return build(_merge({"preset": name, **_PRESETS[name]}, renamed(changes)))
 
 
 def load(path: Path, /, **changes: Any) -> Config:
@@ -256,13 +256,28 @@ def load(path: Path, /, **changes: Any) -> Config:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a readable TOML file ({error}); see docs/cli.md for an example") from error
-    return preset(values.pop("preset", "fast"), **_merge(values, changes))
+    return preset(values.pop("preset", "fast"), **_merge(renamed(values), changes))
+
+
+_RENAMED: dict[str, dict[str, str]] = {
+    "surface": {
+        "cell": "patch",
+        "faintest": "noise_floor",
+        "relit": "illumination_copies",
+        "peak_share": "peak_fraction",
+        "score_shares": "score_fractions",
+    },
+    "network": {"summed_taps": "fused_upsampling"},
+    "training": {"w_forged": "w_defect", "forge": "defect_probability"},
+    "score": {"pool_share": "pool_fraction"},
+}
+"""Names of 0.1.0 and what they are called now; both are read."""
 
 
 def build(values: Mapping[str, Any]) -> Config:
     """The Config that `values` (as from `asdict`) describe; raises InputError where one is out of its bounds."""
     try:
-        return TypeAdapter(Config).validate_python(dict(values))
+        return TypeAdapter(Config).validate_python(renamed(values))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -270,6 +285,23 @@ def build(values: Mapping[str, Any]) -> Config:
         raise InputError(
             f"configuration{where and ' ' + where}: {first['msg'].removeprefix('Value error, ')}{what}"
         ) from error
+
+
+def renamed(values: Any) -> Any:
+    """The same plain values with the names of 0.1.0 replaced by today's; what is no mapping is left for the check."""
+    if not isinstance(values, Mapping):
+        return values
+    return {part: _with_new_names(part, content) for part, content in values.items()}
+
+
+def _with_new_names(part: str, content: Any) -> Any:
+    if part not in _RENAMED or not isinstance(content, Mapping):
+        return content
+    names = _RENAMED[part]
+    for old in names.keys() & content.keys():
+        if names[old] in content:
+            raise InputError(f"configuration {part}.{old}: is now called {names[old]}, which is set too; remove {old}")
+    return {names.get(name, name): value for name, value in content.items()}
 
 
 def as_dict(config: Config) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def inspect(
     pictures = _overlay_paths(out, paths)
     code = 0
     pairs = zip(paths, pictures, strict=True)
-    found = ordered_map.in_order(lambda pair: _inspect_one(inspector, *pair), pairs, workers=threads)
+    found = ordered_map.ordered_map(lambda pair: _inspect_one(inspector, *pair), pairs, workers=threads)
     with progress() as report:
         for done, (inspection, lost) in enumerate(found, start=1):
             click.echo(inspection.as_json() if as_json else line(inspection))

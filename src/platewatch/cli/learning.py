@@ -148,10 +148,10 @@ def retrain(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a station that stops lets nothing half-made lie there
     if until_stdin_ends:
         end_with_stdin()
-    who, shelf = actor or getpass.getuser(), models or model.resolve().parent
+    who, models_folder = actor or getpass.getuser(), models or model.resolve().parent
     bars = nullcontext(lines()) if progress_lines else progress()
     with Records.open(records, photographs, create=False) as opened, bars as report:
-        done = retraining.retrain(model, opened, data, shelf, actor=who, progress=report)
+        done = retraining.retrain(model, opened, data, models_folder, actor=who, progress=report)
     if as_json:
         click.echo(json.dumps(done.comparison.as_dict(), ensure_ascii=False, allow_nan=False))
     else:

@@ -32,7 +32,9 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     )
     near = [f"{one.name} ~ {other.name}" for one, other in found.near_duplicates]
     table.add_row("near duplicates, kept in one fold", _list(near))
-    table.add_row("odd ones, kept: look at them", "\n".join(f"{path.name}: {why}" for path, why in found.odd) or "none")
+    table.add_row(
+        "odd ones, kept: look at them", "\n".join(f"{path.name}: {why}" for path, why in found.outliers) or "none"
+    )
     networks = config.calibration.folds + 1
     table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
     promise = f"no less than {found.floor:.1%} on average"
@@ -53,7 +55,9 @@ def model(manifest: "Manifest") -> tuple[Table, ...]:
     expected = f"{promise.false_alarm_rate:.1%} of good plates on average, at most {promise.upper_95:.1%} (95 %)"
     table.add_row("false alarms to expect", f"{expected}, from {promise.good_plates} good plates")
     for kind in sensitivity_summary.KINDS:
-        table.add_row("found, forged onto good plates", sensitivity_summary.headline(manifest.sensitivity, kind))
+        table.add_row(
+            "found, forged onto good plates", sensitivity_summary.summary_sentence(manifest.sensitivity, kind)
+        )
     table.add_row("what it finds and what it does not", "model-card.md in the model folder")
     if not promise.promised:
         needed = f"{promise.plates_needed} plates on average, {promise.plates_needed_95} with 95 % confidence"

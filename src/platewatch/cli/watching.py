@@ -126,11 +126,11 @@ def watch(
 
 def _start_helpers(running: ExitStack, records: "Records", told: "list[Destination]") -> Callable[[], None]:
     """Couriers and upkeep, stopped when the stack closes; what is returned tells the couriers that there is news."""
-    from platewatch.line.deliveries import Courier
-    from platewatch.records import Upkeep
+    from platewatch.line.deliveries import DeliveryWorker
+    from platewatch.records import RetentionJob
 
-    couriers = [Courier(records, each, tell=_warn) for each in told]
-    helpers: list[Courier | Upkeep] = [*couriers, Upkeep(records, tell=_warn)]
+    workers = [DeliveryWorker(records, each, tell=_warn) for each in told]
+    helpers: list[DeliveryWorker | RetentionJob] = [*workers, RetentionJob(records, tell=_warn)]
     for helper in helpers:
         helper.start()
         running.callback(helper.stop)
@@ -139,8 +139,8 @@ def _start_helpers(running: ExitStack, records: "Records", told: "list[Destinati
             _warn(f"{each.name}: {each.waiting} plates wait to be told, but it is not named here")
 
     def wake() -> None:
-        for courier in couriers:
-            courier.wake()
+        for worker in workers:
+            worker.wake()
 
     return wake
 

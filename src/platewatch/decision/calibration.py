@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from platewatch.decision.verdict import Promise
+from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.errors import CalibrationError
 from platewatch.photographs.images import Array
 
@@ -67,12 +67,12 @@ def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate
     return review, max(review, float(descending[0]), limit(scores, false_alarm_rate))
 
 
-def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> Promise:
+def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> FalseAlarmBound:
     """What the out-of-fold scores of good plates promise about the share of good plates above `threshold`."""
     count = len(scores)
     above = int((np.asarray(scores) > threshold).sum())
     expected = (1 + above) / (count + 1)
-    return Promise(
+    return FalseAlarmBound(
         asked=asked,
         false_alarm_rate=expected,
         upper_95=float(stats.beta.ppf(0.95, above + 1, count - above)) if above < count else 1.0,
@@ -84,7 +84,7 @@ def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> 
     )
 
 
-def choose_share(good: Array, forged: Array, *, alone: bool = False) -> float:
+def choose_weight(good: Array, artificial: Array, *, alone: bool = False) -> float:
     """The share, .1 to .9, of the first of two numbers in their mean that best tells forged defects from good plates.
 
     good (N, 2), forged (M, 2), all out of fold: reconstruction and latent errors for alpha, both phases' scores for
@@ -95,7 +95,7 @@ def choose_share(good: Array, forged: Array, *, alone: bool = False) -> float:
 
     def quality(share: float) -> tuple[float, float]:
         weights = np.array([share, 1 - share])
-        low, high = (np.log(np.maximum(scores @ weights, _SMALLEST_SCORE)) for scores in (good, forged))
+        low, high = (np.log(np.maximum(scores @ weights, _SMALLEST_SCORE)) for scores in (good, artificial))
         order = (high[:, None] > low[None]).mean() + 0.5 * (high[:, None] == low[None]).mean()
         return round(float(order), 6), float(np.median(high) - np.median(low))
 

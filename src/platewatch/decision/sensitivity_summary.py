@@ -74,7 +74,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Light:
+class Illumination:
     """Verdicts on the good plates under one lamp."""
 
     light: Annotated[float, Field(gt=0)]
@@ -118,7 +118,7 @@ def sentences(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
     return tuple(_at(found, kind, contrast) for contrast in contrasts(trials))
 
 
-def headline(found: Sensitivity, kind: Kind) -> str:
+def summary_sentence(found: Sensitivity, kind: Kind) -> str:
     """One sentence: the smallest defect found at the faintest contrast from which on, at all stronger ones, one was."""
     trials = found.trials(kind)
     if _nothing(trials):
@@ -145,7 +145,7 @@ def unseen(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
     return tuple(said)
 
 
-def costly(lights: Sequence[Light]) -> tuple[Light, ...]:
+def costly(lights: Sequence[Illumination]) -> tuple[Illumination, ...]:
     """The lamps under which more than twice as many good plates do not PASS as in the light of the photographs."""
     usual = max([1, *(each.plates - each.passed for each in lights if (each.light, each.tint) == (1, 0))])
     return tuple(each for each in lights if each.plates - each.passed > 2 * usual)

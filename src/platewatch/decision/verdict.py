@@ -23,9 +23,9 @@ class Decision:
 
     alpha: Annotated[float, Field(ge=0, le=1)]
     """Phase two's score is alpha · reconstruction error + (1 − alpha) · latent error."""
-    network_unit: Annotated[float, Field(gt=0)]
+    network_scale: Annotated[float, Field(gt=0)]
     """Phase two's score that counts as 1, the highest expected of a good plate."""
-    network_map_unit: Annotated[float, Field(gt=0)]
+    network_map_scale: Annotated[float, Field(gt=0)]
     """The same for its anomaly map."""
     weight: Annotated[float, Field(ge=0, le=1)]
     """The plate's score is weight · surface + (1 − weight) · Skip-GANomaly, each in its unit; 1: surface alone."""
@@ -34,13 +34,13 @@ class Decision:
     threshold: float
     """Scores above this are REJECT."""
 
-    def mix(self, reconstruction_error: float, latent_error: float) -> float:
+    def network_score(self, reconstruction_error: float, latent_error: float) -> float:
         """Phase two's score in its own unit: 1 is the highest expected of a good plate."""
-        return (self.alpha * reconstruction_error + (1 - self.alpha) * latent_error) / self.network_unit
+        return (self.alpha * reconstruction_error + (1 - self.alpha) * latent_error) / self.network_scale
 
     def score(self, surface: float, reconstruction_error: float, latent_error: float) -> float:
         """The plate's score: both phases, weighed, each in units of what is expected of good plates."""
-        return self.weight * surface + (1 - self.weight) * self.mix(reconstruction_error, latent_error)
+        return self.weight * surface + (1 - self.weight) * self.network_score(reconstruction_error, latent_error)
 
     def join(self, surface_map: Array, network_map: Array) -> Array:
         """Both phases' maps (S, S) float32, each in its unit, in one: the root of their squares, weighed as the scores.
@@ -60,7 +60,7 @@ class Decision:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Promise:
+class FalseAlarmBound:
     """What false-alarm rate the good plates support."""
 
     asked: Annotated[float, Field(gt=0, lt=1)]

@@ -143,7 +143,7 @@ def _latency(inspector: Inspector, files: Sequence[bytes], progress: Progress) -
 def _throughput(inspector: Inspector, files: Sequence[bytes], progress: Progress) -> float:
     plates = (files[number % len(files)] for number in range(_PLATES))
     started = time.perf_counter()
-    for done, _ in enumerate(ordered_map.in_order(inspector.inspect, plates), start=1):
+    for done, _ in enumerate(ordered_map.ordered_map(inspector.inspect, plates), start=1):
         progress("plates on every core", done, _PLATES)
     return _PLATES / (time.perf_counter() - started)
 
@@ -163,15 +163,15 @@ def _in_turn(
         spent[name].append(1e3 * (time.process_time() - started))
         return result
 
-    def judgeable(photo: Array) -> str | None:
-        return quality.judgeable(quality.measure(photo), manifest.gates)
+    def reason_unusable(photo: Array) -> str | None:
+        return quality.reason_unusable(quality.measure(photo), manifest.quality_limits)
 
     for done in range(_ROUNDS):
         for data in files:
             photo = timed("read", images.read, data)
             frame = images.frame(photo.shape[1], photo.shape[0], size)
             prepared = timed("prepare", images.prepare, photo, size)
-            timed("judgeable", judgeable, frame.cut(prepared))
+            timed("judgeable", reason_unusable, frame.cut(prepared))
             timed("surface", surface.inspect, prepared, frame.inside(size))
             timed("network", network.run, prepared[None])
             timed("verdict", inspector.inspect, photo)
@@ -186,9 +186,9 @@ def _in_turn(
 
 def _reference() -> _Reference | None:
     with suppress(ModuleNotFoundError):  # the PC at the line has no torch
-        from platewatch.skipganomaly.reference_network import Yardstick  # noqa: PLC0415 - as above
+        from platewatch.skipganomaly.reference_network import ReferenceNetwork  # noqa: PLC0415 - as above
 
-        return Yardstick()
+        return ReferenceNetwork()
     return None
 
 

@@ -12,16 +12,16 @@ from platewatch.evaluation.tables import Sheet
 from platewatch.model import model_folder
 from platewatch.model.model_folder import CalibrationPlate, Manifest
 
-Odd = tuple[str, str]
+Outlier = tuple[str, str]
 """A good plate's name, and why it looks odd."""
 
 
-def write(folder: Path, manifest: Manifest, odd: Sequence[Odd]) -> None:
+def write(folder: Path, manifest: Manifest, outliers: Sequence[Outlier]) -> None:
     """Write the card into the model folder; raises OSError as the file system does."""
-    (folder / model_folder.CARD).write_text(text(manifest, odd), encoding="utf-8")
+    (folder / model_folder.CARD).write_text(text(manifest, outliers), encoding="utf-8")
 
 
-def text(manifest: Manifest, odd: Sequence[Odd]) -> str:
+def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
     """The card in Markdown; it names no id, no date and no place, so that the same model has the same card."""
     found, decision = manifest.sensitivity, manifest.decision
     return _TEMPLATES.get_template(model_folder.CARD).render(
@@ -30,7 +30,7 @@ def text(manifest: Manifest, odd: Sequence[Odd]) -> str:
         digest=digest(manifest.calibration),
         versions=", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
         decision=decision,
-        promise=tables.promise_words(manifest.promise),
+        promise=tables.bound_words(manifest.promise),
         found=found,
         sentences=[
             sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.sentences(found, kind)
@@ -39,7 +39,7 @@ def text(manifest: Manifest, odd: Sequence[Odd]) -> str:
         unseen=[sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.unseen(found, kind)],
         light_sheet=tables.light_sheet(manifest.light),
         costly=sensitivity_summary.costly(manifest.light),
-        odd=odd,
+        outliers=outliers,
         unusual=[plate for plate in manifest.calibration if plate.score > decision.review],
         training=model_folder.TRAINING,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from platewatch.decision.verdict import Promise
+from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow
 from platewatch.evaluation.metrics import Interval, Proportion
@@ -115,7 +115,7 @@ class Evaluation:
     pixel: Pixel | None
     surface: Phase
     skipganomaly: Phase
-    promise: Promise
+    promise: FalseAlarmBound
 
     @property
     def defects(self) -> tuple[DefectCounts, ...]:

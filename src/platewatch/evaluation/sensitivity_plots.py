@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from platewatch.decision.sensitivity_summary import Kind, Light, Sensitivity, contrasts, percent
+from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, contrasts, percent
 from platewatch.evaluation.plots import BLACK, GREEN, ORANGE, VERMILION
 
 _SHADES = colormaps["Blues"]  # one hue: darker is more, in grey print too
@@ -25,7 +25,7 @@ def sensitivity(found: Sensitivity) -> Figure:
     return figure
 
 
-def light(levels: Sequence[Light]) -> Figure:
+def light(levels: Sequence[Illumination]) -> Figure:
     """Verdicts on the good plates under each lamp, at least one, stacked to all of them."""
     figure = Figure(figsize=(8.6, 1.3 + 0.42 * len(levels)), layout="constrained")
     axes = figure.subplots()

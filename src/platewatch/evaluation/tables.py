@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from platewatch.decision import sensitivity_summary
-from platewatch.decision.sensitivity_summary import Kind, Light, Sensitivity
-from platewatch.decision.verdict import Promise
+from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity
+from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.evaluation.metrics import Interval, Proportion
 from platewatch.evaluation.results import Evaluation, Phase
 from platewatch.photographs.data_sets import ANOMALOUS
@@ -98,7 +98,7 @@ def sensitivity_sheet(found: Sensitivity, kind: Kind) -> Sheet:
     return Sheet(title, (size, "contrast", "found", "95 % interval", "REJECT"), tuple(rows))
 
 
-def light_sheet(levels: Sequence[Light]) -> Sheet:
+def light_sheet(levels: Sequence[Illumination]) -> Sheet:
     """Verdicts on the good plates under each lamp."""
     rows = [(each.name, *map(str, (each.passed, each.review, each.reject)), interval(each.interval)) for each in levels]
     return Sheet(
@@ -106,7 +106,7 @@ def light_sheet(levels: Sequence[Light]) -> Sheet:
     )
 
 
-def promise_words(promise: Promise) -> str:
+def bound_words(promise: FalseAlarmBound) -> str:
     """The promise and its limit in sentences."""
     asked, kept = percent(promise.asked), "is kept on average" if promise.promised else "cannot be promised"
     few = f"; on average it takes {promise.plates_needed} good plates" if not promise.promised else ""

@@ -75,7 +75,7 @@ def explore(
     bank = detector.fit(np.stack([picture.photo for picture in pictures.values()]), seed)
     tested = _read_test(samples, reader, bank)
     seen = good + tested
-    oddest, odd_count = outliers.find(
+    strongest_outliers, outlier_count = outliers.find(
         list(pictures),
         np.stack([picture.photo for picture in pictures.values()]),
         np.stack([picture.frame.inside(size) for picture in pictures.values()]),
@@ -89,8 +89,8 @@ def explore(
         rows=_measure_rows(tested, TEST),
         drift=_measure_rows([each for each in seen if each.group in (TRAIN, TEST)], TRAIN),
         detectors=_detector_rows(good, tested, seed),
-        odd=oddest,
-        odd_count=odd_count,
+        outliers=strongest_outliers,
+        outlier_count=outlier_count,
         masked=sum(each.plate.masked for each in seen),
         covered=float(np.median([each.plate.covered for each in seen])),
         grey=sum(each.plate.grey for each in seen),

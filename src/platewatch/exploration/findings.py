@@ -7,7 +7,7 @@ from platewatch.photographs.images import Array
 TRAIN, TEST = "good (train)", "good (test)"
 BANK = "cells: bank of good ones"
 """The detector's name that is phase one, platewatch.surface.detector."""
-ODD_SHOWN = 24
+OUTLIERS_SHOWN = 24
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Odd:
+class Outlier:
     """A good plate unlike the others, the reasons in words, and (x, y) of its strangest place in px of `photo`."""
 
     path: str
@@ -77,9 +77,9 @@ class Exploration:
     drift: tuple[Row, ...]
     """Good test plates against good training plates, measure by measure."""
     detectors: tuple[Row, ...]
-    odd: tuple[Odd, ...]
+    outliers: tuple[Outlier, ...]
     """The oddest good plates to learn from, oddest first, at most ODD_SHOWN."""
-    odd_count: int
+    outlier_count: int
     """How many are odd in all."""
     masked: int
     """Photographs whose background was told from the plate and left out."""

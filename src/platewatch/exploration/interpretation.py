@@ -28,7 +28,7 @@ def read(found: Exploration) -> tuple[Paragraph, ...]:
         paragraphs.append(("Good plates: those to learn from and those of the test", _drift(found, groups)))
     if not found.defects:
         paragraphs.append(("The good plates", _good(found, groups[TRAIN])))
-    paragraphs.append(("Odd ones among the good plates", _odd(found, groups[TRAIN])))
+    paragraphs.append(("Odd ones among the good plates", _outliers(found, groups[TRAIN])))
     return tuple(paragraphs)
 
 
@@ -167,14 +167,14 @@ def _good(found: Exploration, good: Group) -> str:
     return f"Mean and standard deviation over {_plates(found.count)}: {_list(figures)}, in grey levels of 0 to 255."
 
 
-def _odd(found: Exploration, good: Group) -> str:
-    if not found.odd:
+def _outliers(found: Exploration, good: Group) -> str:
+    if not found.outliers:
         return f"None of {_plates(good.count, 'good')} stands out from the others."
-    first = found.odd[0]
-    verb_form = "stands" if found.odd_count == 1 else "stand"
-    shown = "" if len(found.odd) == found.odd_count else f", of which {len(found.odd)} are shown"
+    first = found.outliers[0]
+    verb_form = "stands" if found.outlier_count == 1 else "stand"
+    shown = "" if len(found.outliers) == found.outlier_count else f", of which {len(found.outliers)} are shown"
     return (
-        f"{found.odd_count} of {_plates(good.count, 'good')} {verb_form} out from the others{shown}. The oddest is "
+        f"{found.outlier_count} of {_plates(good.count, 'good')} {verb_form} out from the others{shown}. The oddest is "
         f"{Path(first.path).name}: {'; '.join(first.reasons)}. Look at each: what is damaged does not belong "
         "among the good plates; what is only rare (light, distance) does, and more of it would help."
     )

@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from platewatch.config import SurfaceConfig
 from platewatch.exploration import classical_detectors
 from platewatch.exploration.classical_detectors import Plate
-from platewatch.exploration.findings import ODD_SHOWN, Odd
+from platewatch.exploration.findings import OUTLIERS_SHOWN, Outlier
 from platewatch.photographs.images import Array
 from platewatch.surface import detector
 
@@ -18,7 +18,7 @@ LIMIT = 3.5
 """Robust z from which a plate is odd (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""
 SHOWN_REASONS = 3
 _FOLDS = 3
-_AS_TAKEN = SurfaceConfig(relit=0)  # another light is worth pointing out here
+_AS_TAKEN = SurfaceConfig(illumination_copies=0)  # another light is worth pointing out here
 _PLACES = ("place by colour", "place by lines")
 
 
@@ -48,7 +48,7 @@ _FIGURES = {
 
 def find(
     paths: Sequence[Path], photos: Array, inside: Array, plates: Sequence[Plate], seed: int
-) -> tuple[tuple[Odd, ...], int]:
+) -> tuple[tuple[Outlier, ...], int]:
     """The oddest of N good plates, at most ODD_SHOWN, and how many are odd in all.
 
     `photos` (N, S, S, 3) uint8 are prepared, `inside` (N, S, S) bool leaves out the padding around them.
@@ -59,13 +59,13 @@ def find(
     strongest = np.max([np.abs(z) for z in zs.values()], axis=0)
     order = [int(k) for k in np.argsort(-strongest, kind="stable") if strongest[k] > LIMIT]
     found = tuple(
-        Odd(
+        Outlier(
             path=str(paths[k]),
             reasons=_reasons(k, figures, zs),
             photo=photos[k],
             place=_place([zs[name][k] for name in _PLACES], places[k]),
         )
-        for k in order[:ODD_SHOWN]
+        for k in order[:OUTLIERS_SHOWN]
     )
     return found, len(order)
 
@@ -88,7 +88,7 @@ def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
     order = np.random.default_rng(seed).permutation(len(photos))
     distances, places = np.zeros((2, len(photos))), np.zeros((len(photos), 2, 2), int)
     # in units that good plates set, an odd one among them would shrink all distances
-    fitted = detector.fit_plain(photos, seed, _AS_TAKEN)
+    fitted = detector.fit_unscaled(photos, seed, _AS_TAKEN)
     for fold in range(_FOLDS):
         held_out = order[fold::_FOLDS]
         bank = fitted.without(held_out)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from platewatch.evaluation import report
 from platewatch.exploration import interpretation, plots
-from platewatch.exploration.findings import BANK, Area, Exploration, Odd, Row
+from platewatch.exploration.findings import BANK, Area, Exploration, Outlier, Row
 from platewatch.photographs.images import Array
 
 
@@ -28,9 +28,9 @@ def write(exploration: Exploration, out: Path) -> Path:
         measures=_measure_sheet(exploration),
         separation=_area_sheet(exploration.rows),
         detectors=_area_sheet(exploration.detectors),
-        odd=[
+        outliers=[
             (report.thumbnail(_marked(each)), _short(each.path, exploration.data), each.reasons, each.place)
-            for each in exploration.odd
+            for each in exploration.outliers
         ],
         examples=[(group.name, _short(group.example.path, exploration.data)) for group in exploration.groups],
         failed=[
@@ -82,11 +82,11 @@ def _cell(area: Area | None) -> str | tuple[str, str]:
     return value, interval
 
 
-def _marked(odd: Odd) -> Array:
+def _marked(outliers: Outlier) -> Array:
     """The photograph with a ring around its strangest place."""
-    picture = np.ascontiguousarray(odd.photo.copy())
-    if odd.place:
+    picture = np.ascontiguousarray(outliers.photo.copy())
+    if outliers.place:
         radius = max(6, len(picture) // 16)
         for colour, width in (((0, 0, 0), 5), ((255, 176, 0), 2)):
-            cv2.circle(picture, odd.place, radius, colour, width, cv2.LINE_AA)
+            cv2.circle(picture, outliers.place, radius, colour, width, cv2.LINE_AA)
     return picture

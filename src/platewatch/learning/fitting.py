@@ -18,7 +18,7 @@ import numpy as np
 
 from platewatch.config import Config
 from platewatch.decision import calibration
-from platewatch.decision.sensitivity_summary import Light, Sensitivity
+from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision
 from platewatch.errors import ModelError, OutputError
 from platewatch.evaluation import model_card, plots, sensitivity_plots
@@ -32,7 +32,7 @@ from platewatch.model.runtime import Network
 from platewatch.model.thread_limits import cores
 from platewatch.photographs import images, quality
 from platewatch.photographs.images import Array
-from platewatch.photographs.quality import Limits
+from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
 from platewatch.skipganomaly.network import Scorer
@@ -51,9 +51,9 @@ class Calibrated:
     decision: Decision
     scores: Array
     """Each good plate's out-of-fold score, (N,) float64."""
-    gates: Limits
+    quality_limits: QualityLimits
     sensitivity: Sensitivity
-    light: tuple[Light, ...]
+    light: tuple[Illumination, ...]
 
 
 def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, progress: Progress) -> Manifest:
@@ -64,7 +64,7 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     ModelError when no model can be vouched for.
     """
     check_free(out, resume=resume)
-    thread_limits.settle()
+    thread_limits.limit_threads()
     plates = found.plates
     held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
     checkpoints = _make(checkpoint_folder(out))
@@ -157,18 +157,21 @@ def _calibrate(plates: GoodPlates, seen_by: Detectors, config: Config, progress:
     judge = out_of_fold.judge(plates, seen_by, decision, limits)
     undamaged = [decision.verdict(score) for score in scores]
     found = sensitivity_trials.state(plates, undamaged, judge, config, progress)
-    light = sensitivity_trials.light_curve(plates, undamaged, judge, config, progress)
+    light = sensitivity_trials.illumination_trials(plates, undamaged, judge, config, progress)
     return Calibrated(raw, decision, scores, limits, found, light)
 
 
 def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
     """The Decision that out-of-fold numbers give, and each good plate's score under it, (N,) float64."""
-    alpha = calibration.choose_share(raw.good[:, 1:], raw.forged[:, 1:])
-    unit = detector.expected_highest(raw.good[:, 1:] @ [alpha, 1 - alpha])
-    map_unit = detector.expected_highest(raw.map_score)
-    equal = Decision(alpha, unit, map_unit, weight=0.5, review=0, threshold=0)
-    phases = [np.array([[first, equal.mix(*errors)] for first, *errors in each]) for each in (raw.good, raw.forged)]
-    weighed = replace(equal, weight=calibration.choose_share(*phases, alone=True))
+    alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
+    unit = detector.robust_limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
+    map_scale = detector.robust_limit(raw.map_score)
+    equal = Decision(alpha, unit, map_scale, weight=0.5, review=0, threshold=0)
+    phases = [
+        np.array([[first, equal.network_score(*errors)] for first, *errors in each])
+        for each in (raw.good, raw.artificial)
+    ]
+    weighed = replace(equal, weight=calibration.choose_weight(*phases, alone=True))
     scores = np.array([weighed.score(*numbers) for numbers in raw.good])
     review, threshold = calibration.limits(scores, config.calibration.review_rate, config.calibration.false_alarm_rate)
     return replace(weighed, review=review, threshold=threshold), scores
@@ -188,7 +191,7 @@ def _write(
         format=model_folder.FORMAT,
         config=config,
         decision=decision,
-        gates=calibrated.gates,
+        quality_limits=calibrated.quality_limits,
         promise=calibration.promise(calibrated.scores, decision.threshold, config.calibration.false_alarm_rate),
         sensitivity=calibrated.sensitivity,
         light=calibrated.light,
@@ -203,8 +206,8 @@ def _write(
     )
     (folder / model_folder.TRAINING).mkdir()
     _draw(folder / model_folder.TRAINING, trained, network, plates, calibrated)
-    odd = [(_text(path.name), why) for path, why in found.odd]
-    model_card.write(folder, manifest, odd)
+    outliers = [(_text(path.name), why) for path, why in found.outliers]
+    model_card.write(folder, manifest, outliers)
     manifest = replace(manifest, files=model_folder.files(folder))
     model_folder.write_manifest(folder, manifest)
     return manifest

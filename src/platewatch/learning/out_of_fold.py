@@ -21,17 +21,17 @@ from platewatch.model.inspector import RawNumbers
 from platewatch.model.runtime import Network
 from platewatch.photographs import quality
 from platewatch.photographs.images import Array
-from platewatch.photographs.quality import Limits
+from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
 from platewatch.skipganomaly.training import Trained
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
-from platewatch.synthetic.artificial_defects import forge
+from platewatch.synthetic.artificial_defects import random_defect
 
 PARITY = 8
 """Plates on which an exported network is compared with torch."""
-FORGED = 2
+DEFECTS_PER_PLATE = 2
 """Defects tried on each good plate, one at a time."""
 
 
@@ -65,7 +65,7 @@ class OutOfFold:
     """(N, 3): surface, reconstruction error, latent error."""
     map_score: Array
     """(N,): the network's anomaly map, pooled."""
-    forged: Array
+    artificial: Array
     """(FORGED · N, 3): as `good`, with a defect forged onto each plate."""
 
 
@@ -86,23 +86,23 @@ def detectors(
 
 def score(plates: GoodPlates, seen_by: Detectors, config: Config, progress: Progress) -> OutOfFold:
     """Score every plate, and the same with defects forged onto it, by detectors that never saw it."""
-    good, forged = list[RawNumbers](), list[RawNumbers]()
+    good, artificial = list[RawNumbers](), list[RawNumbers]()
     rng = np.random.default_rng(config.seed)
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
         detectors = seen_by.of(plate)
         good.append(inspector.measure(*detectors, photo, frame))
-        damaged = [forge(photo, rng)[0] for _ in range(FORGED)]
-        forged += [inspector.measure(*detectors, each, frame) for each in damaged]
+        damaged = [random_defect(photo, rng)[0] for _ in range(DEFECTS_PER_PLATE)]
+        artificial += [inspector.measure(*detectors, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
         good=np.array([each.numbers for each in good]),
         map_score=np.array([detector.pool(each.network_map) for each in good]),
-        forged=np.array([each.numbers for each in forged]),
+        artificial=np.array([each.numbers for each in artificial]),
     )
 
 
 def judge(
-    plates: GoodPlates, seen_by: Detectors, decision: Decision, limits: Limits
+    plates: GoodPlates, seen_by: Detectors, decision: Decision, limits: QualityLimits
 ) -> Callable[[int, Array], Verdict]:
     """Judges a prepared photograph of a good plate, given by its number, as the line would, by what never saw it.
 
@@ -111,7 +111,7 @@ def judge(
 
     def verdict(plate: int, photo: Array) -> Verdict:
         frame = plates.frames[plate]
-        if quality.judgeable(quality.measure(frame.cut(photo)), limits) is not None:
+        if quality.reason_unusable(quality.measure(frame.cut(photo)), limits) is not None:
             return Verdict.REVIEW
         return decision.verdict(inspector.score(*seen_by.of(plate), photo, frame, decision))
 

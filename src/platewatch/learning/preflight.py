@@ -50,7 +50,7 @@ class Preflight:
     groups: tuple[int, ...]
     """For each plate the number of its group; near duplicates share one."""
     near_duplicates: tuple[tuple[Path, Path], ...]
-    odd: tuple[tuple[Path, str], ...]
+    outliers: tuple[tuple[Path, str], ...]
     """The oddest good plates with the reason: to look at, not removed."""
     steps: int
     """Training steps of phase two, folds included."""
@@ -96,7 +96,7 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
         plates=plates,
         groups=_groups(count, near),
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
-        odd=_odd(plates, config.seed),
+        outliers=_outliers(plates, config.seed),
         steps=round(batches * (count + count * (folds - 1))),
         floor=1 / (count + 1),
     )
@@ -126,7 +126,7 @@ def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(group)
 
 
-def _odd(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
+def _outliers(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
     """The oddest plates with their reasons; fewer than 6 plates are too few to tell."""
     if len(plates.paths) < _ENOUGH:
         return ()

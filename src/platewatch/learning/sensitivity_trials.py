@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from platewatch.config import Config
-from platewatch.decision.sensitivity_summary import Kind, Light, Sensitivity, Trial
+from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, Trial
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates
@@ -29,7 +29,7 @@ Job = tuple[int, Callable[[], Array]]
 """A plate's number, and what makes the photograph of it that is to be judged."""
 
 
-class Cell(NamedTuple):
+class GridPoint(NamedTuple):
     """One place of the grid: a scratch of this width or a rust spot of this diameter, and its contrast."""
 
     kind: Kind
@@ -48,8 +48,10 @@ def state(
     settings, side = config.sensitivity, int(np.median([max(size) for size in plates.sizes]))
     passing = [plate for plate, verdict in enumerate(undamaged) if verdict is Verdict.PASS]
     chosen = _spread(passing, settings.plates)
-    cells = [Cell("scratch", width, contrast) for width in settings.widths for contrast in settings.contrasts]
-    cells += [Cell("rust", diameter, contrast) for diameter in settings.diameters for contrast in settings.contrasts]
+    cells = [GridPoint("scratch", width, contrast) for width in settings.widths for contrast in settings.contrasts]
+    cells += [
+        GridPoint("rust", diameter, contrast) for diameter in settings.diameters for contrast in settings.contrasts
+    ]
     jobs = [(plate, partial(damage, plates, plate, cell, config)) for plate in chosen for cell in cells]
     verdicts = _judge_all(jobs, judge, "stating sensitivity", progress)
     trials = {cell: _trial(cell, Counter(verdicts[place :: len(cells)])) for place, cell in enumerate(cells)}
@@ -65,21 +67,28 @@ def state(
     )
 
 
-def light_curve(
+def illumination_trials(
     plates: GoodPlates, undamaged: Sequence[Verdict], judge: Judge, config: Config, progress: Progress
-) -> tuple[Light, ...]:
+) -> tuple[Illumination, ...]:
     """Verdicts on all good plates under each lamp of `config.sensitivity`, the photographs' own among them."""
     settings, photos = config.sensitivity, plates.photos
-    lamps = [(light, 0.0) for light in settings.lights if light != 1]
-    lamps += [(1.0, tint) for tint in (-settings.tint, settings.tint) if tint]
-    jobs = [(plate, partial(relight, photo, *lamp)) for plate, photo in enumerate(photos) for lamp in lamps]
+    illuminations = [(light, 0.0) for light in settings.lights if light != 1]
+    illuminations += [(1.0, tint) for tint in (-settings.tint, settings.tint) if tint]
+    jobs = [
+        (plate, partial(relight, photo, *illumination))
+        for plate, photo in enumerate(photos)
+        for illumination in illuminations
+    ]
     verdicts = _judge_all(jobs, judge, "trying another light", progress)
-    levels = [_level(*lamp, Counter(verdicts[place :: len(lamps)])) for place, lamp in enumerate(lamps)]
+    levels = [
+        _level(*illumination, Counter(verdicts[place :: len(illuminations)]))
+        for place, illumination in enumerate(illuminations)
+    ]
     levels.append(_level(1.0, 0.0, Counter(undamaged)))
     return tuple(sorted(levels, key=lambda each: (each.tint != 0, each.light, each.tint)))
 
 
-def damage(plates: GoodPlates, plate: int, cell: Cell, config: Config) -> Array:
+def damage(plates: GoodPlates, plate: int, cell: GridPoint, config: Config) -> Array:
     """The plate's prepared photograph with the cell's defect forged onto it."""
     photo, frame = plates.photos[plate], plates.frames[plate]
     rng = np.random.default_rng([config.seed, plate, int(cell.kind == "rust")])
@@ -97,8 +106,8 @@ def damage(plates: GoodPlates, plate: int, cell: Cell, config: Config) -> Array:
 def relight(photo: Array, light: float, tint: float) -> Array:
     """The photograph with its channels multiplied by `light`, red by 1 + tint and blue by 1 − tint; 255 is the end."""
     factors = light * np.array([1 + tint, 1, 1 - tint])
-    relit: Array = np.clip(np.rint(photo * factors), 0, 255).astype(np.uint8)
-    return relit
+    illumination_copies: Array = np.clip(np.rint(photo * factors), 0, 255).astype(np.uint8)
+    return illumination_copies
 
 
 def _spread(numbers: Sequence[int], count: int) -> list[int]:
@@ -126,12 +135,12 @@ def _judge_all(jobs: Sequence[Job], judge: Judge, stage: str, progress: Progress
     return verdicts
 
 
-def _trial(cell: Cell, counts: Counter[Verdict]) -> Trial:
+def _trial(cell: GridPoint, counts: Counter[Verdict]) -> Trial:
     plates, found = counts.total(), counts.total() - counts[Verdict.PASS]
     return Trial(cell.size_px, cell.contrast, plates, found, counts[Verdict.REJECT], clopper_pearson(found, plates))
 
 
-def _level(light: float, tint: float, counts: Counter[Verdict]) -> Light:
+def _level(light: float, tint: float, counts: Counter[Verdict]) -> Illumination:
     reject = counts[Verdict.REJECT]
     interval = clopper_pearson(reject, counts.total())
-    return Light(light, tint, counts[Verdict.PASS], counts[Verdict.REVIEW], reject, interval)
+    return Illumination(light, tint, counts[Verdict.PASS], counts[Verdict.REVIEW], reject, interval)

@@ -19,7 +19,7 @@ Load = Callable[[Path], Inspector]
 
 
 @dataclass(frozen=True)
-class Shelved:
+class AvailableModel:
     """A model folder that could be taken into service."""
 
     model_id: str
@@ -39,13 +39,13 @@ class Shelved:
         }
 
 
-class Models:
+class ModelRegistry:
     """The model in service and the shelf: a folder whose folders are models. Safe to share by threads."""
 
-    def __init__(self, folder: Path, shelf: Path | None = None, load: Load | None = None) -> None:
+    def __init__(self, folder: Path, models_folder: Path | None = None, load: Load | None = None) -> None:
         """Load `folder` into service; the shelf is the folder it lies in unless told. Raises as platewatch.load."""
         self.folder = folder.resolve()
-        self.shelf = self.folder.parent if shelf is None else shelf.resolve()
+        self.models_folder = self.folder.parent if models_folder is None else models_folder.resolve()
         self._load: Load = load or (lambda path: platewatch.load(path, threads=1))
         self._inspector = self._load(self.folder)
         self._command = self.model_id
@@ -61,8 +61,8 @@ class Models:
         """The model in service; raises ModelError while its folder is gone, for what it says could not be replayed."""
         if not (self.folder / model_folder.MANIFEST).is_file():
             raise ModelError(
-                f"model {self.folder.name}: its folder is gone, expected {model_folder.MANIFEST} in it; restore it, or take "
-                "another model into service"
+                f"model {self.folder.name}: its folder is gone, expected {model_folder.MANIFEST} in it; restore it, or "
+                "take another model into service"
             )
         return self._inspector
 
@@ -70,9 +70,11 @@ class Models:
         """The model in service as it is in memory, whatever became of its folder."""
         return self._inspector
 
-    def available(self) -> tuple[Shelved, ...]:
+    def available(self) -> tuple[AvailableModel, ...]:
         """Every whole model on the shelf and the one in service, by folder name; damaged ones are left out."""
-        folders = {self.folder} | {path.parent.resolve() for path in self.shelf.glob(f"*/{model_folder.MANIFEST}")}
+        folders = {self.folder} | {
+            path.parent.resolve() for path in self.models_folder.glob(f"*/{model_folder.MANIFEST}")
+        }
         found = []
         for folder in sorted(folders):
             try:
@@ -81,7 +83,7 @@ class Models:
                 continue
             here = folder == self.folder
             good = len(manifest.calibration)
-            found.append(Shelved(manifest.model_id, folder, here, good, manifest.threshold))
+            found.append(AvailableModel(manifest.model_id, folder, here, good, manifest.threshold))
         return tuple(found)
 
     def with_id(self, model_id: str) -> Inspector:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.learning import fitting, preflight
-from platewatch.line import candidates, comparison
+from platewatch.line import candidates
+from platewatch.line import comparison as comparisons
 from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
 from platewatch.model import verification
@@ -48,12 +49,12 @@ def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor
         with tempfile.TemporaryDirectory(prefix=".retraining.", dir=models) as work:
             lay_out(material, records, data, Path(work) / "data")
             trained = _train(Path(work) / "data", Path(work) / "model", serving, progress)
-            fared = _compare(material, serving, trained, records, progress)
-            folder = _keep(trained, fared, models)
+            found = _compare(material, serving, trained, records, progress)
+            folder = _keep(trained, found, models)
     except OSError as error:
         raise OutputError(f"{models}: cannot be written ({error.strerror or error}); free space or check it") from error
-    records.event(candidates.TRAINED, actor, fared.figures())
-    return Retrained(folder, fared)
+    records.event(candidates.TRAINED, actor, found.figures())
+    return Retrained(folder, found)
 
 
 def lay_out(material: Material, records: Records, data: Path, folder: Path) -> int:
@@ -95,11 +96,11 @@ def _compare(material: Material, serving: Inspector, trained: Path, records: Rec
     )
 
 
-def _keep(trained: Path, fared: Comparison, models: Path) -> Path:
+def _keep(trained: Path, found: Comparison, models: Path) -> Path:
     """Move the challenger to its name; its comparison is written first, so that no model lies there without one."""
-    folder = models / fared.challenger.model_id
+    folder = models / found.challenger.model_id
     if folder.exists():
         raise InputError(f"{folder}: this very model is there already; review more plates before retraining")
-    comparison.write(fared, comparison.file_of(models, folder.name))
+    comparisons.write(found, comparisons.file_of(models, folder.name))
     trained.replace(folder)
     return folder

@@ -66,7 +66,7 @@ class Inspector:
 
         With more than one thread a plate's two phases run beside each other: its verdict is there sooner.
         """
-        thread_limits.settle()
+        thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
         self.manifest: Manifest
         self.manifest, self._surface = model_folder.load(folder)
@@ -96,14 +96,14 @@ class Inspector:
         size = self.manifest.config.image_size
         prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
         conditions = quality.measure(frame.cut(prepared))
-        obstacle = quality.judgeable(conditions, self.manifest.gates)
+        obstacle = quality.reason_unusable(conditions, self.manifest.quality_limits)
         if obstacle is not None:
             blank = np.zeros((size, size), np.float32)
             judged = self._record(started, name, sha256, verdict=Verdict.REVIEW, reason=obstacle)
             return Examination(judged, prepared, frame, conditions, blank, blank, blank)
         raw = measure(self._surface, self._network, prepared, frame, self._beside)
         decision = self.manifest.decision
-        network_map = raw.network_map / np.float32(decision.network_map_unit)
+        network_map = raw.network_map / np.float32(decision.network_map_scale)
         anomaly_map = decision.join(raw.surface_map, network_map)
         judged = self._record(started, name, sha256, **self._decide(raw, anomaly_map, frame, photo.shape))
         return Examination(judged, prepared, frame, conditions, anomaly_map, raw.surface_map, network_map)

@@ -26,14 +26,16 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from platewatch import config
 from platewatch.config import STRICT, Config
-from platewatch.decision.sensitivity_summary import Light, Sensitivity
-from platewatch.decision.verdict import Decision, Promise
+from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
+from platewatch.decision.verdict import Decision, FalseAlarmBound
 from platewatch.errors import ModelError, OutputError
-from platewatch.photographs.quality import Limits
+from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 
-FORMAT = 5
+FORMAT = 6
+_OLDEST = 5  # of the formats that are read
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
 CARD = "model-card.md"
 
@@ -69,10 +71,10 @@ class Manifest:
     format: int
     config: Config
     decision: Decision
-    gates: Limits
-    promise: Promise
+    quality_limits: QualityLimits
+    promise: FalseAlarmBound
     sensitivity: Sensitivity
-    light: tuple[Light, ...]
+    light: tuple[Illumination, ...]
     """The good plates under other lamps, out of fold, as photographed among them."""
     calibration: tuple[CalibrationPlate, ...]
     training_errors: tuple[tuple[float, float], ...]
@@ -82,11 +84,13 @@ class Manifest:
     versions: dict[str, str]
     files: dict[str, str]
     """SHA-256 of every other file of the folder, by its path within."""
+    former_digest: str = ""
+    """The digest that an earlier version wrote, whose keys were others; empty for a manifest of this version."""
 
     @cached_property
     def model_id(self) -> str:
         """Twelve hexadecimal digits that stand for everything in the folder."""
-        return digest(self)[:12]
+        return (self.former_digest or digest(self))[:12]
 
     @property
     def alpha(self) -> float:
@@ -109,8 +113,18 @@ _ADAPTER = TypeAdapter(Manifest)
 
 def digest(manifest: Manifest) -> str:
     """SHA-256 of the manifest's content in a fixed form."""
-    content = json.dumps(asdict(manifest), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()
+    return _digest(_content(manifest))
+
+
+def _content(manifest: Manifest) -> dict[str, Any]:
+    content = asdict(manifest)
+    del content["former_digest"]
+    return content
+
+
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load(folder: Path) -> tuple[Manifest, Surface]:
@@ -146,17 +160,31 @@ def load_manifest(folder: Path) -> Manifest:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: damaged, expected the JSON that training wrote; restore it or train anew") from error
-    if isinstance(content.get("format"), int) and content["format"] != FORMAT:
-        remedy = "upgrade Platewatch" if content["format"] > FORMAT else "train anew"
-        raise ModelError(f"{path}: format {content['format']}, this Platewatch reads {FORMAT}; {remedy}")
+    written_as = content.get("format")
+    if isinstance(written_as, int) and not _OLDEST <= written_as <= FORMAT:
+        remedy = "upgrade Platewatch" if written_as > FORMAT else "train anew"
+        raise ModelError(f"{path}: format {written_as}, this Platewatch reads {_OLDEST} to {FORMAT}; {remedy}")
     try:
-        manifest = _ADAPTER.validate_python(content)
+        manifest = _ADAPTER.validate_python(_upgraded(content, written) if written_as == _OLDEST else content)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise ModelError(f"{path}: {where}: {error.errors()[0]['msg']}; restore the file or train anew") from error
-    if digest(manifest) != written:
+    if _digest(content) != written:
         raise ModelError(f"{path}: edited since training wrote it (its digest differs); restore it or train anew")
     return manifest
+
+
+def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
+    """A manifest of format 5 (Platewatch 0.1.0) under today's keys; nothing but names has changed since."""
+    names = {"network_unit": "network_scale", "network_map_unit": "network_map_scale", "most_burnt": "most_clipped"}
+
+    def renamed(values: Any) -> Any:
+        return {names.get(name, name): value for name, value in values.items()} if isinstance(values, dict) else values
+
+    kept = {name: value for name, value in content.items() if name != "gates"}
+    kept |= {"quality_limits": renamed(content["gates"])} if "gates" in content else {}
+    kept |= {"decision": renamed(content.get("decision")), "config": config.renamed(content.get("config"))}
+    return {**kept, "format": FORMAT, "former_digest": written}
 
 
 def sha256(folder: Path, name: str) -> str:
@@ -174,7 +202,7 @@ def sha256(folder: Path, name: str) -> str:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest with its digest; raises OSError as the file system does."""
-    values: dict[str, Any] = {"digest": digest(manifest), **asdict(manifest)}
+    values: dict[str, Any] = {"digest": digest(manifest), **_content(manifest)}
     (folder / MANIFEST).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ R = TypeVar("R")
 _AHEAD = 3  # items taken for each worker: one in hand, one that waits, one that is ready
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], *, workers: int = 0) -> Iterator[R]:
+def ordered_map(work: Callable[[T], R], items: Iterable[T], *, workers: int = 0) -> Iterator[R]:
     """What `work` makes of each item, in the items' order; `workers` at a time, 0 for one on every core.
 
     Decoding, OpenCV, NumPy and the runtime let go of Python's lock, so that plates run side by side. Items are taken

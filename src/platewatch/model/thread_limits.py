@@ -14,7 +14,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def settle() -> None:
+def limit_threads() -> None:
     """Prepare the process for judging plates side by side; call it once, before the first.
 
     OpenCV and BLAS take one thread each from then on, also for others in this process: a plate's pictures are small,

@@ -14,7 +14,7 @@ from platewatch.config import STRICT
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
 
-_BURNT, _WHITE = (254, 254, 254), (255, 255, 255)
+_CLIPPED, _WHITE = (254, 254, 254), (255, 255, 255)
 _LIGHTNESS = images.lab(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2))[..., 0]  # of each grey
 
 
@@ -24,7 +24,7 @@ class Conditions:
 
     brightness: float
     """Mean lightness L of the photograph in grey, 0 to 100."""
-    burnt: float
+    clipped: float
     """Share of places where every channel is at its end, 0 to 1."""
     sharpness: float
     """Lightness step in L that the sharpest hundredth of places reaches from one px to the next."""
@@ -33,11 +33,11 @@ class Conditions:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Limits:
+class QualityLimits:
     """The conditions within which a photograph is judged."""
 
     darkest: float
-    most_burnt: float
+    most_clipped: float
     least_sharp: float
     least_contrast: float
 
@@ -50,30 +50,29 @@ def measure(photo: Array) -> Conditions:
     places = images.lab(cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
     return Conditions(
         brightness=float(lightness.mean()),
-        burnt=cv2.countNonZero(cv2.inRange(photo, _BURNT, _WHITE)) / lightness.size,
+        clipped=cv2.countNonZero(cv2.inRange(photo, _CLIPPED, _WHITE)) / lightness.size,
         sharpness=_quantile(step, 0.99),
         contrast=float(np.sqrt(places.var(axis=0).sum())),
     )
 
 
-def limits(good: Sequence[Conditions]) -> Limits:
+def limits(good: Sequence[Conditions]) -> QualityLimits:
     """The limits that the good photographs set: half of the lowest, and for burnt places the highest plus a quarter."""
-    return Limits(
+    return QualityLimits(
         darkest=0.5 * min(each.brightness for each in good),
-        most_burnt=min(0.25 + max(each.burnt for each in good), 0.99),
+        most_clipped=min(0.25 + max(each.clipped for each in good), 0.99),
         least_sharp=0.5 * min(each.sharpness for each in good),
         least_contrast=0.5 * min(each.contrast for each in good),
     )
 
 
-def judgeable(found: Conditions, allowed: Limits) -> str | None:
+def reason_unusable(found: Conditions, allowed: QualityLimits) -> str | None:
     """Why the photograph cannot be judged, as the start of a sentence, or None when it can."""
     if found.brightness < allowed.darkest:
         return f"too dark to judge (lightness {found.brightness:.0f}, at least {allowed.darkest:.0f} expected)"
-    if found.burnt > allowed.most_burnt:
-        return (
-            f"burnt out ({found.burnt:.0%} of the photograph is pure white, at most {allowed.most_burnt:.0%} expected)"
-        )
+    if found.clipped > allowed.most_clipped:
+        white = f"{found.clipped:.0%} of the photograph is pure white"
+        return f"burnt out ({white}, at most {allowed.most_clipped:.0%} expected)"
     if found.contrast < allowed.least_contrast:
         return f"no plate in view (contrast {found.contrast:.1f}, at least {allowed.least_contrast:.1f} expected)"
     if found.sharpness < allowed.least_sharp:

@@ -11,11 +11,10 @@ from platewatch.records.exports import write_csv, write_json_lines
 from platewatch.records.outbox import Destination, Due
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.records import Records
-from platewatch.records.retention import Upkeep
+from platewatch.records.retention import RetentionJob
 from platewatch.records.values import (
     Audit,
     Box,
-    Break,
     Counts,
     Dataset,
     Entry,
@@ -28,12 +27,12 @@ from platewatch.records.values import (
     Query,
     Review,
     Reviewed,
+    Tampering,
 )
 
 __all__ = [
     "Audit",
     "Box",
-    "Break",
     "Counts",
     "Dataset",
     "Destination",
@@ -49,9 +48,10 @@ __all__ = [
     "Pruned",
     "Query",
     "Records",
+    "RetentionJob",
     "Review",
     "Reviewed",
-    "Upkeep",
+    "Tampering",
     "write_csv",
     "write_json_lines",
 ]

@@ -64,7 +64,7 @@ def add(connection: Connection, inspection: Inspection, values: dict[str, Any], 
     }
     connection.execute(insert(entries), row)
     search_index.index(connection, search_index.of_plate(values["plate_id"], inspection.image), time, number, new=True)
-    hourly_counts.tally(connection, time, outcome)
+    hourly_counts.count_one(connection, time, outcome)
     if size is not None:
         _note_photograph(connection, values["photograph"], size, time)
     return number

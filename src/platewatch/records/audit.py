@@ -12,10 +12,10 @@ from platewatch.records import audit_photographs, audit_tables, chain, schema, s
 from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
-from platewatch.records.values import Audit, Break, Outcome
+from platewatch.records.values import Audit, Outcome, Tampering
 
 Progress = Callable[[str, int, int], None]
-Noted = tuple[int, str]
+Anchor = tuple[int, str]
 """Row and hash of a head that was written down elsewhere."""
 
 _MOST = 1000  # breaks that are named; whoever altered more has altered all
@@ -40,7 +40,7 @@ def audit(
     connection: Connection,
     photographs: Photographs | None,
     progress: Progress | None = None,
-    noted: Noted | None = None,
+    noted: Anchor | None = None,
 ) -> Audit:
     """Compute everything again from the first row to the last; `photographs` None leaves their files out."""
     tell = progress or (lambda _stage, _done, _total: None)
@@ -69,12 +69,12 @@ class Walk:
     def __init__(self) -> None:
         self.rows = self.last = 0
         self.hash = chain.START
-        self.breaks = list[Break]()
+        self.breaks = list[Tampering]()
         self.seen = Counter[str]()
         """Rows of each kind."""
         self.said = dict[int, list[dict[str, Any]]]()
         """By a plate's number its reviews, oldest first."""
-        self.tallies = Counter[tuple[int, str]]()
+        self.hourly_counts = Counter[tuple[int, str]]()
         self.terms = 0
         """Checksum of what the plates are found by, without their reviews."""
         self.stored = dict[str, tuple[int, int]]()
@@ -84,7 +84,7 @@ class Walk:
 
     def note(self, row: int, what: str) -> None:
         """One more break."""
-        self.breaks.append(Break(row, what))
+        self.breaks.append(Tampering(row, what))
 
     def visit(self, row: Row[Any]) -> None:
         """Check one row against the one before and against the tables beside it."""
@@ -126,7 +126,7 @@ class Walk:
         columns = {f"entry_{name}": body[name] for name in ("number", "plate_id", "key", "photograph", "sampled")}
         columns |= {"entry_received": received, "entry_outcome": outcome, "entry_model_id": found["model_id"]}
         self._compare(row, columns)
-        self.tallies[received // HOUR, outcome] += 1
+        self.hourly_counts[received // HOUR, outcome] += 1
         self.terms += search_index.checksum(search_index.of_plate(body["plate_id"], found["image"]), received, number)
         if body["photograph"] is not None and body["stored"]:
             self.stored.setdefault(body["photograph"], (row.position, number))

@@ -28,7 +28,9 @@ def check(connection: Connection, walk: "Walk") -> None:
         if said:
             expected += search_index.checksum(_added(connection, row, said), row.received, row.number)
         _standing(row, said, walk)
-    if {(row.hour, row.outcome): row.count for row in connection.execute(select(schema.tallies))} != walk.tallies:
+    if {
+        (row.hour, row.outcome): row.count for row in connection.execute(select(schema.hourly_counts))
+    } != walk.hourly_counts:
         walk.note(0, "the counts of some hour are not those of the chain")
     if search_index.total(connection) != expected:
         walk.note(0, "the words by which plates are found are not those of the chain")

@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from platewatch.records.schema import entries, tallies
+from platewatch.records.schema import entries, hourly_counts
 from platewatch.records.search import microseconds
 from platewatch.records.values import Counts, Outcome
 
 HOUR = 3_600_000_000
 
 
-def tally(connection: Connection, received: int, outcome: Outcome) -> None:
+def count_one(connection: Connection, received: int, outcome: Outcome) -> None:
     """Count one more plate, within a writing transaction."""
-    here = (tallies.c.hour == received // HOUR, tallies.c.outcome == outcome)
-    raised = connection.execute(update(tallies).where(*here).values(count=tallies.c.count + 1))
+    here = (hourly_counts.c.hour == received // HOUR, hourly_counts.c.outcome == outcome)
+    raised = connection.execute(update(hourly_counts).where(*here).values(count=hourly_counts.c.count + 1))
     if not raised.rowcount:
-        connection.execute(insert(tallies).values(hour=received // HOUR, outcome=outcome, count=1))
+        connection.execute(insert(hourly_counts).values(hour=received // HOUR, outcome=outcome, count=1))
 
 
 def counts(connection: Connection, since: datetime | None, until: datetime | None) -> Counts:
@@ -37,10 +37,10 @@ def counts(connection: Connection, since: datetime | None, until: datetime | Non
 
 
 def _hours(first: int | None, last: int | None) -> Select[Any]:
-    query = select(tallies.c.outcome, func.sum(tallies.c.count)).group_by(tallies.c.outcome)
+    query = select(hourly_counts.c.outcome, func.sum(hourly_counts.c.count)).group_by(hourly_counts.c.outcome)
     if first is not None:
-        query = query.where(tallies.c.hour >= first)
-    return query if last is None else query.where(tallies.c.hour < last)
+        query = query.where(hourly_counts.c.hour >= first)
+    return query if last is None else query.where(hourly_counts.c.hour < last)
 
 
 def _between(start: int | None, end: int | None) -> Select[Any]:

@@ -273,7 +273,7 @@ class Records:
         progress: audit.Progress | None = None,
         *,
         photographs: bool = True,
-        noted: audit.Noted | None = None,
+        noted: audit.Anchor | None = None,
     ) -> Audit:
         """Walk the whole chain and say where it is not what was written; `photographs` reads each of these too.
 

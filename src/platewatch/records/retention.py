@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from platewatch.records.records import Records
 
 
-class Upkeep:
+class RetentionJob:
     """Prunes a record as long as it runs."""
 
     def __init__(

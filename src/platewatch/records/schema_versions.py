@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from platewatch.errors import RecordError
 
-REVISION = "0002"
+REVISION = "0003"
 """The last step that this version knows."""
 
 _LOCK = 5_034_712  # any number that nothing else in the database uses

@@ -228,7 +228,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Break:
+class Tampering:
     """A place where the record is not what was written."""
 
     row: int
@@ -245,7 +245,7 @@ class Audit:
     photographs: int
     """Stored photographs whose bytes were read and compared."""
     head: Head
-    breaks: tuple[Break, ...] = field(default=())
+    breaks: tuple[Tampering, ...] = field(default=())
 
     @property
     def whole(self) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from platewatch.config import TrainingConfig
-from platewatch.synthetic.artificial_defects import forge
+from platewatch.synthetic.artificial_defects import random_defect
 
 Photos = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]
@@ -26,8 +26,8 @@ def augment(
     for place, (plate, inside) in enumerate(zip(plates, insides, strict=True)):
         turn = draw_turn(len(plate), settings, rng)
         targets[place] = inputs[place] = _moved(plate, turn)
-        if rng.random() < settings.forge:
-            inputs[place] = _moved(forge(plate, rng, inside)[0], turn)
+        if rng.random() < settings.defect_probability:
+            inputs[place] = _moved(random_defect(plate, rng, inside)[0], turn)
         if settings.light > 0:
             light = np.float32(1 + rng.uniform(-settings.light, settings.light))
             for either in (inputs[place], targets[place]):

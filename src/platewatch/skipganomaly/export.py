@@ -24,7 +24,7 @@ from platewatch.errors import ModelError, OutputError
 from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
 from platewatch.skipganomaly.training import Trained
-from platewatch.skipganomaly.upsampling import Doubled
+from platewatch.skipganomaly.upsampling import UpsamplingConvolution
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -84,7 +84,7 @@ def run_torch(scorer: Scorer, photos: Photos) -> NetworkResult:
 
 def _graph(scorer: Scorer, config: Config) -> bytes:
     """The ONNX file's bytes: any batch size, nothing of this machine within."""
-    weights = _quick(scorer).state_dict()
+    weights = _fused_scorer(scorer).state_dict()
     with _ONE_AT_A_TIME:
         traced = _traced(config)
     model = onnx.ModelProto()
@@ -105,7 +105,7 @@ def _traced(config: Config) -> onnx.ModelProto:
     """
     with torch.device("meta"):
         networks = Generator(config.network), Discriminator(config.network)
-    scorer, rng = _quick(Scorer(*networks, 0.5, config)), torch.Generator().manual_seed(0)
+    scorer, rng = _fused_scorer(Scorer(*networks, 0.5, config)), torch.Generator().manual_seed(0)
     drawn = {name: torch.randn(each.shape, generator=rng) for name, each in scorer.named_parameters()}
     scorer.load_state_dict(drawn, strict=False, assign=True)  # the mean and the blur are there already
     example = torch.zeros(2, config.image_size, config.image_size, 3, dtype=torch.uint8)
@@ -130,24 +130,24 @@ def _traced(config: Config) -> onnx.ModelProto:
     return model
 
 
-def _quick(scorer: Scorer) -> Scorer:
+def _fused_scorer(scorer: Scorer) -> Scorer:
     """The same Scorer in fewer layers: batch norm within the convolutions, the decoder's taps added up."""
     scorer = copy.deepcopy(scorer)
     generator, discriminator = scorer.generator, scorer.discriminator
-    generator.encoder = nn.ModuleList(map(_folded, generator.encoder))
-    generator.decoder = nn.ModuleList(map(_folded, generator.decoder))
-    generator.last, discriminator.blocks = _folded(generator.last), _folded(discriminator.blocks)
+    generator.encoder = nn.ModuleList(map(_fused, generator.encoder))
+    generator.decoder = nn.ModuleList(map(_fused, generator.decoder))
+    generator.last, discriminator.blocks = _fused(generator.last), _fused(discriminator.blocks)
     return scorer
 
 
-def _folded(block: nn.Module) -> nn.Sequential:
+def _fused(block: nn.Module) -> nn.Sequential:
     layers = list[Any]()  # convolutions of either kind, and what follows them
     for layer in block.children():
         match layer:
             case nn.BatchNorm2d():
                 layers[-1] = fuse_conv_bn_eval(layers[-1], layer, transpose=isinstance(layers[-1], nn.ConvTranspose2d))
-            case Doubled():
-                layers.append(layer.summed())
+            case UpsamplingConvolution():
+                layers.append(layer.fused())
             case _:
                 layers.append(layer)
     return nn.Sequential(*layers)

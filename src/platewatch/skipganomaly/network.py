@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from platewatch.config import Config, NetworkConfig
 from platewatch.errors import InputError
-from platewatch.skipganomaly.upsampling import Doubled
+from platewatch.skipganomaly.upsampling import UpsamplingConvolution
 
 
 class Generator(nn.Module):
@@ -37,10 +37,10 @@ class Generator(nn.Module):
         self.decoder = nn.ModuleList()
         before = widths[-1]
         for depth in reversed(range(len(widths) - 1)):
-            doubled = Doubled(before, widths[depth], bias=False, summed=config.summed_taps)
-            self.decoder.append(nn.Sequential(doubled, *_norm(widths[depth], momentum)))
+            upsampling = UpsamplingConvolution(before, widths[depth], bias=False, fused=config.fused_upsampling)
+            self.decoder.append(nn.Sequential(upsampling, *_norm(widths[depth], momentum)))
             before = widths[depth] * (2 if self._has_skip(depth) else 1)
-        self.last = nn.Sequential(Doubled(before, 3, bias=True, summed=config.summed_taps), nn.Tanh())
+        self.last = nn.Sequential(UpsamplingConvolution(before, 3, bias=True, fused=config.fused_upsampling), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
         encoded = []
@@ -114,7 +114,7 @@ class Scorer(nn.Module):
         self.discriminator = discriminator
         self.image_size, self.resolution = config.image_size, config.network.resolution
         self.score = config.score
-        self.pooled_places = max(1, round(config.score.pool_share * self.resolution**2))
+        self.pooled_places = max(1, round(config.score.pool_fraction * self.resolution**2))
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("blur", _blur(config.score.blur, self.resolution))  # (R, R)
         self.eval()
@@ -169,7 +169,7 @@ def initialise(module: nn.Module, rng: torch.Generator) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def measure_norms(generator: Generator, discriminator: Discriminator, batches: Iterable[Tensor]) -> None:
+def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Iterable[Tensor]) -> None:
     """Give averaged weights batch-norm statistics of their own, from batches (B, 3, R, R) of clean plates, B from 2 up.
 
     Averaged weights never ran while training; so does stochastic weight averaging (arXiv 1803.05407, section 3.2).

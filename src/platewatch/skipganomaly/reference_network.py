@@ -7,7 +7,7 @@ from platewatch.skipganomaly.export import Photos, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
 
 
-class Yardstick:
+class ReferenceNetwork:
     """The published network with random weights: trained ones take the same time."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError
 from platewatch.skipganomaly.augmentation import augment
 from platewatch.skipganomaly.checkpoint import State
-from platewatch.skipganomaly.network import Discriminator, Generator, measure_norms, shrink
+from platewatch.skipganomaly.network import Discriminator, Generator, recalibrate_batch_norm, shrink
 from platewatch.synthetic.compositing import find_object
 
 Photos = npt.NDArray[np.uint8]
@@ -143,9 +143,9 @@ def _precision(settings: TrainingConfig, device: torch.device) -> torch.autocast
 
 def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
     """Mean of |x̂ − x|, in which places with a forged defect weigh `w_forged`."""
-    if settings.w_forged == 1:
+    if settings.w_defect == 1:
         return F.l1_loss(x_hat, x)
-    weights = 1 + (settings.w_forged - 1) * (x_input != x).any(dim=1, keepdim=True)  # (B, 1, R, R)
+    weights = 1 + (settings.w_defect - 1) * (x_input != x).any(dim=1, keepdim=True)  # (B, 1, R, R)
     return (weights * (x_hat - x).abs()).mean()
 
 
@@ -155,7 +155,7 @@ def _trained(state: State, plates: Photos, mean: float, settings: TrainingConfig
     if state.averaged is not None:
         generator, discriminator = state.averaged
         chunks = np.array_split(plates, math.ceil(len(plates) / 16))
-        measure_norms(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
+        recalibrate_batch_norm(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
         if _norms_are_frozen(settings, settings.epochs):  # these are the statistics that the weights were trained with
             for mine, theirs in zip(generator.buffers(), state.generator.buffers(), strict=True):
                 mine.copy_(theirs)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Records
 from platewatch.station import (
     api_reference,
@@ -24,22 +24,22 @@ from platewatch.station import (
     service,
 )
 from platewatch.station.live import Message
-from platewatch.station.retraining_runs import Challengers
-from platewatch.station.security import Gate
-from platewatch.station.sessions import Attempts, Sessions
+from platewatch.station.retraining_runs import RetrainingRuns
+from platewatch.station.security import AccessControl
+from platewatch.station.sessions import LoginThrottle, Sessions
 from platewatch.station.settings import Settings
 from platewatch.station.state import Station, assemble
 from platewatch.station.users import Users
 
 
-def create_app(models: Models, records: Records, settings: Settings | None = None) -> FastAPI:
+def create_app(models: ModelRegistry, records: Records, settings: Settings | None = None) -> FastAPI:
     """The station for these models and this record; `app.state.station` has its parts.
 
     It closes neither: whoever opened them does. Raises InputError for a damaged file of users.
     """
     settings = settings or Settings()
     station = assemble(models, records, settings)
-    challengers = Challengers(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
+    challengers = RetrainingRuns(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
     app = FastAPI(
         title="Platewatch station",
         version=metadata.version("platewatch"),
@@ -49,8 +49,8 @@ def create_app(models: Models, records: Records, settings: Settings | None = Non
     )
     users = Users(settings.users or Path("platewatch-users.json"))
     logins = Sessions(users, settings.session_h)
-    app.state.station, app.state.users, app.state.logins, app.state.attempts = station, users, logins, Attempts()
-    app.add_middleware(Gate, settings=settings, users=users, logins=logins)
+    app.state.station, app.state.users, app.state.logins, app.state.attempts = station, users, logins, LoginThrottle()
+    app.add_middleware(AccessControl, settings=settings, users=users, logins=logins)
     problem_details.install(app)
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
@@ -60,7 +60,7 @@ def create_app(models: Models, records: Records, settings: Settings | None = Non
     return app
 
 
-def _lifespan(station: Station, challengers: Challengers) -> Lifespan[FastAPI]:
+def _lifespan(station: Station, challengers: RetrainingRuns) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         station.health.start()

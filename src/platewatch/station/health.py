@@ -15,11 +15,11 @@ from typing import Any
 
 from platewatch.errors import InputError, ModelError, PlatewatchError, RecordUnavailable
 from platewatch.inspection import now
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.model.inspector import Inspector
 from platewatch.records import Entry, Records
 from platewatch.station.drifting import Drifting
-from platewatch.station.metrics import Figures
+from platewatch.station.metrics import Metrics
 from platewatch.station.settings import Settings
 
 log = logging.getLogger("platewatch.station")
@@ -68,7 +68,7 @@ class Health:
     """Looks after one station; safe to share by threads."""
 
     def __init__(
-        self, models: Models, records: Records, settings: Settings, figures: Figures, publish: Publish
+        self, models: ModelRegistry, records: Records, settings: Settings, figures: Metrics, publish: Publish
     ) -> None:
         self._models, self._records, self._settings, self._figures = models, records, settings, figures
         self._publish = publish

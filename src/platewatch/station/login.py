@@ -10,7 +10,7 @@ from pydantic import Field
 from platewatch.station import security
 from platewatch.station.problem_details import Refusal
 from platewatch.station.rest import Viewer, answer, station
-from platewatch.station.sessions import Attempts, Sessions
+from platewatch.station.sessions import LoginThrottle, Sessions
 from platewatch.station.users import Right, Users
 
 router = APIRouter()
@@ -22,7 +22,7 @@ Text = Annotated[str, Form(), Field(max_length=300)]
 async def log_in(request: Request, name: Text, password: Text, next: Text = "/") -> Response:
     """Open a login and go on to `next`, an address of this station; a form, as a page sends it."""
     users: Users = request.app.state.users
-    attempts: Attempts = request.app.state.attempts
+    attempts: LoginThrottle = request.app.state.attempts
     address = request.client.host if request.client else ""
     wait_s = attempts.wait_s(name, address)
     if wait_s:

@@ -11,7 +11,7 @@ _FAILED = (
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 
 
-class Figures:
+class Metrics:
     """One set for each station; received = judged + failed, but for those being judged."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from platewatch.model import model_folder
 from platewatch.station import retraining_runs
 from platewatch.station.pages import render
 from platewatch.station.rest import Viewer, answer, station
-from platewatch.station.retraining_runs import Challengers, Run
+from platewatch.station.retraining_runs import RetrainingRuns, Run
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
@@ -31,8 +31,9 @@ def models(request: Request, _: Viewer) -> Response:
     activated = next(iter(here.records.events(ACTIVATED, limit=1)), None)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
-    shelf = [(each, retraining_runs.fared(here.models.shelf, each.model_id)) for each in here.models.available()]
-    known = {each.model_id for each, _ in shelf}
+    folder, models = here.models.models_folder, here.models.available()
+    available = [(each, retraining_runs.comparison_of(folder, each.model_id)) for each in models]
+    known = {each.model_id for each, _ in available}
     before = None if activated is None else activated.details.get("before")
     return render(
         request,
@@ -43,8 +44,8 @@ def models(request: Request, _: Viewer) -> Response:
         card=_card(request),
         material=material,
         obstacle=_obstacle(training, material),
-        run=_shown(training.run, {each.model_id: fared for each, fared in shelf}),
-        shelf=sorted(shelf, key=lambda pair: (not pair[0].in_service, pair[0].model_id)),
+        run=_shown(training.run, {each.model_id: comparison for each, comparison in available}),
+        available=sorted(available, key=lambda pair: (not pair[0].in_service, pair[0].model_id)),
     )
 
 
@@ -68,16 +69,18 @@ def retraining(request: Request, _: Viewer) -> Response:
 def comparison(request: Request, _: Viewer, model_id: str) -> Response:
     """How a challenger fared, plate by plate; null when the model was none."""
     known = {each.model_id for each in station(request).models.available()}
-    found = retraining_runs.fared(station(request).models.shelf, model_id) if model_id in known else None
+    found = (
+        retraining_runs.comparison_of(station(request).models.models_folder, model_id) if model_id in known else None
+    )
     return answer(None if found is None else found.as_dict())
 
 
-def _challengers(request: Request) -> Challengers:
-    found: Challengers = request.app.state.challengers
+def _challengers(request: Request) -> RetrainingRuns:
+    found: RetrainingRuns = request.app.state.challengers
     return found
 
 
-def _obstacle(training: Challengers, material: Material) -> str | None:
+def _obstacle(training: RetrainingRuns, material: Material) -> str | None:
     """Why no challenger can be trained now."""
     if not training.possible:
         return "Start the station with --data DATA, the photographs that the model learned from."
@@ -89,10 +92,10 @@ def _obstacle(training: Challengers, material: Material) -> str | None:
     return None
 
 
-def _shown(run: Run | None, fared: dict[str, Any]) -> dict[str, Any] | None:
+def _shown(run: Run | None, comparison: dict[str, Any]) -> dict[str, Any] | None:
     if run is None:
         return None
-    found = fared.get(run.challenger or "")
+    found = comparison.get(run.challenger or "")
     return {
         **asdict(run),
         "running": run.running,

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from platewatch.errors import InputError, NotFound
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
 from platewatch.photographs.overlay import heat, overlay
@@ -31,7 +31,7 @@ _BEGINNINGS = {
 class Pictures:
     """Photographs and overlays by plate number; the newest plates' maps are kept. Safe to share by threads."""
 
-    def __init__(self, records: Records, models: Models) -> None:
+    def __init__(self, records: Records, models: ModelRegistry) -> None:
         self._records, self._models = records, models
         self._maps: OrderedDict[int, Array] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()

@@ -20,7 +20,7 @@ from platewatch.errors import ModelError
 from platewatch.line import candidates, comparison
 from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Records
 from platewatch.station.problem_details import Refusal
 from platewatch.station.settings import Settings
@@ -66,10 +66,10 @@ class Run:
         return {"challenger": self.challenger, "failed": self.failed}
 
 
-class Challengers:
+class RetrainingRuns:
     """Starts retrainings and knows how the last one went; safe to share by threads."""
 
-    def __init__(self, models: Models, settings: Settings, told: Callable[[Run], None]) -> None:
+    def __init__(self, models: ModelRegistry, settings: Settings, told: Callable[[Run], None]) -> None:
         """`told` hears when a retraining has ended."""
         self._models, self._settings, self._told = models, settings, told
         self._lock = threading.Lock()
@@ -120,7 +120,7 @@ class Challengers:
 
     def _spawn(self, actor: str, data: Path, record_url: str) -> "subprocess.Popen[str]":
         models, photographs = self._models, self._settings.photographs
-        command = [*self.program, "retrain", str(models.folder), str(data), "--models", str(models.shelf)]
+        command = [*self.program, "retrain", str(models.folder), str(data), "--models", str(models.models_folder)]
         command += ["--actor", actor, "--json", "--progress-lines", "--until-stdin-ends"]
         command += [] if photographs is None else ["--photographs", str(photographs)]
         process = subprocess.Popen(  # noqa: S603 - our own command; the record's URL may hold a password: no argument
@@ -177,18 +177,18 @@ class Challengers:
         self._told(self.run)
 
 
-def fared(shelf: Path, model_id: str) -> Comparison | None:
+def comparison_of(models_folder: Path, model_id: str) -> Comparison | None:
     """How a model on the shelf fared as a challenger; None when it was none, or its file is damaged."""
     try:
-        return comparison.read(comparison.file_of(shelf, model_id))
+        return comparison.read(comparison.file_of(models_folder, model_id))
     except ModelError as error:
         log.warning("%s", error)
         return None
 
 
-def check(shelf: Path, model_id: str) -> None:
+def check(models_folder: Path, model_id: str) -> None:
     """Raise Refusal for a challenger that the gate refused."""
-    found = fared(shelf, model_id)
+    found = comparison_of(models_folder, model_id)
     if found is not None and not found.accepted:
         what = f"model {model_id} {found.refused[0]}"
         raise Refusal(409, "worse", what, expected="a model that is no worse", next="retrain with more reviewed plates")

@@ -47,7 +47,7 @@ HEADERS = {
 """Of every answer; an answer that has such a header of its own keeps it."""
 
 
-class Gate:
+class AccessControl:
     """Stands before every address."""
 
     def __init__(self, app: ASGIApp, settings: Settings, users: Users, logins: Sessions) -> None:

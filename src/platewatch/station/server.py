@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from platewatch.errors import InputError
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
@@ -88,7 +88,7 @@ def settings(plan: Plan, records: Records) -> Settings:
 
 def run(plan: Plan, listening: socket.socket, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
-    models = Models(plan.model, plan.models)
+    models = ModelRegistry(plan.model, plan.models)
     with Records.open(plan.records, plan.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:

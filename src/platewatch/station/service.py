@@ -55,7 +55,7 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
     A challenger that was worse than the model in service then is refused.
     """
     here = station(request)
-    retraining_runs.check(here.models.shelf, asked.model_id)
+    retraining_runs.check(here.models.models_folder, asked.model_id)
     before = here.models.activate(asked.model_id, account.name, here.records, reason=asked.reason)
     values = {"model_id": here.models.model_id, "before": before}
     here.live.publish(Message("model", values))

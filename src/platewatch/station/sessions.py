@@ -69,7 +69,7 @@ class Sessions:
             log.warning("%s", error)
 
 
-class Attempts:
+class LoginThrottle:
     """Failed logins: a few are allowed within a while, by name and address, and more by address alone."""
 
     WINDOW_S = 300.0

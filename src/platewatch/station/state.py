@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from platewatch.line.model_registry import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.model.thread_limits import cores
 from platewatch.records import Entry, Records, Review
 from platewatch.station.health import Health
 from platewatch.station.live import Live, Message
-from platewatch.station.metrics import Figures
+from platewatch.station.metrics import Metrics
 from platewatch.station.pictures import Pictures
 from platewatch.station.settings import Settings
 from platewatch.station.work import Done, Work
@@ -23,19 +23,19 @@ log = logging.getLogger("platewatch.station")
 class Station:
     """What every address reaches as request.app.state.station."""
 
-    models: Models
+    models: ModelRegistry
     records: Records
     settings: Settings
-    figures: Figures
+    figures: Metrics
     live: Live
     pictures: Pictures
     health: Health
     work: Work
 
 
-def assemble(models: Models, records: Records, settings: Settings) -> Station:
+def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
     """A station of its parts; its threads start with the first plate."""
-    figures, live, pictures = Figures(), Live(), Pictures(records, models)
+    figures, live, pictures = Metrics(), Live(), Pictures(records, models)
     health = Health(models, records, settings, figures, lambda kind, values: live.publish(Message(kind, values)))
 
     def told(done: Done) -> None:

@@ -17,7 +17,7 @@ from platewatch.model.inspector import Inspector
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
 from platewatch.records import Entry, Records
-from platewatch.station.metrics import Figures
+from platewatch.station.metrics import Metrics
 from platewatch.station.problem_details import Refusal
 
 log = logging.getLogger("platewatch.station")
@@ -59,7 +59,7 @@ class Work:
         self,
         inspector: Callable[[], Inspector],
         records: Records,
-        figures: Figures,
+        figures: Metrics,
         told: Told,
         failed: Failed,
         *,

@@ -13,7 +13,7 @@ import numpy as np
 from platewatch.photographs.images import Array
 from platewatch.surface.nearest_neighbours import comparable, with_one
 
-_ALIKE = 0.9  # the tolerance is what so many cells have to the nearest cell of another photograph,
+_COVERED = 0.9  # the tolerance is what so many cells have to the nearest cell of another photograph,
 _ASKED, _AMONG = 2048, 16384  # asked of so many cells, among so many
 _FINEST = 0.01  # in Lab and in logarithms alike: finer than what eight bits can show of a cell
 _ROWS = 256  # cells compared at a time, to bound memory
@@ -29,7 +29,7 @@ class Coreset:
     """(D,) int: which of the photographs each cell is from."""
     tolerance: float
     """No cell lies farther than this from the one that stands for it."""
-    stand_ins: Array
+    representatives: Array
     """(D,) int: the place in `drawn` of the one that stands for each; of a cell that is kept, its own."""
 
     @staticmethod
@@ -37,15 +37,15 @@ class Coreset:
         """Thin out (D, F) float32 cells in random order; `numbers` (D,) says which photograph each of them is from."""
         drawn = np.ascontiguousarray(drawn)
         tolerance, nobody = _tolerance(drawn, numbers), np.empty(0, np.intp)
-        return Coreset(drawn, numbers, tolerance, _stand_ins(drawn, np.arange(len(drawn)), nobody, tolerance))
+        return Coreset(drawn, numbers, tolerance, _representatives(drawn, np.arange(len(drawn)), nobody, tolerance))
 
     @cached_property
     def kept(self) -> Array:
         """(M,) int: the places in `drawn` of the cells that are kept, in the order drawn."""
-        return np.unique(self.stand_ins)
+        return np.unique(self.representatives)
 
     @property
-    def cells(self) -> Array:
+    def patches(self) -> Array:
         """(M, F) float32: the cells that are kept."""
         return self.drawn[self.kept]
 
@@ -57,16 +57,16 @@ class Coreset:
         """
         gone = np.isin(self.numbers, photos)
         kept = self.kept[~gone[self.kept]]
-        orphans = np.flatnonzero(gone[self.stand_ins] & ~gone)
-        heirs = _stand_ins(self.drawn, orphans, kept, self.tolerance)
-        left: Array = self.drawn[np.union1d(kept, heirs)]
+        uncovered = np.flatnonzero(gone[self.representatives] & ~gone)
+        replacements = _representatives(self.drawn, uncovered, kept, self.tolerance)
+        left: Array = self.drawn[np.union1d(kept, replacements)]
         return left
 
 
-def _tolerance(cells: Array, numbers: Array) -> float:
+def _tolerance(patches: Array, numbers: Array) -> float:
     """Two cells are alike when they lie no farther apart than most cells from the nearest of another photograph."""
-    count = min(_ASKED, len(cells) // 4)
-    asked, among = cells[:count], cells[count : count + _AMONG]
+    count = min(_ASKED, len(patches) // 4)
+    asked, among = patches[:count], patches[count : count + _AMONG]
     centre = among.mean(axis=0)
     compared = comparable(among - centre).T
     distances = []
@@ -74,13 +74,13 @@ def _tolerance(cells: Array, numbers: Array) -> float:
         halves = with_one(asked[rows] - centre) @ compared
         halves[numbers[rows][:, None] == numbers[count : count + _AMONG]] = np.inf
         distances.append(np.linalg.norm(asked[rows] - among[halves.argmin(axis=1)], axis=1))
-    return max(_FINEST, float(np.quantile(np.concatenate(distances), _ALIKE)))
+    return max(_FINEST, float(np.quantile(np.concatenate(distances), _COVERED)))
 
 
-def _stand_ins(cells: Array, asked: Array, kept: Array, tolerance: float) -> Array:
+def _representatives(patches: Array, asked: Array, kept: Array, tolerance: float) -> Array:
     """Which of `cells` stands for each of those that are asked for, (A,) their places, beside those kept already."""
     places = np.concatenate([kept, asked])
-    centred = cells[places] - cells[places].mean(axis=0)
+    centred = patches[places] - patches[places].mean(axis=0)
     compared, whole = comparable(centred), with_one(centred)
     limits = np.float32(tolerance**2 / 2) - compared[:, -1]  # of half the squared distance, less what is the same
     known, found = np.arange(len(kept)), np.arange(len(places))  # among these places from here on

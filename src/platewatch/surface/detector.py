@@ -16,7 +16,7 @@ from platewatch.config import SurfaceConfig
 from platewatch.photographs.images import Array
 from platewatch.surface.coreset import Coreset
 from platewatch.surface.features import blur, describe
-from platewatch.surface.nearest_neighbours import Cells
+from platewatch.surface.nearest_neighbours import NearestNeighbours
 
 DEFAULT = SurfaceConfig()
 
@@ -39,18 +39,18 @@ class SurfaceResult:
 class Bank:
     """Good cells by one kind of feature, and what counts as 1."""
 
-    cells: Array
+    patches: Array
     """(M, F) float32."""
-    unit: float
+    scale: float
     """The distance from the nearest good cell that is 1 on its map."""
 
     @cached_property
-    def _searched(self) -> Cells:
-        return Cells.of(self.cells)
+    def _searched(self) -> NearestNeighbours:
+        return NearestNeighbours.of(self.patches)
 
     def map(self, features: Array, inside: Array, settings: SurfaceConfig) -> Array:
         """The map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
-        smooth = _to_map(_distances(features, self._searched) / np.float32(self.unit), len(inside), settings)
+        smooth = _to_map(_distances(features, self._searched) / np.float32(self.scale), len(inside), settings)
         return np.where(inside, smooth, np.float32(0))
 
 
@@ -61,9 +61,9 @@ class Surface:
     settings: SurfaceConfig
     colour: Bank
     line: Bank
-    map_unit: float
+    map_scale: float
     """The root of both maps' squares that is 1 on the joined map."""
-    score_units: tuple[float, ...]
+    score_scales: tuple[float, ...]
     """The joined map, pooled over each of the shares, that is 1 as a score."""
     drawn: tuple[Coreset, Coreset] | None = None
     """What both banks were thinned out from; None from a model folder, and where photographs were left out."""
@@ -73,7 +73,7 @@ class Surface:
         if self.drawn is None:
             raise ValueError("this surface does not know any more which photographs its cells are from")
         pair = zip((self.colour, self.line), self.drawn, strict=True)
-        colour, line = (replace(bank, cells=drawn.without(photos)) for bank, drawn in pair)
+        colour, line = (replace(bank, patches=drawn.without(photos)) for bank, drawn in pair)
         return replace(self, colour=colour, line=line, drawn=None)
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
@@ -81,20 +81,20 @@ class Surface:
         settings = self.settings
         colour, line = describe(photo, settings)
         colour_map, line_map = self.colour.map(colour, inside, settings), self.line.map(line, inside, settings)
-        anomaly_map = _join(colour_map, line_map, settings) / np.float32(self.map_unit)
-        pooled = (pool(anomaly_map, share) for share in settings.score_shares)
-        score = max(each / unit for each, unit in zip(pooled, self.score_units, strict=True))
+        anomaly_map = _join(colour_map, line_map, settings) / np.float32(self.map_scale)
+        pooled = (pool(anomaly_map, share) for share in settings.score_fractions)
+        score = max(each / scale for each, scale in zip(pooled, self.score_scales, strict=True))
         return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
         """What judges, as named float32 arrays for an npz without objects; `from_arrays` is the inverse."""
         parts = {
-            "colour_cells": self.colour.cells,
-            "colour_unit": self.colour.unit,
-            "line_cells": self.line.cells,
-            "line_unit": self.line.unit,
-            "map_unit": self.map_unit,
-            "score_units": self.score_units,
+            "colour_cells": self.colour.patches,
+            "colour_unit": self.colour.scale,
+            "line_cells": self.line.patches,
+            "line_unit": self.line.scale,
+            "map_unit": self.map_scale,
+            "score_units": self.score_scales,
         }
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
@@ -102,29 +102,29 @@ class Surface:
     def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
         """The Surface that `arrays` gave; raises KeyError when one is missing."""
         colour, line = (Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in ("colour", "line"))
-        units = tuple(float(unit) for unit in arrays["score_units"])
+        units = tuple(float(scale) for scale in arrays["score_units"])
         return Surface(settings, colour, line, float(arrays["map_unit"]), units)
 
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
     colours, lines = _describe_all(photos, seed, settings)
-    return _with_units(_drawn_from(colours, lines, seed, settings), colours[0], lines[0])
+    return _with_scales(_from_features(colours, lines, seed, settings), colours[0], lines[0])
 
 
-def fit_plain(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
+def fit_unscaled(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """The same cells without units, as half of the time is spared so: its maps are distances as they come."""
-    return _drawn_from(*_describe_all(photos, seed, settings), seed, settings)
+    return _from_features(*_describe_all(photos, seed, settings), seed, settings)
 
 
-def pool(anomaly_map: Array, share: float = DEFAULT.peak_share) -> float:
+def pool(anomaly_map: Array, share: float = DEFAULT.peak_fraction) -> float:
     """The mean over the largest `share` of a map's places."""
     count = max(1, round(share * anomaly_map.size))
     flat = anomaly_map.ravel()
     return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
 
 
-def expected_highest(scores: Sequence[float] | Array) -> float:
+def robust_limit(scores: Sequence[float] | Array) -> float:
     """The highest score expected of a good plate, whatever few odd ones scored: the unit of scores and maps.
 
     Three robust standard deviations above the median of the logs.
@@ -142,13 +142,13 @@ def _join(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
 def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
     """Colour and line features, each (1 + relit, N, C, C, F), of every photograph and its copies in other light."""
     rng = np.random.default_rng(seed)
-    lit = [photos, *(_relit(photos, settings, rng) for _ in range(settings.relit))]
+    lit = [photos, *(_other_illumination(photos, settings, rng) for _ in range(settings.illumination_copies))]
     described = [[describe(photo, settings) for photo in copy] for copy in lit]
     colour, line = (np.array([[each[part] for each in copy] for copy in described]) for part in (0, 1))
     return colour, line
 
 
-def _relit(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
+def _other_illumination(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
     """Each photograph once more under a lamp of another strength and colour, so that the lamp becomes no defect."""
     light = 1 + rng.uniform(-settings.light, settings.light, (len(photos), 1))
     tint = rng.uniform(-settings.tint, settings.tint, (len(photos), 1)) * np.array([1, 0, -1])
@@ -156,16 +156,16 @@ def _relit(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> 
     return np.stack([cv2.convertScaleAbs(photo * factor) for photo, factor in zip(photos, factors, strict=True)])
 
 
-def _drawn_from(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
+def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
     """A Surface whose units are 1, with banks drawn from features (1 + relit, N, C, C, F)."""
     numbers = np.broadcast_to(np.arange(colours.shape[1])[:, None, None], colours.shape[:-1]).ravel()
     order = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]
     colour, line = (Coreset.of(each.reshape(len(numbers), -1)[order], numbers[order]) for each in (colours, lines))
-    banks = Bank(colour.cells, unit=1.0), Bank(line.cells, unit=1.0)
-    return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_shares), (colour, line))
+    banks = Bank(colour.patches, scale=1.0), Bank(line.patches, scale=1.0)
+    return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_fractions), (colour, line))
 
 
-def _with_units(fitted: Surface, colours: Array, lines: Array) -> Surface:
+def _with_scales(fitted: Surface, colours: Array, lines: Array) -> Surface:
     """What is 1: distance of colour, distance of line, both maps joined, and that map pooled over each share.
 
     Set by the good plates, (N, C, C, F) features each, every plate compared with the others' cells alone.
@@ -174,32 +174,32 @@ def _with_units(fitted: Surface, colours: Array, lines: Array) -> Surface:
     for plate, features in enumerate(zip(colours, lines, strict=True)):
         others = fitted.without([plate])
         pair = zip((others.colour, others.line), features, strict=True)
-        maps.append([bank.map(each, np.ones(2 * (len(each) * settings.cell,), bool), settings) for bank, each in pair])
-    colour, line = (_expected_unit([pool(pair[kind], settings.peak_share) for pair in maps]) for kind in (0, 1))
+        maps.append([bank.map(each, np.ones(2 * (len(each) * settings.patch,), bool), settings) for bank, each in pair])
+    colour, line = (_scale_of([pool(pair[kind], settings.peak_fraction) for pair in maps]) for kind in (0, 1))
     joined = [_join(first / colour, second / line, settings) for first, second in maps]
-    peak = _expected_unit([pool(each, settings.peak_share) for each in joined])
-    scores = [_expected_unit([pool(each, share) for each in joined]) / peak for share in settings.score_shares]
+    peak = _scale_of([pool(each, settings.peak_fraction) for each in joined])
+    scores = [_scale_of([pool(each, share) for each in joined]) / peak for share in settings.score_fractions]
     return replace(
         fitted,
-        colour=replace(fitted.colour, unit=colour),
-        line=replace(fitted.line, unit=line),
-        map_unit=peak,
-        score_units=tuple(float(np.float32(each)) for each in scores),
+        colour=replace(fitted.colour, scale=colour),
+        line=replace(fitted.line, scale=line),
+        map_scale=peak,
+        score_scales=tuple(float(np.float32(each)) for each in scores),
     )
 
 
-def _expected_unit(scores: Sequence[float]) -> float:
-    return float(np.float32(max(expected_highest(scores), 1e-6)))  # as it comes back from the folder
+def _scale_of(scores: Sequence[float]) -> float:
+    return float(np.float32(max(robust_limit(scores), 1e-6)))  # as it comes back from the folder
 
 
-def _distances(features: Array, good: Cells) -> Array:
+def _distances(features: Array, good: NearestNeighbours) -> Array:
     """The distance of each of (C, C, F) cells to a good one: (C, C) float32."""
     side = len(features)
     return good.distances(features.reshape(side * side, -1)).reshape(side, side)
 
 
-def _to_map(cells: Array, size: int, settings: SurfaceConfig) -> Array:
+def _to_map(patches: Array, size: int, settings: SurfaceConfig) -> Array:
     smooth: Array = cv2.resize(
-        blur(cells, settings.smooth / settings.cell), (size, size), interpolation=cv2.INTER_LINEAR
+        blur(patches, settings.smooth / settings.patch), (size, size), interpolation=cv2.INTER_LINEAR
     )
     return smooth

@@ -24,7 +24,7 @@ def describe(photo: Array, settings: SurfaceConfig) -> tuple[Array, Array]:
 
 def _colour(lab: Array, settings: SurfaceConfig) -> Array:
     whole, weights = _Level(lab), np.array([settings.lightness, 1, 1], np.float32)
-    mean, square = (whole.cells(each, settings.colour_window, settings.cell) for each in (lab, lab * lab))
+    mean, square = (whole.patches(each, settings.colour_window, settings.patch) for each in (lab, lab * lab))
     spread = np.sqrt(np.maximum(square - mean * mean, 0))
     return np.concatenate([weights * mean, weights * spread], axis=2)
 
@@ -38,16 +38,16 @@ def _line(lab: Array, settings: SurfaceConfig) -> Array:
     for width in settings.bands:
         finer, coarser = levels[-1], levels[-1].blurred(width)
         band = finer.picture - coarser.picture
-        energies.append(finer.cells(band * band, max(settings.line_window, 1.5 * width), settings.cell))
+        energies.append(finer.patches(band * band, max(settings.line_window, 1.5 * width), settings.patch))
         levels.append(coarser.halved() if width >= _SMOOTH else coarser)
     for width in settings.directions:
         smooth = next(level for level in reversed(levels) if level.width < width).blurred(width)
         gx, gy = smooth.gradients()
         products = gx * gx, gy * gy, gx * gy
-        xx, yy, xy = (smooth.cells(each, settings.line_window, settings.cell) for each in products)
+        xx, yy, xy = (smooth.patches(each, settings.line_window, settings.patch) for each in products)
         apart = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
         energies += [(xx + yy + apart) / 2, (xx + yy - apart) / 2]
-    lines: Array = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + np.float32(settings.faintest))
+    lines: Array = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + np.float32(settings.noise_floor))
     return lines
 
 
@@ -72,13 +72,13 @@ class _Level:
         gx, gy = (cv2.Sobel(self.picture, cv2.CV_32F, *way, scale=1 / 8 / self.every) for way in ((1, 0), (0, 1)))
         return gx, gy
 
-    def cells(self, values: Array, window: float, cell: int) -> Array:
+    def patches(self, values: Array, window: float, patch: int) -> Array:
         """The means of `values` at this level's places: (C, C, 3), over cells and, where that is wider, a window."""
-        side = cell // self.every
+        side = patch // self.every
         count = len(values) // side
         means = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
-        wider = window**2 - (cell**2 - self.every**2) / 12  # less the variance of a cell's own places
-        return blur(means, math.sqrt(wider) / cell) if wider > 0 else means
+        wider = window**2 - (patch**2 - self.every**2) / 12  # less the variance of a cell's own places
+        return blur(means, math.sqrt(wider) / patch) if wider > 0 else means
 
 
 def blur(picture: Array, width: float) -> Array:

@@ -19,9 +19,9 @@ from platewatch.synthetic.compositing import (
     Mask,
     Photo,
     Points,
-    bloom,
+    blob,
+    composite,
     find_object,
-    lay,
     mottled,
     noise,
     place,
@@ -41,7 +41,7 @@ SMALLEST = 1e-4
 """So is one that covers less than this share of the picture, or than three pixels."""
 
 
-def forge(photo: Photo, rng: np.random.Generator, inside: Mask | None = None) -> tuple[Photo, Mask]:
+def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = None) -> tuple[Photo, Mask]:
     """Forge one defect of a random kind, size and strength, on the object where that can be told from the background.
 
     `photo` is (S, S, 3) uint8 RGB, S from 32 up; returns the same shape and an (S, S) mask, never empty. `inside` is
@@ -53,11 +53,11 @@ def forge(photo: Photo, rng: np.random.Generator, inside: Mask | None = None) ->
         opacity, paint = _KINDS[rng.integers(len(_KINDS))](photo, inside, rng)
         # the square root keeps most defects strong and some of them subtle
         opacity = np.where(inside, opacity * np.float32(np.sqrt(rng.uniform(0.06, 1))), 0)
-        forged, mask = lay(photo, opacity, paint)
-        difference = np.asarray(cv2.absdiff(forged, photo), np.uint8)
+        artificial, mask = composite(photo, opacity, paint)
+        difference = np.asarray(cv2.absdiff(artificial, photo), np.uint8)
         change = cv2.mean(strongest(difference), mask.view(np.uint8))[0]
         if np.count_nonzero(mask) >= max(3, SMALLEST * mask.size) and change >= VISIBLE:
-            return forged, mask
+            return artificial, mask
     side = photo.shape[0]
     return scratch(photo, rng, width_px=max(1.0, side / 128), length_px=side / 4, contrast=0.25)
 
@@ -78,7 +78,7 @@ def scratch(
     line = place(np.stack([along, bow], axis=1), find_object(photo), rng)
     fine = int(np.clip(2048 / length_px, 4, 16))
     opacity = strokes(photo.shape[0], line[None], np.array([width_px]), np.ones(1), fine)
-    return lay(photo, opacity, shifted(photo, opacity, tone(photo, STEEL, rng), contrast))
+    return composite(photo, opacity, shifted(photo, opacity, tone(photo, STEEL, rng), contrast))
 
 
 def rust(photo: Photo, rng: np.random.Generator, *, diameter_px: float, contrast: float) -> tuple[Photo, Mask]:
@@ -92,14 +92,14 @@ def rust(photo: Photo, rng: np.random.Generator, *, diameter_px: float, contrast
     ring = np.stack([np.cos(turn), np.sin(turn)], axis=1) * diameter_px / 2
     points = place(np.concatenate([np.zeros((1, 2)), ring]), find_object(photo), rng)
     side = photo.shape[0]
-    field = bloom(points[0], diameter_px / 2, noise(side, diameter_px / 2, rng)).ravel()
+    field = blob(points[0], diameter_px / 2, noise(side, diameter_px / 2, rng)).ravel()
     count = int(np.clip(round(np.pi / 4 * diameter_px**2), 1, field.size))
     flat = np.zeros(field.size, np.float32)
     flat[np.argpartition(field, -count)[-count:]] = 1
     opacity = flat.reshape(side, side)
     mottle = 1 + 0.25 * np.clip(noise(side, diameter_px / 4, rng), -2, 2)
     mottle /= mottle[opacity > 0].mean()
-    return lay(photo, opacity, shifted(photo, opacity, tone(photo, RUST, rng), contrast, mottle))
+    return composite(photo, opacity, shifted(photo, opacity, tone(photo, RUST, rng), contrast, mottle))
 
 
 def _check(photo: Photo, **numbers: float) -> None:
@@ -164,7 +164,7 @@ def _single(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
     )
 
 
-def _blooms(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
+def _rust_spots(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
     """One to five rust spots near each other, mottled, with ragged edges."""
     side = photo.shape[0]
     centre = spot(inside, rng)
@@ -173,7 +173,7 @@ def _blooms(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
     ragged = noise(side, largest / 2, rng)
     for k in range(int(rng.integers(1, 6))):
         away = centre + rng.normal(0, 1.5 * largest, 2) * (k > 0)
-        field = bloom(away, max(1.0, largest * rng.uniform(0.3, 1)), ragged)
+        field = blob(away, max(1.0, largest * rng.uniform(0.3, 1)), ragged)
         np.maximum(opacity, np.clip(3 * field, 0, 1), out=opacity)
     return opacity, mottled(photo, RUST, max(2.0, largest / 3), rng)
 
@@ -198,7 +198,7 @@ def _stain(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
     """A soft film of soil or chalk, sometimes with its middle dried away."""
     side = photo.shape[0]
     radius = rng.uniform(0.03, 0.2) * side
-    field = bloom(spot(inside, rng), radius, noise(side, radius, rng))
+    field = blob(spot(inside, rng), radius, noise(side, radius, rng))
     opacity = np.clip(1.5 * field, 0, 1)
     if rng.uniform() < 0.3:
         opacity *= np.clip(1.3 - field, 0.2, 1)
@@ -242,7 +242,7 @@ _KINDS: tuple[Callable[[Photo, Mask, np.random.Generator], Layer], ...] = (
     _scratches,
     _scratches,
     _single,
-    _blooms,
+    _rust_spots,
     _bare,
     _stain,
     _dent,

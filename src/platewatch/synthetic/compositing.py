@@ -41,17 +41,17 @@ def strongest(change: Photo) -> NDArray[np.uint8]:
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
-def lay(photo: Photo, opacity: Floats, paint: Floats) -> tuple[Photo, Mask]:
+def composite(photo: Photo, opacity: Floats, paint: Floats) -> tuple[Photo, Mask]:
     """Lay paint over the photograph; touches only the box that holds the defect."""
     mask = opacity >= FAINT
-    forged = photo.copy()
+    artificial = photo.copy()
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     box = np.s_[y : y + h, x : x + w]
     before = photo[box].astype(np.float32)
     weight = np.where(mask[box], opacity[box], 0)[..., None]
     after = before + weight * ((paint[box] if paint.ndim == 3 else paint) - before)
-    forged[box] = np.clip(np.rint(after), 0, 255).astype(np.uint8)
-    return forged, mask
+    artificial[box] = np.clip(np.rint(after), 0, 255).astype(np.uint8)
+    return artificial, mask
 
 
 def shifted(photo: Photo, opacity: Floats, towards: Floats, contrast: float, mottle: Floats | None = None) -> Floats:
@@ -133,7 +133,7 @@ def strokes(side: int, lines: Points, widths: Points, levels: Points, fine: int 
     return opacity
 
 
-def bloom(centre: Points, radius: float, ragged: Floats) -> Floats:
+def blob(centre: Points, radius: float, ragged: Floats) -> Floats:
     """1 in the middle, falling to 0 at about the radius, its edge made ragged by noise (S, S)."""
     axis = np.arange(len(ragged), dtype=np.float32)
     away = np.hypot(axis[None] - np.float32(centre[0]), axis[:, None] - np.float32(centre[1])) / np.float32(radius)

@@ -91,7 +91,7 @@ def half_paint(rng: Generator, rim: Floats) -> Surface:
     return Surface(blend(over.colour, under.colour, bare), height, gloss, bare)
 
 
-def rub(rng: Generator, surface: Surface) -> Surface:
+def abrade(rng: Generator, surface: Surface) -> Surface:
     """Rub the paint off in one or two bundles of scratches, faint to obvious."""
     strength = rng.uniform(0.4, 1)
     for _ in range(2 if rng.random() < 0.35 else 1):

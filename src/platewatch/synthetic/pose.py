@@ -38,13 +38,13 @@ class Pose:
     front: Matrix
     back: Matrix
     outline: Matrix
-    lamp: Matrix
+    illumination: Matrix
 
 
 # ---- the plate
 
 
-def hang(rng: Generator, size: int) -> Pose:
+def mount(rng: Generator, size: int) -> Pose:
     """Hang a plate on the hook: any turn, a little tilt, somewhere about the middle."""
     roll, yaw, pitch = rng.uniform(0, 2 * np.pi), np.clip(rng.normal(0, 0.2), -0.5, 0.5), rng.normal(0, 0.07)
     turn = _rotation(0, yaw, 0) @ _rotation(pitch, 0, 0) @ _rotation(0, 0, roll)
@@ -54,8 +54,8 @@ def hang(rng: Generator, size: int) -> Pose:
     front = camera @ np.column_stack([scale * turn[:, 0], scale * turn[:, 1], away])
     behind = away + scale * THICKNESS * turn[:, 2]
     back = camera @ np.column_stack([scale * turn[:, 0], scale * turn[:, 1], behind])
-    lamp = turn[:2, :2].T @ np.array([-0.94, -0.34])
-    return Pose(front, back, _outline(rng), lamp / np.linalg.norm(lamp))
+    illumination = turn[:2, :2].T @ np.array([-0.94, -0.34])
+    return Pose(front, back, _outline(rng), illumination / np.linalg.norm(illumination))
 
 
 def _rotation(x: float, y: float, z: float) -> Matrix:
@@ -96,12 +96,21 @@ def rim_distance(pose: Pose, texels: tuple[int, int]) -> Floats:
 def light(rng: Generator, surface: Surface, pose: Pose, rim: Floats) -> Floats:
     """The lit front (h, w, 3), 0 to 255: shade on the bumps, fall-off away from the lamp, glare."""
     x, y = places(rim.shape)
-    kernel = np.array([[0, pose.lamp[1], 0], [pose.lamp[0], 0, -pose.lamp[0]], [0, -pose.lamp[1], 0]]) / 2
+    kernel = (
+        np.array(
+            [
+                [0, pose.illumination[1], 0],
+                [pose.illumination[0], 0, -pose.illumination[0]],
+                [0, -pose.illumination[1], 0],
+            ]
+        )
+        / 2
+    )
     slope = cv2.filter2D(surface.height, -1, kernel) * np.float32(rim.shape[0] / 317) ** 0.5
     exposure = 0.42 if rng.random() < 0.03 else rng.uniform(0.85, 1.08)  # now and then one turns away from the lamp
-    fall_off = 1 + rng.uniform(0.2, 0.5) * (x * pose.lamp[0] + y * pose.lamp[1])
+    fall_off = 1 + rng.uniform(0.2, 0.5) * (x * pose.illumination[0] + y * pose.illumination[1])
     shade = exposure * fall_off * (1 + np.clip(0.45 * slope, -0.6, 0.6))
-    spot, spread = rng.uniform(0.3, 0.55) * pose.lamp + rng.normal(0, 0.1, 2), rng.uniform(0.16, 0.3)
+    spot, spread = rng.uniform(0.3, 0.55) * pose.illumination + rng.normal(0, 0.1, 2), rng.uniform(0.16, 0.3)
     power = rng.uniform(0.7, 1.2) if rng.random() < 0.12 else rng.uniform(0.1, 0.45)
     glare = power * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * spread**2))
     grit = noise(rng, rim.shape, 100, 2, gain=1.0)

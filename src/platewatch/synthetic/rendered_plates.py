@@ -16,8 +16,8 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
 from platewatch.errors import InputError, OutputError
-from platewatch.synthetic.materials import ASPECT, Floats, Surface, half_paint, paint, plate_from_texels, rub, rust
-from platewatch.synthetic.pose import compose, expose, hang, light, rim_distance
+from platewatch.synthetic.materials import ASPECT, Floats, Surface, abrade, half_paint, paint, plate_from_texels, rust
+from platewatch.synthetic.pose import compose, expose, light, mount, rim_distance
 
 KINDS = ("good", "major_rust", "scratches", "total_rust")
 TEST_COUNTS: Mapping[str, int] = MappingProxyType({"good": 26, "major_rust": 14, "scratches": 34, "total_rust": 23})
@@ -33,10 +33,10 @@ def render(kind: str, seed: int, size: int = 512) -> tuple[Bytes, NDArray[np.boo
     """
     _check_options(kind, seed, size)
     # One generator per part, so that a change in how one is drawn leaves the others as they are.
-    hanging, coating, lighting, camera = (default_rng([seed, KINDS.index(kind), part]) for part in range(4))
-    pose = hang(hanging, size)
+    mounting, painting, lighting, camera = (default_rng([seed, KINDS.index(kind), part]) for part in range(4))
+    pose = mount(mounting, size)
     rim = rim_distance(pose, (round(0.62 * size), round(0.62 * size * ASPECT)))
-    surface = _coat(kind, coating, rim)
+    surface = _front(kind, painting, rim)
     to_photo = pose.front @ plate_from_texels(rim.shape)
     lit = light(lighting, surface, pose, rim)
     lit = np.asarray(cv2.warpPerspective(lit, to_photo, (size, size), borderMode=cv2.BORDER_REPLICATE), np.float32)
@@ -45,12 +45,12 @@ def render(kind: str, seed: int, size: int = 512) -> tuple[Bytes, NDArray[np.boo
     return expose(camera, photo), np.asarray((defect > 0.5) & (front > 0.5))
 
 
-def _coat(kind: str, rng: Generator, rim: Floats) -> Surface:
+def _front(kind: str, rng: Generator, rim: Floats) -> Surface:
     if kind == "total_rust":
         return rust(rng, rim, grey=rng.uniform(0.1, 0.65), orange=rng.uniform(0.1, 0.5))
     if kind == "major_rust":
         return half_paint(rng, rim)
-    return rub(rng, paint(rng, rim)) if kind == "scratches" else paint(rng, rim)
+    return abrade(rng, paint(rng, rim)) if kind == "scratches" else paint(rng, rim)
 
 
 def render_set(
