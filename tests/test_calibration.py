@@ -39,7 +39,7 @@ def test_folds_depend_on_the_seed_alone() -> None:
 
 
 def test_too_few_different_plates_for_the_folds() -> None:
-    with pytest.raises(CalibrationError, match=r"4 good plates, 2 of them different: expected at least 3.*; add phot"):
+    with pytest.raises(CalibrationError, match=r"4 good plates: 2 of them different, expected at least 3.*; add phot"):
         calibration.folds([0, 0, 1, 1], 3, 0)
 
 

@@ -243,7 +243,7 @@ def preset(name: str, /, **changes: Any) -> Config:
     Raises InputError for an unknown preset, an unknown name or a value out of its bounds.
     """
     if not isinstance(name, str) or name not in _PRESETS:
-        raise InputError(f"preset {name!r}: expected one of {', '.join(sorted(_PRESETS))}")
+        raise InputError(f"preset {name!r}", expected=f"one of {', '.join(sorted(_PRESETS))}")
     return build(_merge({"preset": name, **_PRESETS[name]}, renamed(changes)))
 
 
@@ -255,7 +255,9 @@ def load(path: Path, /, **changes: Any) -> Config:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a readable TOML file ({error}); see docs/cli.md for an example") from error
+        raise InputError(
+            path, f"not a readable TOML file ({error})", remedy="see docs/cli.md for an example"
+        ) from error
     return preset(values.pop("preset", "fast"), **_merge(renamed(values), changes))
 
 
@@ -283,7 +285,7 @@ def build(values: Mapping[str, Any]) -> Config:
         where = ".".join(str(part) for part in first["loc"])
         what = "" if first["type"] == "value_error" else f", got {first.get('input')!r}"
         raise InputError(
-            f"configuration{where and ' ' + where}: {first['msg'].removeprefix('Value error, ')}{what}"
+            f"configuration{where and ' ' + where}", f"{first['msg'].removeprefix('Value error, ')}{what}"
         ) from error
 
 
@@ -300,7 +302,9 @@ def _with_new_names(part: str, content: Any) -> Any:
     names = _RENAMED[part]
     for old in names.keys() & content.keys():
         if names[old] in content:
-            raise InputError(f"configuration {part}.{old}: is now called {names[old]}, which is set too; remove {old}")
+            raise InputError(
+                f"configuration {part}.{old}", f"is now called {names[old]}, which is set too", remedy=f"remove {old}"
+            )
     return {names.get(name, name): value for name, value in content.items()}
 
 

@@ -142,7 +142,9 @@ def _overlay_paths(out: Path | None, paths: list[Path]) -> list[Path | None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{out}: cannot be made ({error.strerror}); choose another folder for --out") from error
+        raise OutputError(
+            out, f"cannot be made ({error.strerror})", remedy="choose another folder for --out"
+        ) from error
     often = Counter(path.stem for path in paths)
     names = (f"{number}-{path.stem}" if often[path.stem] > 1 else path.stem for number, path in enumerate(paths, 1))
     return [out / f"{name}.overlay.png" for name in names]

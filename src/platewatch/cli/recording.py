@@ -145,7 +145,9 @@ def _lines(records: "Records", kind: str, out: Path, since: datetime | None, unt
         part.replace(out)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise OutputError(f"{out}: cannot be written ({error.strerror or error}); free some space there") from error
+        raise OutputError(
+            out, f"cannot be written ({error.strerror or error})", remedy="free some space there"
+        ) from error
     click.echo(f"{out}: {count} plates")
 
 

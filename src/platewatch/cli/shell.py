@@ -55,7 +55,7 @@ class Commands(click.Group):
         except ModuleNotFoundError as error:
             missing = f"{error.name} is not installed, which this command needs"
             extra = "station" if str(error.name).partition(".")[0] in _STATION else "train"
-            _fail(str(RuntimeUnavailable(f"{missing}; pip install 'platewatch[{extra}]'")))
+            _fail(str(RuntimeUnavailable("", missing, remedy=f"pip install 'platewatch[{extra}]'")))
         except KeyboardInterrupt:
             click.echo("interrupted; nothing half-written was left under the name asked for", err=True)
             ctx.exit(INTERRUPTED)

@@ -85,7 +85,7 @@ def watch(
     from platewatch.records import Records
 
     if once and not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path")
+        raise InputError(folder, "no such folder", remedy="check the path")
     told = [destination(url) for url in (*webhooks, *mqtt)]
     chosen = policy(**kept)
     inspector = platewatch.load(model, threads=threads)

@@ -23,8 +23,10 @@ def folds(groups: Sequence[int], count: int, seed: int) -> tuple[Array, ...]:
         members.setdefault(group, []).append(plate)
     if len(members) < count:
         raise CalibrationError(
-            f"{len(groups)} good plates, {len(members)} of them different: expected at least {count}, one for each "
-            "fold; add photographs of other plates"
+            f"{len(groups)} good plates",
+            f"{len(members)} of them different",
+            expected=f"at least {count}, one for each fold",
+            remedy="add photographs of other plates",
         )
     order = np.random.default_rng(seed).permutation(len(members))
     shuffled = [list(members.values())[each] for each in order]
@@ -43,7 +45,9 @@ def limit(scores: Sequence[float] | Array, rate: float) -> float:
     """
     values = np.asarray(scores, dtype=np.float64)
     if len(values) < 3 or not np.isfinite(values).all():
-        raise CalibrationError(f"{len(values)} scores of good plates, expected at least 3 finite ones; train again")
+        raise CalibrationError(
+            "", f"{len(values)} scores of good plates", expected="at least 3 finite ones", remedy="train again"
+        )
     logs = np.log(np.maximum(values, _SMALLEST_SCORE))
     centre = float(np.median(logs))
     spread = max(1.4826 * float(np.median(np.abs(logs - centre))), _SMALLEST_SPREAD)

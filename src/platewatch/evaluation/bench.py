@@ -113,7 +113,7 @@ def _files(folder: Path, inspector: Inspector, photos: Path | None) -> list[byte
         return files
     plates = [images.read(folder / plate.file) for plate in inspector.manifest.replay]
     if not plates:
-        raise InputError(f"{folder}: has no stored plates to measure with; pass --photos FOLDER")
+        raise InputError(folder, "has no stored plates to measure with", remedy="pass --photos FOLDER")
     times = max(1, _SIDE // len(plates[0]))
     with tempfile.TemporaryDirectory() as made:
         path = Path(made) / "plate.png"

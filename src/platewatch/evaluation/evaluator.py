@@ -65,7 +65,9 @@ class MaskedMaps:
         mask = images.read(sample.mask)[..., 0] >= 128
         if images.frame(mask.shape[1], mask.shape[0], len(examination.prepared)) != frame:
             size = f"mask of {mask.shape[1]}×{mask.shape[0]} px"
-            raise InputError(f"{sample.mask}: {size}, expected the size of {sample.path}; draw it on the photograph")
+            raise InputError(
+                sample.mask, size, expected=f"the size of {sample.path}", remedy="draw it on the photograph"
+            )
         return _resized(mask.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
 
     def figures(self, name: str) -> PixelFigures:
@@ -107,7 +109,9 @@ def evaluate(
         if progress:
             progress(done, len(samples))
     if not plates:
-        raise InputError(f"{data / 'test'}: none of {len(samples)} photographs could be read; first: {failed[0].error}")
+        raise InputError(
+            data / "test", f"none of {len(samples)} photographs could be read", remedy=f"first: {failed[0].error}"
+        )
     return _evaluation(inspector, data, plates, failed, pixels)
 
 

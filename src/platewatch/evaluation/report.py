@@ -200,7 +200,7 @@ def write(path: Path, content: str | bytes) -> Path:
     except OSError as error:
         _discard(part)
         what = f"cannot be written ({error.strerror or error})"
-        raise OutputError(f"{path}: {what}; free some space or name another --out folder") from error
+        raise OutputError(path, what, remedy="free some space or name another --out folder") from error
     return path
 
 

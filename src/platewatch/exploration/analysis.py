@@ -51,7 +51,7 @@ class _Reader:
         try:
             return _open(path, self._size)
         except InputError as error:
-            self.failed.append((str(path), str(error)))
+            self.failed.append((str(path), error.reason))
             return None
         finally:
             self._done += 1
@@ -116,10 +116,11 @@ def _read_good(paths: Sequence[Path], reader: _Reader, seed: int) -> tuple[list[
             if path in kept:
                 pictures[path] = found
     if len(pictures) < MIN_GOOD:
-        first = f"; first: {reader.failed[0][1]}" if reader.failed else ""
+        first = f"; first: {': '.join(reader.failed[0])}" if reader.failed else ""
         raise InputError(
-            f"{paths[0].parent}: {len(pictures)} readable photographs of {len(paths)}, exploring needs at least "
-            f"{MIN_GOOD} good ones; add photographs{first}"
+            paths[0].parent,
+            f"{len(pictures)} readable photographs of {len(paths)}, exploring needs at least {MIN_GOOD} good ones",
+            remedy=f"add photographs{first}",
         )
     return good, pictures
 

@@ -88,7 +88,7 @@ class Exploration:
     grey: int
     """Photographs without colour."""
     failed: tuple[tuple[str, str], ...]
-    """Path and one-line error of each photograph that could not be read."""
+    """Path and reason of each photograph that could not be read."""
 
     @property
     def count(self) -> int:

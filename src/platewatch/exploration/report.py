@@ -33,9 +33,7 @@ def write(exploration: Exploration, out: Path) -> Path:
             for each in exploration.outliers
         ],
         examples=[(group.name, _short(group.example.path, exploration.data)) for group in exploration.groups],
-        failed=[
-            (_short(path, exploration.data), error.removeprefix(f"{path}: ")) for path, error in exploration.failed
-        ],
+        failed=[(_short(path, exploration.data), error) for path, error in exploration.failed],
         bank=BANK,
     )
     return report.write(out / "explore.html", page)

@@ -98,14 +98,18 @@ def check_free(out: Path, *, resume: bool) -> None:
     model_folder.refuse_used(out)
     folder = checkpoint_folder(out)
     if folder.exists() and not resume:
-        raise OutputError(f"{folder}: an unfinished training; pass --resume to go on with it, or remove that folder")
+        raise OutputError(
+            folder, "an unfinished training", remedy="pass --resume to go on with it, or remove that folder"
+        )
 
 
 def _make(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made ({error.strerror}); check the folder that --out names") from error
+        raise OutputError(
+            folder, f"cannot be made ({error.strerror})", remedy="check the folder that --out names"
+        ) from error
     return folder
 
 
@@ -230,8 +234,9 @@ def _check_parity(
         by_runtime = decision.verdict(decision.score(seen.surface, seen.reconstruction_error, seen.latent_error))
         if by_torch is not by_runtime:
             raise ModelError(
-                f"export: training plate {plate} is {by_torch} by torch and {by_runtime} by ONNX Runtime; "
-                "nothing was written: train anew, and report it if it stays"
+                "export",
+                f"training plate {plate} is {by_torch} by torch and {by_runtime} by ONNX Runtime",
+                remedy="nothing was written: train anew, and report it if it stays",
             )
 
 

@@ -82,7 +82,7 @@ def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlate
                 read_ones.append((path, sha256, images.prepare(photo, config.image_size), frame, size))
         progress("reading photographs", done, len(paths))
     if len(read_ones) < config.min_images:
-        raise InputError(_too_few(paths[0].parent, len(read_ones), len(failed), len(duplicates), config.min_images))
+        raise _too_few(paths[0].parent, len(read_ones), len(failed), len(duplicates), config.min_images)
     kept, sha256s, photos, frames, sizes = zip(*read_ones, strict=True)
     return GoodPlates(kept, sha256s, np.stack(photos), frames, sizes, tuple(failed), tuple(duplicates))
 
@@ -102,11 +102,11 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
     )
 
 
-def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> str:
+def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> InputError:
     lost = [f"{failed} unreadable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
     besides = f" (besides {' and '.join(lost)})" if lost else ""
     hint = f"add photographs or pass --min-images {found}" if found >= 3 else "add photographs"
-    return f"{folder}: found {found} images{besides}, training needs at least {needed}; {hint}"
+    return InputError(folder, f"found {found} images{besides}, training needs at least {needed}", remedy=hint)
 
 
 def _near_duplicates(photos: Array) -> list[tuple[int, int]]:

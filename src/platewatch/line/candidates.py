@@ -71,12 +71,16 @@ def gather(records: Records, champion: Manifest) -> Material:
 def check(material: Material) -> None:
     """Raise InputError when there is nothing to learn, or too little to compare by."""
     if not material.new:
-        raise InputError("reviewed plates: none new was called good, expected one at least; review more plates first")
+        raise InputError(
+            "reviewed plates", "none new was called good", expected="one at least", remedy="review more plates first"
+        )
     if len(material.held_out) < FEWEST:
         seen = material.new + len(material.held_out)
         raise InputError(
-            f"reviewed plates: {seen} were called good, {len(material.held_out)} of them held out to compare "
-            f"by, expected {FEWEST} (one in five is held out); review more plates first"
+            "reviewed plates",
+            f"{seen} were called good, {len(material.held_out)} of them held out to compare by",
+            expected=f"{FEWEST} (one in five is held out)",
+            remedy="review more plates first",
         )
 
 

@@ -112,7 +112,7 @@ def read(file: Path) -> Comparison | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError) as error:  # pydantic's is a ValueError
-        raise ModelError(f"{file}: no comparison that this Platewatch wrote; retrain to make one") from error
+        raise ModelError(file, "no comparison that this Platewatch wrote", remedy="retrain to make one") from error
 
 
 def counts(pairs: Sequence[Pair]) -> dict[str, int]:

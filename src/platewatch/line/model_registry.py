@@ -61,8 +61,10 @@ class ModelRegistry:
         """The model in service; raises ModelError while its folder is gone, for what it says could not be replayed."""
         if not (self.folder / model_folder.MANIFEST).is_file():
             raise ModelError(
-                f"model {self.folder.name}: its folder is gone, expected {model_folder.MANIFEST} in it; restore it, or "
-                "take another model into service"
+                f"model {self.folder.name}",
+                "its folder is gone",
+                expected=f"{model_folder.MANIFEST} in it",
+                remedy="restore it, or take another model into service",
             )
         return self._inspector
 
@@ -134,4 +136,6 @@ class ModelRegistry:
         for each in self.available():
             if each.model_id == model_id:
                 return each.folder
-        raise NotFound(f"model {model_id}: not on the shelf, expected one that GET /model lists; put its folder there")
+        raise NotFound(
+            f"model {model_id}", "not on the shelf", expected="one that GET /model lists", remedy="put its folder there"
+        )

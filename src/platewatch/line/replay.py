@@ -46,11 +46,11 @@ class Replayed:
 def find_model(models: Path, model_id: str) -> Path:
     """The model folder in `models` (or `models` itself) with this id; raises ModelError when there is none."""
     if not models.is_dir():
-        raise ModelError(f"{models}: no such folder, expected one that holds model folders; check the path")
+        raise ModelError(models, "no such folder", expected="one that holds model folders", remedy="check the path")
     for folder in (models, *sorted(path for path in models.iterdir() if path.is_dir())):
         if (folder / model_folder.MANIFEST).is_file() and _id(folder) == model_id:
             return folder
-    raise ModelError(f"{models}: no model {model_id} in it, which judged the plate; name the folder that has it")
+    raise ModelError(models, f"no model {model_id} in it, which judged the plate", remedy="name the folder that has it")
 
 
 def replay(records: Records, number: int, folder: Path, *, threads: int = 0) -> Replayed:
@@ -58,7 +58,9 @@ def replay(records: Records, number: int, folder: Path, *, threads: int = 0) -> 
     entry = records.get(number)
     photograph = records.photograph(number)
     if photograph is None:
-        raise RecordError(f"plate {number}: its photograph is not kept, which judging again takes; see the policy")
+        raise RecordError(
+            f"plate {number}", "its photograph is not kept, which judging again takes", remedy="see the policy"
+        )
     again = Inspector(folder, threads=threads).inspect(photograph, entry.inspection.image)
     return Replayed(number, entry.inspection, again, tuple(differences(entry, again)))
 

@@ -52,7 +52,9 @@ def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor
             found = _compare(material, serving, trained, records, progress)
             folder = _keep(trained, found, models)
     except OSError as error:
-        raise OutputError(f"{models}: cannot be written ({error.strerror or error}); free space or check it") from error
+        raise OutputError(
+            models, f"cannot be written ({error.strerror or error})", remedy="free space or check it"
+        ) from error
     records.event(candidates.TRAINED, actor, found.figures())
     return Retrained(folder, found)
 
@@ -89,7 +91,9 @@ def _train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Pat
 def _compare(material: Material, serving: Inspector, trained: Path, records: Records, progress: Progress) -> Comparison:
     verified = verification.verify(trained)
     if not verified.equal:
-        raise ModelError(f"{trained}: the challenger judges its own plates differently when replayed; train it anew")
+        raise ModelError(
+            trained, "the challenger judges its own plates differently when replayed", remedy="train it anew"
+        )
     stage = "comparing both models"
     return candidates.compare(
         material, serving, Inspector(trained), records.photograph, lambda *done: progress(stage, *done)
@@ -100,7 +104,7 @@ def _keep(trained: Path, found: Comparison, models: Path) -> Path:
     """Move the challenger to its name; its comparison is written first, so that no model lies there without one."""
     folder = models / found.challenger.model_id
     if folder.exists():
-        raise InputError(f"{folder}: this very model is there already; review more plates before retraining")
+        raise InputError(folder, "this very model is there already", remedy="review more plates before retraining")
     comparisons.write(found, comparisons.file_of(models, folder.name))
     trained.replace(folder)
     return folder

@@ -81,7 +81,9 @@ def write(
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); free some space there") from error
+        raise OutputError(
+            path, f"cannot be written ({error.strerror or error})", remedy="free some space there"
+        ) from error
     return path
 
 
@@ -90,7 +92,9 @@ def gather(
 ) -> Shift:
     """Everything that the page shows; raises InputError when the time ends before it begins."""
     if since >= until:
-        raise InputError(f"report: from {since} to {until}, expected an end after the beginning; swap them")
+        raise InputError(
+            "report", f"from {since} to {until}", expected="an end after the beginning", remedy="swap them"
+        )
     head, counts = records.head(), records.counts(since, until)
     shown = _not_passed(records, since, until)
     cards = []

@@ -135,42 +135,50 @@ def load(folder: Path) -> tuple[Manifest, Surface]:
     manifest = load_manifest(folder)
     for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
         if name not in manifest.files:
-            raise ModelError(f"{folder / MANIFEST}: has no SHA-256 of {name}; restore it or train anew")
+            raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name}", remedy="restore it or train anew")
     for name, expected in manifest.files.items():
         if sha256(folder, name) != expected:
-            raise ModelError(f"{folder / name}: altered since it was written (SHA-256 differs); restore or train anew")
+            raise ModelError(
+                folder / name, "altered since it was written (SHA-256 differs)", remedy="restore or train anew"
+            )
     try:
         with np.load(folder / SURFACE, allow_pickle=False) as arrays:
             return manifest, Surface.from_arrays(dict(arrays), manifest.config.surface)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{folder / SURFACE}: cannot be read ({error}); restore the file or train anew") from error
+        raise ModelError(
+            folder / SURFACE, f"cannot be read ({error})", remedy="restore the file or train anew"
+        ) from error
 
 
 def load_manifest(folder: Path) -> Manifest:
     """Read and check the manifest alone; raises ModelError as `load` does."""
     path = folder / MANIFEST
     if not folder.is_dir():
-        raise ModelError(f"{folder}: no such model folder; make one with 'platewatch train DATA --out {folder}'")
+        raise ModelError(folder, "no such model folder", remedy=f"make one with 'platewatch train DATA --out {folder}'")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         written, content = values["digest"], {name: value for name, value in values.items() if name != "digest"}
     except FileNotFoundError as error:
         raise ModelError(
-            f"{folder}: no {MANIFEST} in it, expected a model folder that 'platewatch train' made"
+            folder, f"no {MANIFEST} in it", expected="a model folder that 'platewatch train' made"
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path}: damaged, expected the JSON that training wrote; restore it or train anew") from error
+        raise ModelError(
+            path, "damaged", expected="the JSON that training wrote", remedy="restore it or train anew"
+        ) from error
     written_as = content.get("format")
     if isinstance(written_as, int) and not _OLDEST <= written_as <= FORMAT:
         remedy = "upgrade Platewatch" if written_as > FORMAT else "train anew"
-        raise ModelError(f"{path}: format {written_as}, this Platewatch reads {_OLDEST} to {FORMAT}; {remedy}")
+        raise ModelError(path, f"format {written_as}, this Platewatch reads {_OLDEST} to {FORMAT}", remedy=remedy)
     try:
         manifest = _ADAPTER.validate_python(_upgraded(content, written) if written_as == _OLDEST else content)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelError(f"{path}: {where}: {error.errors()[0]['msg']}; restore the file or train anew") from error
+        raise ModelError(
+            path, f"{where}: {error.errors()[0]['msg']}", remedy="restore the file or train anew"
+        ) from error
     if _digest(content) != written:
-        raise ModelError(f"{path}: edited since training wrote it (its digest differs); restore it or train anew")
+        raise ModelError(path, "edited since training wrote it (its digest differs)", remedy="restore it or train anew")
     return manifest
 
 
@@ -191,13 +199,15 @@ def sha256(folder: Path, name: str) -> str:
     """SHA-256 of one file of the folder; raises ModelError when it is missing, unreadable or outside the folder."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise ModelError(f"{folder / MANIFEST}: names {name!r} outside the model folder; restore it or train anew")
+        raise ModelError(
+            folder / MANIFEST, f"names {name!r} outside the model folder", remedy="restore it or train anew"
+        )
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: missing from the model folder; restore it or train anew") from error
+        raise ModelError(path, "missing from the model folder", remedy="restore it or train anew") from error
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+        raise ModelError(path, f"cannot be read ({error.strerror})", remedy="check its permissions") from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -240,7 +250,9 @@ def whole(folder: Path) -> Iterator[Path]:
             folder.rmdir()
         partial.replace(folder)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error}); free space or check it") from error
+        raise OutputError(
+            folder, f"cannot be written ({error.strerror or error})", remedy="free space or check it"
+        ) from error
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
@@ -251,6 +263,6 @@ def refuse_used(folder: Path) -> None:
     try:
         used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be used ({error.strerror}); choose another folder") from error
+        raise OutputError(folder, f"cannot be used ({error.strerror})", remedy="choose another folder") from error
     if used:
-        raise OutputError(f"{folder}: exists and is not empty; choose another folder or remove it first")
+        raise OutputError(folder, "exists and is not empty", remedy="choose another folder or remove it first")

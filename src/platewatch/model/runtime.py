@@ -75,14 +75,19 @@ class Network:
         try:
             results = [self._session.run(outputs, np.ascontiguousarray(chunk)) for chunk in chunks]
         except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
-            raise ModelError(f"{self._name}: the runtime failed ({_line(error)}); export the model anew") from error
+            raise ModelError(
+                self._name, f"the runtime failed ({_line(error)})", remedy="export the model anew"
+            ) from error
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
     def _check_photos(self, photos: Photos) -> None:
         side = self.image_size
         if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[1:] != (side, side, 3) or len(photos) == 0:
             raise InputError(
-                f"photographs: {photos.shape} {photos.dtype}, expected (N, {side}, {side}, 3) uint8; use images.prepare"
+                "photographs",
+                f"{photos.shape} {photos.dtype}",
+                expected=f"(N, {side}, {side}, 3) uint8",
+                remedy="use images.prepare",
             )
 
     def _check(self) -> int:
@@ -92,7 +97,7 @@ class Network:
                 if tuple(self._session.outputs) == OUTPUTS:
                     return side
         found = f"takes {self._session.inputs}, gives {self._session.outputs}"
-        raise ModelError(f"{self._name}: not a network of Platewatch ({found}); train it anew")
+        raise ModelError(self._name, f"not a network of Platewatch ({found})", remedy="train it anew")
 
 
 def installed() -> tuple[Runtime, ...]:
@@ -168,11 +173,13 @@ def _open(model: Path | bytes, name: str, threads: int, runtime: Runtime) -> _Se
         source = model if isinstance(model, bytes) else model.read_bytes()
         return _SESSIONS[runtime](source, threads)
     except ImportError as error:
-        raise RuntimeUnavailable(f"{runtime} is not installed; pip install {runtime}") from error
+        raise RuntimeUnavailable("", f"{runtime} is not installed", remedy=f"pip install {runtime}") from error
     except OSError as error:
-        raise ModelError(f"{name}: cannot be read ({error.strerror}); restore the file or train anew") from error
+        raise ModelError(name, f"cannot be read ({error.strerror})", remedy="restore the file or train anew") from error
     except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
-        raise ModelError(f"{name}: no readable ONNX file ({_line(error)}); restore the file or train anew") from error
+        raise ModelError(
+            name, f"no readable ONNX file ({_line(error)})", remedy="restore the file or train anew"
+        ) from error
 
 
 def _line(error: Exception) -> str:

@@ -37,7 +37,7 @@ def training(data: Path) -> list[Path]:
     try:
         return images.find(data)
     except InputError as error:
-        raise InputError(f"{data}: no photographs in it nor in train/{GOOD}; put the good ones there") from error
+        raise InputError(data, f"no photographs in it nor in train/{GOOD}", remedy="put the good ones there") from error
 
 
 def test(data: Path) -> list[Sample]:
@@ -47,18 +47,20 @@ def test(data: Path) -> list[Sample]:
     """
     folder = data / "test"
     if not folder.is_dir():
-        layout = f"expected {folder.name}/{GOOD} and {folder.name}/<defect>"
-        raise InputError(f"{data}: no labelled test folder, {layout}; see README, 'Your own plates'")
+        layout = f"{folder.name}/{GOOD} and {folder.name}/<defect>"
+        raise InputError(data, "no labelled test folder", expected=layout, remedy="lay it out so")
     try:
         defects = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be opened ({error.strerror}); check its permissions") from error
+        raise InputError(folder, f"cannot be opened ({error.strerror})", remedy="check its permissions") from error
     if GOOD not in defects:
         raise InputError(
-            f"{folder}: has {', '.join(defects) or 'no folders'}, expected good plates in {GOOD}/; add them"
+            folder, f"has {', '.join(defects) or 'no folders'}", expected=f"good plates in {GOOD}/", remedy="add them"
         )
     if len(defects) == 1:
-        raise InputError(f"{folder}: has only {GOOD}/, expected one folder for each defect beside it; add them")
+        raise InputError(
+            folder, f"has only {GOOD}/", expected="one folder for each defect beside it", remedy="add them"
+        )
     defects.sort(key=lambda name: (name != GOOD, name))
     return [
         Sample(path, defect, _mask(data, defect, path)) for defect in defects for path in images.find(folder / defect)

@@ -59,16 +59,16 @@ def find(folder: Path) -> list[Path]:
     try:
         entries = sorted(folder.iterdir())
     except FileNotFoundError as error:
-        raise InputError(f"{folder}: no such folder; check the path") from error
+        raise InputError(folder, "no such folder", remedy="check the path") from error
     except NotADirectoryError as error:
-        raise InputError(f"{folder}: is a file, expected a folder of photographs") from error
+        raise InputError(folder, "is a file", expected="a folder of photographs") from error
     except OSError as error:
-        raise InputError(f"{folder}: cannot be opened ({error.strerror}); check its permissions") from error
+        raise InputError(folder, f"cannot be opened ({error.strerror})", remedy="check its permissions") from error
     found = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")]
     if not found:
         inside = [entry.name for entry in entries if entry.is_dir()]
-        hint = f"; it has the folders {', '.join(inside[:5])}: name one of them" if inside else ""
-        raise InputError(f"{folder}: no photographs, expected files ending in {' '.join(SUFFIXES)}{hint}")
+        hint = f"it has the folders {', '.join(inside[:5])}: name one of them" if inside else ""
+        raise InputError(folder, "no photographs", expected=f"files ending in {' '.join(SUFFIXES)}", remedy=hint)
     return found
 
 
@@ -76,16 +76,20 @@ def load(path: Path) -> bytes:
     """The bytes of a photograph's file; raises InputError when it cannot be read or is larger than MAX_BYTES."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB, expected a photograph; leave it out")
+            raise InputError(
+                path, f"larger than {MAX_BYTES // 2**20} MiB", expected="a photograph", remedy="leave it out"
+            )
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the path") from error
+        raise InputError(path, "no such file", remedy="check the path") from error
     except IsADirectoryError as error:
-        raise InputError(f"{path}: is a folder, expected a photograph") from error
+        raise InputError(path, "is a folder", expected="a photograph") from error
     except ValueError as error:  # a NUL in the name
-        raise InputError(f"{str(path)!r}: no path that can be opened ({error}); check it") from error
+        raise InputError(f"{str(path)!r}", f"no path that can be opened ({error})", remedy="check it") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+        raise InputError(
+            path, f"cannot be read ({error.strerror})", remedy="check the file and its permissions"
+        ) from error
 
 
 def read(source: Path | bytes, name: str | None = None) -> Array:
@@ -110,12 +114,12 @@ def read(source: Path | bytes, name: str | None = None) -> Array:
                 return _to_rgb(image, file_format, where)
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         what = "not a photograph" if isinstance(error, UnidentifiedImageError) else "too many pixels"
-        expected = f"expected PNG, JPEG, BMP, TIFF or WebP of at most {MAX_SIDE} px a side"
-        raise InputError(f"{where}: {what}, {expected}; replace or remove the file") from error
+        expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {MAX_SIDE} px a side"
+        raise InputError(where, what, expected=expected, remedy="replace or remove the file") from error
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
-        raise InputError(f"{where}: damaged photograph ({error}); copy it again or remove it") from error
+        raise InputError(where, f"damaged photograph ({error})", remedy="copy it again or remove it") from error
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:
@@ -138,7 +142,7 @@ def check(photo: Array, name: str = "array") -> Array:
     """The photograph itself when it is (H, W, 3) uint8 of an allowed size; raises InputError otherwise."""
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
-        raise InputError(f"{name}: got {got}, expected an (H, W, 3) uint8 RGB array")
+        raise InputError(name, f"got {got}", expected="an (H, W, 3) uint8 RGB array")
     _check_size(photo.shape[1], photo.shape[0], name)
     return photo
 
@@ -188,20 +192,24 @@ def write_png(path: Path, picture: Array) -> None:
 
 def _check_size(width: int, height: int, where: str) -> None:
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
-        expected = f"expected {MIN_SIDE} to {MAX_SIDE} px a side"
-        raise InputError(f"{where}: {width}×{height} px, {expected}; resize the photograph or leave it out")
+        expected = f"{MIN_SIDE} to {MAX_SIDE} px a side"
+        raise InputError(
+            where, f"{width}×{height} px", expected=expected, remedy="resize the photograph or leave it out"
+        )
 
 
 def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
     if image.mode.startswith("I"):  # one 16-bit channel; the depth decides, never what the picture contains
         values = np.asarray(image)
         if image.mode == "I" and file_format != "PNG":
-            raise InputError(f"{where}: 32 bits a channel, expected 8 or 16; convert the photograph")
+            raise InputError(where, "32 bits a channel", expected="8 or 16", remedy="convert the photograph")
         values = np.where(values == image.info.get("transparency", -1), 65535, values)
         grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if image.mode == "F":
-        raise InputError(f"{where}: floating-point pixels, expected 8 or 16 bits a channel; convert the photograph")
+        raise InputError(
+            where, "floating-point pixels", expected="8 or 16 bits a channel", remedy="convert the photograph"
+        )
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)

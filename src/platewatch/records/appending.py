@@ -19,8 +19,8 @@ _BATCH = 500  # keys asked for at a time
 def check_text(name: str, value: str | None, longest: int) -> None:
     """Raise InputError for a text that is empty, too long or holds what no database keeps."""
     if value is not None and (not value.strip() or len(value) > longest or not value.isprintable()):
-        expected = f"expected 1 to {longest} printable characters"
-        raise InputError(f"{name}: {value[:40]!r}, {expected}; correct it or leave it out")
+        expected = f"1 to {longest} printable characters"
+        raise InputError(name, f"{value[:40]!r}", expected=expected, remedy="correct it or leave it out")
 
 
 def drawn(inspection: Inspection, share: float) -> bool:

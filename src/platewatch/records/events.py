@@ -22,7 +22,7 @@ def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any
     try:
         chain.canonical(body)
     except (TypeError, ValueError) as error:
-        raise InputError(f"event {kind}: details that are no JSON ({error}); give plain values") from error
+        raise InputError(f"event {kind}", f"details that are no JSON ({error})", remedy="give plain values") from error
     link = chain.append(connection, chain.EVENT, body)
     connection.execute(insert(events), {"position": link.position, "kind": kind, "time": search.microseconds(time)})
     return _event(chain.read(connection, link.position), link.hash)
@@ -39,7 +39,7 @@ def find(
 ) -> tuple[Event, ...]:
     """Events, newest first; `before` is the id of the last one seen."""
     if not 1 <= limit <= MOST:
-        raise InputError(f"events: limit {limit}, expected 1 to {MOST}; page on with before")
+        raise InputError("events", f"limit {limit}", expected=f"1 to {MOST}", remedy="page on with before")
     query = select(schema.chain.c.body, schema.chain.c.hash).select_from(
         events.join(schema.chain, schema.chain.c.position == events.c.position)
     )

@@ -74,7 +74,7 @@ def write_dataset(records: "Records", folder: Path, query: Query) -> Dataset:
     A fifth of the good ones, by their hash and so for ever the same, goes to `test`. Raises OutputError.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: exists and is not empty; choose another folder or remove it first")
+        raise OutputError(folder, "exists and is not empty", remedy="choose another folder or remove it first")
     partial: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,9 @@ def write_dataset(records: "Records", folder: Path, query: Query) -> Dataset:
             folder.rmdir()
         partial.replace(folder)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error}); free some space there") from error
+        raise OutputError(
+            folder, f"cannot be written ({error.strerror or error})", remedy="free some space there"
+        ) from error
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)

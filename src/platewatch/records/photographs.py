@@ -18,7 +18,7 @@ class Photographs:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RecordError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+            raise RecordError(folder, f"cannot be made ({error.strerror})", remedy="choose another folder") from error
 
     def path(self, sha256: str) -> Path:
         """Where the photograph with this hash lies, or would."""
@@ -36,7 +36,7 @@ class Photographs:
                 _write(path, data)
         except OSError as error:
             what = f"cannot be written ({error.strerror or error})"
-            raise RecordUnavailable(f"{path}: {what}; free some space and try again") from error
+            raise RecordUnavailable(path, what, remedy="free some space and try again") from error
 
     def read(self, sha256: str) -> bytes | None:
         """The photograph's bytes, or None when it is not there; raises RecordError when they were altered."""
@@ -46,9 +46,11 @@ class Photographs:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise RecordUnavailable(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+            raise RecordUnavailable(
+                path, f"cannot be read ({error.strerror})", remedy="check its permissions"
+            ) from error
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise RecordError(f"{path}: altered since it was stored (SHA-256 differs); restore it from a copy")
+            raise RecordError(path, "altered since it was stored (SHA-256 differs)", remedy="restore it from a copy")
         return data
 
     def remove(self, sha256: str) -> None:

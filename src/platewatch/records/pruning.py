@@ -123,5 +123,5 @@ def _remove(database: Database, store: Photographs) -> None:
                     store.remove(sha256)
             except OSError as error:
                 what = f"a photograph cannot be removed ({error.strerror})"
-                raise RecordUnavailable(f"{store.folder}: {what}; check its permissions") from error
+                raise RecordUnavailable(store.folder, what, remedy="check its permissions") from error
             connection.execute(update(photographs).where(photographs.c.sha256.in_(hashes)).values(file=False))

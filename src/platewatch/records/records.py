@@ -134,7 +134,7 @@ class Records:
         with self._database.reading() as connection:
             found = search.load(connection, [number])
         if not found:
-            raise NotFound(f"plate {number}: there is none in this record; look it up in the history")
+            raise NotFound(f"plate {number}", "there is none in this record", remedy="look it up in the history")
         return found[0]
 
     def with_key(self, key: str) -> Entry | None:

@@ -34,11 +34,11 @@ def undo(connection: Connection, review_id: int, reviewer: str) -> Review:
     appending.check_text("reviewer", reviewer, 200)
     row = connection.execute(select(reviews).where(reviews.c.position == review_id)).one_or_none()
     if row is None:
-        raise NotFound(f"review {review_id}: there is none in this record; look at the plate's reviews")
+        raise NotFound(f"review {review_id}", "there is none in this record", remedy="look at the plate's reviews")
     taken_back = connection.execute(select(reviews.c.position).where(reviews.c.undoes == review_id)).scalar()
     if row.undoes is not None or taken_back is not None:
         what = "is itself an undo" if row.undoes is not None else "was taken back before"
-        raise InputError(f"review {review_id}: {what}, expected a review that counts; review the plate anew")
+        raise InputError(f"review {review_id}", what, expected="a review that counts", remedy="review the plate anew")
     return _append(connection, Review(0, row.number, None, reviewer, datetime.now(UTC), undoes=review_id))
 
 
@@ -91,18 +91,20 @@ def _stand(connection: Connection, number: int) -> None:
 def _received(connection: Connection, number: int) -> int:
     received: int | None = connection.execute(select(entries.c.received).where(entries.c.number == number)).scalar()
     if received is None:
-        raise NotFound(f"plate {number}: there is none in this record; look it up in the history")
+        raise NotFound(f"plate {number}", "there is none in this record", remedy="look it up in the history")
     return received
 
 
 def _note(note: str) -> str:
     if len(note) > 2000:
-        raise InputError(f"note: {len(note)} characters, expected at most 2000; shorten it")
+        raise InputError("note", f"{len(note)} characters", expected="at most 2000", remedy="shorten it")
     return note.encode("utf-8", "replace").decode()
 
 
 def _box(box: Box) -> Box:
     if len(box) != 4 or min(box) < 0 or min(box[2:]) < 1 or max(box) > 100_000:
-        raise InputError(f"box {tuple(box)}: expected left, top, width, height in px of the photograph; draw it anew")
+        raise InputError(
+            f"box {tuple(box)}", expected="left, top, width, height in px of the photograph", remedy="draw it anew"
+        )
     left, top, width, height = map(int, box)
     return left, top, width, height

@@ -26,10 +26,10 @@ def upgrade(connection: Connection, name: str, target: str = REVISION) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))  # several stations may start together
     at = revision(connection)
     if at is None and inspect(connection).has_table("chain"):
-        raise RecordError(f"{name}: holds tables of something else, expected a record; name another database")
+        raise RecordError(name, "holds tables of something else", expected="a record", remedy="name another database")
     if at is not None and at > REVISION:
         raise RecordError(
-            f"{name}: written by a later Platewatch (schema {at}, this one reads {REVISION}); upgrade Platewatch"
+            name, f"written by a later Platewatch (schema {at}, this one reads {REVISION})", remedy="upgrade Platewatch"
         )
     if at != target:
         _run(connection, target)

@@ -158,7 +158,7 @@ def _page(connection: Connection, places: list[Place], limit: int) -> Page:
 def _cursor(before: str) -> Place:
     received, dash, number = before.partition("-")
     if not (dash and received.isdecimal() and number.isdecimal() and len(before) < 40):
-        raise InputError(f"query: before {before!r}, expected a page's next; begin again without it")
+        raise InputError("query", f"before {before!r}", expected="a page's next", remedy="begin again without it")
     return int(received), int(number)
 
 

@@ -152,11 +152,11 @@ class Query:
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MOST:
-            raise InputError(f"query: limit {self.limit}, expected 1 to {MOST}; page on with before")
+            raise InputError("query", f"limit {self.limit}", expected=f"1 to {MOST}", remedy="page on with before")
         for name in ("since", "until"):
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
-                raise InputError(f"query: {name} {value} has no time zone; add one, such as +01:00")
+                raise InputError("query", f"{name} {value} has no time zone", remedy="add one, such as +01:00")
 
 
 @typed(frozen=True, config=_FROZEN)

@@ -66,7 +66,9 @@ class State:
         except (OSError, SafetensorError) as error:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
-            raise OutputError(f"{path}: the checkpoint cannot be written ({error}); free some space there") from error
+            raise OutputError(
+                path, f"the checkpoint cannot be written ({error})", remedy="free some space there"
+            ) from error
 
     def restore(self, path: Path, fingerprint: str) -> None:
         """Go on where the checkpoint stands; raises InputError for another training's, ModelError for a damaged one."""
@@ -74,12 +76,14 @@ class State:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata()
                 if notes["fingerprint"] != fingerprint:
-                    raise InputError(f"{path}: belongs to other photographs, settings or seed; delete it to start over")
+                    raise InputError(
+                        path, "belongs to other photographs, settings or seed", remedy="delete it to start over"
+                    )
                 for name, tensor in self._tensors().items():
                     tensor.copy_(file.get_tensor(name))
                 self.history = json.loads(notes["history"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{path}: damaged checkpoint ({error}); delete it to start over") from error
+            raise ModelError(path, f"damaged checkpoint ({error})", remedy="delete it to start over") from error
 
     def _tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, itself and no copy, under the name that it has in a checkpoint."""

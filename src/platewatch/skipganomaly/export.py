@@ -71,7 +71,9 @@ def export(trained: Trained, config: Config, path: Path, parity_photos: Photos) 
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise OutputError(f"{path}: the network cannot be written ({error.strerror}); free some space there") from error
+        raise OutputError(
+            path, f"the network cannot be written ({error.strerror})", remedy="free some space there"
+        ) from error
     return report
 
 
@@ -121,7 +123,7 @@ def _traced(config: Config) -> onnx.ModelProto:
             verbose=False,
         )
     if program is None:
-        raise ModelError("export: torch gave no ONNX program; this torch is not supported, see constraints/")
+        raise ModelError("export", "torch gave no ONNX program", remedy="this torch is not supported, see constraints/")
     model = program.model_proto
     _strip(model)
     for tensor in model.graph.initializer:
@@ -172,8 +174,9 @@ def _compare(scorer: Scorer, graph: bytes, photos: Photos) -> ExportReport:
     worst = float(np.max([report.reconstruction_difference, report.latent_difference]))
     if not worst <= TOLERANCE:  # a difference that is no number fails as well; max() would have lost it
         raise ModelError(
-            f"export: ONNX Runtime and torch differ by {worst:.1e} relative, at most {TOLERANCE:.0e} is allowed; "
-            "nothing was written: train anew, and report it if it stays"
+            "export",
+            f"ONNX Runtime and torch differ by {worst:.1e} relative, at most {TOLERANCE:.0e} is allowed",
+            remedy="nothing was written: train anew, and report it if it stays",
         )
     return report
 

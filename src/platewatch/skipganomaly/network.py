@@ -206,7 +206,9 @@ def shrink(x: Tensor, side: int) -> Tensor:
     if side == size:
         return x
     if side > size:
-        raise InputError(f"network.resolution {side}: larger than image_size {size}; raise image_size or lower it")
+        raise InputError(
+            f"network.resolution {side}", f"larger than image_size {size}", remedy="raise image_size or lower it"
+        )
     if size % side == 0:
         return F.avg_pool2d(x, size // side)
     weights = _area_weights(size, side).to(x)

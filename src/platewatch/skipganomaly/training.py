@@ -95,7 +95,9 @@ def fit_network(
 
         losses = dict(zip(LOSSES, (sums / len(batches)).tolist(), strict=True))
         if not all(math.isfinite(value) for value in losses.values()):
-            raise InputError(f"training: epoch {epoch} gave losses that are no numbers; lower training.learning_rate")
+            raise InputError(
+                "training", f"epoch {epoch} gave losses that are no numbers", remedy="lower training.learning_rate"
+            )
         state.history.append(losses)
         is_due = epoch == settings.epochs or time.monotonic() - saved_at >= CHECKPOINT_SECONDS
         if checkpoint is not None and is_due:
@@ -198,9 +200,11 @@ def _scaled(plates: Photos | Floats, mean: float, device: torch.device) -> Tenso
 
 def _check_photos(photos: Photos) -> None:
     if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[1] != photos.shape[2] or photos.shape[3] != 3:
-        raise InputError(f"training photographs: expected (N, S, S, 3) uint8, got {photos.shape} {photos.dtype}")
+        raise InputError("training photographs", expected=f"(N, S, S, 3) uint8, got {photos.shape} {photos.dtype}")
     if len(photos) < 2:
-        raise InputError(f"training photographs: found {len(photos)}, batch norm needs at least 2; add photographs")
+        raise InputError(
+            "training photographs", f"found {len(photos)}, batch norm needs at least 2", remedy="add photographs"
+        )
 
 
 def _prepare_torch(threads: int) -> torch.device:

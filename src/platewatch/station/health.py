@@ -97,7 +97,7 @@ class Health:
         """The model in service for the next plate; raises ModelError or RecordUnavailable when none can be taken."""
         for place in self._places:
             if place.gone():
-                raise RecordUnavailable(f"record: {place.path.name} is gone from its place; put it back")
+                raise RecordUnavailable("record", f"{place.path.name} is gone from its place", remedy="put it back")
         return self._models.inspector()
 
     def recorded(self, entry: Entry, brightness: float | None) -> None:

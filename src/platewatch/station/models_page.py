@@ -87,7 +87,7 @@ def _obstacle(training: RetrainingRuns, material: Material) -> str | None:
     try:
         candidates.check(material)
     except InputError as error:
-        text = str(error).partition(": ")[2]
+        text = error.reason
         return text[:1].upper() + text[1:] + "."
     return None
 

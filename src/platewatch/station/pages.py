@@ -200,7 +200,7 @@ def _query(asked: dict[str, str], limit: int) -> Query:
             **chosen,
         )
     except ValueError as error:
-        raise InputError(f"search: {error}; clear it and begin again") from error
+        raise InputError("search", error, remedy="clear it and begin again") from error
 
 
 def _moment(text: str) -> datetime | None:
@@ -210,7 +210,9 @@ def _moment(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError) as error:
-        raise InputError(f"search: time {text!r}, expected such as 2026-11-24T06:00; mend it") from error
+        raise InputError(
+            "search", f"time {text!r}", expected="such as 2026-11-24T06:00", remedy="correct it"
+        ) from error
 
 
 def _found(request: Request) -> Iterator[Entry]:

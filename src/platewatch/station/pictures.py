@@ -47,7 +47,9 @@ class Pictures:
         """The bytes as they came; raises NotFound when they were not kept."""
         data = self._records.photograph(number)
         if data is None:
-            raise NotFound(f"plate {number}: its photograph was not kept, only its hash; see the record's policy")
+            raise NotFound(
+                f"plate {number}", "its photograph was not kept, only its hash", remedy="see the record's policy"
+            )
         return data
 
     def overlay(self, number: int) -> bytes:
@@ -66,7 +68,7 @@ class Pictures:
         try:
             photo = images.read(data, f"plate {number}")
         except InputError as error:
-            raise NotFound(f"plate {number}: its photograph could not be read, so there is no map of it") from error
+            raise NotFound(f"plate {number}", "its photograph could not be read, so there is no map of it") from error
         return _png(overlay(photo, self._map(entry, data), entry.inspection.defects))
 
     def heat(self, number: int) -> bytes:
@@ -76,7 +78,9 @@ class Pictures:
             try:
                 return _png(heat(self._map(entry, data)))
             except InputError as error:
-                raise NotFound(f"plate {number}: its photograph could not be read, so there is no map of it") from error
+                raise NotFound(
+                    f"plate {number}", "its photograph could not be read, so there is no map of it"
+                ) from error
 
     def thumbnail(self, number: int) -> bytes:
         """The photograph as a small JPEG square; raises NotFound for one that is not here or cannot be read."""
@@ -88,7 +92,7 @@ class Pictures:
                 try:
                     picture = images.prepare(images.read(data), _THUMBNAIL)
                 except InputError as error:
-                    raise NotFound(f"plate {number}: its photograph could not be read") from error
+                    raise NotFound(f"plate {number}", "its photograph could not be read") from error
             file = io.BytesIO()
             Image.fromarray(picture).save(file, format="JPEG", quality=80)
             small = file.getvalue()

@@ -22,6 +22,7 @@ from platewatch.errors import (
     RecordError,
     RecordUnavailable,
     RuntimeUnavailable,
+    line,
 )
 
 log = logging.getLogger("platewatch.station")
@@ -41,7 +42,7 @@ _KINDS: tuple[tuple[type[PlatewatchError], int, str], ...] = (
 """An error of the library → status and code; the first that fits."""
 
 _HTTP = {
-    400: ("malformed", "a request as HTTP has it", "mend the client"),
+    400: ("malformed", "a request as HTTP has it", "fix the client"),
     404: ("no_such_address", "an address that /docs lists", "see /docs"),
     405: ("method_not_allowed", "another method", "see /docs"),
 }
@@ -90,17 +91,13 @@ class Refusal(HTTPException):
 def refusal(error: PlatewatchError) -> Refusal:
     """An error of the library as it is answered; what may pass by itself says when to try again."""
     status, code = next((status, code) for kind, status, code in _KINDS if isinstance(error, kind))
-    line = " ".join(str(error).split())
-    where, colon, rest = line.partition(": ")
-    body, semicolon, remedy = (rest if colon else line).rpartition("; ")
-    what, comma, expected = (body if semicolon else rest or line).partition(", expected ")
     return Refusal(
         status,
         code,
-        what,
-        expected=expected if comma else "",
-        next=remedy if semicolon else "",
-        where=where if colon else None,
+        error.what,
+        expected=error.expected,
+        next=error.remedy,
+        where=error.where or None,
         retry_after_s=RETRY_S if status == 503 else None,
     )
 
@@ -122,12 +119,9 @@ def as_json(refused: Refusal, where: str) -> JSONResponse:
 def problem(refused: Refusal, where: str) -> dict[str, str]:
     """The inner part of the one shape; `where` stands when the refusal names no place."""
     place = refused.where or where
-    expected = f", expected {refused.expected}" if refused.expected else ""
-    remedy = f"; {refused.next}" if refused.next else ""
-    message = f"{place}: {refused.what}{expected}{remedy}"
     return {
         "code": refused.code,
-        "message": message,
+        "message": line(place, refused.what, refused.expected, refused.next),
         "where": place,
         "expected": refused.expected,
         "next": refused.next,
@@ -164,7 +158,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first: Mapping[str, Any] = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     what = f"{place}: {first['msg'].lower()}"
-    return answer(request, Refusal(422, "invalid", what, expected="what /docs describes", next="mend the request"))
+    return answer(request, Refusal(422, "invalid", what, expected="what /docs describes", next="fix the request"))
 
 
 async def _known(request: Request, error: Exception) -> Response:

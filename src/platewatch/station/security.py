@@ -91,7 +91,9 @@ class AccessControl:
             request.url.path == each or (each[-1] == "/" and request.url.path.startswith(each)) for each in OPEN
         )
         if account is None and not is_open:
-            raise Refusal(401, "login_needed", "nobody is logged in", expected=_LOGIN, next="log in, or mend the token")
+            raise Refusal(
+                401, "login_needed", "nobody is logged in", expected=_LOGIN, next="log in, or send a valid token"
+            )
         if unsafe and cookie is not None and account is not None:
             given = request.headers.get(CSRF, "")
             if not secrets.compare_digest(given.encode(), sessions.csrf(cookie).encode()):
@@ -163,6 +165,12 @@ class AccessControl:
 
 
 _LOGIN = "a login, or Authorization: Bearer TOKEN"
+_ALLOWS = {
+    Right.VIEW: "see the record",
+    Right.INSPECT: "hand in photographs",
+    Right.REVIEW: "review plates",
+    Right.MODEL: "change the model",
+}
 
 
 def too_large(most: int) -> Refusal:
@@ -184,7 +192,7 @@ def needs(right: Right) -> Any:
             raise Refusal(
                 403,
                 "not_allowed",
-                f"not for the role {account.role}",
+                f"role {account.role} may not {_ALLOWS[right]}",
                 expected=f"a role that may {right}",
                 next="ask an engineer",
             )

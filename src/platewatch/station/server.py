@@ -58,12 +58,15 @@ def check(plan: Plan) -> None:
     """Refuse to be reached from elsewhere without users; raises InputError."""
     if (plan.certificate is None) != (plan.key is None):
         raise InputError(
-            "--tls-certificate and --tls-key: one of the two is missing, expected both; name the other too"
+            "--tls-certificate and --tls-key", "one of the two is missing", expected="both", remedy="name the other too"
         )
     if not is_loopback(plan.host) and not Users(plan.users_file).all():
+        add = f"platewatch users add NAME --role engineer --users {shlex.quote(str(plan.users_file))}"
         raise InputError(
-            f"{plan.host}: reachable from elsewhere, and {plan.users_file} has no users, expected logins or tokens; "
-            f"add one with: platewatch users add NAME --role engineer --users {shlex.quote(str(plan.users_file))}"
+            plan.host,
+            f"reachable from elsewhere, and {plan.users_file} has no users",
+            expected="logins or tokens",
+            remedy=f"add one with: {add}",
         )
 
 

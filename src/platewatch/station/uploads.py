@@ -74,7 +74,7 @@ async def _form(request: Request, settings: Settings) -> tuple[dict[str, str], b
         return fields, await files[0].read(), files[0].filename
     except (MultiPartException, KeyError, UnicodeError) as error:
         message = str(error).rstrip(".").lower() or "no form"
-        raise _refused("malformed", message, "multipart/form-data with one file", "mend the client") from error
+        raise _refused("malformed", message, "multipart/form-data with one file", "fix the client") from error
     finally:
         if form is not None:
             await form.close()

@@ -108,9 +108,13 @@ class Users:
                 self._users, self._seen = (), None
                 return ()
             except OSError as error:
-                raise InputError(f"{self.path}: cannot be read ({error.strerror}); check its permissions") from error
+                raise InputError(
+                    self.path, f"cannot be read ({error.strerror})", remedy="check its permissions"
+                ) from error
             if found.st_mode & 0o077:
-                raise InputError(f"{self.path}: others may read or write it, expected mode 600; chmod 600 {self.path}")
+                raise InputError(
+                    self.path, "others may read or write it", expected="mode 600", remedy=f"chmod 600 {self.path}"
+                )
             mark = (found.st_mtime_ns, found.st_size, found.st_ino)
             if mark != self._seen:
                 self._users, self._seen = _read(self.path), mark
@@ -162,7 +166,9 @@ class Users:
         """Remove a user; logins and tokens of that name end at once. Raises InputError when there is none."""
         if self._user(name) is None:
             known = ", ".join(user.name for user in self.all()) or "nobody"
-            raise InputError(f"{self.path}: no user {name!r}, expected one of: {known}; see 'platewatch users list'")
+            raise InputError(
+                self.path, f"no user {name!r}", expected=f"one of: {known}", remedy="see 'platewatch users list'"
+            )
         self._write(tuple(user for user in self.all() if user.name != name))
 
     def _user(self, name: str) -> User | None:
@@ -187,7 +193,9 @@ def write_private(path: Path, values: Any) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free space or check its folder") from error
+        raise OutputError(
+            path, f"cannot be written ({error.strerror})", remedy="free space or check its folder"
+        ) from error
 
 
 def _read(path: Path) -> tuple[User, ...]:
@@ -195,7 +203,7 @@ def _read(path: Path) -> tuple[User, ...]:
         return _ADAPTER.validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
         raise InputError(
-            f"{path}: damaged, expected the users that 'platewatch users add' wrote; restore it"
+            path, "damaged", expected="the users that 'platewatch users add' wrote", remedy="restore it"
         ) from error
 
 
@@ -205,9 +213,11 @@ def _digest(token: str) -> str:
 
 def _check(name: str, password: str | None) -> None:
     if not name.isprintable() or not 1 <= len(name) <= 40 or name.strip() != name:
-        raise InputError(f"name {name!r}: expected 1 to 40 visible characters; choose another")
+        raise InputError(f"name {name!r}", expected="1 to 40 visible characters", remedy="choose another")
     if password is not None and not SHORTEST <= len(password) <= 200:
-        raise InputError(f"password: {len(password)} characters, expected {SHORTEST} to 200; choose a longer one")
+        raise InputError(
+            "password", f"{len(password)} characters", expected=f"{SHORTEST} to 200", remedy="choose a longer one"
+        )
 
 
 def beside(records: str, name: str) -> Path:

@@ -105,12 +105,15 @@ def rust(photo: Photo, rng: np.random.Generator, *, diameter_px: float, contrast
 def _check(photo: Photo, **numbers: float) -> None:
     if photo.ndim != 3 or photo.shape[0] != photo.shape[1] or photo.shape[2] != 3 or photo.dtype != np.uint8:
         raise InputError(
-            f"photograph to forge on: {photo.dtype} {photo.shape}, expected uint8 (S, S, 3); use images.prepare"
+            "photograph to forge on",
+            f"{photo.dtype} {photo.shape}",
+            expected="uint8 (S, S, 3)",
+            remedy="use images.prepare",
         )
     for name, value in numbers.items():
         top = 1.0 if name == "contrast" else float(photo.shape[0])
         if not 0 < value <= top:
-            raise InputError(f"{name} {value}: expected above 0 and at most {top:g}; give a value within")
+            raise InputError(f"{name} {value}", expected=f"above 0 and at most {top:g}", remedy="give a value within")
 
 
 def _scratches(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:

@@ -70,7 +70,10 @@ def render_set(
     """
     for kind, count in [("good", good), *test.items()]:
         _check_options(kind, seed, size)
-        _check(count >= 0, f"{kind}: {count} photographs asked for, expected 0 or more; choose another number")
+        if count < 0:
+            raise InputError(
+                kind, f"{count} photographs asked for", expected="0 or more", remedy="choose another number"
+            )
     photographs = [("train", "good", i) for i in range(good)]
     photographs += [("test", kind, i) for kind, count in test.items() for i in range(count)]
     with _whole_folder(out) as folder:
@@ -86,14 +89,12 @@ def render_set(
 
 
 def _check_options(kind: str, seed: int, size: int) -> None:
-    _check(kind in KINDS, f"kind {kind!r}: expected one of {', '.join(KINDS)}; choose one of them")
-    _check(seed >= 0, f"seed {seed}: expected 0 or more; choose another seed")
-    _check(64 <= size <= 2048, f"size {size}: expected 64 to 2048 px; choose another size")
-
-
-def _check(ok: bool, message: str) -> None:
-    if not ok:
-        raise InputError(message)
+    if kind not in KINDS:
+        raise InputError(f"kind {kind!r}", expected=f"one of {', '.join(KINDS)}", remedy="choose one of them")
+    if seed < 0:
+        raise InputError(f"seed {seed}", expected="0 or more", remedy="choose another seed")
+    if not 64 <= size <= 2048:
+        raise InputError(f"size {size}", expected="64 to 2048 px", remedy="choose another size")
 
 
 @contextmanager
@@ -101,8 +102,9 @@ def _whole_folder(out: Path) -> Iterator[Path]:
     """A folder to write to that becomes `out` on leaving without an error, and vanishes otherwise."""
     out = out.resolve()
     try:
-        free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-        _check(free, f"{out}: exists already, expected a new or an empty folder; delete it or choose another one")
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            expected = "a new or an empty folder"
+            raise InputError(out, "exists already", expected=expected, remedy="delete it or choose another one")
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             folder = Path(scratch) / "set"  # inside, because a temporary folder is closed to other users
@@ -113,7 +115,9 @@ def _whole_folder(out: Path) -> Iterator[Path]:
             folder.rename(out)
     except OSError as error:
         why = error.strerror or error
-        raise OutputError(f"{out}: cannot be written ({why}); free space or choose a folder you may write") from error
+        raise OutputError(
+            out, f"cannot be written ({why})", remedy="free space or choose a folder you may write"
+        ) from error
 
 
 def _write_png(path: Path, image: Bytes) -> None:
