@@ -23,7 +23,7 @@ skipganomaly
 model
 records decision surface synthetic
 photographs
-config
+files config
 errors inspection progress
 """
 """Top to bottom; packages on one line do not see each other."""
@@ -216,6 +216,10 @@ def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
     assert calling("imread", "imdecode", "exif_transpose") == {"photographs.images"}
+
+
+def test_files_and_folders_are_written_atomically_in_one_place() -> None:
+    assert calling("fsync", "mkstemp", "mkdtemp", "NamedTemporaryFile") == {"files"}
 
 
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:

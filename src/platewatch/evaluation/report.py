@@ -14,8 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
+from platewatch import files
 from platewatch.decision import sensitivity_summary
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
@@ -188,27 +189,8 @@ def render(template: str, **context: object) -> str:
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a page or a picture whole or not at all, making its folder; returns `path`.
-
-    Raises OutputError when it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        part.replace(path)
-    except OSError as error:
-        _discard(part)
-        what = f"cannot be written ({error.strerror or error})"
-        raise OutputError(path, what, remedy="free some space or name another --out folder") from error
-    return path
-
-
-def _discard(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # what stopped the writing stops this too, and the first error is the one to tell
+    """Write a page or a picture and return `path`; raises OutputError."""
+    return files.write(path, content, remedy="free some space or name another --out folder")
 
 
 def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | None]]:

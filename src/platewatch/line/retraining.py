@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from platewatch import files
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.learning import fitting, preflight
 from platewatch.line import candidates
@@ -106,5 +107,5 @@ def _keep(trained: Path, found: Comparison, models: Path) -> Path:
     if folder.exists():
         raise InputError(folder, "this very model is there already", remedy="review more plates before retraining")
     comparisons.write(found, comparisons.file_of(models, folder.name))
-    trained.replace(folder)
+    files.rename(trained, folder)
     return folder

@@ -13,7 +13,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from platewatch.errors import InputError, OutputError, RecordError
+from platewatch import files
+from platewatch.errors import InputError, RecordError
 from platewatch.inspection import now
 from platewatch.photographs import images
 from platewatch.photographs.images import Array
@@ -74,17 +75,7 @@ def write(
     """Write the page on the plates received from `since` on and before `until`; raises InputError, OutputError."""
     shift = gather(records, since, until, progress)
     page = _TEMPLATES.get_template("shift.html").render(shift=shift, version=metadata.version("platewatch"))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            path, f"cannot be written ({error.strerror or error})", remedy="free some space there"
-        ) from error
-    return path
+    return files.write(path, page)
 
 
 def gather(

@@ -2,8 +2,6 @@
 
 import csv
 import io
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -12,7 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from platewatch.errors import InputError, OutputError
+from platewatch import files
+from platewatch.errors import InputError
 from platewatch.photographs import images
 from platewatch.photographs.data_sets import GOOD
 from platewatch.records.values import MOST, Dataset, Entry, Judgement, Outcome, Query
@@ -73,25 +72,8 @@ def write_dataset(records: "Records", folder: Path, query: Query) -> Dataset:
 
     A fifth of the good ones, by their hash and so for ever the same, goes to `test`. Raises OutputError.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(folder, "exists and is not empty", remedy="choose another folder or remove it first")
-    partial: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        partial.chmod(0o755)
-        found = _fill(records, partial, query)
-        if folder.is_dir():
-            folder.rmdir()
-        partial.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            folder, f"cannot be written ({error.strerror or error})", remedy="free some space there"
-        ) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-    return found
+    with files.whole_folder(folder) as part:
+        return _fill(records, part, query)
 
 
 def _fill(records: "Records", folder: Path, query: Query) -> Dataset:

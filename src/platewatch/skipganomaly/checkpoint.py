@@ -1,6 +1,5 @@
 """All that changes while phase two trains, and how it is kept: one safetensors file, its history in the header."""
 
-import contextlib
 import copy
 import json
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from platewatch import files
 from platewatch.config import NetworkConfig, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.skipganomaly.network import Discriminator, Generator, initialise
@@ -57,18 +57,13 @@ class State:
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the checkpoint whole or not at all; raises OutputError."""
-        partial = path.with_name(path.name + ".partial")
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self._tensors().items()}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, partial, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise OutputError(
-                path, f"the checkpoint cannot be written ({error})", remedy="free some space there"
-            ) from error
+        what = "the checkpoint cannot be written"
+        with files.whole_file(path, what=what) as part:
+            try:
+                save_file(tensors, part, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
+            except SafetensorError as error:  # what writing fails with
+                raise OutputError(path, f"{what} ({error})", remedy="free some space there") from error
 
     def restore(self, path: Path, fingerprint: str) -> None:
         """Go on where the checkpoint stands; raises InputError for another training's, ModelError for a damaged one."""
