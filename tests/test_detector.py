@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation
 from platewatch.surface import detector, features
 from platewatch.surface.detector import Surface
 from platewatch.synthetic import artificial_defects, rendered_plates
@@ -127,7 +127,7 @@ def test_the_smallest_bank_is_enough_to_fit() -> None:
 
 
 def test_plates_that_are_all_alike_give_a_finite_score() -> None:
-    photos = np.stack([images.prepare(rendered("good", 1)[0], SIZE)] * 4)
+    photos = np.stack([preparation.prepare(rendered("good", 1)[0], SIZE)] * 4)
     fitted = detector.fit(photos, seed=0)
     seen = fitted.inspect(rendered("good", 1, 50)[0], ALL)
     assert np.isfinite(seen.score)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tiny
+from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision.sensitivity_summary import Kind
 from platewatch.decision.verdict import Decision
@@ -23,8 +24,7 @@ from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage, illumination_trials, relight, state
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation, quality
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
 SIDE = 96
@@ -49,8 +49,8 @@ def good(count: int = 9, width: int = 192, height: int = 192, *, plain: bool = F
         if not plain:
             cv2.rectangle(photo, (width // 6, height // 6), (width * 5 // 6, height * 5 // 6), (90, 100, 110), -1)
         noise = np.random.default_rng(plate).integers(0, 4, photo.shape, dtype=np.uint8)
-        photos.append(images.prepare(photo + noise, SIDE))
-    frame = images.frame(width, height, SIDE)
+        photos.append(preparation.prepare(photo + noise, SIDE))
+    frame = preparation.frame(width, height, SIDE)
     paths = tuple(Path(f"{plate}.png") for plate in range(count))
     return GoodPlates(paths, ("",) * count, np.stack(photos), (frame,) * count, ((width, height),) * count, (), ())
 

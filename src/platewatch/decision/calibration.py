@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from platewatch.arrays import Array
 from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.errors import CalibrationError
-from platewatch.photographs.images import Array
 
 _SMALLEST_SCORE = 1e-9
 _SMALLEST_SPREAD = 0.02  # good plates never agree better than to 2 %, however alike the few at hand are

@@ -9,9 +9,10 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from platewatch.arrays import Array
 from platewatch.config import STRICT
 from platewatch.inspection import Defect, Evidence, Verdict
-from platewatch.photographs.images import Array, Frame
+from platewatch.photographs.preparation import Frame
 
 _SMALLEST = 12  # px of the prepared photograph: less is the camera's noise
 _MOST = 50  # defects listed at most; what is left out is in the map all the same

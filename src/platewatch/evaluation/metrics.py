@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 
 Interval = tuple[float, float]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
 from platewatch.exploration import classical_detectors
 from platewatch.exploration.classical_detectors import Plate
 from platewatch.exploration.findings import OUTLIERS_SHOWN, Outlier
-from platewatch.photographs.images import Array
 from platewatch.surface import detector
 
 LIMIT = 3.5

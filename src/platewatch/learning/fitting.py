@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
@@ -30,8 +31,7 @@ from platewatch.model.inspector import RawNumbers
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.model.runtime import Network
 from platewatch.model.thread_limits import cores
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
@@ -248,7 +248,7 @@ def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers
     stored = []
     for plate in chosen:
         file = f"{model_folder.REPLAY}/{plate:03d}.png"
-        images.write_png(folder / file, plates.photos[plate])
+        reading.write_png(folder / file, plates.photos[plate])
         seen = numbers[plate]
         raw = seen.surface, seen.reconstruction_error, seen.latent_error
         stored.append(ReplayPlate(file, astuple(plates.frames[plate]), *raw))
@@ -262,5 +262,5 @@ def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, 
     shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)]
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
     redrawn = network.reconstruct(shown)
-    originals = [images.prepare(photo, redrawn.shape[1]) for photo in shown]
+    originals = [preparation.prepare(photo, redrawn.shape[1]) for photo in shown]
     plots.reconstructions(originals, list(redrawn)).savefig(folder / "reconstructions.png", dpi=72)

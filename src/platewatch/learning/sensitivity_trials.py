@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, Trial
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates
 from platewatch.model.thread_limits import cores
-from platewatch.photographs.images import Array
 from platewatch.progress import Progress
 from platewatch.synthetic.artificial_defects import rust, scratch
 

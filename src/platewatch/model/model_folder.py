@@ -58,7 +58,7 @@ class ReplayPlate:
 
     file: str
     frame: tuple[float, int, int, int, int]
-    """An `images.Frame`: where the photograph lies in the prepared square."""
+    """An `preparation.Frame`: where the photograph lies in the prepared square."""
     surface: float
     reconstruction_error: float
     latent_error: float

@@ -52,7 +52,7 @@ def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> 
 
 
 def _moved(plate: Photos, turn: npt.NDArray[np.float64]) -> Floats:
-    """Bilinear in float32; what comes in from outside repeats the plate's border, as `images.prepare` does."""
+    """Bilinear in float32; what comes in from outside repeats the plate's border, as `preparation.prepare` does."""
     moved = cv2.warpAffine(
         plate.astype(np.float32),
         turn,

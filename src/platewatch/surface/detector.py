@@ -12,8 +12,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
-from platewatch.photographs.images import Array
 from platewatch.surface.coreset import Coreset
 from platewatch.surface.features import blur, describe
 from platewatch.surface.nearest_neighbours import NearestNeighbours
