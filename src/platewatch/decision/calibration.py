@@ -77,7 +77,7 @@ def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> 
     return FalseAlarmBound(
         asked=asked,
         false_alarm_rate=expected,
-        upper_95=float(stats.beta.ppf(0.95, above + 1, count - above)) if above < count else 1.0,
+        upper_95=float(stats.binomtest(above, count, alternative="less").proportion_ci(0.95).high),
         floor=1 / (count + 1),
         good_plates=count,
         promised=expected <= asked,
