@@ -127,11 +127,11 @@ def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:
     """Every photograph that is meant: a folder stands for those in it. What cannot be read is found out later."""
-    from platewatch.photographs import images
+    from platewatch.photographs import reading
 
     for path in given:
         if path.is_dir():
-            yield from images.find(path)
+            yield from reading.find(path)
         else:
             yield path
 
@@ -155,16 +155,16 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
     """The Inspection of one photograph, and why its overlay was not written, if it was not."""
     if picture is None:
         return inspector.inspect(path), None
-    from platewatch.photographs import images, overlay
+    from platewatch.photographs import overlay, reading
 
     try:
         seen = inspector.examine(path)
     except InputError:
         return inspector.inspect(path), None
-    drawn = overlay.overlay(images.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
+    drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
     try:
         with files.whole_file(picture, remedy="free space there") as part:
-            images.write_png(part, drawn)
+            reading.write_png(part, drawn)
     except OutputError as error:
         return seen.inspection, str(error)
     return seen.inspection, None

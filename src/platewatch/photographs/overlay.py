@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.inspection import Defect
-from platewatch.photographs.images import Array
 
 FAINT, FULL = 1.0, 3.0
 """In limits of a good plate: the map begins to show at FAINT and is at its strongest from FULL on, on every plate."""

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 from platewatch.surface.nearest_neighbours import comparable, with_one
 
 _COVERED = 0.9  # the tolerance is what so many cells have to the nearest cell of another photograph,

@@ -1,0 +1,51 @@
+"""A photograph brought to the detectors' square: the only resize on the way to a detector."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from platewatch.arrays import Array
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a photograph lies inside the prepared square, in px of the square; `scale` is square px per photo px."""
+
+    scale: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def cut(self, picture: Array) -> Array:
+        """The part of an (S, S, …) array that the photograph covers."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def inside(self, size: int) -> Array:
+        """(size, size) bool, True where the photograph lies and False on the padding around it."""
+        mask = np.zeros((size, size), bool)
+        self.cut(mask)[:] = True
+        return mask
+
+
+def frame(width: int, height: int, size: int) -> Frame:
+    """Where a photograph of width × height px lies inside the prepared square of `size` px: whole, centred."""
+    scale = size / max(width, height)
+    inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
+    return Frame(scale, (size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
+
+
+def prepare(photo: Array, size: int) -> Array:
+    """Bring an (H, W, 3) uint8 RGB photograph to (size, size, 3) uint8: aspect kept, nothing cropped away.
+
+    What is left of the square repeats the photograph's border. This is the only way to any detector's input.
+    """
+    height, width = photo.shape[:2]
+    where = frame(width, height, size)
+    interpolation = cv2.INTER_AREA if where.scale < 1 else cv2.INTER_LINEAR
+    inner = cv2.resize(photo, (where.width, where.height), interpolation=interpolation) if where.scale != 1 else photo
+    bottom, right = size - where.top - where.height, size - where.left - where.width
+    if not (bottom or right or where.top or where.left):
+        return np.ascontiguousarray(inner)
+    return cv2.copyMakeBorder(inner, where.top, bottom, where.left, right, cv2.BORDER_REPLICATE)
