@@ -23,7 +23,7 @@ skipganomaly
 model
 records decision surface synthetic
 photographs
-files config
+files config templates
 robust
 errors inspection progress arrays
 """
@@ -43,7 +43,7 @@ LIBRARIES = {
     "sklearn": {"evaluation", "exploration"},
     "scipy": {"decision", "evaluation", "exploration"},
     "matplotlib": {"evaluation", "exploration"},
-    "jinja2": {"evaluation", "exploration", "line", "station"},
+    "jinja2": {"templates"},
     "fastapi": {"station"},
     "starlette": {"station"},
     "uvicorn": {"station"},

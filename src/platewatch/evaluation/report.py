@@ -4,13 +4,11 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -24,19 +22,13 @@ from platewatch.inspection import Verdict
 from platewatch.photographs import reading
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
+from platewatch.templates import environment
 
 if TYPE_CHECKING:  # a caller brings the inspector
     from platewatch.model.inspector import Examination, Inspector
 
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("platewatch"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["filename"] = lambda path: Path(path).name
+_TEMPLATES = environment(filters={"filename": lambda path: Path(path).name})
 
 _MOST_CARDS = 150  # plates shown with pictures; beyond them the page would pass ten megabytes
 _SIDES = ((48, 320), (90, 240), (_MOST_CARDS, 190))  # up to so many plates, thumbnails of so many px
@@ -185,7 +177,7 @@ def thumbnail(picture: Array, side: int = 320) -> str:
 
 def render(template: str, **context: object) -> str:
     """The named template of the package filled in; every text is escaped, a name that is missing is an error."""
-    return _TEMPLATES.get_template(template).render(version=metadata.version("platewatch"), **context)
+    return _TEMPLATES.get_template(template).render(**context)
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -5,12 +5,10 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import metadata
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from platewatch import files
@@ -20,10 +18,9 @@ from platewatch.inspection import now
 from platewatch.photographs import reading
 from platewatch.photographs.overlay import overlay
 from platewatch.records import Counts, Entry, Event, Head, Judgement, Outcome, Query, Records
+from platewatch.templates import environment
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("platewatch"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
+_TEMPLATES = environment()
 _MOST = 200  # plates shown with pictures: more would make a page that no browser prints
 _SIDE = 300  # px of a picture's longer side
 _MOST_ROWS = 48  # hours; a longer time is told day by day
@@ -74,7 +71,7 @@ def write(
 ) -> Path:
     """Write the page on the plates received from `since` on and before `until`; raises InputError, OutputError."""
     shift = gather(records, since, until, progress)
-    page = _TEMPLATES.get_template("shift.html").render(shift=shift, version=metadata.version("platewatch"))
+    page = _TEMPLATES.get_template("shift.html").render(shift=shift)
     return files.write(path, page)
 
 
