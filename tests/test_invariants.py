@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import stations
+import test_imports
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -32,6 +33,12 @@ def defined(file: Path) -> set[str]:
 def test_every_place_that_the_document_names_is_there(file: str, name: str) -> None:
     path = next(path for path in (ROOT / "src/platewatch" / file, ROOT / file) if path.exists())
     assert not name or name in defined(path)
+
+
+def test_the_packages_are_those_of_the_import_rules() -> None:
+    table = TEXT.partition("| package | holds |\n|---|---|\n")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()]
+    assert rows == [line.split() for line in test_imports.PACKAGES.strip().splitlines()]
 
 
 def test_the_invariants_are_numbered_one_by_one_and_each_names_a_test() -> None:
