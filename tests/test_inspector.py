@@ -168,8 +168,8 @@ def test_maps_cover_the_photograph_and_leave_out_the_padding(inspector: Inspecto
         assert picture.shape == (96, 96)
         assert picture.dtype == np.float32
         assert not picture[~inside].any()
-    joined = inspector.manifest.decision.join(seen.surface_map, seen.network_map)
-    assert np.array_equal(seen.anomaly_map, joined)
+    fused = inspector.manifest.decision.fuse_maps(seen.surface_map, seen.network_map)
+    assert np.array_equal(seen.anomaly_map, fused)
     assert inspector.reconstruct(seen.prepared).shape == (32, 32, 3)
 
 
