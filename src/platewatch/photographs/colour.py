@@ -13,5 +13,5 @@ def lab(photo: Array) -> Array:
 
 
 def is_grey(photo: Array) -> bool:
-    """Whether a (…, 3) uint8 photograph holds no colour at all: R = G = B everywhere."""
+    """Whether R = G = B in every pixel of a (…, 3) uint8 photograph."""
     return bool((photo[..., 0] == photo[..., 1]).all() and (photo[..., 1] == photo[..., 2]).all())
