@@ -19,7 +19,7 @@ from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import reading
+from platewatch.photographs import formats, reading
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.templates import environment
@@ -157,8 +157,7 @@ def figure_png(figure: Figure) -> bytes:
 
 def data_uri(data: bytes) -> str:
     """A PNG or JPEG file's bytes as a URI to stand in an img tag."""
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return f"data:{formats.media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def thumbnail(picture: Array, side: int = 320) -> str:

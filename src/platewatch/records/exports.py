@@ -12,7 +12,7 @@ import numpy as np
 
 from platewatch import files
 from platewatch.errors import InputError
-from platewatch.photographs import reading
+from platewatch.photographs import formats, reading
 from platewatch.photographs.data_sets import GOOD
 from platewatch.records.values import MOST, Dataset, Entry, Judgement, Outcome, Query
 
@@ -23,7 +23,6 @@ DEFECTIVE = "defective"
 """The folder of plates that people called defective: what is wrong with them nobody was asked."""
 
 _TEST_SHARE = 0.2
-_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
 
 
 def every(records: "Records", query: Query) -> Iterator[Entry]:
@@ -113,7 +112,7 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
     place = folder / ("test" if test else "train") / kind
     place.mkdir(parents=True, exist_ok=True)
     name = f"{entry.number:06}"
-    (place / f"{name}{suffix(photograph)}").write_bytes(photograph)
+    (place / f"{name}{formats.suffix(photograph)}").write_bytes(photograph)
     if kind == DEFECTIVE and entry.review is not None and entry.review.boxes:
         masks = folder / "ground_truth" / kind
         masks.mkdir(parents=True, exist_ok=True)
@@ -124,11 +123,6 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         for left, top, width, height in entry.review.boxes:
             mask[top : top + height, left : left + width] = 255
         reading.write_png(masks / f"{name}_mask.png", mask)
-
-
-def suffix(photograph: bytes) -> str:
-    """What a photograph's file is called at its end, by its first bytes."""
-    return next((ending for start, ending in _SUFFIXES.items() if photograph.startswith(start)), ".webp")
 
 
 _COLUMNS = (

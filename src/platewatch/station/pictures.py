@@ -18,15 +18,6 @@ _MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
 _DRAWN = 32  # overlays, ready as PNG
 _THUMBNAILS, _THUMBNAIL = 1000, 160  # small pictures that are kept, of about 6 KiB, and their side in px
 
-_BEGINNINGS = {
-    b"\x89PNG": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"BM": "image/bmp",
-    b"II*\x00": "image/tiff",
-    b"MM\x00*": "image/tiff",
-    b"RIFF": "image/webp",
-}
-
 
 class Pictures:
     """Photographs and overlays by plate number; the newest plates' maps are kept. Safe to share by threads."""
@@ -108,12 +99,6 @@ class Pictures:
             seen = self._models.with_id(entry.inspection.model_id).examine(photograph)
             found = seen.frame.cut(seen.anomaly_map)
         return found
-
-
-def media_type(photograph: bytes) -> str:
-    """What a photograph's first bytes say it is; nothing that a browser would run."""
-    found = (kind for beginning, kind in _BEGINNINGS.items() if photograph.startswith(beginning))
-    return next(found, "application/octet-stream")
 
 
 def _png(picture: Array) -> bytes:
