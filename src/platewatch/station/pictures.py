@@ -10,7 +10,7 @@ from PIL import Image
 from platewatch.arrays import Array
 from platewatch.errors import InputError, NotFound
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.photographs import preparation, reading
+from platewatch.photographs import reading, thumbnails
 from platewatch.photographs.overlay import heat, overlay
 from platewatch.records import Entry, Records
 
@@ -74,19 +74,16 @@ class Pictures:
                 ) from error
 
     def thumbnail(self, number: int) -> bytes:
-        """The photograph as a small JPEG square; raises NotFound for one that is not here or cannot be read."""
+        """The photograph as a small JPEG; raises NotFound for one that is not here or cannot be read."""
         with self._lock:
             small = self._small.get(number)
         if small is None:
             data = self.photograph(number)
             with self._drawing:
                 try:
-                    picture = preparation.prepare(reading.read(data), _THUMBNAIL)
+                    small = thumbnails.jpeg(reading.read(data), _THUMBNAIL)
                 except InputError as error:
                     raise NotFound(f"plate {number}", "its photograph could not be read") from error
-            file = io.BytesIO()
-            Image.fromarray(picture).save(file, format="JPEG", quality=80)
-            small = file.getvalue()
             with self._lock:
                 _remember(self._small, number, small, _THUMBNAILS)
         return small
