@@ -1,15 +1,16 @@
 """All that changes while phase two trains, and how it is kept: one safetensors file, its history in the header."""
 
 import contextlib
-import copy
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from platewatch.config import NetworkConfig, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
@@ -24,7 +25,7 @@ class State:
     discriminator: Discriminator
     generator_adam: torch.optim.Adam
     discriminator_adam: torch.optim.Adam
-    averaged: tuple[Generator, Discriminator] | None
+    averaged: tuple[AveragedModel, AveragedModel] | None
     history: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
@@ -36,18 +37,24 @@ class State:
             initialise(module, rng)
             # The same sums in another order of memory: nearly twice as fast on a CPU.
             module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload] # stub is behind
-        averaged = (copy.deepcopy(generator), copy.deepcopy(discriminator)) if settings.ema > 0 else None
+        averaged = (
+            (_averaged(generator, settings.ema), _averaged(discriminator, settings.ema)) if settings.ema else None
+        )
         rate = settings.learning_rate
         return cls(generator, discriminator, _adam(generator, rate), _adam(discriminator, rate), averaged)
 
-    def average(self, decay: float, step: int) -> None:
-        """Let the averaged networks follow by one step."""
+    def average(self) -> None:
+        """Let the averaged networks follow by one step; the first step is taken over whole."""
+        if self.averaged is not None:
+            for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
+                averaged.update_parameters(latest)
+
+    def averaged_networks(self) -> tuple[Generator, Discriminator]:
+        """The averaged networks themselves; raises ValueError where no average is kept."""
         if self.averaged is None:
-            return
-        decay = min(decay, (1 + step) / (10 + step))  # else a short training is mostly its random beginning
-        for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
-            with torch.no_grad():
-                torch._foreach_lerp_(list(averaged.parameters()), list(latest.parameters()), 1 - decay)
+            raise ValueError("no average of the weights is kept")
+        generator, discriminator = (averaged.module for averaged in self.averaged)
+        return cast(Generator, generator), cast(Discriminator, discriminator)
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the steps to come."""
@@ -98,6 +105,11 @@ class State:
             for index, values in adam.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{key}": value for key, value in values.items()}
         return tensors
+
+
+def _averaged(module: nn.Module, decay: float) -> AveragedModel:
+    """The exponential moving average of the module's weights, which begins as the weights after the first step."""
+    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call] # untyped
 
 
 def _adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:

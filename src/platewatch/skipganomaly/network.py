@@ -5,12 +5,13 @@ prepared photograph, R the side that the network sees (`NetworkConfig.resolution
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from platewatch.config import Config, NetworkConfig
 from platewatch.errors import InputError
@@ -169,21 +170,15 @@ def initialise(module: nn.Module, rng: torch.Generator) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Iterable[Tensor]) -> None:
+def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Sequence[Tensor]) -> None:
     """Give averaged weights batch-norm statistics of their own, from batches (B, 3, R, R) of clean plates, B from 2 up.
 
     Averaged weights never ran while training; so does stochastic weight averaging (arXiv 1803.05407, section 3.2).
-    Leaves both networks in training mode.
     """
-    for layer in (*generator.modules(), *discriminator.modules()):
-        layer.train()
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # PyTorch's word for the plain mean over all batches
+    update_bn(batches, generator)
     with torch.no_grad():
-        for x in batches:
-            for either in (x, generator(x)):
-                discriminator(either)
+        redrawn = [generator.eval()(x) for x in batches]
+    update_bn([*batches, *redrawn], discriminator)
 
 
 def opponent(x: Tensor) -> Tensor:

@@ -85,11 +85,11 @@ def fit_network(
         state.generator.train(not _norms_are_frozen(settings, epoch))
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
-        for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
+        for batch in batches:
             augmented = augment(plates[batch], insides[batch], settings, rng)
             x_input, x = (_scaled(part, mean, device) for part in augmented)
             sums += _step(state, x_input, x, settings)
-            state.average(settings.ema, step)
+            state.average()
             if on_step is not None:
                 on_step()
 
@@ -155,9 +155,10 @@ def _trained(state: State, plates: Photos, mean: float, settings: TrainingConfig
     """The networks to use: averaged ones with batch-norm statistics of their own, or the last ones as they are."""
     generator, discriminator = state.generator, state.discriminator
     if state.averaged is not None:
-        generator, discriminator = state.averaged
+        generator, discriminator = state.averaged_networks()
         chunks = np.array_split(plates, math.ceil(len(plates) / 16))
-        recalibrate_batch_norm(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
+        batches = [_scaled(chunk, mean, device) for chunk in chunks]
+        recalibrate_batch_norm(generator, discriminator, batches)
         if _norms_are_frozen(settings, settings.epochs):  # these are the statistics that the weights were trained with
             for mine, theirs in zip(generator.buffers(), state.generator.buffers(), strict=True):
                 mine.copy_(theirs)
