@@ -34,7 +34,7 @@ LOSSES = ("loss_adv", "loss_con", "loss_lat", "loss_discriminator")
 CHECKPOINT_SECONDS = 5.0
 """A checkpoint is written at the end of an epoch when the last one is at least this old, and after the last epoch."""
 
-_VERSION = 2  # of the checkpoint and of the recipe: what another version began is not continued
+_VERSION = 3  # of the checkpoint and of the recipe: what another version began is not continued
 
 
 @dataclass(frozen=True)
