@@ -1,7 +1,7 @@
 """What may happen to a photograph between training and the line, each with the steps that `curves.py` takes.
 
 A photograph is (H, W, 3) uint8 RGB before and after. What comes in from outside it repeats its border, as
-`images.prepare` does: a mirror would show pieces of a second plate.
+`preparation.prepare` does: a mirror would show pieces of a second plate.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
+from platewatch.photographs import reading
 
 DAYLIGHT_K = 5500.0
 
@@ -71,7 +71,7 @@ def zoom(photo: Array, factor: float) -> Array:
 def jpeg(photo: Array, quality: float) -> Array:
     """Written as JPEG and read again."""
     _, data = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
-    return images.read(data.tobytes())
+    return reading.read(data.tobytes())
 
 
 def grain(photo: Array, deviation: float) -> Array:

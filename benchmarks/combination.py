@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 import runs
+from platewatch.arrays import Array
 from platewatch.decision.verdict import Decision
 from platewatch.model import model_folder
 from platewatch.model.thread_limits import cores
-from platewatch.photographs.images import Array
 
 PHASES = ("surface", "skipganomaly", "both")
 MAPS = dict(zip(PHASES, ("surface_map", "network_map", "anomaly_map"), strict=True))

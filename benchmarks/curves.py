@@ -25,13 +25,13 @@ from matplotlib.lines import Line2D
 import platewatch
 import runs
 from changes import CHANGES, Change
+from platewatch.arrays import Array
 from platewatch.evaluation import metrics
 from platewatch.evaluation.plots import BLUE, ORANGE, VERMILION
 from platewatch.model.inspector import Inspector
 from platewatch.model.thread_limits import cores
-from platewatch.photographs import data_sets, images
+from platewatch.photographs import data_sets, reading
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
-from platewatch.photographs.images import Array
 
 UNCHANGED = "unchanged"
 Setting = dict[str, Any]
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=cores(), help="plates judged at a time; every core unless told")
     asked = parser.parse_args()
     cv2.setNumThreads(1)  # plates side by side keep the cores busy
-    plates = [(sample.label, images.read(sample.path)) for sample in data_sets.test(asked.data)]
+    plates = [(sample.label, reading.read(sample.path)) for sample in data_sets.test(asked.data)]
     found = [_run(model, plates, asked) for model in asked.model]
     runs.write_json(asked.out / "curves.json", found)
     draw(found).savefig(asked.out / "curves.png", dpi=110)

@@ -23,12 +23,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 import runs
+from platewatch.arrays import Array
 from platewatch.evaluation.bench import resident_mb
 from platewatch.evaluation.plots import BLUE, VERMILION
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import reading
 from platewatch.surface import detector
 from platewatch.synthetic import rendered_plates
 
@@ -82,7 +82,7 @@ def judging(inspector: Inspector, counts: Sequence[int]) -> Curve:
 def _png(photo: Array) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plate.png"
-        images.write_png(path, photo)
+        reading.write_png(path, photo)
         return path.read_bytes()
 
 
@@ -126,7 +126,7 @@ def learning(counts: Sequence[int]) -> dict[str, Curve]:
             data, out = Path(folder) / f"plates-{count}", Path(folder) / f"model-{count}"
             runs.command("render", str(data), "--good", str(count), "--no-test", "--size", "256")
             trained.append(_children_s(partial(runs.command, "train", str(data), "--out", str(out), *TRAINING)))
-            photos = np.stack([images.read(path) for path in images.find(data / "train" / "good")])
+            photos = np.stack([reading.read(path) for path in reading.find(data / "train" / "good")])
             started = time.process_time()
             detector.fit(photos, 0)
             fitted.append(time.process_time() - started)

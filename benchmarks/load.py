@@ -23,7 +23,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 import runs
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from served import Served
 
 PHOTOS = 24
@@ -177,10 +177,10 @@ def check(found: dict[str, Any]) -> list[str]:
 
 def gather(folders: list[Path], folder: Path) -> list[bytes]:
     """Copy PHOTOS photographs, evenly of all, into `folder`; their bytes."""
-    paths = [path for each in folders for path in images.find(each)]
+    paths = [path for each in folders for path in reading.find(each)]
     for number, path in enumerate(paths[:: max(1, len(paths) // PHOTOS)][:PHOTOS]):
         shutil.copyfile(path, folder / f"{number:02}{path.suffix}")
-    return [path.read_bytes() for path in images.find(folder)]
+    return [path.read_bytes() for path in reading.find(folder)]
 
 
 def measure(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:

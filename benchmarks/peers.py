@@ -23,10 +23,10 @@ from statistics import median
 from typing import Any, TextIO, cast
 
 import runs
+from platewatch.arrays import Array
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import installed
 from platewatch.model.thread_limits import cores
-from platewatch.photographs.images import Array
 from platewatch.synthetic import rendered_plates
 
 PACKAGES = ("torch==2.14.1", "torchvision==0.29.1", "anomalib==2.7.0", "onnx", "onnxscript", "onnxruntime", "openvino")

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 import platewatch
-from platewatch.photographs import images, overlay
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
+from platewatch.photographs import overlay, preparation, reading
 from platewatch.synthetic import rendered_plates
 
 SHOWN = (("good", 55), ("scratches", 42), ("major_rust", 11))
@@ -26,8 +26,10 @@ def main() -> None:
         photo, _ = rendered_plates.render(kind, seed, 840)
         seen = model.examine(photo)
         drawn = overlay.overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
-        panels.append(_caption(images.prepare(drawn, SIDE), str(seen.inspection.verdict), seen.inspection.score or 0))
-    images.write_png(out, np.hstack(panels))
+        panels.append(
+            _caption(preparation.prepare(drawn, SIDE), str(seen.inspection.verdict), seen.inspection.score or 0)
+        )
+    reading.write_png(out, np.hstack(panels))
 
 
 def _caption(picture: Array, verdict: str, score: float) -> Array:

@@ -11,9 +11,9 @@ from numpy.random import Generator
 from scipy import special
 
 from platewatch import config
+from platewatch.arrays import Array
 from platewatch.model import model_folder
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation
 from platewatch.surface import detector, nearest_neighbours
 from platewatch.synthetic import rendered_plates
 
@@ -154,7 +154,7 @@ def rendered(folder: Path, count: int, seed: int, progress: Callable[[int, int],
         photos = np.empty((every, _SIZE, _SIZE, 3), np.uint8)
         for plate in range(every):
             photo, _ = rendered_plates.render("good", 100_000 * seed + plate, _SIZE)
-            photos[plate] = images.prepare(photo, _SIZE)
+            photos[plate] = preparation.prepare(photo, _SIZE)
         learnt, inside = detector.fit(photos[:_LEARNT], seed), np.ones((_SIZE, _SIZE), bool)
         scores = []
         for photo in photos[_LEARNT:]:

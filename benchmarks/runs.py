@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import platewatch
+from platewatch.arrays import Array
 from platewatch.config import CalibrationConfig
 from platewatch.decision import calibration
 from platewatch.evaluation import metrics
@@ -20,7 +21,6 @@ from platewatch.evaluation.metrics import PixelFigures
 from platewatch.model.model_folder import Manifest
 from platewatch.photographs import data_sets
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
-from platewatch.photographs.images import Array
 
 SHARES = tuple(tenths / 10 for tenths in range(11))
 """The shares among which the phases' weight is chosen, and alpha, less the first and the last."""

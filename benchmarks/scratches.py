@@ -21,12 +21,12 @@ import numpy as np
 
 import platewatch
 import runs
+from platewatch.arrays import Array
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import data_sets, images
+from platewatch.photographs import data_sets, preparation, reading
 from platewatch.photographs.data_sets import NORMAL
-from platewatch.photographs.images import Array
 from platewatch.synthetic.artificial_defects import scratch
 
 WIDTHS = (2, 4, 8, 16, 32)
@@ -60,7 +60,7 @@ def main() -> None:
     side = inspector.manifest.config.image_size
     real = [each for path in masked(asked.data, asked.kind) for each in cut(*path, side)]
     samples = [sample for sample in data_sets.test(asked.data) if sample.label == NORMAL]
-    good = [images.prepare(images.read(sample.path), side) for sample in samples]
+    good = [preparation.prepare(reading.read(sample.path), side) for sample in samples]
     good = [plate for plate in good if inspector.inspect(plate).verdict is Verdict.PASS]
     found = {
         "model": inspector.manifest.model_id,
@@ -81,9 +81,9 @@ def masked(data: Path, kind: str) -> Iterator[tuple[Path, Path]]:
 
 def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
     """Every place of the mask, by itself, from the photograph prepared to `side` px."""
-    photo = images.prepare(images.read(path), side)
+    photo = preparation.prepare(reading.read(path), side)
     mask = cv2.resize(
-        (images.read(mask_path)[..., 0] >= 128).astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST
+        (reading.read(mask_path)[..., 0] >= 128).astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST
     )
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     for place in range(1, count):

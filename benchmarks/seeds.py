@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 import runs
+from platewatch.arrays import Array
 from platewatch.photographs import data_sets
-from platewatch.photographs.images import Array
 
 Run = dict[str, Any]
 

@@ -27,9 +27,9 @@ import numpy as np
 from scipy import stats
 
 import simulation_report as report
+from platewatch.arrays import Array
 from platewatch.decision import calibration
 from platewatch.decision.verdict import p_value
-from platewatch.photographs.images import Array
 from populations import Population, Split, formulas, of_model, rendered
 from simulation_report import NOISE, Check
 

@@ -14,7 +14,7 @@ from statistics import median
 
 import runs
 from platewatch.model import model_folder
-from platewatch.photographs import images
+from platewatch.photographs import reading
 
 FIRST_VERDICT = "import sys, platewatch; print(platewatch.load(sys.argv[1]).inspect(sys.argv[2]).verdict)"
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 def measure(folder: Path, rounds: int) -> dict[str, float]:
     """Seconds of each, the median; the first round, whose files may not be in memory yet, does not count."""
-    photo = images.find(folder / model_folder.REPLAY)[0]
+    photo = reading.find(folder / model_folder.REPLAY)[0]
     commands = {
         "Python alone": ("-c", "pass"),
         "import platewatch": ("-c", "import platewatch"),

@@ -20,12 +20,12 @@ import numpy as np
 from PIL import Image
 
 import runs
+from platewatch.arrays import Array
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import RUNTIMES
 from platewatch.model.thread_limits import cores
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import reading
 from platewatch.synthetic import rendered_plates
 
 SIDE = 1024  # px
@@ -64,7 +64,7 @@ def photos(folders: Sequence[Path]) -> Iterator[Array]:
             for seed in range(RENDERED)
         )
     for folder in folders:
-        yield from (enlarge(images.read(path)) for path in images.find(folder))
+        yield from (enlarge(reading.read(path)) for path in reading.find(folder))
 
 
 def enlarge(photo: Array) -> Array:
@@ -92,7 +92,7 @@ def measure(
     work = [paths[number % len(paths)] for number in range(asked.plates)]
     for done in range(1, asked.rounds + 1):
         judged.append(_a_second(alone.inspect, work))
-        decoded.append(_a_second(images.read, work))
+        decoded.append(_a_second(reading.read, work))
         latency += [_milliseconds(together, path) for path in work[: len(paths)]]
         runs.say(f"{paths[0].suffix}: round {done} of {asked.rounds}")
     return {

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from conftest import Tiny
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
@@ -52,8 +52,8 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
     with Records.open(url, policy=Policy(review_share=0)) as records:
         models = ModelRegistry(folder / "models" / "first")
         settings = Settings(data=tiny_model.data, record_url=url, users=folder / "users.json")
-        good = tuple(images.find(folder / "line" / "train" / "good"))
-        rusty = tuple(images.find(folder / "line" / "test" / "total_rust"))
+        good = tuple(reading.find(folder / "line" / "train" / "good"))
+        rusty = tuple(reading.find(folder / "line" / "test" / "total_rust"))
         for path in (rusty[-1], good[-1]):  # every test, whichever comes first, finds something
             records.add(models.loaded().inspect(path), path.read_bytes())
         app = create_app(models, records, settings)

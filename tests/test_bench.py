@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from conftest import Tiny
 from platewatch import cli
+from platewatch.arrays import Array
 from platewatch.cli import summary
 from platewatch.errors import InputError, ModelError
 from platewatch.evaluation import bench
-from platewatch.photographs.images import Array
 from tiny import silent
 
 

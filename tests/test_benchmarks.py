@@ -20,12 +20,12 @@ import seeds
 from changes import CHANGES
 from conftest import Tiny
 from platewatch import config
+from platewatch.arrays import Array
 from platewatch.config import CalibrationConfig
 from platewatch.evaluation import evaluator
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import reading
 from platewatch.records import Records
 from platewatch.synthetic import rendered_plates
 
@@ -221,10 +221,10 @@ def test_the_seeds_table_ends_with_mean_and_worst() -> None:
 
 def test_a_draw_holds_other_plates_for_another_seed_and_the_whole_test_folder(tiny_model: Tiny, tmp_path: Path) -> None:
     drawn = [seeds.draw(tiny_model.data, tmp_path / str(seed), 4, seed) for seed in (0, 1, 0)]
-    names = [[path.name for path in images.find(folder / "train" / "good")] for folder in drawn]
+    names = [[path.name for path in reading.find(folder / "train" / "good")] for folder in drawn]
     assert [len(each) for each in names] == [4, 4, 4]
     assert names[0] == names[2] != names[1]
-    assert len(images.find(drawn[0] / "test" / "good")) == len(images.find(tiny_model.data / "test" / "good"))
+    assert len(reading.find(drawn[0] / "test" / "good")) == len(reading.find(tiny_model.data / "test" / "good"))
 
 
 def test_the_rows_of_the_record_s_benchmark_make_a_whole_chain(tmp_path: Path) -> None:

@@ -117,7 +117,9 @@ def test_the_bound_holds_on_further_good_plates_of_any_distribution() -> None:
     assert np.mean(rates) <= 0.1 + 3 * np.std(rates) / 20
 
 
-@pytest.mark.parametrize(("rate", "needed", "needed_95"), [(0.01, 99, 299), (0.05, 19, 59), (0.005, 199, 598)])
+@pytest.mark.parametrize(
+    ("rate", "needed", "needed_95"), [(0.01, 99, 299), (0.05, 19, 59), (0.005, 199, 598), (0.03, 33, 99)]
+)
 def test_number_of_plates_needed_for_a_rate(rate: float, needed: int, needed_95: int) -> None:
     """field.md's figures; that many plates support the rate if none is above the threshold, one fewer does not."""
     bound = calibration.promise(np.ones(needed), 2, rate)

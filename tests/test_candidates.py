@@ -17,7 +17,7 @@ from platewatch.line.candidates import Material
 from platewatch.line.comparison import Judged, Pair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
-from platewatch.photographs.images import sha256
+from platewatch.photographs.reading import sha256
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
 

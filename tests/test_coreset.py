@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 from platewatch.surface import coreset
 from platewatch.surface.coreset import Coreset
 

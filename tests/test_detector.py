@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation
 from platewatch.surface import detector, features
 from platewatch.surface.detector import Surface
 from platewatch.synthetic import artificial_defects, rendered_plates
@@ -127,7 +127,7 @@ def test_the_smallest_bank_is_enough_to_fit() -> None:
 
 
 def test_plates_that_are_all_alike_give_a_finite_score() -> None:
-    photos = np.stack([images.prepare(rendered("good", 1)[0], SIZE)] * 4)
+    photos = np.stack([preparation.prepare(rendered("good", 1)[0], SIZE)] * 4)
     fitted = detector.fit(photos, seed=0)
     seen = fitted.inspect(rendered("good", 1, 50)[0], ALL)
     assert np.isfinite(seen.score)
@@ -139,14 +139,6 @@ def test_pooling_takes_the_mean_of_the_top_pixels() -> None:
     assert detector.pool(values.reshape(10, 10), 0.05) == pytest.approx(np.mean([95, 96, 97, 98, 99]))
     assert detector.pool(values.reshape(10, 10), 1e-9) == 99
     assert detector.pool(values.reshape(10, 10), 1) == pytest.approx(49.5)
-
-
-def test_the_robust_limit_is_not_moved_by_one_outlier() -> None:
-    scores = np.exp(np.random.default_rng(0).normal(0, 0.1, 50))
-    outliers = scores.copy()
-    outliers[0] = 1e6
-    assert detector.robust_limit(scores) == pytest.approx(np.exp(0.3), rel=0.1)
-    assert detector.robust_limit(outliers) == pytest.approx(detector.robust_limit(scores), rel=0.05)
 
 
 def test_without_a_plate_its_patches_are_removed_and_the_scales_stay(fitted: Surface) -> None:

@@ -10,7 +10,7 @@ from platewatch.errors import InputError, OutputError
 from platewatch.exploration import classical_detectors, interpretation, outliers, report
 from platewatch.exploration.analysis import explore
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Exploration
-from platewatch.photographs import images
+from platewatch.photographs import preparation, reading
 from platewatch.synthetic import compositing, rendered_plates
 
 SIZE = 64
@@ -18,7 +18,7 @@ SIZE = 64
 
 def save(path: Path, photo: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    images.write_png(path, photo)
+    reading.write_png(path, photo)
 
 
 def part(seed: int, colour: tuple[int, int, int], side: int = SIZE) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_groups_count_what_could_be_read_and_name_what_could_not(found: Explorat
     assert found.count == 28
     assert found.defects == ("scratches", "total_rust")
     assert {Path(path).name for path, _ in found.failed} == {"broken.png", "broken.jpg"}
-    assert all("\n" not in error and str(labelled) in error for _, error in found.failed)
+    assert all("\n" not in reason and str(labelled) not in reason for _, reason in found.failed)
 
 
 def test_histograms_are_shares_of_the_plate_with_channels_named_rightly(found: Exploration) -> None:
@@ -118,7 +118,7 @@ def test_the_page_is_whole_in_itself_and_the_plots_lie_beside_it(found: Explorat
     for word in ("total_rust", "scratches", "broken.jpg", BANK, "train/good/"):
         assert word in text
     for path in page.parent.glob("*.png"):
-        assert images.read(path).std() > 5
+        assert reading.read(path).std() > 5
 
 
 def test_the_same_folder_gives_the_same_figures(found: Exploration, labelled: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_measure_that_does_not_tell_is_said_not_to() -> None:
 
 def test_numbers_of_a_plate_stay_when_it_is_turned() -> None:
     photo = rendered_plates.render("scratches", 3, 128)[0]
-    frame = images.frame(128, 128, 128)
+    frame = preparation.frame(128, 128, 128)
     upright, turned = (
         classical_detectors.describe(np.ascontiguousarray(each), frame) for each in (photo, np.rot90(photo))
     )
@@ -200,15 +200,15 @@ def test_numbers_of_a_plate_stay_when_it_is_turned() -> None:
 
 def test_padding_does_not_count() -> None:
     wide = np.repeat(np.linspace(40, 200, 120).astype(np.uint8)[None, :, None], 60, axis=0).repeat(3, axis=2)
-    frame = images.frame(120, 60, SIZE)
-    inside, masked = classical_detectors.find_plate(images.prepare(wide, SIZE), frame)
+    frame = preparation.frame(120, 60, SIZE)
+    inside, masked = classical_detectors.find_plate(preparation.prepare(wide, SIZE), frame)
     assert not (inside & ~frame.inside(SIZE)).any()
     assert isinstance(masked, bool)
 
 
 @pytest.mark.parametrize("detector", classical_detectors.DETECTORS, ids=lambda detector: detector.name)
 def test_detectors_score_the_unlike_higher(detector: classical_detectors.Detector) -> None:
-    frame = images.frame(SIZE, SIZE, SIZE)
+    frame = preparation.frame(SIZE, SIZE, SIZE)
     good = [classical_detectors.describe(part(seed, (40, 60, 150)), frame) for seed in range(14)]
     rng = np.random.default_rng(0)
     rough = part(30, (90, 60, 40)).astype(float) + rng.normal(0, 25, (SIZE, SIZE, 1)) * (part(30, (0, 0, 0)) < 100)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
-from platewatch.photographs.images import Array
 from platewatch.surface import features
 from platewatch.surface.features import _Level
 

@@ -24,7 +24,8 @@ model
 records decision surface synthetic
 photographs
 config
-errors inspection progress
+robust
+errors inspection progress arrays
 """
 """Top to bottom; packages on one line do not see each other."""
 
@@ -192,7 +193,7 @@ def test_no_pickle_is_ever_loaded(module: str) -> None:
 
 
 RESIZES = {
-    "photographs.images": "prepare itself",
+    "photographs.preparation": "prepare itself",
     "photographs.quality": "conditions of a prepared photograph",
     "surface.features": "the cells of a prepared photograph, each the mean of its places",
     "surface.detector": "the map of a prepared photograph, up from its cells",
@@ -215,7 +216,7 @@ def calling(*functions: str) -> set[str]:
 def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
-    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.images"}
+    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.reading"}
 
 
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:

@@ -8,12 +8,12 @@ import pytest
 import load
 import runs
 from conftest import Tiny
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from served import Served
 
 
 def test_too_many_clients_are_told_to_come_again_and_nothing_is_lost(tiny_model: Tiny, tmp_path: Path) -> None:
-    photographs = [path.read_bytes() for path in images.find(tiny_model.data / "test" / "good")]
+    photographs = [path.read_bytes() for path in reading.find(tiny_model.data / "test" / "good")]
     with Served(tiny_model.model, tmp_path, "--workers", "1", "--waiting", "1") as served:
         found = {part: load.load(served, photographs, 6, 0.02, part) for part in ("load", "overload")}
         found["counts"] = served.ask("GET", "/counts")[1]

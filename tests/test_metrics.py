@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from platewatch.arrays import Array
 from platewatch.evaluation import metrics
 from platewatch.evaluation.metrics import Proportion
-from platewatch.photographs.images import Array
 
 
 def _plates(seed: int, levels: int = 6) -> tuple[list[Array], list[Array]]:

@@ -19,7 +19,7 @@ from platewatch.inspection import Verdict
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import CalibrationPlate, Manifest
-from platewatch.photographs import images
+from platewatch.photographs import reading
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,7 +68,7 @@ def test_its_figures_are_the_manifest_s(written: str, manifest: Manifest) -> Non
 
 
 def test_it_tells_what_the_model_was_trained_on(written: str, tiny_model: Tiny) -> None:
-    photographs = images.find(tiny_model.data / "train" / "good")
+    photographs = reading.find(tiny_model.data / "train" / "good")
     listed = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in photographs)
     assert hashlib.sha256(listed.encode()).hexdigest() in written
     assert f"| good photographs | {tiny.GOOD}, each of another picture |" in written

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 from platewatch.surface.nearest_neighbours import NearestNeighbours, with_one
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from platewatch import config
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
+from platewatch.photographs import preparation
 from platewatch.skipganomaly import export
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
 
@@ -70,7 +70,7 @@ def test_a_plate_is_decoded_and_prepared_once(
         return call
 
     monkeypatch.setattr(Image, "open", counted("decoded", Image.open))
-    monkeypatch.setattr(images, "prepare", counted("prepared", images.prepare))
+    monkeypatch.setattr(preparation, "prepare", counted("prepared", preparation.prepare))
     for source in (path, path.read_bytes()):
         calls.clear()
         assert inspector.inspect(source).error is None

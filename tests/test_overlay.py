@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from platewatch.arrays import Array
 from platewatch.inspection import Defect, Evidence
-from platewatch.photographs.images import Array
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 
 

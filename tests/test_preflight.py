@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 import tiny
+from platewatch.arrays import Array
 from platewatch.errors import InputError
 from platewatch.learning import preflight
 from platewatch.learning.preflight import GoodPlates
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import colour, preparation, reading
 from platewatch.synthetic import rendered_plates
 
 CONFIG = tiny.settings()
@@ -36,9 +36,9 @@ def test_photographs_are_prepared_as_for_the_verdict(paths: list[Path]) -> None:
     assert found.paths == tuple(paths)
     assert found.sizes == ((128, 128),) * 9
     for path, photo, frame, sha256 in zip(paths, found.photos, found.frames, found.sha256, strict=True):
-        assert np.array_equal(photo, images.prepare(images.read(path), 96))
-        assert frame == images.frame(128, 128, 96)
-        assert sha256 == images.sha256(path.read_bytes())
+        assert np.array_equal(photo, preparation.prepare(reading.read(path), 96))
+        assert frame == preparation.frame(128, 128, 96)
+        assert sha256 == reading.sha256(path.read_bytes())
 
 
 def test_mixed_sizes_and_kinds_become_one_array(tmp_path: Path, paths: list[Path]) -> None:
@@ -47,7 +47,7 @@ def test_mixed_sizes_and_kinds_become_one_array(tmp_path: Path, paths: list[Path
     found = read([*paths, grey, wide])
     assert found.photos.shape == (11, 96, 96, 3)
     assert found.sizes[-2:] == ((64, 40), (256, 100))
-    assert images.is_grey(found.photos[-2])
+    assert colour.is_grey(found.photos[-2])
 
 
 def test_an_unreadable_photograph_costs_only_itself(tmp_path: Path, paths: list[Path]) -> None:
@@ -61,7 +61,7 @@ def test_an_unreadable_photograph_costs_only_itself(tmp_path: Path, paths: list[
 
 
 def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path, paths: list[Path]) -> None:
-    photo = images.read(paths[3])
+    photo = reading.read(paths[3])
     copy, other = save(tmp_path / "copy.png", photo), save(tmp_path / "copy.bmp", photo)
     found = read([*paths, copy, other])
     assert found.paths == tuple(paths)
@@ -79,7 +79,7 @@ def test_the_same_pixels_in_another_shape_are_no_duplicate(tmp_path: Path) -> No
 def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: list[Path]) -> None:
     bad = tmp_path / "bad.png"
     bad.touch()
-    copy = save(tmp_path / "copy.png", images.read(paths[0]))
+    copy = save(tmp_path / "copy.png", reading.read(paths[0]))
     for given, words in (
         (paths[:3], r"found 3 images, training needs at least 20; add photographs or pass --min-images 3"),
         (paths[:2], r"found 2 images, training needs at least 20; add photographs"),
@@ -101,7 +101,7 @@ def test_progress_is_told_for_every_photograph(paths: list[Path]) -> None:
 
 
 def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: list[Path]) -> None:
-    first = images.read(paths[0]).astype(int)
+    first = reading.read(paths[0]).astype(int)
     noise = np.random.default_rng(0).integers(-3, 4, first.shape)
     near = save(tmp_path / "near.png", np.clip(first + noise, 0, 255).astype(np.uint8))
     nearer = save(tmp_path / "nearer.png", np.clip(first + noise + 1, 0, 255).astype(np.uint8))

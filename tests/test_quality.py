@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
+from platewatch.photographs import preparation, quality
 from platewatch.photographs.quality import Conditions
 from platewatch.synthetic import rendered_plates
 
@@ -76,8 +76,8 @@ def test_brightness_and_clipped_fraction_are_measured_as_documented() -> None:
 def test_long_photographs_are_measured_without_their_padding(shape: tuple[int, int]) -> None:
     photo = np.zeros((*shape, 3), np.uint8)
     photo[: shape[0] // 2, : shape[1] // 2] = 200
-    frame = images.frame(shape[1], shape[0], 96)
-    found = quality.measure(frame.cut(images.prepare(photo, 96)))
+    frame = preparation.frame(shape[1], shape[0], 96)
+    found = quality.measure(frame.cut(preparation.prepare(photo, 96)))
     assert all(np.isfinite([found.brightness, found.clipped, found.sharpness, found.contrast]))
 
 

@@ -23,7 +23,7 @@ from platewatch.inspection import Verdict
 from platewatch.line import replay
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import data_sets, images
+from platewatch.photographs import data_sets, reading
 from platewatch.records import Entry, Judgement, Policy, Query, Records
 
 
@@ -178,7 +178,7 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
     (rusty,) = (sample for sample in test if sample.defect == "defective")
     assert rusty.path.read_bytes() == photographs[-1].read_bytes()
     assert rusty.mask is not None
-    mask = images.read(rusty.mask)[..., 0]
+    mask = reading.read(rusty.mask)[..., 0]
     assert (int((mask > 0).sum()), int(mask[6, 4]), int(mask[5, 4])) == (200, 255, 0)
     assert len((tmp_path / "set/reviewed.csv").read_text().splitlines()) == len(photographs)
     assert [path for path in tmp_path.iterdir() if path.name.endswith(".partial")] == []

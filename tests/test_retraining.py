@@ -16,7 +16,7 @@ from platewatch.errors import InputError
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.line import candidates, comparison, retraining
 from platewatch.model.model_folder import load_manifest
-from platewatch.photographs.images import sha256
+from platewatch.photographs.reading import sha256
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
 from platewatch.synthetic import rendered_plates

@@ -8,9 +8,9 @@ from numpy.random import default_rng
 
 import simulation
 import simulation_report
+from platewatch.arrays import Array
 from platewatch.decision import calibration
 from platewatch.decision.verdict import FalseAlarmBound, p_value
-from platewatch.photographs.images import Array
 from populations import Bells, Plates, Resampled, formulas, rendered, smoothed
 from simulation import simulate
 from simulation_report import Check

@@ -12,7 +12,7 @@ import startup
 import throughput
 from conftest import Tiny
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
+from platewatch.photographs import reading
 
 
 def test_each_detector_is_compared_by_its_fastest_runtime() -> None:
@@ -48,7 +48,7 @@ def test_judging_is_measured_at_every_count(inspector: Inspector) -> None:
 def test_files_of_both_formats_are_judged_and_decoded(inspector: Inspector, tmp_path: Path) -> None:
     pictures = [np.full((60, 80, 3), shade, np.uint8) for shade in (50, 200)]
     files = throughput.write(map(throughput.enlarge, pictures), tmp_path)
-    assert [images.read(path).shape for path in files["jpg"]] == [(1024, 1024, 3)] * 2
+    assert [reading.read(path).shape for path in files["jpg"]] == [(1024, 1024, 3)] * 2
     asked = argparse.Namespace(rounds=1, plates=3)
     found = {kind: throughput.measure(inspector, inspector, paths, asked) for kind, paths in files.items()}
     assert all(value > 0 for one in found.values() for value in one.values())

@@ -24,7 +24,7 @@ from platewatch.line.arrivals import Arrivals
 from platewatch.line.file_endings import has_end
 from platewatch.line.watch_folder import Watch
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records import Entry, Outcome, Query, Records
 
 
@@ -37,10 +37,10 @@ class Reader:
     def inspect(self, image: bytes | Path, name: str) -> Inspection:
         self.asked.append(Path(name).name)
         try:
-            images.read(image, name)
+            reading.read(image, name)
         except InputError as error:
             return plate(None, image=name, error=str(error), time=now())
-        return plate(image=name, image_sha256=images.sha256(image) if isinstance(image, bytes) else None, time=now())
+        return plate(image=name, image_sha256=reading.sha256(image) if isinstance(image, bytes) else None, time=now())
 
 
 def photograph(number: int, file_format: str = "PNG") -> bytes:
@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_read_is_written_down_as_failed(line: Line, monkey
     def refuse(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read (Permission denied)")
 
-    monkeypatch.setattr(images, "load", refuse)
+    monkeypatch.setattr(reading, "load", refuse)
     line.drop(1)
     line.start(give_up_s=0.2)
     eventually(lambda: line.records.counts().failed == 1)
@@ -283,7 +283,7 @@ def test_no_beginning_of_a_photograph_is_taken_for_the_whole(file_format: str) -
     for length in range(len(data)):
         if has_end(data[:length]):
             with pytest.raises(InputError):
-                images.read(data[:length])
+                reading.read(data[:length])
 
 
 def test_a_jpeg_with_a_thumbnail_ends_only_after_its_own_picture() -> None:

@@ -13,11 +13,11 @@ import pytest
 from torch import Tensor
 
 from platewatch import config
+from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.learning import fitting, preflight
 from platewatch.model import inspector, runtime
 from platewatch.photographs import data_sets
-from platewatch.photographs.images import Array
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export, training
 from platewatch.skipganomaly.network import Scorer
@@ -41,7 +41,7 @@ def settings(**changes: Any) -> Config:
             "diameters": (3.0, 24.0),
             "contrasts": (0.1, 0.6),
             "plates": 4,
-            "lights": (0.8,),
+            "brightnesses": (0.8,),
         },
     }
     return config.preset("fast", **(values | changes))

@@ -45,11 +45,11 @@ class SurfaceConfig:
     noise_floor: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Added to each line amplitude before its logarithm, in Lab units (L is 0 to 100): camera noise lies below it."""
     illumination_copies: Annotated[int, Field(ge=0, le=10)] = 2
-    """Illumination augmentation: copies of each good photograph, in brightness and colour of their own, that are added
+    """Illumination augmentation: copies of each good photograph, in brightness and warmth of their own, that are added
     to the memory banks."""
-    light: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Largest relative change of brightness of such a copy."""
-    tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    warmth_range: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """Largest relative change of red in such a copy; blue changes by as much the other way. 0.04 is about 500 K."""
     bank: Annotated[int, Field(ge=16)] = 65536
     """Good patches drawn at random for each memory bank, before the coreset is selected."""
@@ -125,7 +125,7 @@ class TrainingConfig:
     """Rotations are drawn from ± this angle."""
     any_angle: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability of a rotation from ± 180° instead."""
-    light: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Illumination augmentation: largest relative change of a plate's brightness."""
     defect_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability of an artificial defect on the input; the target stays the clean plate."""
@@ -181,11 +181,11 @@ class SensitivityConfig:
     """Contrasts of both: the change of the strongest channel, as a fraction of its range."""
     plates: Count = 20
     """Good plates on which each size and contrast is tried, at most."""
-    lights: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
-    """Brightness factors: every good plate is judged again with all channels multiplied by each of these."""
-    tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
-    """Colour shift: every good plate is judged again with red raised and blue lowered by this fraction, and the
-    other way round. 0.04 is about 500 K; 0 leaves these trials out."""
+    brightnesses: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
+    """Every good plate is judged again with all channels multiplied by each of these factors."""
+    warmth: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    """Every good plate is judged again with red raised and blue lowered by this fraction, and the other way round.
+    0.04 is about 500 K; 0 leaves these trials out."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -235,7 +235,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "flip_horizontal": 0.0,
             "flip_vertical": 0.0,
             "any_angle": 0.3,
-            "light": 0.25,
+            "brightness_range": 0.25,
             "defect_probability": 1.0,
             "freeze_norms": 0.25,
             "ema": 0.99,
@@ -274,12 +274,15 @@ _RENAMED: dict[str, dict[str, str]] = {
         "cell": "patch",
         "faintest": "noise_floor",
         "relit": "illumination_copies",
+        "light": "brightness_range",
+        "tint": "warmth_range",
         "peak_share": "peak_fraction",
         "score_shares": "score_fractions",
     },
     "network": {"summed_taps": "fused_upsampling"},
-    "training": {"w_forged": "w_defect", "forge": "defect_probability"},
+    "training": {"w_forged": "w_defect", "forge": "defect_probability", "light": "brightness_range"},
     "score": {"pool_share": "pool_fraction"},
+    "sensitivity": {"lights": "brightnesses", "tint": "warmth"},
 }
 """For each section the settings' names in 0.1.0 and their names now; both are read."""
 

@@ -126,11 +126,11 @@ def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:
     """Every photograph that is meant: a folder stands for those in it. What cannot be read is found out later."""
-    from platewatch.photographs import images
+    from platewatch.photographs import reading
 
     for path in given:
         if path.is_dir():
-            yield from images.find(path)
+            yield from reading.find(path)
         else:
             yield path
 
@@ -154,15 +154,15 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
     """The Inspection of one photograph, and why its overlay was not written, if it was not."""
     if picture is None:
         return inspector.inspect(path), None
-    from platewatch.photographs import images, overlay
+    from platewatch.photographs import overlay, reading
 
     try:
         seen = inspector.examine(path)
     except InputError:
         return inspector.inspect(path), None
     try:
-        drawn = overlay.overlay(images.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
-        images.write_png(picture, drawn)
+        drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
+        reading.write_png(picture, drawn)
     except OSError as error:
         picture.unlink(missing_ok=True)
         return seen.inspection, f"{picture}: cannot be written ({error.strerror or error}); free space there"

@@ -78,9 +78,9 @@ class Sensitivity:
 class Illumination:
     """Verdicts on the good plates under one illumination."""
 
-    light: Annotated[float, Field(gt=0)]
+    brightness: Annotated[float, Field(gt=0)]
     """Factor of all channels; 1 for as photographed."""
-    tint: float
+    warmth: float
     """Fraction by which red is raised and blue lowered."""
     passed: Number
     review: Number
@@ -95,8 +95,10 @@ class Illumination:
     @property
     def name(self) -> str:
         """The illumination in words, e.g. '25 % darker'."""
-        parts = [f"{percent(abs(self.light - 1))} {'brighter' if self.light > 1 else 'darker'}"] * (self.light != 1)
-        parts += [f"{percent(abs(self.tint))} {'warmer' if self.tint > 0 else 'colder'}"] * (self.tint != 0)
+        parts = [f"{percent(abs(self.brightness - 1))} {'brighter' if self.brightness > 1 else 'darker'}"] * (
+            self.brightness != 1
+        )
+        parts += [f"{percent(abs(self.warmth))} {'warmer' if self.warmth > 0 else 'colder'}"] * (self.warmth != 0)
         return " and ".join(parts) or "as photographed"
 
 
@@ -154,7 +156,7 @@ def unseen(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
 
 def costly(levels: Sequence[Illumination]) -> tuple[Illumination, ...]:
     """The illuminations under which more than twice as many good plates do not PASS as under the original one."""
-    usual = max([1, *(each.plates - each.passed for each in levels if (each.light, each.tint) == (1, 0))])
+    usual = max([1, *(each.plates - each.passed for each in levels if (each.brightness, each.warmth) == (1, 0))])
     return tuple(each for each in levels if each.plates - each.passed > 2 * usual)
 
 

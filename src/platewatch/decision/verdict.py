@@ -1,5 +1,6 @@
 """Verdict: fuse scores and maps, compare with the limits, list defects, p-value, and the verdict's sentence."""
 
+import math
 from collections.abc import Sequence
 from types import EllipsisType
 from typing import Annotated
@@ -9,9 +10,10 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from platewatch.arrays import Array
 from platewatch.config import STRICT
 from platewatch.inspection import Defect, Evidence, Verdict
-from platewatch.photographs.images import Array, Frame
+from platewatch.photographs.preparation import Frame
 
 _SMALLEST = 12  # px of the prepared photograph; smaller regions are camera noise
 _MOST = 50  # defects listed at most; the map shows all
@@ -78,6 +80,11 @@ class FalseAlarmBound:
     """Number of good plates from which `floor` is at most the target."""
     plates_needed_95: int
     """Number of good plates from which `upper_95` is at most the target if none of them is above the threshold."""
+
+
+def plates_needed(rate: float) -> int:
+    """The smallest number n of good plates that can show a false-alarm rate: 1 / (n + 1) ≤ `rate`."""
+    return math.ceil(1 / rate - 1 - 1e-9)
 
 
 def p_value(score: float, good_scores: Sequence[float]) -> float:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.evaluation.metrics import Proportion
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
-from platewatch.photographs.images import Array
 
 ALPHAS = tuple(step / 10 for step in range(1, 10))
 

@@ -20,13 +20,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError
 from platewatch.inspection import SCHEMA
 from platewatch.model import model_folder, ordered_map, thread_limits
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network, Runtime
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation, quality, reading
 from platewatch.progress import Progress
 
 STAGES = ("read", "prepare", "judgeable", "surface", "network", "decide")
@@ -107,11 +107,11 @@ def bench(folder: Path, photos: Path | None = None, *, runtime: Runtime = "onnxr
 def _files(folder: Path, inspector: Inspector, photos: Path | None) -> list[bytes]:
     """The bytes of the photographs to judge."""
     if photos is not None:
-        files = [images.load(path) for path in images.find(photos)[:_PHOTOS]]
+        files = [reading.load(path) for path in reading.find(photos)[:_PHOTOS]]
         for data in files:
-            images.read(data)  # raises where it cannot be read: a bench is no place for bad photographs
+            reading.read(data)  # raises where it cannot be read: a bench is no place for bad photographs
         return files
-    plates = [images.read(folder / plate.file) for plate in inspector.manifest.replay]
+    plates = [reading.read(folder / plate.file) for plate in inspector.manifest.replay]
     if not plates:
         raise InputError(folder, "has no stored plates to measure with", remedy="pass --photos FOLDER")
     times = max(1, _SIDE // len(plates[0]))
@@ -121,7 +121,7 @@ def _files(folder: Path, inspector: Inspector, photos: Path | None) -> list[byte
 
 
 def _written(path: Path, photo: Array) -> bytes:
-    images.write_png(path, photo)
+    reading.write_png(path, photo)
     return path.read_bytes()
 
 
@@ -168,9 +168,9 @@ def _in_turn(
 
     for done in range(_ROUNDS):
         for data in files:
-            photo = timed("read", images.read, data)
-            frame = images.frame(photo.shape[1], photo.shape[0], size)
-            prepared = timed("prepare", images.prepare, photo, size)
+            photo = timed("read", reading.read, data)
+            frame = preparation.frame(photo.shape[1], photo.shape[0], size)
+            prepared = timed("prepare", preparation.prepare, photo, size)
             timed("judgeable", reason_unusable, frame.cut(prepared))
             timed("surface", surface.inspect, prepared, frame.inside(size))
             timed("network", network.run, prepared[None])

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow, alpha_table
 from platewatch.evaluation.metrics import PixelFigures
 from platewatch.evaluation.results import Evaluation, Failure, Phase, Pixel, PlateScore
 from platewatch.inspection import Verdict
-from platewatch.photographs import data_sets, images
+from platewatch.photographs import data_sets, preparation, reading
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
-from platewatch.photographs.images import Array
 
 if TYPE_CHECKING:  # a caller brings the inspector; counting needs no runtime of its own
     from platewatch.model.inspector import Examination, Inspector
@@ -62,8 +62,8 @@ class MaskedMaps:
             return np.zeros(shape, np.bool_)
         if sample.mask is None:
             return None
-        mask = images.read(sample.mask)[..., 0] >= 128
-        if images.frame(mask.shape[1], mask.shape[0], len(examination.prepared)) != frame:
+        mask = reading.read(sample.mask)[..., 0] >= 128
+        if preparation.frame(mask.shape[1], mask.shape[0], len(examination.prepared)) != frame:
             size = f"mask of {mask.shape[1]}×{mask.shape[0]} px"
             raise InputError(
                 sample.mask, size, expected=f"the size of {sample.path}", remedy="draw it on the photograph"
@@ -172,7 +172,7 @@ def _auroc(plates: Sequence[PlateScore], scores: Sequence[float | None]) -> floa
     return metrics.auroc(labels, values)
 
 
-def _shape(frame: images.Frame, size: int) -> tuple[int, int]:
+def _shape(frame: preparation.Frame, size: int) -> tuple[int, int]:
     scale = size / max(frame.height, frame.width)
     return max(1, round(frame.height * scale)), max(1, round(frame.width * scale))
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 
 # Okabe and Ito's colours, safe for colour-blind eyes; yellow is left out, it vanishes on white
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (

@@ -14,14 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
+from platewatch.arrays import Array
 from platewatch.decision import sensitivity_summary
 from platewatch.errors import InputError, OutputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.photographs.data_sets import NORMAL
-from platewatch.photographs.images import Array
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 
 if TYPE_CHECKING:  # a caller brings the inspector
@@ -140,7 +140,7 @@ def groups(evaluation: Evaluation) -> tuple[Group, ...]:
 def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
     """The plate's photograph, reconstruction, map and mask as thumbnails of at most `side` px."""
     try:
-        photo = images.read(Path(plate.path))
+        photo = reading.read(Path(plate.path))
         seen = inspector.examine(Path(plate.path))
     except InputError:
         return Card(plate, ((None, "the photograph has gone since it was judged"),))
@@ -235,6 +235,6 @@ def _mask(plate: PlateScore, side: int) -> tuple[str | None, str]:
     if plate.label == NORMAL:
         return None, "a good plate: nothing to mark"
     try:
-        return (thumbnail(images.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask beside it")
+        return (thumbnail(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask beside it")
     except InputError:
         return None, "the mask cannot be read"

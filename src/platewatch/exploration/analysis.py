@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.exploration import classical_detectors, outliers
 from platewatch.exploration.classical_detectors import Plate
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Example, Exploration, Group, Row
-from platewatch.photographs import data_sets, images
-from platewatch.photographs.images import Array
+from platewatch.photographs import data_sets, preparation, reading
 from platewatch.surface import detector
 
 MIN_GOOD = 5
@@ -35,7 +35,7 @@ class _Picture:
     """A photograph prepared to (S, S, 3) uint8, where it lies in the square, and its numbers."""
 
     photo: Array
-    frame: images.Frame
+    frame: preparation.Frame
     plate: Plate
 
 
@@ -99,9 +99,9 @@ def explore(
 
 
 def _open(path: Path, size: int) -> _Picture:
-    photo = images.read(path)
-    frame = images.frame(photo.shape[1], photo.shape[0], size)
-    square = images.prepare(photo, size)
+    photo = reading.read(path)
+    frame = preparation.frame(photo.shape[1], photo.shape[0], size)
+    square = preparation.prepare(photo, size)
     return _Picture(square, frame, classical_detectors.describe(square, frame))
 
 

@@ -13,8 +13,8 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
+from platewatch.photographs import colour, preparation
 from platewatch.synthetic import compositing
 
 Score = Callable[[Array], Array]
@@ -51,7 +51,7 @@ class Detector:
     fit: Callable[[Array, int], Score]
 
 
-def find_plate(photo: Array, frame: images.Frame) -> tuple[Array, bool]:
+def find_plate(photo: Array, frame: preparation.Frame) -> tuple[Array, bool]:
     """Where the plate lies in a prepared (S, S, 3) photograph, (S, S) bool, and whether a background was masked out."""
     pictured = frame.inside(len(photo))
     found = compositing.find_object(photo)
@@ -61,13 +61,13 @@ def find_plate(photo: Array, frame: images.Frame) -> tuple[Array, bool]:
     return inside, True
 
 
-def describe(photo: Array, frame: images.Frame) -> Plate:
+def describe(photo: Array, frame: preparation.Frame) -> Plate:
     """Put a prepared (S, S, 3) uint8 photograph into numbers."""
     inside, masked = find_plate(photo, frame)
     pixels = photo[inside]
     bright = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
     strength, edges = _edges(bright, inside, masked)
-    grey = images.is_grey(photo)
+    grey = colour.is_grey(photo)
     names = () if grey else ("red", "green", "blue")
     measures = {name: float(pixels[:, channel].mean()) for channel, name in enumerate(names)}
     measures |= {"brightness": float(bright[inside].mean()), "unevenness": float(bright[inside].std())}

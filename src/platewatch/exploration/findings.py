@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 
 TRAIN, TEST = "good (train)", "good (test)"
 BANK = "cells: bank of good ones"

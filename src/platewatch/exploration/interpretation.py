@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.evaluation import metrics
 from platewatch.exploration.findings import TEST, TRAIN, Area, Exploration, Group, Row
-from platewatch.photographs.images import Array
 
 SEPARATES = 0.9
 """An area from here on is called separating; one whose interval leaves out the coin is called leaning."""

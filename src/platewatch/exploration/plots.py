@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from platewatch.arrays import Array
 from platewatch.evaluation.plots import BLACK, BLUE, GREEN, VERMILION
 from platewatch.exploration.findings import TEST, Exploration, Group, Row
-from platewatch.photographs.images import Array
 
 _CHANNELS = (("R", VERMILION, "-"), ("G", GREEN, "--"), ("B", BLUE, "-."))
 _GREY = (("R = G = B", BLACK, "-"),)

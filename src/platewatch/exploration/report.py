@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from platewatch.arrays import Array
 from platewatch.evaluation import report
 from platewatch.exploration import interpretation, plots
 from platewatch.exploration.findings import BANK, Area, Exploration, Outlier, Row
-from platewatch.photographs.images import Array
 
 
 def write(exploration: Exploration, out: Path) -> Path:

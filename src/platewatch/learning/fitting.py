@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from platewatch import robust
+from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
@@ -30,8 +32,7 @@ from platewatch.model.inspector import RawNumbers
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.model.runtime import Network
 from platewatch.model.thread_limits import cores
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
@@ -168,8 +169,8 @@ def _calibrate(plates: GoodPlates, seen_by: Detectors, config: Config, progress:
 def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
     """The Decision that out-of-fold numbers give, and each good plate's score under it, (N,) float64."""
     alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
-    unit = detector.robust_limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
-    map_scale = detector.robust_limit(raw.map_score)
+    unit = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
+    map_scale = robust.limit(raw.map_score)
     equal = Decision(alpha, unit, map_scale, weight=0.5, review=0, threshold=0)
     phases = [
         np.array([[first, equal.network_score(*errors)] for first, *errors in each])
@@ -248,7 +249,7 @@ def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers
     stored = []
     for plate in chosen:
         file = f"{model_folder.REPLAY}/{plate:03d}.png"
-        images.write_png(folder / file, plates.photos[plate])
+        reading.write_png(folder / file, plates.photos[plate])
         seen = numbers[plate]
         raw = seen.surface, seen.reconstruction_error, seen.latent_error
         stored.append(ReplayPlate(file, astuple(plates.frames[plate]), *raw))
@@ -262,5 +263,5 @@ def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, 
     shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)]
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
     redrawn = network.reconstruct(shown)
-    originals = [images.prepare(photo, redrawn.shape[1]) for photo in shown]
+    originals = [preparation.prepare(photo, redrawn.shape[1]) for photo in shown]
     plots.reconstructions(originals, list(redrawn)).savefig(folder / "reconstructions.png", dpi=72)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
@@ -20,7 +21,6 @@ from platewatch.model import inspector
 from platewatch.model.inspector import RawNumbers
 from platewatch.model.runtime import Network
 from platewatch.photographs import quality
-from platewatch.photographs.images import Array
 from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export

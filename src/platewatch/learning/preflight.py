@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.errors import InputError
 from platewatch.exploration import classical_detectors, outliers
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array, Frame
+from platewatch.photographs import preparation, quality, reading
+from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
 from platewatch.progress import Progress
 
@@ -67,19 +68,19 @@ def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlate
     read_ones, failed, duplicates = [], [], []
     for done, path in enumerate(paths, start=1):
         try:
-            data = images.load(path)
-            photo, sha256 = images.read(data, str(path)), images.sha256(data)
+            data = reading.load(path)
+            photo, sha256 = reading.read(data, str(path)), reading.sha256(data)
         except InputError as error:
             failed.append((path, str(error)))
         else:
-            pixels = images.sha256(photo) + str(photo.shape)
+            pixels = reading.sha256(photo) + str(photo.shape)
             if pixels in first:
                 duplicates.append((path, first[pixels]))
             else:
                 first[pixels] = path
                 size = photo.shape[1], photo.shape[0]
-                frame = images.frame(*size, config.image_size)
-                read_ones.append((path, sha256, images.prepare(photo, config.image_size), frame, size))
+                frame = preparation.frame(*size, config.image_size)
+                read_ones.append((path, sha256, preparation.prepare(photo, config.image_size), frame, size))
         progress("reading photographs", done, len(paths))
     if len(read_ones) < config.min_images:
         raise _too_few(paths[0].parent, len(read_ones), len(failed), len(duplicates), config.min_images)

@@ -21,7 +21,7 @@ from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
 from platewatch.model import verification
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import data_sets, images
+from platewatch.photographs import data_sets, reading
 from platewatch.progress import Progress
 from platewatch.records import Records
 from platewatch.records.exports import suffix
@@ -69,7 +69,7 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
     banned = {plate.photograph_sha256 for plate in (*material.held_out, *material.defective, *material.contradictory)}
     seen = set[str]()
     for path in data_sets.training(data):
-        sha256 = images.sha256(images.load(path))
+        sha256 = reading.sha256(reading.load(path))
         if sha256 not in banned:
             shutil.copyfile(path, good / path.name)
             seen.add(sha256)
@@ -77,7 +77,7 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
         photograph = records.photograph(plate.number)
         if photograph is not None and plate.photograph_sha256 not in seen:
             (good / f"reviewed-{plate.number}{suffix(photograph)}").write_bytes(photograph)
-            seen.add(images.sha256(photograph))
+            seen.add(reading.sha256(photograph))
     return len(seen)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError, OutputError, RecordError
 from platewatch.inspection import now
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import reading
 from platewatch.photographs.overlay import overlay
 from platewatch.records import Counts, Entry, Event, Head, Judgement, Outcome, Query, Records
 
@@ -157,7 +157,7 @@ def _card(records: Records, entry: Entry) -> Card:
         data = records.photograph(entry.number)
         if data is None:
             return Card(entry, None, "photograph not kept")
-        return Card(entry, _picture(images.read(data), entry), "")
+        return Card(entry, _picture(reading.read(data), entry), "")
     except RecordError:
         return Card(entry, None, "photograph altered or out of reach: see the audit")
     except InputError:

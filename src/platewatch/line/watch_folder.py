@@ -10,7 +10,7 @@ from platewatch.errors import InputError, RecordUnavailable
 from platewatch.line.arrivals import Arrival, Arrivals, seen
 from platewatch.line.file_endings import has_end
 from platewatch.line.file_events import Notices
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records import Entry, Records
 
 if TYPE_CHECKING:  # a caller brings the inspector
@@ -165,6 +165,6 @@ class Watch:
 def _load(path: Path) -> bytes | None:
     """The file's bytes, None when they cannot be read."""
     try:
-        return images.load(path)
+        return reading.load(path)
     except InputError:
         return None

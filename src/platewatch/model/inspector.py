@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.decision import verdict
 from platewatch.decision.verdict import Decision
 from platewatch.errors import InputError
@@ -16,8 +17,8 @@ from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import model_folder, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array, Frame
+from platewatch.photographs import preparation, quality, reading
+from platewatch.photographs.preparation import Frame
 from platewatch.surface.detector import Surface
 
 Source = Path | str | bytes | Array
@@ -95,7 +96,7 @@ class Inspector:
         name = _name(image, name)
         photo, sha256 = _read(image, name)
         size = self.manifest.config.image_size
-        prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
+        prepared, frame = preparation.prepare(photo, size), preparation.frame(photo.shape[1], photo.shape[0], size)
         conditions = quality.measure(frame.cut(prepared))
         obstacle = quality.reason_unusable(conditions, self.manifest.quality_limits)
         if obstacle is not None:
@@ -116,7 +117,7 @@ class Inspector:
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
         """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
-        prepared = images.read(self._folder / plate.file)
+        prepared = reading.read(self._folder / plate.file)
         return measure(self._surface, self._network, prepared, Frame(*plate.frame))
 
     def _decide(self, raw: RawNumbers, anomaly_map: Array, frame: Frame, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -198,7 +199,7 @@ def _sha256(image: Source) -> str | None:
     if not isinstance(image, Path | str | bytes):
         return None
     try:
-        return images.sha256(image if isinstance(image, bytes) else images.load(Path(image)))
+        return reading.sha256(image if isinstance(image, bytes) else reading.load(Path(image)))
     except InputError:
         return None
 
@@ -206,6 +207,6 @@ def _sha256(image: Source) -> str | None:
 def _read(image: Source, name: str | None) -> tuple[Array, str]:
     """The photograph (H, W, 3) uint8 RGB and the SHA-256 of its file or of the array."""
     if not isinstance(image, Path | str | bytes):
-        return images.check(image, name or "array"), images.sha256(image)
-    data = image if isinstance(image, bytes) else images.load(Path(image))
-    return images.read(data, name), images.sha256(data)
+        return reading.check(image, name or "array"), reading.sha256(image)
+    data = image if isinstance(image, bytes) else reading.load(Path(image))
+    return reading.read(data, name), reading.sha256(data)

@@ -87,7 +87,7 @@ class Network:
                 "photographs",
                 f"{photos.shape} {photos.dtype}",
                 expected=f"(N, {side}, {side}, 3) uint8",
-                remedy="use images.prepare",
+                remedy="use preparation.prepare",
             )
 
     def _check(self) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platewatch.errors import InputError
-from platewatch.photographs import images
+from platewatch.photographs import reading
 
 GOOD = "good"
 NORMAL, ANOMALOUS = 0, 1
@@ -31,11 +31,11 @@ def training(data: Path) -> list[Path]:
     """
     good = data / "train" / GOOD
     if good.is_dir() or (data / "train").is_dir() or (data / "test").is_dir():
-        return images.find(good)
+        return reading.find(good)
     if not data.is_dir():
-        images.find(data)  # raises: missing, a file or no permission
+        reading.find(data)  # raises: missing, a file or no permission
     try:
-        return images.find(data)
+        return reading.find(data)
     except InputError as error:
         raise InputError(data, f"no photographs in it nor in train/{GOOD}", remedy="put the good ones there") from error
 
@@ -63,7 +63,7 @@ def test(data: Path) -> list[Sample]:
         )
     defects.sort(key=lambda name: (name != GOOD, name))
     return [
-        Sample(path, defect, _mask(data, defect, path)) for defect in defects for path in images.find(folder / defect)
+        Sample(path, defect, _mask(data, defect, path)) for defect in defects for path in reading.find(folder / defect)
     ]
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.inspection import Defect
-from platewatch.photographs.images import Array
 
 FAINT, FULL = 1.0, 3.0
 """Map values at which the colour begins to show and at which it is strongest; 1 is the robust 3σ limit of good plates.

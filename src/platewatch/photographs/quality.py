@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from platewatch.arrays import Array
 from platewatch.config import STRICT
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import colour
 
 _CLIPPED, _WHITE = (254, 254, 254), (255, 255, 255)
-_LIGHTNESS = images.lab(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2))[..., 0]  # of each grey
+_LIGHTNESS = colour.lab(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2))[..., 0]  # of each grey
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def measure(photo: Array) -> Conditions:
     lightness = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), _LIGHTNESS)
     across, down = cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)
     step = np.sqrt(across * across + down * down) / 8  # NumPy's hypot is slow
-    places = images.lab(cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
+    places = colour.lab(cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
     return Conditions(
         brightness=float(lightness.mean()),
         clipped=cv2.countNonZero(cv2.inRange(photo, _CLIPPED, _WHITE)) / lightness.size,

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from platewatch.errors import InputError, OutputError
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.photographs.data_sets import GOOD
 from platewatch.records.values import MOST, Dataset, Entry, Judgement, Outcome, Query
 
@@ -136,12 +136,12 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         masks = folder / "ground_truth" / kind
         masks.mkdir(parents=True, exist_ok=True)
         try:
-            mask = np.zeros(images.read(photograph, str(entry.number)).shape[:2], np.uint8)
+            mask = np.zeros(reading.read(photograph, str(entry.number)).shape[:2], np.uint8)
         except InputError:
             return  # what cannot be read has no places
         for left, top, width, height in entry.review.boxes:
             mask[top : top + height, left : left + width] = 255
-        images.write_png(masks / f"{name}_mask.png", mask)
+        reading.write_png(masks / f"{name}_mask.png", mask)
 
 
 def suffix(photograph: bytes) -> str:

@@ -101,7 +101,7 @@ class Scores(NamedTuple):
 class Scorer(nn.Module):
     """Photographs in, raw errors out: the graph that is exported, preprocessing included.
 
-    Input (N, S, S, 3) uint8 RGB as `images.prepare` gives it. What a photograph shows never changes how it is
+    Input (N, S, S, 3) uint8 RGB as `preparation.prepare` gives it. What a photograph shows never changes how it is
     scaled. Takes over the two networks and puts them into evaluation mode.
     """
 

@@ -59,7 +59,7 @@ def fit_network(
     on_step: Callable[[], None] | None = None,
     threads: int = 1,
 ) -> Trained:
-    """Train on good plates: photos (N, S, S, 3) uint8 RGB as `images.prepare` gives them, N at least 2.
+    """Train on good plates: photos (N, S, S, 3) uint8 RGB as `preparation.prepare` gives them, N at least 2.
 
     `checkpoint` is a file that is written as training goes on and continued where it exists; deleting it is the
     caller's. `on_epoch(epoch, losses)` is called after each epoch, counted from 1, and `on_step()` after each step;

@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError, NotFound
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation, reading
 from platewatch.photographs.overlay import heat, overlay
 from platewatch.records import Entry, Records
 
@@ -66,7 +66,7 @@ class Pictures:
     def _draw(self, number: int) -> bytes:
         entry, data = self._records.get(number), self.photograph(number)
         try:
-            photo = images.read(data, f"plate {number}")
+            photo = reading.read(data, f"plate {number}")
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph could not be read, so there is no map of it") from error
         return _png(overlay(photo, self._map(entry, data), entry.inspection.defects))
@@ -90,7 +90,7 @@ class Pictures:
             data = self.photograph(number)
             with self._drawing:
                 try:
-                    picture = images.prepare(images.read(data), _THUMBNAIL)
+                    picture = preparation.prepare(reading.read(data), _THUMBNAIL)
                 except InputError as error:
                     raise NotFound(f"plate {number}", "its photograph could not be read") from error
             file = io.BytesIO()

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 from platewatch.surface.nearest_neighbours import comparable, with_one
 
 _COVERED = 0.9  # the covering radius is the 0.9 quantile of the distance to the nearest patch of another photograph

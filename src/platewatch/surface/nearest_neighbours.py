@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
 
 _CENTROIDS = 32  # at most 256: their numbers are uint8
 _ROUNDS = 4  # of Lloyd's k-means

@@ -108,7 +108,7 @@ def _check(photo: Photo, **numbers: float) -> None:
             "photograph to forge on",
             f"{photo.dtype} {photo.shape}",
             expected="uint8 (S, S, 3)",
-            remedy="use images.prepare",
+            remedy="use preparation.prepare",
         )
     for name, value in numbers.items():
         top = 1.0 if name == "contrast" else float(photo.shape[0])

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import colour, preparation, reading
 
 COLOUR: Array = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 GREY: Array = COLOUR[..., 0]
@@ -35,7 +35,7 @@ def encoded(picture: Array | Image.Image, file_format: str, mode: str | None = N
 def refused(source: Path | bytes, *words: str) -> str:
     """The one line with which a photograph is refused: it holds all of `words`."""
     with pytest.raises(InputError) as caught:
-        images.read(source)
+        reading.read(source)
     message = str(caught.value)
     assert "\n" not in message
     assert [word for word in words if word not in message] == []
@@ -45,13 +45,13 @@ def refused(source: Path | bytes, *words: str) -> str:
 @pytest.mark.parametrize("file_format", LOSSLESS)
 def test_lossless_colour_is_read_to_the_pixel(file_format: str) -> None:
     options: dict[str, Any] = {"lossless": True} if file_format == "WEBP" else {}
-    assert np.array_equal(images.read(encoded(COLOUR, file_format, **options)), COLOUR)
+    assert np.array_equal(reading.read(encoded(COLOUR, file_format, **options)), COLOUR)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "MPO"])
 def test_jpeg_is_read_in_the_right_order_of_channels(file_format: str) -> None:
     red = np.full((40, 50, 3), (200, 30, 60), np.uint8)
-    assert np.abs(images.read(encoded(red, file_format)).astype(int) - red).max() <= 4
+    assert np.abs(reading.read(encoded(red, file_format)).astype(int) - red).max() <= 4
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_jpeg_is_read_in_the_right_order_of_channels(file_format: str) -> None:
     ids=["PNG", "TIFF", "BMP", "alpha", "palette", "1-bit PNG", "1-bit TIFF", "JPEG", "WebP", "CMYK"],
 )
 def test_grey_stays_grey(data: bytes, grey: Array | None) -> None:
-    photo = images.read(data)
+    photo = reading.read(data)
     assert photo.shape == (40, 50, 3)
     if grey is not None:
         assert np.array_equal(photo, np.repeat(grey[..., None], 3, axis=2))
@@ -81,15 +81,15 @@ def test_grey_stays_grey(data: bytes, grey: Array | None) -> None:
 
 def test_is_grey_only_without_any_colour() -> None:
     grey = np.repeat(GREY[..., None], 3, axis=2)
-    assert images.is_grey(grey)
+    assert colour.is_grey(grey)
     grey[3, 4, 2] ^= 1
-    assert not images.is_grey(grey)
+    assert not colour.is_grey(grey)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled_by_their_depth(file_format: str) -> None:
-    photo = images.read(encoded(DEEP, file_format))
-    assert images.is_grey(photo)
+    photo = reading.read(encoded(DEEP, file_format))
+    assert colour.is_grey(photo)
     assert np.array_equal(photo[..., 0], np.round(DEEP / 257))
 
 
@@ -99,19 +99,19 @@ def test_what_a_photograph_shows_never_changes_how_it_is_scaled(file_format: str
     dark = np.full((40, 50), 514, np.uint16)
     beside = dark.copy()
     beside[0, 0] = 65535
-    assert (images.read(encoded(dark, file_format)) == 2).all()
-    assert np.array_equal(images.read(encoded(beside, file_format))[1:], images.read(encoded(dark, file_format))[1:])
+    assert (reading.read(encoded(dark, file_format)) == 2).all()
+    assert np.array_equal(reading.read(encoded(beside, file_format))[1:], reading.read(encoded(dark, file_format))[1:])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_sixteen_bit_colour_keeps_its_order_and_depth(suffix: str) -> None:
     colours = np.full((40, 50, 3), (257 * 9, 257 * 90, 257 * 200), np.uint16)  # BGR for OpenCV
-    photo = images.read(cv2.imencode(suffix, colours)[1].tobytes())
+    photo = reading.read(cv2.imencode(suffix, colours)[1].tobytes())
     assert np.array_equal(photo[0, 0], (200, 90, 9))
 
 
 def test_big_endian_tiff_is_read_as_little_endian() -> None:
-    assert np.array_equal(images.read(big_endian_tiff(DEEP)), images.read(encoded(DEEP, "TIFF")))
+    assert np.array_equal(reading.read(big_endian_tiff(DEEP)), reading.read(encoded(DEEP, "TIFF")))
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "WEBP"])
@@ -119,7 +119,7 @@ def test_transparency_shows_white(file_format: str) -> None:
     alpha = np.zeros((40, 50, 1), np.uint8)
     alpha[:20] = 255
     options: dict[str, Any] = {"lossless": True} if file_format == "WEBP" else {}
-    photo = images.read(encoded(np.concatenate([COLOUR, alpha], axis=2), file_format, **options))
+    photo = reading.read(encoded(np.concatenate([COLOUR, alpha], axis=2), file_format, **options))
     assert np.array_equal(photo[:20], COLOUR[:20])
     assert (photo[20:] == 255).all()
 
@@ -127,15 +127,15 @@ def test_transparency_shows_white(file_format: str) -> None:
 @pytest.mark.parametrize("picture", [GREY, DEEP], ids=["8 bit", "16 bit"])
 def test_a_transparent_grey_shows_white(picture: Array) -> None:
     level = int(picture[1, 1])
-    photo = images.read(encoded(picture, "PNG", transparency=level))
+    photo = reading.read(encoded(picture, "PNG", transparency=level))
     assert (photo[picture == level] == 255).all()
-    assert np.array_equal(photo[picture != level], images.read(encoded(picture, "PNG"))[picture != level])
+    assert np.array_equal(photo[picture != level], reading.read(encoded(picture, "PNG"))[picture != level])
 
 
 def test_a_transparent_palette_colour_shows_white() -> None:
     image = Image.fromarray(np.repeat([[0] * 25 + [1] * 25], 40, axis=0).astype(np.uint8), "P")
     image.putpalette([10, 20, 30, 200, 100, 50])
-    photo = images.read(encoded(image, "PNG", transparency=0))
+    photo = reading.read(encoded(image, "PNG", transparency=0))
     assert (photo[:, :25] == 255).all()
     assert (photo[:, 25:] == (200, 100, 50)).all()
 
@@ -157,13 +157,13 @@ TURNS = {
 def test_a_turned_photograph_comes_upright(turn: int, file_format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = turn
-    assert np.array_equal(images.read(encoded(COLOUR, file_format, exif=exif)), TURNS[turn])
-    assert images.read(encoded(DEEP, file_format, exif=exif)).shape == TURNS[turn].shape
+    assert np.array_equal(reading.read(encoded(COLOUR, file_format, exif=exif)), TURNS[turn])
+    assert reading.read(encoded(DEEP, file_format, exif=exif)).shape == TURNS[turn].shape
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (40, 8000), (8000, 32)])
 def test_sizes_from_32_to_8000_px_are_read(shape: tuple[int, int]) -> None:
-    assert images.read(encoded(np.zeros(shape, np.uint8), "PNG")).shape == (*shape, 3)
+    assert reading.read(encoded(np.zeros(shape, np.uint8), "PNG")).shape == (*shape, 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (31, 64), (64, 31), (32, 8001)])
@@ -210,11 +210,11 @@ def test_damaged_bytes_give_a_photograph_or_one_line(file_format: str, data: st.
     for _ in range(data.draw(st.integers(1, 6))):
         spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
     try:
-        photo = images.read(bytes(spoilt))
+        photo = reading.read(bytes(spoilt))
     except InputError as error:
         assert "\n" not in str(error)  # noqa: PT017 - either way is right
     else:
-        assert images.check(photo) is photo
+        assert reading.check(photo) is photo
 
 
 @pytest.mark.parametrize(
@@ -222,8 +222,8 @@ def test_damaged_bytes_give_a_photograph_or_one_line(file_format: str, data: st.
 )
 def test_any_name_is_found_and_read(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(encoded(COLOUR, "PNG"))
-    assert images.find(tmp_path) == [tmp_path / name]
-    assert images.read(tmp_path / name).shape == (40, 50, 3)
+    assert reading.find(tmp_path) == [tmp_path / name]
+    assert reading.read(tmp_path / name).shape == (40, 50, 3)
 
 
 def test_photographs_are_found_sorted_without_hidden_ones_and_other_files(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_photographs_are_found_sorted_without_hidden_ones_and_other_files(tmp_pa
         (tmp_path / name).touch()
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "d.png").touch()
-    assert [path.name for path in images.find(tmp_path)] == ["a.JPG", "b.png", "c.tiff"]
+    assert [path.name for path in reading.find(tmp_path)] == ["a.JPG", "b.png", "c.tiff"]
 
 
 def test_folders_that_cannot_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,10 +245,10 @@ def test_folders_that_cannot_be_searched(tmp_path: Path, monkeypatch: pytest.Mon
         "layout": r"it has the folders good: name one of them",
     }.items():
         with pytest.raises(InputError, match=f"{folder}: .*{words}"):
-            images.find(tmp_path / folder)
+            reading.find(tmp_path / folder)
     monkeypatch.setattr(Path, "iterdir", closed)
     with pytest.raises(InputError, match=r"cannot be opened \(Permission denied\); check its permissions"):
-        images.find(tmp_path)
+        reading.find(tmp_path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +257,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     refused(Path("nul\0.png"), "no path that can be opened")
     refused(tmp_path / f"{'long' * 100}.png", "cannot be read (File name too long)")
     (tmp_path / "plate.png").write_bytes(encoded(COLOUR, "PNG"))
-    monkeypatch.setattr(images, "MAX_BYTES", 100)
+    monkeypatch.setattr(reading, "MAX_BYTES", 100)
     refused(tmp_path / "plate.png", "larger than", "leave it out")
     monkeypatch.undo()
     monkeypatch.setattr(Path, "read_bytes", closed)
@@ -273,7 +273,7 @@ SIDES = st.integers(32, 8000)
 
 @given(SIDES, SIDES, st.integers(2, 32).map(lambda blocks: 32 * blocks))
 def test_a_frame_lies_within_the_square_with_its_aspect(width: int, height: int, size: int) -> None:
-    frame = images.frame(width, height, size)
+    frame = preparation.frame(width, height, size)
     assert max(frame.width, frame.height) == size
     assert 0 <= frame.left <= size - frame.width
     assert 0 <= frame.top <= size - frame.height
@@ -292,7 +292,7 @@ def test_prepare_crops_nothing_and_repeats_the_border(width: int, height: int, s
     middle = height // 2, width // 2
     photo[: middle[0], : middle[1], 0] = photo[: middle[0], middle[1] :, 1] = photo[middle[0] :, : middle[1], 2] = 200
     photo[middle[0] :, middle[1] :] = 90
-    prepared, frame = images.prepare(photo, size), images.frame(width, height, size)
+    prepared, frame = preparation.prepare(photo, size), preparation.frame(width, height, size)
     inner = frame.cut(prepared)
     assert prepared.shape == (size, size, 3)
     assert prepared.dtype == np.uint8
@@ -306,17 +306,19 @@ def test_prepare_crops_nothing_and_repeats_the_border(width: int, height: int, s
 
 def test_prepare_keeps_the_mean_grey_and_flat_areas() -> None:
     big = np.repeat(np.random.default_rng(0).integers(0, 256, (700, 700, 1), dtype=np.uint8), 3, axis=2)
-    small = images.prepare(big, 64)
-    assert images.is_grey(small)
+    small = preparation.prepare(big, 64)
+    assert colour.is_grey(small)
     assert small.mean() == pytest.approx(big.mean(), abs=0.5)
-    assert (images.prepare(np.full((33, 700, 3), 77, np.uint8), 96) == 77).all()
+    assert (preparation.prepare(np.full((33, 700, 3), 77, np.uint8), 96) == 77).all()
 
 
 def test_prepare_leaves_a_fitting_photograph_as_it_is_and_takes_views() -> None:
     square = COLOUR[:40, :40]
-    assert np.array_equal(images.prepare(square, 40), square)
-    assert np.array_equal(images.prepare(square[..., ::-1], 40), square[..., ::-1])
-    assert np.array_equal(images.prepare(COLOUR[::-1, :, ::-1], 64), images.prepare(COLOUR[::-1, :, ::-1].copy(), 64))
+    assert np.array_equal(preparation.prepare(square, 40), square)
+    assert np.array_equal(preparation.prepare(square[..., ::-1], 40), square[..., ::-1])
+    assert np.array_equal(
+        preparation.prepare(COLOUR[::-1, :, ::-1], 64), preparation.prepare(COLOUR[::-1, :, ::-1].copy(), 64)
+    )
 
 
 @pytest.mark.parametrize(
@@ -326,22 +328,22 @@ def test_prepare_leaves_a_fitting_photograph_as_it_is_and_takes_views() -> None:
 )
 def test_other_arrays_are_refused(array: Any) -> None:
     with pytest.raises(InputError, match=r"^array: got .*, expected an \(H, W, 3\) uint8 RGB array$"):
-        images.check(array)
+        reading.check(array)
 
 
 def test_an_array_of_a_wrong_size_is_refused() -> None:
     with pytest.raises(InputError, match="31×40 px"):
-        images.check(np.zeros((40, 31, 3), np.uint8))
+        reading.check(np.zeros((40, 31, 3), np.uint8))
 
 
 def test_hashes_are_those_of_the_bytes() -> None:
-    assert images.sha256(COLOUR) == images.sha256(COLOUR.tobytes())
-    assert images.sha256(COLOUR[::-1]) == images.sha256(COLOUR[::-1].tobytes()) != images.sha256(COLOUR)
+    assert reading.sha256(COLOUR) == reading.sha256(COLOUR.tobytes())
+    assert reading.sha256(COLOUR[::-1]) == reading.sha256(COLOUR[::-1].tobytes()) != reading.sha256(COLOUR)
 
 
 def test_a_written_png_is_read_back(tmp_path: Path) -> None:
-    images.write_png(tmp_path / "p.png", COLOUR)
-    assert np.array_equal(images.read(tmp_path / "p.png"), COLOUR)
+    reading.write_png(tmp_path / "p.png", COLOUR)
+    assert np.array_equal(reading.read(tmp_path / "p.png"), COLOUR)
 
 
 def png_header(width: int, height: int) -> bytes:

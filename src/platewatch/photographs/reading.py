@@ -1,22 +1,18 @@
-"""Photographs: find, decode (PNG, JPEG, TIFF …, bit depth, EXIF) and prepare: the only resize to a detector's input."""
+"""Finds and decodes photographs (PNG, JPEG, BMP, TIFF, WebP): bit depth, EXIF orientation, transparency, size."""
 
 import hashlib
 import io
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError
-
-Array = NDArray[Any]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MIN_SIDE = 32
@@ -28,30 +24,6 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _NEEDED = (b"IHDR", b"IDAT", b"IEND")
 _HARMLESS = (b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")  # Pillow ignores them when decoding pixels
 _EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # bit depth, colour type, not interlaced: bytes 16 to 20 of the IHDR chunk
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where a photograph lies in the prepared square, in px of the square.
-
-    `scale` is px of the square per px of the photograph.
-    """
-
-    scale: float
-    left: int
-    top: int
-    width: int
-    height: int
-
-    def cut(self, picture: Array) -> Array:
-        """The part of an (S, S, …) array that the photograph covers, without the padding."""
-        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
-
-    def inside(self, size: int) -> Array:
-        """(size, size) bool: True on the photograph, False on the padding around it."""
-        mask = np.zeros((size, size), bool)
-        self.cut(mask)[:] = True
-        return mask
 
 
 def find(folder: Path) -> list[Path]:
@@ -153,40 +125,6 @@ def check(photo: Array, name: str = "array") -> Array:
 def sha256(data: bytes | Array) -> str:
     """The SHA-256 of a file's bytes or of an array's bytes, in hexadecimal."""
     return hashlib.sha256(data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()).hexdigest()
-
-
-def frame(width: int, height: int, size: int) -> Frame:
-    """Where a photograph of width × height px lies in the prepared square of `size` px: uncropped and centred."""
-    scale = size / max(width, height)
-    inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
-    return Frame(scale, (size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
-
-
-def prepare(photo: Array, size: int) -> Array:
-    """Resize an (H, W, 3) uint8 RGB photograph to (size, size, 3) uint8: aspect ratio kept, nothing cropped.
-
-    The padding repeats the photograph's border. Training, calibration, evaluation, export and the line all use this
-    function and no other resize (invariant 1).
-    """
-    height, width = photo.shape[:2]
-    where = frame(width, height, size)
-    interpolation = cv2.INTER_AREA if where.scale < 1 else cv2.INTER_LINEAR
-    inner = cv2.resize(photo, (where.width, where.height), interpolation=interpolation) if where.scale != 1 else photo
-    bottom, right = size - where.top - where.height, size - where.left - where.width
-    if not (bottom or right or where.top or where.left):
-        return np.ascontiguousarray(inner)
-    return cv2.copyMakeBorder(inner, where.top, bottom, where.left, right, cv2.BORDER_REPLICATE)
-
-
-def lab(photo: Array) -> Array:
-    """CIE Lab of (H, W, 3) uint8 RGB: (H, W, 3) float32, L from 0 to 100, a and b about ± 128."""
-    converted: Array = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return converted
-
-
-def is_grey(photo: Array) -> bool:
-    """Whether R = G = B in every pixel of a (…, 3) uint8 photograph."""
-    return bool((photo[..., 0] == photo[..., 1]).all() and (photo[..., 1] == photo[..., 2]).all())
 
 
 def write_png(path: Path, picture: Array) -> None:
