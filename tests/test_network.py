@@ -161,7 +161,9 @@ class Still(nn.Module):
         return self.plate.expand_as(x)
 
 
-@pytest.mark.parametrize(("shift", "tolerance", "tolerated"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)])
+@pytest.mark.parametrize(
+    ("shift", "tolerance", "tolerated"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)]
+)
 def test_a_displaced_edge_costs_nothing_within_the_tolerance(shift: int, tolerance: int, *, tolerated: bool) -> None:
     settings = {"blur": 0.0, "pool_fraction": 1.0, "tolerance": tolerance}
     judge = scorer(small(64, 64, **settings), mean=0.0)

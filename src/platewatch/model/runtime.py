@@ -4,6 +4,7 @@ Calibration uses ONNX Runtime. OpenVINO is set to float32 and gives the same num
 the batch, S the side of the prepared photograph, R the side of the network's input.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -117,6 +118,7 @@ class _Session(Protocol):
 
 class _OnnxRuntime:
     def __init__(self, source: bytes, threads: int) -> None:
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; otherwise it keeps usage data in ~/.cache
         import onnxruntime  # noqa: PLC0415 - heavy, and its absence is reported as our own error
 
         options = onnxruntime.SessionOptions()
