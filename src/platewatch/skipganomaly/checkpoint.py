@@ -1,4 +1,4 @@
-"""All that changes while phase two trains, and how it is kept: one safetensors file, its history in the header."""
+"""Training state of phase two and its checkpoint: one safetensors file, with the loss history in its header."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from platewatch.skipganomaly.network import Discriminator, Generator, initialise
 
 @dataclass
 class State:
-    """All that changes while training, and so all that a checkpoint holds."""
+    """Everything that changes during training, which is what a checkpoint holds."""
 
     generator: Generator
     discriminator: Discriminator
@@ -30,12 +30,12 @@ class State:
 
     @classmethod
     def start(cls, network: NetworkConfig, settings: TrainingConfig, seed: int, device: torch.device) -> "State":
-        """Both networks at random, Adam at rest, on the device."""
+        """The state before the first step: random weights from `seed`, Adam's moments at 0, on `device`."""
         rng = torch.Generator().manual_seed(seed)
         generator, discriminator = Generator(network), Discriminator(network)
         for module in (generator, discriminator):
             initialise(module, rng)
-            # The same sums in another order of memory: nearly twice as fast on a CPU.
+            # channels last in memory: nearly twice as fast on a CPU
             module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload] # stub is behind
         averaged = (
             (_averaged(generator, settings.ema), _averaged(discriminator, settings.ema)) if settings.ema else None
@@ -44,7 +44,7 @@ class State:
         return cls(generator, discriminator, _adam(generator, rate), _adam(discriminator, rate), averaged)
 
     def average(self) -> None:
-        """Let the averaged networks follow by one step; the first step is taken over whole."""
+        """Update the exponential moving average of the weights; it begins as the weights after the first step."""
         if self.averaged is not None:
             for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
                 averaged.update_parameters(latest)
@@ -57,7 +57,7 @@ class State:
         return cast(Generator, generator), cast(Discriminator, discriminator)
 
     def set_rate(self, rate: float) -> None:
-        """The learning rate of the steps to come."""
+        """Set the learning rate of both optimisers."""
         for adam in (self.generator_adam, self.discriminator_adam):
             for group in adam.param_groups:
                 group["lr"] = rate
@@ -78,7 +78,10 @@ class State:
             ) from error
 
     def restore(self, path: Path, fingerprint: str) -> None:
-        """Go on where the checkpoint stands; raises InputError for another training's, ModelError for a damaged one."""
+        """Load the checkpoint into this state.
+
+        Raises InputError for the checkpoint of another training, ModelError for a damaged one.
+        """
         try:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata()
@@ -93,7 +96,7 @@ class State:
             raise ModelError(path, f"damaged checkpoint ({error})", remedy="delete it to start over") from error
 
     def _tensors(self) -> dict[str, Tensor]:
-        """Every tensor that training changes, itself and no copy, under the name that it has in a checkpoint."""
+        """Every tensor that training changes (not copies), by its name in the checkpoint."""
         modules = {"generator": self.generator, "discriminator": self.discriminator}
         if self.averaged is not None:
             modules |= {"averaged.generator": self.averaged[0], "averaged.discriminator": self.averaged[1]}
@@ -113,11 +116,11 @@ def _averaged(module: nn.Module, decay: float) -> AveragedModel:
 
 
 def _adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam with its moments at 0 from the start, so that a checkpoint has the same names at any time.
+    """Adam with its moments initialised to 0, so that checkpoints before and after the first step have the same names.
 
-    The recipe names no betas: Adam's defaults, not the (0.5, 0.999) that many such pairs take.
+    The published recipe names no betas, so these are Adam's defaults, not the (0.5, 0.999) usual for GANs.
     """
-    adam = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)  # in one go, half the time
+    adam = torch.optim.Adam(module.parameters(), lr=learning_rate, fused=True)  # one kernel, half the time
     for weight in module.parameters():
         moments = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
         adam.state[weight] = {"step": torch.tensor(0.0), **moments}
