@@ -10,8 +10,8 @@ from platewatch.errors import InputError, OutputError
 from platewatch.exploration import classical_detectors, interpretation, outliers, report
 from platewatch.exploration.analysis import explore
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Exploration
-from platewatch.photographs import preparation, reading
-from platewatch.synthetic import compositing, rendered_plates
+from platewatch.photographs import foreground, preparation, reading
+from platewatch.synthetic import rendered_plates
 
 SIZE = 64
 
@@ -243,4 +243,4 @@ def test_too_few_and_unwritable_are_told_in_one_line(tmp_path: Path, found: Expl
 
 def test_find_object_agrees_with_the_rendered_plate() -> None:
     photo = part(5, (40, 60, 150), 128)
-    assert compositing.find_object(photo).mean() == pytest.approx((photo[..., 0] < 140).mean(), abs=0.02)
+    assert foreground.find_object(photo).mean() == pytest.approx((photo[..., 0] < 140).mean(), abs=0.02)

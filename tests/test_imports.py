@@ -195,13 +195,14 @@ def test_no_pickle_is_ever_loaded(module: str) -> None:
 RESIZES = {
     "photographs.preparation": "prepare itself",
     "photographs.quality": "conditions of a prepared photograph",
-    "surface.features": "the cells of a prepared photograph, each the mean of its places",
-    "surface.detector": "the map of a prepared photograph, up from its cells",
+    "surface.features": "the patches of a prepared photograph, each the mean of its pixels",
+    "surface.detector": "the map of a prepared photograph, up from its patches",
     "learning.preflight": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
     "photographs.thumbnails": "pictures for people",
     "evaluation.evaluator": "maps and masks to one size",
-    "synthetic.compositing": "the forge's noise, and where the object lies",
+    "photographs.foreground": "the mask of the part, found on a small copy",
+    "synthetic.compositing": "noise and strokes of artificial defects",
     "synthetic.materials": "noise of synthetic plates",
 }
 

@@ -45,7 +45,7 @@ class SurfaceConfig:
     noise_floor: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Added to each line amplitude before its logarithm, in Lab units (L is 0 to 100): camera noise lies below it."""
     illumination_copies: Annotated[int, Field(ge=0, le=10)] = 2
-    """Illumination augmentation: copies of each good photograph, in brightness and colour of their own, that are added
+    """Illumination augmentation: copies of each good photograph, in brightness and warmth of their own, that are added
     to the memory banks."""
     brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Largest relative change of brightness of such a copy."""
@@ -182,10 +182,10 @@ class SensitivityConfig:
     plates: Count = 20
     """Good plates on which each size and contrast is tried, at most."""
     brightnesses: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
-    """Brightness factors: every good plate is judged again with all channels multiplied by each of these."""
+    """Every good plate is judged again with all channels multiplied by each of these factors."""
     warmth: Annotated[float, Field(ge=0, lt=1)] = 0.04
-    """Colour shift: every good plate is judged again with red raised and blue lowered by this fraction, and the
-    other way round. 0.04 is about 500 K; 0 leaves these trials out."""
+    """Every good plate is judged again with red raised and blue lowered by this fraction, and the other way round.
+    0.04 is about 500 K; 0 leaves these trials out."""
 
 
 @dataclass(frozen=True, config=STRICT)

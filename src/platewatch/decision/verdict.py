@@ -83,7 +83,7 @@ class FalseAlarmBound:
 
 
 def plates_needed(rate: float) -> int:
-    """Good plates from which on a false-alarm rate is possible on average: the smallest n with 1 / (n + 1) ≤ `rate`."""
+    """The smallest number n of good plates that can show a false-alarm rate: 1 / (n + 1) ≤ `rate`."""
     return math.ceil(1 / rate - 1 - 1e-9)
 
 

@@ -1,4 +1,4 @@
-"""Colours of a photograph: CIE Lab, and whether there is any colour."""
+"""Colour of a photograph: conversion to CIE Lab, and whether it is grey."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A photograph brought to the detectors' square: the only resize on the way to a detector."""
+"""Prepares a photograph: the only resize to the detectors' square input, with padding and the inverse mapping."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Photographs found and decoded: formats, bit depth, EXIF turn, transparency, size limits. The only decoding."""
+"""Finds and decodes photographs (PNG, JPEG, BMP, TIFF, WebP): bit depth, EXIF orientation, transparency, size."""
 
 import hashlib
 import io

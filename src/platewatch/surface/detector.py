@@ -144,7 +144,7 @@ def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Ar
 
 
 def _other_illumination(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
-    """A copy of each photograph with brightness and colour of the illumination changed at random."""
+    """A copy of each photograph under an illumination of random brightness and warmth."""
     brightness = 1 + rng.uniform(-settings.brightness_range, settings.brightness_range, (len(photos), 1))
     warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
     factors = gains(brightness, warmth)  # (N, 3)
