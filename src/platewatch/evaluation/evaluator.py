@@ -1,6 +1,6 @@
 """A labelled test folder → an Evaluation: every plate judged as on the line, then counted against its label."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from platewatch.evaluation.results import Evaluation, Failure, Phase, Pixel, Pla
 from platewatch.inspection import Verdict
 from platewatch.photographs import data_sets, preparation, reading
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
+from platewatch.progress import Progress, silent
 
 if TYPE_CHECKING:  # a caller brings the inspector; counting needs no runtime of its own
     from platewatch.model.inspector import Examination, Inspector
@@ -87,12 +88,12 @@ def evaluate(
     data: Path,
     *,
     pixel_size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Inspect DATA/test plate by plate and count; a photograph that cannot be read costs only itself.
 
     Pixel figures compare each map, cut to its photograph, with the mask at `pixel_size` px on the longer side, or at
-    the prepared size; good plates count with an empty mask. `progress` is told plates done and in all.
+    the prepared size; good plates count with an empty mask.
     Raises InputError when the folder has no labelled layout or not one photograph could be read.
     """
     samples = data_sets.test(data)
@@ -106,8 +107,7 @@ def evaluate(
             plates.append(_plate(sample, examination))
             if plates[-1].score is not None:
                 pixels.add(sample, examination)
-        if progress:
-            progress(done, len(samples))
+        progress("inspecting", done, len(samples))
     if not plates:
         raise InputError(
             data / "test", f"none of {len(samples)} photographs could be read", remedy=f"first: {failed[0].error}"

@@ -1,6 +1,6 @@
 """Looks through a folder: what good plates look like, what sets defects apart, how classical detectors fare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from platewatch.exploration import classical_detectors, outliers
 from platewatch.exploration.classical_detectors import Plate
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Example, Exploration, Group, Row
 from platewatch.photographs import data_sets, preparation, reading
+from platewatch.progress import Progress, silent
 from platewatch.surface import detector
 
 MIN_GOOD = 5
@@ -42,7 +43,7 @@ class _Picture:
 class _Reader:
     """Reads and prepares photographs; keeps the errors and tells the progress."""
 
-    def __init__(self, size: int, count: int, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, size: int, count: int, progress: Progress) -> None:
         self.failed: list[tuple[str, str]] = []
         self._size, self._count, self._done, self._progress = size, count, 0, progress
 
@@ -55,17 +56,14 @@ class _Reader:
             return None
         finally:
             self._done += 1
-            if self._progress:
-                self._progress(self._done, self._count)
+            self._progress("looking at photographs", self._done, self._count)
 
 
-def explore(
-    data: Path, *, size: int = 256, seed: int = 0, progress: Callable[[int, int], None] | None = None
-) -> Exploration:
+def explore(data: Path, *, size: int = 256, seed: int = 0, progress: Progress = silent) -> Exploration:
     """Look through DATA/train/good (or the photographs in DATA) and, when it is there, DATA/test.
 
     Every photograph is prepared to `size` px; one that cannot be read costs only itself. Detectors are fitted to the
-    training photographs alone. `progress` is told photographs done and in all. Raises InputError for a folder that is
+    training photographs alone. Raises InputError for a folder that is
     missing or laid out wrongly, or with fewer than MIN_GOOD readable good photographs to learn from.
     """
     training = data_sets.training(data)
