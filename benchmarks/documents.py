@@ -10,13 +10,11 @@ digits. A figure is shown with the digits, the % and the leading 0 that the docu
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import RESULTS, Table, say
+from benchmarks.harness import DOCS, RESULTS, Table, say
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (DOCS.with_name("README.md"), *sorted(DOCS.glob("*.md")))
 _TABLE = re.compile(r"^<!-- (?!/)([^=]+?) -->\n(.*?)^<!-- /\1 -->$", re.DOTALL | re.MULTILINE)
 _NUMBER = r"(?P<number>[+−-]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))(?P<percent> ?%)?(?P<of> of \d+)?"
 _FIGURE = re.compile(rf"{_NUMBER}(?P<mark><!--=(?P<result>[a-z0-9-]+):(?P<name>[a-z0-9_.]+)-->)")

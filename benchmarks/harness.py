@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from platewatch.evaluation import bench
 from platewatch.model import model
 
-RESULTS = Path(__file__).with_name("results")
+RESULTS, DOCS = Path(__file__).with_name("results"), Path(__file__).parents[1] / "docs"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def run(name: str, measure: Callable[..., Found], words: Sequence[str]) -> int:
     parser = parser_of(name, measure)
     asked = vars(parser.parse_args(words))
     title, keep, out = asked.pop("title"), asked.pop("keep"), asked["out"]
-    paths = {str(path): key.upper() for key, value in asked.items() for path in _paths(value)}
+    several = [(key.upper(), value if isinstance(value, list) else [value]) for key, value in asked.items()]
+    paths = {str(path): key for key, values in several for path in values if isinstance(path, Path)}
     command = shlex.join(paths.get(word.rstrip("/"), word) for word in words)
     if "out" not in inspect.signature(measure).parameters:
         del asked["out"]
@@ -69,13 +70,12 @@ def run(name: str, measure: Callable[..., Found], words: Sequence[str]) -> int:
         "tables": {f"{title}{suffix}": asdict(table) for suffix, table in found.tables.items()},
     }
     file = title.replace(" ", "-")
-    write_json(out / f"{file}.json", result)
-    if keep:
-        write_json(RESULTS / f"{file}.json", result)
+    for results, pictures in ((out, out), (RESULTS, DOCS))[: 1 + keep]:
+        write_json(results / f"{file}.json", result)
+        if found.picture is not None:
+            found.picture.savefig(pictures / f"{file}.png", dpi=110)
     if found.details is not None:
         write_json(out / f"{file}-details.json", found.details)
-    if found.picture is not None:
-        found.picture.savefig(out / f"{file}.png", dpi=110)
     texts = [table.markdown() for table in found.tables.values()]
     texts += [f"{figure}: {value}" for figure, value in found.figures.items()]
     sys.stdout.write("\n\n".join([*texts, *(f"WRONG: {each}" for each in found.wrong)]) + "\n")
@@ -88,26 +88,21 @@ def parser_of(name: str, measure: Callable[..., Found]) -> argparse.ArgumentPars
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(f"run.py {name}", description=text, formatter_class=formatter)
     for each in inspect.signature(measure).parameters.values():
-        hint, needed = hints[each.name], each.default is inspect.Parameter.empty
+        hint, option = hints[each.name], f"--{each.name.replace('_', '-')}"
         kinds = typing.get_args(hint) or (hint,)
         options: dict[str, Any] = {"type": kinds[0], "nargs": "+" if typing.get_origin(hint) is Sequence else None}
         if isinstance(kinds[0], str):
             options = {"choices": kinds}
         elif kinds[0] is bool:
             options = {"action": "store_true"}
-        if needed and each.name != "out":
-            parser.add_argument(each.name, **options)
-        elif each.name != "out":
-            option = f"--{each.name.replace('_', '-')}"
+        if each.default is not inspect.Parameter.empty:
             parser.add_argument(option, default=each.default, help=f"default: {each.default}", **options)
+        elif each.name != "out":
+            parser.add_argument(each.name, **options)
     parser.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for result, picture and models")
     parser.add_argument("--title", default=name, help="name of the result and, in the documents, of its tables")
-    parser.add_argument("--keep", action="store_true", help="write the result to benchmarks/results too")
+    parser.add_argument("--keep", action="store_true", help="result to benchmarks/results, picture to docs too")
     return parser
-
-
-def _paths(value: Any) -> list[Path]:
-    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Path)]
 
 
 def write_json(path: Path, values: Any) -> None:

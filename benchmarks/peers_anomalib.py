@@ -20,10 +20,7 @@ from anomalib.models import EfficientAd, Padim, Patchcore
 
 SIDE = 256  # px
 PLATES = 54  # good ones, in the memory bank
-CORESET = 10  # one in so many of their patches is kept: anomalib's default of 10 %
-
-Judge = Callable[[Any], Any]
-"""Takes a photograph (256, 256, 3) uint8."""
+Judge = Callable[[Any], Any]  # takes a photograph (256, 256, 3) uint8
 
 
 def main() -> None:
@@ -56,7 +53,7 @@ def _models(photos: Any) -> dict[str, Any]:
     padim.model.fit()
     patches = torch.vstack(patchcore.model.embedding_store)
     patchcore.model.embedding_store.clear()
-    kept = torch.randperm(len(patches))[: len(patches) // CORESET]  # as many as would be chosen
+    kept = torch.randperm(len(patches))[: len(patches) // 10]  # as many as anomalib would choose
     patchcore.model.memory_bank = patches[kept].clone()
     efficient = EfficientAd(model_size="small", **bare)
     found = {"PatchCore, ResNet-18": patchcore, "PaDiM, ResNet-18": padim, "EfficientAD-S": efficient}
@@ -66,8 +63,8 @@ def _models(photos: Any) -> dict[str, Any]:
 def _runtimes(model: Any, folder: str) -> Iterator[tuple[str, Judge]]:
     """The model in each runtime: by anomalib's own export, one plate at a time."""
     yield "torch", lambda photo: model(_tensor(photo))
-    shape = {"input_size": (SIDE, SIDE), "opset_version": 18, "dynamic_axes": {}, "dynamic_shapes": None}
-    exported = str(model.to_onnx(folder, **shape))
+    fixed: dict[str, Any] = {"dynamic_axes": {}, "dynamic_shapes": None}
+    exported = str(model.to_onnx(folder, input_size=(SIDE, SIDE), opset_version=18, **fixed))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])

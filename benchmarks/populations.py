@@ -55,7 +55,6 @@ class Plates:
     beyond: Endless | None = None
 
     def split(self, rng: Generator, count: int) -> Split:
-        """`count` plates that calibrate, drawn at random; the rest is judged."""
         if self.beyond and 2 * count > len(self.scores):
             return self.beyond.split(rng, count)
         mixed = rng.permutation(self.scores)

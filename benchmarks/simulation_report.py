@@ -1,8 +1,7 @@
 """What `simulation` found, as tables and as a picture."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from matplotlib.figure import Figure
 
@@ -11,7 +10,6 @@ from benchmarks.harness import Table
 
 NOISE = 4.0
 """Standard errors within which a figure is as promised."""
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,9 @@ class Check:
 def table(found: Sequence[Check]) -> Table:
     """A row for each population and promise, a column for each number of plates that calibrate; all in per cent."""
     rows = []
-    for name in _distinct(check.population for check in found):
+    for name in dict.fromkeys(check.population for check in found):
         own = [check for check in found if check.population == name]
-        rates = _distinct(check.at for check in own if check.what == "rate")
+        rates = dict.fromkeys(check.at for check in own if check.what == "rate")
         limits = [[check for check in own if (check.what, check.at) == ("upper_95", rate)] for rate in rates]
         worst = [min(each, key=lambda check: check.realised - check.promised) for each in zip(*limits, strict=True)]
         for rate in rates:
@@ -52,7 +50,7 @@ def table(found: Sequence[Check]) -> Table:
         for title, what in (("p ≤ 5 %", ("p_value", 0.05)), ("not PASS", ("not_pass", 0.025))):
             checks = [check for check in own if (check.what, check.at) == what]
             rows.append([name, title, *(check.cell("{:.1f}") for check in checks)])
-    counts = _distinct(check.plates for check in found if check.what == "rate")
+    counts = dict.fromkeys(check.plates for check in found if check.what == "rate")
     return Table(["good plates", "in %", *(f"n = {count}" for count in counts)], rows)
 
 
@@ -62,7 +60,7 @@ def needed(found: Sequence[Check]) -> Table:
     heads = sorted({(check.what, check.at, check.plates) for check in own})
     forms = {"plates_needed": "{:.1f} % cost", "plates_needed_95": "{:.1f} % of splits within"}
     rows = []
-    for name in _distinct(check.population for check in own):
+    for name in dict.fromkeys(check.population for check in own):
         by = {(check.what, check.at): check for check in own if check.population == name}
         rows.append([name, *(by[what, rate].cell(forms[what]) for what, rate, _ in heads)])
     return Table(["good plates", *(f"{plates} plates, {100 * rate:g} % asked" for _, rate, plates in heads)], rows)
@@ -71,13 +69,9 @@ def needed(found: Sequence[Check]) -> Table:
 def figure(found: Sequence[Check]) -> Figure:
     """Realised and promised false-alarm rate over the number of good plates, a panel for each population."""
     panels: dict[str, list[charts.Series]] = {}
-    for name, at in _distinct((check.population, check.at) for check in found if check.what == "rate"):
+    for name, at in dict.fromkeys((check.population, check.at) for check in found if check.what == "rate"):
         own = [each for each in found if (each.population, each.what, each.at) == (name, "rate", at)]
         plates, asked = [check.plates for check in own], f"asked {100 * at:g} %"
         panels.setdefault(name, []).append((f"promised, {asked}", plates, [check.promised for check in own], "-"))
         panels[name].append((f"realised, {asked}", plates, [check.realised for check in own], "o"))
     return charts.lines(panels, "good plates that calibrate", "good plates REJECTed", log=True, alike=2)
-
-
-def _distinct(values: Iterable[_Value]) -> list[_Value]:
-    return list(dict.fromkeys(values))

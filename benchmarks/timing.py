@@ -7,8 +7,7 @@ from statistics import median
 
 from benchmarks.harness import say
 
-Measure = Callable[[], float]
-"""Does the work once and returns what it took."""
+Measure = Callable[[], float]  # does the work once and returns what it took
 
 
 def children() -> float:

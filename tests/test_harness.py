@@ -33,6 +33,7 @@ def measure(
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(harness, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(harness, "DOCS", tmp_path / "results")
 
 
 def ran(*words: str) -> int:
@@ -68,6 +69,7 @@ def test_a_result_is_kept_only_when_that_is_asked_for_and_what_is_wrong_ends_wit
     assert ran("model", "a", "--quick", "--keep") == 1
     assert capsys.readouterr().out.endswith("\n\nWRONG: too slow\n")
     assert (tmp_path / "results/fake.json").read_text() == (tmp_path / "runs/fake/fake.json").read_text()
+    assert (tmp_path / "results/fake.png").exists()
 
 
 def test_every_entry_says_in_one_line_what_it_measures(capsys: pytest.CaptureFixture[str]) -> None:

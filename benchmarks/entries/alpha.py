@@ -8,20 +8,13 @@ from pathlib import Path
 from benchmarks import models
 from benchmarks.harness import Found, Table
 
-COLUMNS = {"alpha": "{alpha:.1f}", "limit": "{threshold:.4f}", "precision (good)": "{precision}"}
-COLUMNS |= {
-    "recall (good)": "{recall}",
-    "missed": "{missed} of {anomalous}",
-    "false alarms": "{false_alarms} of {normal}",
-}
-
 
 def measure(model: Path, data: Path) -> Found:
     found, rows = models.evaluate(model, data, 256), []
+    defective, good = found["images"]["anomalous"], found["images"]["normal"]
     for row in found["alpha_table"]:
-        rates = {
-            name: "–" if row[f"{name}_good"] is None else f"{row[f'{name}_good']:.3f}"
-            for name in ("precision", "recall")
-        }
-        rows.append({**row, **rates, **found["images"]})
-    return Found(tables={"": Table.of(COLUMNS, rows)})
+        rates = ["–" if row[name] is None else f"{row[name]:.3f}" for name in ("precision_good", "recall_good")]
+        counts = [f"{row['missed']} of {defective}", f"{row['false_alarms']} of {good}"]
+        rows.append([f"{row['alpha']:.1f}", f"{row['threshold']:.4f}", *rates, *counts])
+    head = ["alpha", "limit", "precision (good)", "recall (good)", "missed", "false alarms"]
+    return Found(tables={"": Table(head, rows)})

@@ -5,7 +5,7 @@ Every plate of DATA/test is judged at every step of every change in `photograph_
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,38 +99,37 @@ def table(found: Sequence[dict[str, Any]]) -> Table:
     """A row for each change: the worst step of each figure, and the steps with no more false alarms and misses."""
     head = ["change", "steps", *(f"{title}: worst" for title, *_ in COUNTS.values())]
     head += ["no more mistakes than unchanged", "highest good score ÷ limit for PASS", "lowest defective ÷ limit"]
-    counts = ["{} of {}".format(*count(found, name, UNCHANGED)) for name in COUNTS]
-    unchanged = [UNCHANGED, "", *counts, "", *(_extreme(found, name, {"": UNCHANGED}) for name in EXTREMES)]
-    return Table(head, [unchanged, *(_row(change, found) for change in CHANGES)])
+    rows = [[UNCHANGED, "", *_worst(found, {"": UNCHANGED}), "", *_extremes(found, {"": UNCHANGED})]]
+    for change in CHANGES:
+        settings, kept = {f" at {step:g}": key(change, step) for step in change.steps}, harmless(change, found)
+        name, steps = f"{change.name} ({change.axis})", f"{change.steps[0]:g} … {change.steps[-1]:g}"
+        same = f"{kept[0]:g} … {kept[-1]:g}" if kept else "none"
+        rows.append([name, steps, *_worst(found, settings), same, *_extremes(found, settings)])
+    return Table(head, rows)
 
 
-def _row(change: Change, found: Sequence[dict[str, Any]]) -> list[str]:
-    settings = {f" at {step:g}": key(change, step) for step in change.steps}
-    cells = [f"{change.name} ({change.axis})", f"{change.steps[0]:g} … {change.steps[-1]:g}"]
+def _worst(found: Sequence[dict[str, Any]], settings: dict[str, str]) -> Iterator[str]:
+    """The highest count of each kind and where it is; `settings` by what is said of them."""
     for name in COUNTS:
-        (part, whole), where = max(
-            ((count(found, name, each), at) for at, each in settings.items()), key=lambda x: x[0]
-        )
-        cells.append(f"{part} of {whole}{where if part else ''}")
-    kept = harmless(change, found)
-    extremes = [_extreme(found, name, settings) for name in EXTREMES]
-    return [*cells, f"{kept[0]:g} … {kept[-1]:g}" if kept else "none", *extremes]
+        where = max(settings, key=lambda each: count(found, name, settings[each]))
+        part, whole = count(found, name, settings[where])
+        yield f"{part} of {whole}{where if part else ''}"
 
 
-def _extreme(found: Sequence[dict[str, Any]], name: str, settings: dict[str, str]) -> str:
-    """The extreme over models and settings, and where; `settings` by what is said of them."""
-    values = [(each["settings"][setting][name], where) for each in found for where, setting in settings.items()]
-    known = [(value, where) for value, where in values if value is not None]
-    return "{:.2f}{}".format(*EXTREMES[name](known, key=lambda pair: pair[0])) if known else "–"
+def _extremes(found: Sequence[dict[str, Any]], settings: dict[str, str]) -> Iterator[str]:
+    """The extremes over models and settings, and where."""
+    for name, extreme in EXTREMES.items():
+        values = [(each["settings"][setting][name], where) for each in found for where, setting in settings.items()]
+        known = [(value, where) for value, where in values if value is not None]
+        yield "{:.2f}{}".format(*extreme(known, key=lambda pair: pair[0])) if known else "–"
 
 
 def harmless(change: Change, found: Sequence[dict[str, Any]]) -> list[float]:
     """The steps on both sides of the unchanged photograph up to the first with more mistakes than it has."""
 
     def holds(step: float) -> bool:
-        settings = key(change, step), UNCHANGED
-        here, usual = ([count(found, name, each) for name in ("false_alarms", "missed")] for each in settings)
-        return all(mistakes <= most for mistakes, most in zip(here, usual, strict=True))
+        names = ("false_alarms", "missed")
+        return all(count(found, name, key(change, step)) <= count(found, name, UNCHANGED) for name in names)
 
     start = 0 if change.neutral is None else change.steps.index(change.neutral)
     before = list(itertools.takewhile(holds, change.steps[start::-1]))

@@ -3,9 +3,8 @@
     run.py gpu
     run.py gpu --device cpu --steps 2 --plates 8 --batch 4
 
-A training of --steps steps gives the median step, which is scaled to 1,400 (100 epochs of 54 plates in batches of 4).
-Both presets' scorers are run with photographs that are on the device already and with photographs that travel there, in
-bfloat16; medians of 5 passes.
+The median of --steps training steps is scaled to 1,400: 100 epochs of 54 plates in batches of 4. Photographs to score
+are on the device already (there) or come from the computer's memory (travelling), in bfloat16; medians of 5 passes.
 """
 
 import time

@@ -25,7 +25,6 @@ from platewatch.photographs import images
 from platewatch.surface import surface
 from platewatch.synthetic import plates as rendered
 
-FITTED = 8  # good plates behind phase one at each side
 Curve = tuple[Sequence[int], Sequence[float], str, str]
 """Sizes, cost of each, its unit, and the memory before and after where the process goes on and on."""
 
@@ -40,14 +39,14 @@ def measure(
     inspector, pixels = Inspector(model, threads=1), [side * side for side in sides]
     complete = {str(side): partial(inspector.inspect, _png("scratches", 0, side)) for side in sides}
     phase_one = {str(side): _phase_one(side) for side in sides}
+    fitted, trained = learning(good)
     found: dict[str, Curve] = {
         "plates judged": judging(inspector, plates),
         "pixels of the photograph, file to verdict": (pixels, _core_ms(complete), "core-ms", "–"),
         "pixels of the prepared square, phase one": (pixels, _core_ms(phase_one), "core-ms", "–"),
+        "good plates, phase one fitted": (good, fitted, "core-s", "–"),
+        "good plates, trained and calibrated": (good, trained, "core-s", "–"),
     }
-    fitted, trained = learning(good)
-    found["good plates, phase one fitted"] = (good, fitted, "core-s", "–")
-    found["good plates, trained and calibrated"] = (good, trained, "core-s", "–")
     return Found(tables={"": table(found)}, details=found, picture=draw(found))
 
 
@@ -70,8 +69,8 @@ def _png(kind: str, seed: int, side: int = 512) -> bytes:
 
 
 def _phase_one(side: int) -> Callable[[], object]:
-    """Phase one, fitted to plates of this side, judging another."""
-    good = [rendered.render("good", seed, side)[0] for seed in range(FITTED + 1)]
+    """Phase one, fitted to eight plates of this side, judging another."""
+    good = [rendered.render("good", seed, side)[0] for seed in range(9)]
     return partial(surface.fit(np.stack(good[:-1]), 0).inspect, good[-1], np.ones((side, side), bool))
 
 

@@ -8,9 +8,8 @@ models that are there already are not trained again. Rung 0 is the preset `refer
 core-hour a network: it is run only when it is named. `--epochs` makes every rung shorter.
 
 The columns before the last four are Skip-GANomaly alone, at the limits that its own out-of-fold scores of good plates
-give (`calibration.limits`), alpha as chosen on artificial defects. Nothing that is learned or chosen reads a label. A
-training step is one of batch 4 on one core, the median, the rungs in turn within one run; networks from rung 1 on take
-as many of them.
+give (`calibration.limits`), alpha as chosen on artificial defects. A training step is one of batch 4 on one core, the
+median, the rungs in turn within one run; networks from rung 1 on take as many of them.
 """
 
 import json

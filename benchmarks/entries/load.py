@@ -150,14 +150,16 @@ def load(url: str, photographs: Sequence[bytes], count: int, minutes: float, nam
         clients[0].join(min(5.0, 6 * minutes))
         for client in clients if time.monotonic() > clients[0].until else ():
             client.join()
-    took, after = time.monotonic() - began, metrics(url)
+    took, after, answers = time.monotonic() - began, metrics(url), Counter[str]()
+    for client in clients:
+        answers += client.answers
     ms = [1e3 * seconds for client in clients for seconds in client.seconds]
     return {
         "clients": count,
         "seconds": took,
         "acknowledged": len(ms),
         "numbers": [number for client in clients for number in client.numbers],
-        "answers": (answers := sum((client.answers for client in clients), Counter[str]())),
+        "answers": answers,
         "busy": answers["503"],
         **{key: int(after[key] - before[key]) for key in COUNTED},
         "plates_per_s": len(ms) / took,

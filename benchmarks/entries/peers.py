@@ -30,10 +30,8 @@ OURS = "Platewatch"
 
 
 def measure(model: Path, python: Path, *, rounds: int = 60) -> Found:
-    if (
-        not python.exists()
-        or subprocess.run([python, "-c", "import anomalib"], capture_output=True, check=False).returncode
-    ):
+    asked = [str(python), "-c", "import anomalib"]
+    if not python.exists() or subprocess.run(asked, capture_output=True, check=False).returncode:
         raise SystemExit(f"{python}: no interpreter that imports anomalib; how to make one: run.py peers --help")
     photo = plates.render("good", 0, 256)[0]
     inspectors = {f"{OURS}, {name}": Inspector(model, threads=1, runtime=name) for name in installed()}

@@ -1,6 +1,6 @@
 """Draws the pictures of the documents: three verdicts from a model of the demo, the station's pages from one that runs.
 
-    run.py pictures demo/model --station http://127.0.0.1:8000 --out docs
+    run.py pictures demo/model --station http://127.0.0.1:8000 && cp runs/pictures/*.png docs
 
 The station is looked at as a person does: Debian's Chromium, a tablet's size, light and dark. Its plates should be
 rendered ones, with a REJECT among them.

@@ -28,8 +28,6 @@ WIDTHS = (2, 4, 8, 16, 32)
 CONTRASTS = (0.1, 0.2, 0.3, 0.5)
 COLUMNS = {"width, px": "{width}", "scratches": "{scratches}", "real, made smaller": "{found[real]}"}
 COLUMNS |= {f"artificial, {contrast:.0%}": f"{{found[{contrast:.0%}]}}" for contrast in CONTRASTS}
-_FEATHER = 0.7  # px: the seam of what is laid on must be no line of its own
-_SMALLEST = 48  # px of a mask's region: less is no scratch by itself
 
 
 class RealScratch(NamedTuple):
@@ -60,7 +58,7 @@ def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(small)
     for region in range(1, count):
         left, top, width, height, area = stats[region]
-        if area < _SMALLEST:
+        if area < 48:  # px: no scratch by itself
             continue
         box = np.s_[top : top + height, left : left + width]
         here = labels[box] == region
@@ -77,7 +75,7 @@ def lay(plate: Array, real: RealScratch, scale: float) -> Array:
     box = np.s_[top : top + size[1], left : left + size[0]]
     opacity, paint = np.zeros(plate.shape[:2], np.float32), plate.copy()
     opacity[box], paint[box] = mask, patch
-    feathered = cv2.GaussianBlur(opacity, (0, 0), _FEATHER)[..., None]
+    feathered = cv2.GaussianBlur(opacity, (0, 0), 0.7)[..., None]  # else the seam is a line of its own
     return np.asarray(np.rint(feathered * paint + (1 - feathered) * plate), np.uint8)
 
 

@@ -2,9 +2,8 @@
 
     run.py simulation --models MODEL MODEL
 
-Of each population n plates calibrate as `train` does (`calibration.limits`, `calibration.promise`), all others are
-judged. Populations: rendered plates, the out-of-fold scores of each model's good plates,
-and four formulas; see populations.py.
+Of each population (populations.py) n plates calibrate as `train` does (`calibration.limits`, `calibration.promise`),
+all others are judged. Without --models no real plates' scores are among them.
 
 Checked, each within 4 standard errors of so many splits (about 900 comparisons: at 3 one would fail by chance):
 the mean rate of good plates REJECTed is no higher than `false_alarm_rate`, nor than what was asked for or, where that

@@ -24,9 +24,8 @@ from platewatch.photographs import dataset
 
 NUMBERS = ("score", "p_value", "surface", "reconstruction_error", "latent_error")
 OTHERS = ("verdict", "reason", "defects")
+Said = Mapping[str, Any]
 LIMITS = {"threshold": "limit for REJECT", "review": "limit for PASS", "alpha": "alpha"}
-Inspections = Mapping[str, Mapping[str, Any]]
-"""By the photographs' names."""
 
 
 def measure(other_python: Path, data: Path, *, out: Path, seed: int = 0, epochs: int = 0, time: bool = False) -> Found:
@@ -52,18 +51,13 @@ def measure(other_python: Path, data: Path, *, out: Path, seed: int = 0, epochs:
         taken = in_turn({name: timed(task, children) for name, task in tasks.items()}, rounds=5, what="inspecting")
         figures |= {f"inspect_core_s.{name}": each for name, each in medians(taken).items()}
         figures["inspect_core_s.this_over_other"] = ratio(taken["this"], taken["other"])
-    wrong = [
-        f"{name}: {one['verdict']}, the other says {seen['other'][name]['verdict']}"
-        for name, one in seen["this"].items()
-        if one["verdict"] != seen["other"][name]["verdict"]
-    ]
+    verdicts = [(name, one["verdict"], seen["other"][name]["verdict"]) for name, one in seen["this"].items()]
+    wrong = [f"{name}: {this}, the other says {other}" for name, this, other in verdicts if this != other]
     tables = {"": Table(["of every photograph", "equal to the last bit", "largest difference"], rows)}
     return Found(figures, tables, seen, wrong=wrong)
 
 
-def compare(
-    these: Inspections, others: Inspections, limits: Mapping[str, float], other_limits: Mapping[str, float]
-) -> list[list[str]]:
+def compare(these: Said, others: Said, limits: Said, other_limits: Said) -> list[list[str]]:
     """What is said of a photograph, of how many it is equal, and the largest difference of numbers; then the limits."""
     pairs = {key: [(each[key], others[name][key]) for name, each in these.items()] for key in (*NUMBERS, *OTHERS)}
     pairs |= {title: [(limits[key], other_limits[key])] for key, title in LIMITS.items()}
