@@ -1,4 +1,4 @@
-"""`platewatch serve` as a process of its own: started, asked, killed, stopped. The tests use it too."""
+"""`platewatch serve` as a process of its own: started, asked, killed, stopped."""
 
 import http.client
 import json
@@ -23,17 +23,27 @@ class Served:
     ) -> None:
         self.records = records or str(folder / "records.db")
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        line = [sys.executable, "-m", "platewatch", "serve", str(model.resolve()), "--records", self.records]
+        line = [
+            sys.executable,
+            "-m",
+            "platewatch",
+            "serve",
+            str(model.resolve()),
+            "--records",
+            self.records,
+            "--port",
+            "0",
+        ]
         self.process = subprocess.Popen(
-            [*line, "--port", "0", *options], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder
+            [*line, *options], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder
         )
         self.said: list[str] = []
-        self._port = threading.Event()
         self.port = 0
+        self._started = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> "Served":
-        if not self._port.wait(GIVE_UP_S):
+        if not self._started.wait(GIVE_UP_S):
             self.stop()
             raise AssertionError(f"the station did not start: {self.said}")
         return self
@@ -92,4 +102,4 @@ class Served:
             found = re.match(r"http://[\w.]+:(\d+): model", line)
             if found:
                 self.port = int(found[1])
-                self._port.set()
+                self._started.set()
