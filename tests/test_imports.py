@@ -23,7 +23,7 @@ skipganomaly
 model
 records decision surface synthetic
 photographs
-config
+files config templates
 robust
 errors inspection progress arrays
 """
@@ -43,7 +43,7 @@ LIBRARIES = {
     "sklearn": {"evaluation", "exploration"},
     "scipy": {"decision", "evaluation", "exploration"},
     "matplotlib": {"evaluation", "exploration"},
-    "jinja2": {"evaluation", "exploration", "line", "station"},
+    "jinja2": {"templates"},
     "fastapi": {"station"},
     "starlette": {"station"},
     "uvicorn": {"station"},
@@ -199,8 +199,7 @@ RESIZES = {
     "surface.detector": "the map of a prepared photograph, up from its patches",
     "learning.preflight": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
-    "evaluation.report": "pictures for people",
-    "line.shift_report": "pictures for people",
+    "photographs.thumbnails": "pictures for people",
     "evaluation.evaluator": "maps and masks to one size",
     "photographs.foreground": "the mask of the part, found on a small copy",
     "synthetic.compositing": "noise and strokes of artificial defects",
@@ -218,6 +217,10 @@ def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
     assert calling("imread", "imdecode", "exif_transpose") == {"photographs.reading"}
+
+
+def test_files_and_folders_are_written_atomically_in_one_place() -> None:
+    assert calling("fsync", "mkstemp", "mkdtemp", "NamedTemporaryFile") == {"files"}
 
 
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch import robust
+from platewatch import files, robust
 from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision import calibration
@@ -77,7 +77,7 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     progress("learning the surface", 0, 1)
     fitted = detector.fit(plates.photos, config.seed, config.surface)
     progress("learning the surface", 1, 1)
-    with model_folder.whole(out) as folder:
+    with files.whole_folder(out, remedy="free space or check it") as folder:
         trained = list(zip(held_out, networks[1:], strict=True))
         seen_by = out_of_fold.detectors(found, trained, fitted, config, progress)
         calibrated = _calibrate(plates, seen_by, config, progress)
@@ -96,7 +96,7 @@ def checkpoint_folder(out: Path) -> Path:
 
 def check_free(out: Path, *, resume: bool) -> None:
     """Raise OutputError when `out` is in use, or an unfinished training lies beside it and is not to be resumed."""
-    model_folder.refuse_used(out)
+    files.refuse_used(out)
     folder = checkpoint_folder(out)
     if folder.exists() and not resume:
         raise OutputError(
