@@ -192,11 +192,11 @@ def test_a_failing_training_stops_the_others(tiny_model: Tiny, tmp_path: Path, m
 
     def failing(photos: Any, chosen: Any, *, seed: int, **options: Any) -> Any:
         if seed == chosen.seed + 1:
-            raise InputError("training: gave losses that are no numbers")
+            raise InputError("training: losses are not finite")
         return fit_network(photos, chosen, seed=seed, **options)
 
     monkeypatch.setattr(fitting, "fit_network", failing)
-    with pytest.raises(InputError, match="no numbers"):
+    with pytest.raises(InputError, match="not finite"):
         tiny.learn(tiny_model.data, tmp_path / "model", training={"epochs": 100_000})
     assert list(tmp_path.iterdir()) == []
 

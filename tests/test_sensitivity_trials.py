@@ -102,7 +102,7 @@ def test_without_a_passing_plate_nothing_is_forged() -> None:
     stated = state(plates, [REVIEW] * 9, judge, settings(), tiny.silent)
     assert judge.seen == []
     assert (stated.passing, stated.scratch[0].plates, stated.scratch[0].interval) == (0, 0, (0, 1))
-    assert stated.scratch[0].share is None
+    assert stated.scratch[0].fraction is None
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

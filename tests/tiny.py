@@ -107,10 +107,10 @@ def trace_once(graphs: Path, patch: pytest.MonkeyPatch) -> None:
 
 def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
     """The numbers of the photographs that the cells of `left` are from, found by their bytes in those of `fitted`."""
-    assert fitted.drawn is not None
+    assert fitted.coresets is not None
     numbers = set()
-    for bank, drawn in zip((left.colour, left.line), fitted.drawn, strict=True):
-        of = {cell.tobytes(): int(number) for cell, number in zip(drawn.drawn, drawn.numbers, strict=True)}
+    for bank, coreset in zip((left.colour, left.line), fitted.coresets, strict=True):
+        of = {patch.tobytes(): int(number) for patch, number in zip(coreset.sample, coreset.numbers, strict=True)}
         numbers |= {of[cell.tobytes()] for cell in bank.patches}
     return sorted(numbers)
 

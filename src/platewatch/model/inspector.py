@@ -1,4 +1,4 @@
-"""The way of one photograph: read → prepare → judgeable? → both phases → decide → Inspection."""
+"""Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
 
 import os
 import time
@@ -26,15 +26,15 @@ Source = Path | str | bytes | Array
 
 @dataclass(frozen=True)
 class Examination:
-    """An Inspection with its pictures; the maps are (S, S) float32, and 1 is the highest expected of a good plate."""
+    """An Inspection with its pictures; maps are (S, S) float32, 1 is the robust 3σ limit of good plates."""
 
     inspection: Inspection
     prepared: Array
-    """(S, S, 3) uint8 RGB, what the detectors saw."""
+    """(S, S, 3) uint8 RGB: the detectors' input."""
     frame: Frame
     """Where the photograph lies in the square."""
     conditions: quality.Conditions
-    """Under which it was taken."""
+    """Brightness, clipping, sharpness and contrast of the photograph."""
     anomaly_map: Array
     surface_map: Array
     network_map: Array
@@ -42,7 +42,7 @@ class Examination:
 
 @dataclass(frozen=True)
 class RawNumbers:
-    """What the detectors say of one prepared photograph, before any decision."""
+    """The detectors' output for one prepared photograph, before the decision; maps are (S, S) float32."""
 
     surface: float
     reconstruction_error: float
@@ -51,21 +51,21 @@ class RawNumbers:
     line_map: Array
     surface_map: Array
     network_map: Array
-    """As the network gives it, in no unit yet."""
+    """Not yet divided by `Decision.network_map_scale`."""
 
     @property
     def numbers(self) -> tuple[float, float, float]:
-        """Surface, reconstruction error, latent error: what `Decision.score` takes."""
+        """Surface score, reconstruction error, latent error: the arguments of `Decision.score`."""
         return self.surface, self.reconstruction_error, self.latent_error
 
 
 class Inspector:
-    """A model folder, loaded and ready to judge photographs; may be used for as many as one likes."""
+    """A loaded model that judges photographs; may be shared by threads."""
 
     def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
-        """Load and check a model folder; `threads` 0 takes every core. Raises ModelError and RuntimeUnavailable.
+        """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        With more than one thread a plate's two phases run beside each other: its verdict is there sooner.
+        With more than one thread the two phases of a plate run in parallel.
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
@@ -78,9 +78,10 @@ class Inspector:
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
 
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
-        """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array; never raises for a bad one.
+        """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
 
-        A photograph that cannot be read gives an Inspection too: its verdict is None and its `error` says why.
+        Raises no InputError: a photograph that cannot be read gives an Inspection with verdict None and the reason in
+        `error`. `name` replaces the path as the Inspection's `image`.
         """
         started = time.perf_counter()
         try:
@@ -90,7 +91,7 @@ class Inspector:
             return self._record(started, _name(image, name), _sha256(image), **found)
 
     def examine(self, image: Source, name: str | None = None) -> Examination:
-        """Judge one photograph and keep the pictures; raises InputError when it cannot be read."""
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
         started = time.perf_counter()
         name = _name(image, name)
         photo, sha256 = _read(image, name)
@@ -105,17 +106,17 @@ class Inspector:
         raw = measure(self._surface, self._network, prepared, frame, self._beside)
         decision = self.manifest.decision
         network_map = raw.network_map / np.float32(decision.network_map_scale)
-        anomaly_map = decision.join(raw.surface_map, network_map)
+        anomaly_map = decision.fuse_maps(raw.surface_map, network_map)
         judged = self._record(started, name, sha256, **self._decide(raw, anomaly_map, frame, photo.shape))
         return Examination(judged, prepared, frame, conditions, anomaly_map, raw.surface_map, network_map)
 
     def reconstruct(self, prepared: Array) -> Array:
-        """What the generator makes of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8, R its resolution."""
+        """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8."""
         picture: Array = self._network.reconstruct(prepared[None])[0]
         return picture
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
-        """Compute a stored calibration plate's raw numbers again, through the runtime that is installed here."""
+        """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
         prepared = reading.read(self._folder / plate.file)
         return measure(self._surface, self._network, prepared, Frame(*plate.frame))
 
@@ -152,9 +153,9 @@ class Inspector:
 def measure(
     surface: Surface, network: Network, prepared: Array, frame: Frame, beside: Executor | None = None
 ) -> RawNumbers:
-    """Both phases' raw numbers for one prepared (S, S, 3) uint8 photograph, padding left out of phase one.
+    """Both phases' raw numbers of one prepared (S, S, 3) uint8 photograph; maps are 0 on the padding.
 
-    Phase two runs in `beside` meanwhile, where that is given.
+    With an executor `beside` phase two runs there, in parallel with phase one.
     """
     inside = frame.inside(prepared.shape[0])
     waiting = beside.submit(network.run, prepared[None]) if beside else None
@@ -172,7 +173,7 @@ def measure(
 
 
 def score(surface: Surface, network: Network, prepared: Array, frame: Frame, decision: Decision) -> float:
-    """A plate's score alone, as its raw numbers would give it: a phase without weight in it is not asked."""
+    """Score only; a detector with weight 0 is not run."""
     first, second = 0.0, (0.0, 0.0)
     if decision.weight > 0:
         first = surface.inspect(prepared, frame.inside(prepared.shape[0])).score
@@ -188,13 +189,13 @@ def _name(image: Source, name: str | None) -> str | None:
     return _text(str(image))
 
 
-def _text(words: str) -> str:
-    """The words as JSON can hold them: a file's name that is no UTF-8 must not cost the plate its record."""
-    return os.fsencode(words).decode(errors="replace")
+def _text(name: str) -> str:
+    """A file name or message that JSON can hold: bytes that are not UTF-8 are replaced."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _sha256(image: Source) -> str | None:
-    """The SHA-256 of a file that could not be judged, or None when not even its bytes could be read."""
+    """The SHA-256 of a file that could not be judged; None when its bytes cannot be read."""
     if not isinstance(image, Path | str | bytes):
         return None
     try:
@@ -204,7 +205,7 @@ def _sha256(image: Source) -> str | None:
 
 
 def _read(image: Source, name: str | None) -> tuple[Array, str]:
-    """The photograph (H, W, 3) uint8 RGB and its SHA-256: of the file's bytes, or of the array's."""
+    """The photograph (H, W, 3) uint8 RGB and the SHA-256 of its file or of the array."""
     if not isinstance(image, Path | str | bytes):
         return reading.check(image, name or "array"), reading.sha256(image)
     data = image if isinstance(image, bytes) else reading.load(Path(image))
