@@ -159,6 +159,18 @@ def test_good_plates_alone_are_described_and_the_odd_ones_found(tmp_path: Path) 
     assert 'id="detectors"' not in page
 
 
+def test_a_small_spot_counts_by_its_peak_and_not_by_the_plate_around_it(tmp_path: Path) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png", part(number, (40, 60, 150)))
+    spotted = part(21, (40, 60, 150))
+    spotted[28:31, 30:33] = (150, 80, 20)
+    save(tmp_path / "spotted.png", spotted)
+    reasons = {Path(each.path).stem: each.reasons for each in explore(tmp_path, size=SIZE).outliers}
+    times = re.match(r"a place whose colour no other good plate has: ([\d.]+) times the usual", reasons["spotted"][0])
+    assert times is not None
+    assert float(times[1]) > 40, "about 90; the mean over its map is 8 times the usual"
+
+
 def test_grey_photographs_that_fill_the_frame_are_explored_as_such(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for folder, count, level in (("train/good", 8, 120), ("test/good", 4, 120), ("test/dark", 4, 80)):
