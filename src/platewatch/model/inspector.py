@@ -87,7 +87,7 @@ class Inspector:
         try:
             return self.examine(image, name).inspection
         except InputError as error:
-            found = {"verdict": None, "reason": "could not be read", "error": _text(str(error))}
+            found = {"verdict": None, "reason": "the photograph is not readable", "error": _text(str(error))}
             return self._record(started, _name(image, name), _sha256(image), **found)
 
     def examine(self, image: Source, name: str | None = None) -> Examination:
