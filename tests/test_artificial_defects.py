@@ -1,6 +1,5 @@
 """Artificial defects: where they lie, how strong they are, and that their masks are exact."""
 
-import time
 from collections.abc import Callable
 
 import cv2
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from platewatch.errors import InputError
+from platewatch.photographs import foreground
 from platewatch.synthetic import compositing, rendered_plates
 from platewatch.synthetic.artificial_defects import _KINDS, random_defect, rust, scratch
 from platewatch.synthetic.compositing import Floats, Mask, Photo
@@ -55,7 +55,7 @@ def test_every_kind_changes_most_of_its_mask(kind: Kind) -> None:
     photo = part(128)
     rng = np.random.default_rng(1)
     for _ in range(20):
-        damaged, mask = compositing.composite(photo, *kind(photo, compositing.find_object(photo), rng))
+        damaged, mask = compositing.composite(photo, *kind(photo, foreground.find_object(photo), rng))
         assert mask.any()
         assert (change(photo, damaged)[mask] > 0).mean() > 0.8
 
@@ -92,13 +92,13 @@ def test_defects_keep_to_the_object(colour: tuple[int, int, int]) -> None:
 
 def test_uneven_illumination_of_the_background_is_not_found_as_object() -> None:
     photo = part(128).astype(float) * np.linspace(0.85, 1.15, 128)[None, :, None]
-    found = compositing.find_object(np.clip(photo, 0, 255).astype(np.uint8))
+    found = foreground.find_object(np.clip(photo, 0, 255).astype(np.uint8))
     assert abs(found.mean() - 0.27) < 0.03
 
 
 def test_without_an_object_defects_lie_anywhere() -> None:
     photo = np.random.default_rng(0).normal(128, 4, (64, 64, 3)).astype(np.uint8)
-    assert compositing.find_object(photo).all()
+    assert foreground.find_object(photo).all()
     covered = np.any([mask for _, mask in many(photo, 60)], axis=0)
     assert covered.mean() > 0.9
 
@@ -112,6 +112,21 @@ def test_random_defects_range_from_subtle_to_strong_and_from_small_to_large() ->
     assert np.quantile(strength, 0.9) > 80
     assert np.quantile(area, 0.2) < 0.02
     assert np.quantile(area, 0.9) > 0.2
+
+
+@pytest.mark.parametrize("colour", [(110, 100, 90), (205, 205, 198)], ids=["like rust", "like steel"])
+def test_no_defect_is_too_faint_to_be_seen(colour: tuple[int, int, int]) -> None:
+    """Paint of the plate's own tone is drawn anew."""
+    photo = part(64, colour)
+    assert min(change(photo, artificial)[mask].mean() for artificial, mask in many(photo, 100)) >= 6
+
+
+def test_no_defect_is_too_small_to_be_seen() -> None:
+    """On an object of a few scattered pixels most draws cover less than a ten-thousandth of the picture."""
+    photo, rng = part(256), np.random.default_rng(0)
+    inside = np.zeros((256, 256), bool)
+    inside[100:140:8, 100:140:8] = True
+    assert min(np.count_nonzero(random_defect(photo, rng, inside)[1]) for _ in range(60)) >= 7
 
 
 @pytest.mark.parametrize(("width_px", "contrast"), [(1, 0.3), (4, 0.03), (4, 0.1), (8, 0.3)])
@@ -154,16 +169,9 @@ def test_invalid_photographs_and_sizes_are_refused_in_one_line() -> None:
         rust(part(64), rng, diameter_px=0, contrast=0.2)
 
 
-def test_a_thousand_take_seconds() -> None:
-    photo = part(128)
-    started = time.perf_counter()
-    many(photo, 200)
-    assert (time.perf_counter() - started) / 200 < 0.01  # about 0.0006 s on a quiet core
-
-
 def test_a_known_object_mask_gives_the_same_defect() -> None:
     photo = rendered_plates.render("good", 0, 96)[0]
     first, second = (
-        random_defect(photo, np.random.default_rng(1), *known) for known in ((), (compositing.find_object(photo),))
+        random_defect(photo, np.random.default_rng(1), *known) for known in ((), (foreground.find_object(photo),))
     )
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))

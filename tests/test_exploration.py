@@ -10,8 +10,8 @@ from platewatch.errors import InputError, OutputError
 from platewatch.exploration import classical_detectors, interpretation, outliers, report
 from platewatch.exploration.analysis import explore
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Exploration
-from platewatch.photographs import preparation, reading
-from platewatch.synthetic import compositing, rendered_plates
+from platewatch.photographs import foreground, preparation, reading
+from platewatch.synthetic import rendered_plates
 
 SIZE = 64
 
@@ -159,6 +159,18 @@ def test_good_plates_alone_are_described_and_outliers_found(tmp_path: Path) -> N
     assert 'id="detectors"' not in page
 
 
+def test_a_small_spot_counts_by_its_peak_and_not_by_the_plate_around_it(tmp_path: Path) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png", part(number, (40, 60, 150)))
+    spotted = part(21, (40, 60, 150))
+    spotted[28:31, 30:33] = (150, 80, 20)
+    save(tmp_path / "spotted.png", spotted)
+    reasons = {Path(each.path).stem: each.reasons for each in explore(tmp_path, size=SIZE).outliers}
+    times = re.match(r"a place whose colour no other good plate has: ([\d.]+) times the usual", reasons["spotted"][0])
+    assert times is not None
+    assert float(times[1]) > 40, "about 90; the mean over its map is 8 times the usual"
+
+
 def test_grey_photographs_that_fill_the_frame_are_explored_as_such(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for folder, count, level in (("train/good", 8, 120), ("test/good", 4, 120), ("test/dark", 4, 80)):
@@ -243,4 +255,4 @@ def test_too_few_photographs_and_an_unwritable_folder_give_one_line(tmp_path: Pa
 
 def test_find_object_agrees_with_the_rendered_plate() -> None:
     photo = part(5, (40, 60, 150), 128)
-    assert compositing.find_object(photo).mean() == pytest.approx((photo[..., 0] < 140).mean(), abs=0.02)
+    assert foreground.find_object(photo).mean() == pytest.approx((photo[..., 0] < 140).mean(), abs=0.02)

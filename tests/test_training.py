@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from platewatch import config
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
+from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly import training
 from platewatch.skipganomaly.augmentation import Masks, augment
 from platewatch.skipganomaly.training import LOSSES, Photos, Trained, _contextual, _rate, fit_network
-from platewatch.synthetic.compositing import find_object
 
 NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 
@@ -112,6 +112,14 @@ def test_the_learning_rate_falls_to_the_final_rate() -> None:
     assert rates == sorted(rates, reverse=True)
     assert (rates[0], rates[50], rates[-1]) == pytest.approx((1e-3, 5.5e-4, 1e-4), rel=0.01)
     assert {_rate(TrainingConfig(), epoch) for epoch in (1, 50, 100)} == {1e-4}
+
+
+def test_a_generator_that_is_seen_through_has_a_high_adversarial_loss() -> None:
+    """It is to be taken for real: with a generator that stands still, a learning discriminator raises that loss."""
+    still = {"w_adv": 0.0, "w_con": 0.0, "w_lat": 0.0, "ema": 0.0, "defect_probability": 0.0}
+    last = fit_network(plates(), settings(**still, epochs=12, learning_rate=2e-2), seed=0).history[-1]
+    assert last["loss_discriminator"] < 0.5
+    assert last["loss_adv"] > 1
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])

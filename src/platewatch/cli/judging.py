@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import platewatch
+from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
 from platewatch.errors import InputError, OutputError
 
@@ -160,12 +161,12 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
         seen = inspector.examine(path)
     except InputError:
         return inspector.inspect(path), None
+    drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
     try:
-        drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
-        reading.write_png(picture, drawn)
-    except OSError as error:
-        picture.unlink(missing_ok=True)
-        return seen.inspection, f"{picture}: cannot be written ({error.strerror or error}); free space there"
+        with files.whole_file(picture, remedy="free space there") as part:
+            reading.write_png(part, drawn)
+    except OutputError as error:
+        return seen.inspection, str(error)
     return seen.inspection, None
 
 

@@ -14,8 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
 from platewatch.arrays import Array
-from platewatch.photographs import colour, preparation
-from platewatch.synthetic import compositing
+from platewatch.photographs import colour, foreground, preparation
 
 Score = Callable[[Array], Array]
 """(N, F) features → (N,) scores."""
@@ -55,7 +54,7 @@ class Detector:
 def find_plate(photo: Array, frame: preparation.Frame) -> tuple[Array, bool]:
     """The plate's mask (S, S) bool in a prepared (S, S, 3) photograph, and whether a background was masked out."""
     within = frame.inside(len(photo))
-    found = compositing.find_object(photo)
+    found = foreground.find_object(photo)
     inside = found & within
     if found.all() or not inside.any():
         return within, False

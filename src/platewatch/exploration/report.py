@@ -10,6 +10,7 @@ from platewatch.arrays import Array
 from platewatch.evaluation import report
 from platewatch.exploration import interpretation, plots
 from platewatch.exploration.findings import BANK, Area, Exploration, Outlier, Row
+from platewatch.photographs import thumbnails
 
 
 def write(exploration: Exploration, out: Path) -> Path:
@@ -24,12 +25,12 @@ def write(exploration: Exploration, out: Path) -> Path:
         "explore.html",
         exploration=exploration,
         paragraphs=interpretation.read(exploration),
-        plots={name: report.data_uri(png) for name, png in pngs.items()},
+        plots={name: thumbnails.data_uri(png) for name, png in pngs.items()},
         measures=_measure_sheet(exploration),
         separation=_area_sheet(exploration.rows),
         detectors=_area_sheet(exploration.detectors),
         outliers=[
-            (report.thumbnail(_marked(each)), _short(each.path, exploration.data), each.reasons, each.place)
+            (thumbnails.jpeg_uri(_marked(each)), _short(each.path, exploration.data), each.reasons, each.place)
             for each in exploration.outliers
         ],
         examples=[(group.name, _short(group.example.path, exploration.data)) for group in exploration.groups],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch import robust
+from platewatch import files, robust
 from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision import calibration
@@ -76,7 +76,7 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     progress("fitting the surface detector", 0, 1)
     fitted = detector.fit(plates.photos, config.seed, config.surface)
     progress("fitting the surface detector", 1, 1)
-    with model_folder.whole(out) as folder:
+    with files.whole_folder(out, remedy="free space or check it") as folder:
         trained = list(zip(held_out, networks[1:], strict=True))
         detectors = out_of_fold.detectors(found, trained, fitted, config, progress)
         calibrated = _calibrate(plates, detectors, config, progress)
@@ -95,7 +95,7 @@ def checkpoint_folder(out: Path) -> Path:
 
 def check_free(out: Path, *, resume: bool) -> None:
     """Raise OutputError when `out` is in use, or when it has an unfinished training and `resume` is False."""
-    model_folder.refuse_used(out)
+    files.refuse_used(out)
     folder = checkpoint_folder(out)
     if folder.exists() and not resume:
         raise OutputError(

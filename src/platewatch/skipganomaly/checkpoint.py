@@ -1,16 +1,17 @@
 """Training state of phase two and its checkpoint: one safetensors file, with the loss history in its header."""
 
-import contextlib
-import copy
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from platewatch import files
 from platewatch.config import NetworkConfig, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.skipganomaly.network import Discriminator, Generator, initialise
@@ -24,7 +25,7 @@ class State:
     discriminator: Discriminator
     generator_adam: torch.optim.Adam
     discriminator_adam: torch.optim.Adam
-    averaged: tuple[Generator, Discriminator] | None
+    averaged: tuple[AveragedModel, AveragedModel] | None
     history: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
@@ -36,18 +37,24 @@ class State:
             initialise(module, rng)
             # channels last in memory: nearly twice as fast on a CPU
             module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload] # stub is behind
-        averaged = (copy.deepcopy(generator), copy.deepcopy(discriminator)) if settings.ema > 0 else None
+        averaged = (
+            (_averaged(generator, settings.ema), _averaged(discriminator, settings.ema)) if settings.ema else None
+        )
         rate = settings.learning_rate
         return cls(generator, discriminator, _adam(generator, rate), _adam(discriminator, rate), averaged)
 
-    def average(self, decay: float, step: int) -> None:
-        """Update the exponential moving average of the weights after a step, counted from 0."""
+    def average(self) -> None:
+        """Update the exponential moving average of the weights; it begins as the weights after the first step."""
+        if self.averaged is not None:
+            for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
+                averaged.update_parameters(latest)
+
+    def averaged_networks(self) -> tuple[Generator, Discriminator]:
+        """The averaged networks themselves; raises ValueError where no average is kept."""
         if self.averaged is None:
-            return
-        decay = min(decay, (1 + step) / (10 + step))  # less at first, to forget the initial weights
-        for averaged, latest in zip(self.averaged, (self.generator, self.discriminator), strict=True):
-            with torch.no_grad():
-                torch._foreach_lerp_(list(averaged.parameters()), list(latest.parameters()), 1 - decay)
+            raise ValueError("no average of the weights is kept")
+        generator, discriminator = (averaged.module for averaged in self.averaged)
+        return cast(Generator, generator), cast(Discriminator, discriminator)
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of both optimisers."""
@@ -57,18 +64,13 @@ class State:
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the checkpoint whole or not at all; raises OutputError."""
-        partial = path.with_name(path.name + ".partial")
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self._tensors().items()}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, partial, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise OutputError(
-                path, f"the checkpoint cannot be written ({error})", remedy="free some space there"
-            ) from error
+        what = "the checkpoint cannot be written"
+        with files.whole_file(path, what=what) as part:
+            try:
+                save_file(tensors, part, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
+            except SafetensorError as error:  # what writing fails with
+                raise OutputError(path, f"{what} ({error})", remedy="free some space there") from error
 
     def restore(self, path: Path, fingerprint: str) -> None:
         """Load the checkpoint into this state.
@@ -101,6 +103,11 @@ class State:
             for index, values in adam.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{key}": value for key, value in values.items()}
         return tensors
+
+
+def _averaged(module: nn.Module, decay: float) -> AveragedModel:
+    """The exponential moving average of the module's weights, which begins as the weights after the first step."""
+    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call] # untyped
 
 
 def _adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:

@@ -5,12 +5,13 @@ the side of the prepared photograph, R the side of the network's input (`Network
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from platewatch.config import Config, NetworkConfig
 from platewatch.errors import InputError
@@ -169,21 +170,16 @@ def initialise(module: nn.Module, rng: torch.Generator) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Iterable[Tensor]) -> None:
+def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Sequence[Tensor]) -> None:
     """Compute the batch-norm statistics of averaged weights anew from batches (B, 3, R, R) of good plates, B ≥ 2.
 
-    Averaged weights have no running statistics of their own. Stochastic weight averaging does the same (arXiv
-    1803.05407, section 3.2). Leaves both networks in training mode.
+    Averaged weights have no running statistics of their own (arXiv 1803.05407, section 3.2). The discriminator's come
+    from the plates and from their reconstructions. Leaves the generator in evaluation mode.
     """
-    for layer in (*generator.modules(), *discriminator.modules()):
-        layer.train()
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # for PyTorch: the plain mean over all batches
+    update_bn(batches, generator)
     with torch.no_grad():
-        for x in batches:
-            for either in (x, generator(x)):
-                discriminator(either)
+        redrawn = [generator.eval()(x) for x in batches]
+    update_bn([*batches, *redrawn], discriminator)
 
 
 def opponent(x: Tensor) -> Tensor:

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError
+from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly.augmentation import augment
 from platewatch.skipganomaly.checkpoint import State
 from platewatch.skipganomaly.network import Discriminator, Generator, recalibrate_batch_norm, shrink
-from platewatch.synthetic.compositing import find_object
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ LOSSES = ("loss_adv", "loss_con", "loss_lat", "loss_discriminator")
 CHECKPOINT_SECONDS = 5.0
 """A checkpoint is written after an epoch if the last one is at least this old, and after the last epoch."""
 
-_VERSION = 2  # of the checkpoint and of the training; a checkpoint of another version is refused
+_VERSION = 3  # of the checkpoint and of the training; a checkpoint of another version is refused
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def fit_network(
         state.generator.train(not _norms_are_frozen(settings, epoch))
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
-        for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
+        for batch in batches:
             augmented = augment(plates[batch], insides[batch], settings, rng)
             x_input, x = (_scaled(part, mean, device) for part in augmented)
             sums += _step(state, x_input, x, settings)
-            state.average(settings.ema, step)
+            state.average()
             if on_step is not None:
                 on_step()
 
@@ -156,10 +156,11 @@ def _trained(state: State, plates: Photos, mean: float, settings: TrainingConfig
     """The result of the training: averaged weights with recalibrated batch norm, or the last weights if `ema` is 0."""
     generator, discriminator = state.generator, state.discriminator
     if state.averaged is not None:
-        generator, discriminator = state.averaged
+        generator, discriminator = state.averaged_networks()
         chunks = np.array_split(plates, math.ceil(len(plates) / 16))
-        recalibrate_batch_norm(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
-        if _norms_are_frozen(settings, settings.epochs):  # the generator was trained with the frozen statistics
+        batches = [_scaled(chunk, mean, device) for chunk in chunks]
+        recalibrate_batch_norm(generator, discriminator, batches)
+        if _norms_are_frozen(settings, settings.epochs):  # these are the statistics that the weights were trained with
             for mine, theirs in zip(generator.buffers(), state.generator.buffers(), strict=True):
                 mine.copy_(theirs)
     for module in (generator, discriminator):
