@@ -20,9 +20,9 @@ from platewatch.arrays import Array
 from platewatch.decision.drift import BRIGHTNESS, SCORE, Watch
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
-from platewatch.learning.sensitivity_trials import relight
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import data_sets, reading
+from platewatch.photographs.illumination import gains, relight
 from platewatch.station.settings import Settings
 
 BEFORE = (20, 50, 200)
@@ -49,7 +49,7 @@ def main() -> None:
     calibration = [plate.score for plate in inspector.manifest.calibration]
     found: dict[str, Any] = {"limit": Settings.drift_limit, "lamps": [], "quiet": _quiet(asked)}
     for illumination in asked.illuminations:
-        lit = [_numbers(inspector, relight(photo, illumination, 0.0)) for photo in photos]
+        lit = [_numbers(inspector, relight(photo, gains(illumination))) for photo in photos]
         for before in BEFORE:
             delays = [_delay(calibration, usual, lit, before, seed) for seed in range(asked.runs)]
             found["lamps"].append({"lamp": illumination, "before": before, "delays": delays})

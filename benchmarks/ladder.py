@@ -102,7 +102,7 @@ RUNGS = (
 _TURNS, _STEPS = 5, 3
 """How often a rung's training steps are timed, and how many of them each time."""
 
-_SPARED: Changes = {"sensitivity": {"plates": 1, "lights": [], "tint": 0.0}}
+_SPARED: Changes = {"sensitivity": {"plates": 1, "brightnesses": [], "warmth": 0.0}}
 """What no column shows is not tried: stating what a model finds would be a third of the time."""
 
 

@@ -57,7 +57,7 @@ def test_some_plates_are_turned_any_way() -> None:
 
 def test_light_falls_on_input_and_target_alike() -> None:
     photos = np.full((50, 32, 32, 3), 200, np.uint8)
-    x_input, x = augmented(photos, light=0.5)
+    x_input, x = augmented(photos, brightness_range=0.5)
     levels = x.mean(axis=(1, 2, 3))
     assert np.array_equal(x_input, x)
     assert 100 <= levels.min() < 120

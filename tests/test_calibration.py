@@ -117,7 +117,9 @@ def test_the_promise_holds_on_further_good_plates_of_any_shape() -> None:
     assert np.mean(rates) <= 0.1 + 3 * np.std(rates) / 20
 
 
-@pytest.mark.parametrize(("rate", "needed", "needed_95"), [(0.01, 99, 299), (0.05, 19, 59), (0.005, 199, 598)])
+@pytest.mark.parametrize(
+    ("rate", "needed", "needed_95"), [(0.01, 99, 299), (0.05, 19, 59), (0.005, 199, 598), (0.03, 33, 99)]
+)
 def test_how_many_plates_a_promise_takes(rate: float, needed: int, needed_95: int) -> None:
     """field.md's figures, and that so many plates do promise it when none is above the threshold."""
     promise = calibration.promise(np.ones(needed), 2, rate)

@@ -141,14 +141,6 @@ def test_pooling_takes_the_mean_of_the_largest_places() -> None:
     assert detector.pool(values.reshape(10, 10), 1) == pytest.approx(49.5)
 
 
-def test_the_highest_expected_score_does_not_follow_one_odd_plate() -> None:
-    scores = np.exp(np.random.default_rng(0).normal(0, 0.1, 50))
-    outliers = scores.copy()
-    outliers[0] = 1e6
-    assert detector.robust_limit(scores) == pytest.approx(np.exp(0.3), rel=0.1)
-    assert detector.robust_limit(outliers) == pytest.approx(detector.robust_limit(scores), rel=0.05)
-
-
 def test_without_a_plate_its_cells_are_gone_and_the_units_stay(fitted: Surface) -> None:
     """Invariant 5: nothing of the plates left out is searched."""
     assert fitted.drawn is not None

@@ -53,7 +53,7 @@ def test_groups_count_what_could_be_read_and_name_what_could_not(found: Explorat
     assert found.count == 28
     assert found.defects == ("scratches", "total_rust")
     assert {Path(path).name for path, _ in found.failed} == {"broken.png", "broken.jpg"}
-    assert all("\n" not in error and str(labelled) in error for _, error in found.failed)
+    assert all("\n" not in reason and str(labelled) not in reason for _, reason in found.failed)
 
 
 def test_histograms_are_shares_of_the_plate_with_channels_named_rightly(found: Exploration) -> None:

@@ -82,7 +82,7 @@ def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resu
     assert {each["plate"] for each in resumed.scored} == good, "whatever was scored shows a good plate"
     changed = Counter(each["plate"] for each in folds if each["changed"])
     tried = tiny.settings().sensitivity
-    illuminations = len(tried.lights) + 2
+    illuminations = len(tried.brightnesses) + 2
     assert min(changed.values()) == out_of_fold.DEFECTS_PER_PLATE + illuminations, (
         "and with defects forged onto them, and relit"
     )

@@ -24,6 +24,7 @@ model
 records decision surface synthetic
 photographs
 config
+robust
 errors inspection progress arrays
 """
 """Top to bottom; packages on one line do not see each other."""

@@ -53,10 +53,13 @@ NAMES_OF_0_1_0 = {
         "illumination_copies": "relit",
         "peak_fraction": "peak_share",
         "score_fractions": "score_shares",
+        "brightness_range": "light",
+        "warmth_range": "tint",
     },
     "network": {"fused_upsampling": "summed_taps"},
-    "training": {"w_defect": "w_forged", "defect_probability": "forge"},
+    "training": {"w_defect": "w_forged", "defect_probability": "forge", "brightness_range": "light"},
     "score": {"pool_fraction": "pool_share"},
+    "sensitivity": {"brightnesses": "lights", "warmth": "tint"},
 }
 
 
@@ -74,6 +77,8 @@ def as_0_1_0_wrote_it(folder: Path) -> str:
     )
     quality["most_burnt"] = quality.pop("most_clipped")
     values["gates"] = quality
+    for level in values["light"]:
+        level["light"], level["tint"] = level.pop("brightness"), level.pop("warmth")
     canonical = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps({"digest": digest, **values}), encoding="utf-8")

@@ -45,8 +45,8 @@ except KeyboardInterrupt:
 """
 STATION = """
 import pathlib, sys, time
-import test_challengers
-test_challengers.challengers(pathlib.Path(), test_challengers.WATCHING).start("anna")
+import test_retraining_runs
+test_retraining_runs.challengers(pathlib.Path(), test_challengers.WATCHING).start("anna")
 time.sleep(60)
 """
 

@@ -113,8 +113,8 @@ def test_lengths_are_never_powers_of_ten(scale: float, mm_per_px: float, said: s
     assert found(*GRID, scale=scale, mm_per_px=mm_per_px).length(64) == said
 
 
-def light(factor: float, tint: float, passed: int) -> Illumination:
-    return Illumination(factor, tint, passed, 50 - passed, 0, (0, 1))
+def light(factor: float, warmth: float, passed: int) -> Illumination:
+    return Illumination(factor, warmth, passed, 50 - passed, 0, (0, 1))
 
 
 def test_a_lamp_is_costly_when_it_more_than_doubles_what_does_not_pass() -> None:
@@ -125,7 +125,7 @@ def test_a_lamp_is_costly_when_it_more_than_doubles_what_does_not_pass() -> None
 
 
 @pytest.mark.parametrize(
-    ("factor", "tint", "name"),
+    ("factor", "warmth", "name"),
     [
         (1, 0, "as photographed"),
         (0.75, 0, "25 % darker"),
@@ -134,5 +134,5 @@ def test_a_lamp_is_costly_when_it_more_than_doubles_what_does_not_pass() -> None
         (1.1, -0.04, "10 % brighter and 4 % colder"),
     ],
 )
-def test_lamps_have_names(factor: float, tint: float, name: str) -> None:
-    assert plain(light(factor, tint, 50).name) == name
+def test_lamps_have_names(factor: float, warmth: float, name: str) -> None:
+    assert plain(light(factor, warmth, 50).name) == name

@@ -22,7 +22,7 @@ from platewatch.inspection import Verdict
 from platewatch.learning import fitting, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
-from platewatch.learning.sensitivity_trials import GridPoint, damage, illumination_trials, relight, state
+from platewatch.learning.sensitivity_trials import GridPoint, damage, illumination_trials, state
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import preparation, quality
 
@@ -36,7 +36,7 @@ def settings(**changes: object) -> Config:
         "diameters": (6.0, 20.0),
         "contrasts": (0.1, 0.2, 0.5),
         "plates": 4,
-        "lights": (0.5, 1.2),
+        "brightnesses": (0.5, 1.2),
     }
     return tiny.settings(sensitivity=grid | changes)
 
@@ -169,25 +169,18 @@ def test_a_rust_spot_has_the_diameter_and_contrast_that_are_stated() -> None:
     assert change[change > 0].mean() == pytest.approx(0.3, abs=0.03)
 
 
-def test_light_multiplies_and_ends_at_255() -> None:
-    photo = np.array([[[100, 100, 100], [250, 20, 0]]], np.uint8)
-    assert relight(photo, 1.25, 0).tolist() == [[[125, 125, 125], [255, 25, 0]]]
-    assert relight(photo, 1, 0.04).tolist() == [[[104, 100, 96], [255, 20, 0]]]
-    assert relight(photo, 1, -0.04).tolist() == [[[96, 100, 104], [240, 20, 0]]]
-
-
 def test_all_good_plates_are_relit_and_counted() -> None:
     plates = good(9)
     judge = Strict(plates)
     undamaged = [PASS] * 7 + [REVIEW, REJECT]
-    levels = illumination_trials(plates, undamaged, judge, settings(lights=(0.5, 1.0, 1.25)), tiny.silent)
-    assert [(each.light, each.tint) for each in levels] == [(0.5, 0), (1, 0), (1.25, 0), (1, -0.04), (1, 0.04)]
+    levels = illumination_trials(plates, undamaged, judge, settings(brightnesses=(0.5, 1.0, 1.25)), tiny.silent)
+    assert [(each.brightness, each.warmth) for each in levels] == [(0.5, 0), (1, 0), (1.25, 0), (1, -0.04), (1, 0.04)]
     counts = [(each.passed, each.review, each.reject) for each in levels]
     assert counts == [(0, 0, 9), (7, 1, 1), (0, 9, 0), (9, 0, 0), (9, 0, 0)]
     assert Counter(plate for plate, _ in judge.seen) == dict.fromkeys(range(9), 4), "as photographed is known already"
     assert [each.interval for each in levels[:2]] == [clopper_pearson(9, 9), clopper_pearson(1, 9)]
-    bare = illumination_trials(plates, undamaged, judge, settings(lights=(), tint=0), tiny.silent)
-    assert [(each.light, each.tint, each.plates) for each in bare] == [(1, 0, 9)]
+    bare = illumination_trials(plates, undamaged, judge, settings(brightnesses=(), warmth=0), tiny.silent)
+    assert [(each.brightness, each.warmth, each.plates) for each in bare] == [(1, 0, 9)]
 
 
 def test_progress_counts_every_photograph() -> None:
@@ -261,7 +254,7 @@ def test_as_they_are_means_by_their_out_of_fold_scores(
     seen_by = Detectors(Left(), range(4), networks)  # type: ignore[arg-type]
     monkeypatch.setattr("platewatch.learning.out_of_fold.score", lambda *_: None)
     monkeypatch.setattr("platewatch.learning.fitting._decide", lambda *_: (decision, np.array([0.5, 0.7, 1.2, 0.6])))
-    made = fitting._calibrate(plates, seen_by, settings(lights=(), tint=0), tiny.silent)
+    made = fitting._calibrate(plates, seen_by, settings(brightnesses=(), warmth=0), tiny.silent)
     assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
     assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)
 
@@ -281,7 +274,7 @@ def test_the_model_states_what_was_tried(inspector: Inspector) -> None:
     verdicts = Counter(manifest.decision.verdict(plate.score) for plate in manifest.calibration)
     assert (found.good_plates, found.passing) == (tiny.GOOD, verdicts[PASS])
     assert (found.photo_side, found.scale) == (128, 96 / 128)
-    usual = next(each for each in manifest.light if (each.light, each.tint) == (1, 0))
+    usual = next(each for each in manifest.light if (each.brightness, each.warmth) == (1, 0))
     assert (usual.passed, usual.review, usual.reject) == (verdicts[PASS], verdicts[REVIEW], verdicts[REJECT])
-    assert [(each.light, each.tint) for each in manifest.light] == [(0.8, 0), (1, 0), (1, -0.04), (1, 0.04)]
+    assert [(each.brightness, each.warmth) for each in manifest.light] == [(0.8, 0), (1, 0), (1, -0.04), (1, 0.04)]
     assert {each.plates for each in manifest.light} == {tiny.GOOD}

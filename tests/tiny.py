@@ -41,7 +41,7 @@ def settings(**changes: Any) -> Config:
             "diameters": (3.0, 24.0),
             "contrasts": (0.1, 0.6),
             "plates": 4,
-            "lights": (0.8,),
+            "brightnesses": (0.8,),
         },
     }
     return config.preset("fast", **(values | changes))

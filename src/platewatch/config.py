@@ -44,9 +44,9 @@ class SurfaceConfig:
     """Detail below this, in L, a or b (L is 0 to 100), is the camera's noise."""
     illumination_copies: Annotated[int, Field(ge=0, le=10)] = 2
     """Copies of each good plate in other light that the banks hold beside the plate itself."""
-    light: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """A copy is brighter or darker by up to this share,"""
-    tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    warmth_range: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
     bank: Annotated[int, Field(ge=16)] = 65536
     """Good cells drawn for each bank; of those that are alike one is kept."""
@@ -118,7 +118,7 @@ class TrainingConfig:
     """Rotation is drawn from ± this angle."""
     any_angle: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Chance that a plate is turned to any angle instead: upright is learned best, and what is turned stays known."""
-    light: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """A plate is made brighter or darker by up to this share, so that the lamp becomes no defect."""
     defect_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Chance that a defect is forged onto the input while the clean plate stays the target."""
@@ -174,9 +174,9 @@ class SensitivityConfig:
     """and the change of the strongest channel, as a share of its range, with which each of them is forged."""
     plates: Count = 20
     """Good plates that each of them is forged onto, at most."""
-    lights: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
+    brightnesses: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
     """Every good plate is judged again with its channels multiplied by each of these,"""
-    tint: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    warmth: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """and with red raised and blue lowered by this share, or the other way: 0.04 is about 500 K; 0 leaves it out."""
 
 
@@ -227,7 +227,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "flip_horizontal": 0.0,
             "flip_vertical": 0.0,
             "any_angle": 0.3,
-            "light": 0.25,
+            "brightness_range": 0.25,
             "defect_probability": 1.0,
             "freeze_norms": 0.25,
             "ema": 0.99,
@@ -266,12 +266,15 @@ _RENAMED: dict[str, dict[str, str]] = {
         "cell": "patch",
         "faintest": "noise_floor",
         "relit": "illumination_copies",
+        "light": "brightness_range",
+        "tint": "warmth_range",
         "peak_share": "peak_fraction",
         "score_shares": "score_fractions",
     },
     "network": {"summed_taps": "fused_upsampling"},
-    "training": {"w_forged": "w_defect", "forge": "defect_probability"},
+    "training": {"w_forged": "w_defect", "forge": "defect_probability", "light": "brightness_range"},
     "score": {"pool_share": "pool_fraction"},
+    "sensitivity": {"lights": "brightnesses", "tint": "warmth"},
 }
 """Names of 0.1.0 and what they are called now; both are read."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from platewatch.decision import sensitivity_summary
+from platewatch.decision.verdict import plates_needed
 
 if TYPE_CHECKING:  # `verify` shows its table where training's libraries are not installed
     from platewatch.config import Config
@@ -39,7 +40,7 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
     promise = f"no less than {found.floor:.1%} on average"
     if asked < found.floor:
-        promise += f"; {asked:.1%} asked for takes {round(1 / asked) - 1} plates: done as well as can be, not promised"
+        promise += f"; {asked:.1%} asked for takes {plates_needed(asked)} plates: done as well as can be, not promised"
     table.add_row("false-alarm rate so many plates can promise", promise)
     return (table,)
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from platewatch import robust
 from platewatch.arrays import Array
-from platewatch.decision.verdict import FalseAlarmBound
+from platewatch.decision.verdict import FalseAlarmBound, plates_needed
 from platewatch.errors import CalibrationError
 
 _SMALLEST_SCORE = 1e-9
-_SMALLEST_SPREAD = 0.02  # good plates never agree better than to 2 %, however alike the few at hand are
+_SMALLEST_DEVIATION = 0.02  # good plates never agree better than to 2 %, however alike the few at hand are
 
 
 def folds(groups: Sequence[int], count: int, seed: int) -> tuple[Array, ...]:
@@ -48,11 +49,8 @@ def limit(scores: Sequence[float] | Array, rate: float) -> float:
         raise CalibrationError(
             "", f"{len(values)} scores of good plates", expected="at least 3 finite ones", remedy="train again"
         )
-    logs = np.log(np.maximum(values, _SMALLEST_SCORE))
-    centre = float(np.median(logs))
-    spread = max(1.4826 * float(np.median(np.abs(logs - centre))), _SMALLEST_SPREAD)
-    steps = float(stats.t.isf(rate, len(values) - 1)) * np.sqrt(1 + 1 / len(values))
-    return float(np.exp(centre + steps * spread))
+    deviations = float(stats.t.isf(rate, len(values) - 1)) * np.sqrt(1 + 1 / len(values))
+    return robust.limit(values, deviations, smallest_deviation=_SMALLEST_DEVIATION)
 
 
 def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate: float) -> tuple[float, float]:
@@ -79,11 +77,11 @@ def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> 
     return FalseAlarmBound(
         asked=asked,
         false_alarm_rate=expected,
-        upper_95=float(stats.beta.ppf(0.95, above + 1, count - above)) if above < count else 1.0,
+        upper_95=float(stats.binomtest(above, count, alternative="less").proportion_ci(0.95).high),
         floor=1 / (count + 1),
         good_plates=count,
         promised=expected <= asked,
-        plates_needed=int(np.ceil(1 / asked - 1 - 1e-9)),
+        plates_needed=plates_needed(asked),
         plates_needed_95=int(np.ceil(np.log(0.05) / np.log1p(-asked) - 1e-9)),
     )
 

@@ -77,9 +77,9 @@ class Sensitivity:
 class Illumination:
     """Verdicts on the good plates under one lamp."""
 
-    light: Annotated[float, Field(gt=0)]
+    brightness: Annotated[float, Field(gt=0)]
     """What every channel was multiplied by; 1 for as photographed."""
-    tint: float
+    warmth: float
     """The share by which red was raised and blue lowered."""
     passed: Number
     review: Number
@@ -94,8 +94,10 @@ class Illumination:
     @property
     def name(self) -> str:
         """The lamp in words."""
-        parts = [f"{percent(abs(self.light - 1))} {'brighter' if self.light > 1 else 'darker'}"] * (self.light != 1)
-        parts += [f"{percent(abs(self.tint))} {'warmer' if self.tint > 0 else 'colder'}"] * (self.tint != 0)
+        parts = [f"{percent(abs(self.brightness - 1))} {'brighter' if self.brightness > 1 else 'darker'}"] * (
+            self.brightness != 1
+        )
+        parts += [f"{percent(abs(self.warmth))} {'warmer' if self.warmth > 0 else 'colder'}"] * (self.warmth != 0)
         return " and ".join(parts) or "as photographed"
 
 
@@ -147,7 +149,7 @@ def unseen(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
 
 def costly(lights: Sequence[Illumination]) -> tuple[Illumination, ...]:
     """The lamps under which more than twice as many good plates do not PASS as in the light of the photographs."""
-    usual = max([1, *(each.plates - each.passed for each in lights if (each.light, each.tint) == (1, 0))])
+    usual = max([1, *(each.plates - each.passed for each in lights if (each.brightness, each.warmth) == (1, 0))])
     return tuple(each for each in lights if each.plates - each.passed > 2 * usual)
 
 

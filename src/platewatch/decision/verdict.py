@@ -1,5 +1,6 @@
 """From numbers to a decision and a sentence: the only place where a score meets a threshold."""
 
+import math
 from collections.abc import Sequence
 from types import EllipsisType
 from typing import Annotated
@@ -79,6 +80,11 @@ class FalseAlarmBound:
     """Good plates that it takes to promise `asked`, on average."""
     plates_needed_95: int
     """The same with 95 % confidence, when none of them is above the threshold."""
+
+
+def plates_needed(rate: float) -> int:
+    """Good plates from which on a false-alarm rate is possible on average: the smallest n with 1 / (n + 1) ≤ `rate`."""
+    return math.ceil(1 / rate - 1 - 1e-9)
 
 
 def p_value(score: float, good_scores: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from platewatch.arrays import Array
@@ -50,11 +50,11 @@ class PixelFigures:
 
 
 def clopper_pearson(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The exact two-sided interval of a binomial share."""
-    tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, count, of - count + 1)) if count else 0.0
-    high = float(beta.ppf(1 - tail, count + 1, of - count)) if count < of else 1.0
-    return low, high
+    """The exact two-sided interval of a binomial share; 0 to 1 out of nothing."""
+    if not of:
+        return 0.0, 1.0
+    found = binomtest(count, of).proportion_ci(confidence, method="exact")
+    return float(found.low), float(found.high)
 
 
 def auroc(labels: Array, scores: Array) -> float | None:

@@ -12,6 +12,7 @@ from platewatch.config import SurfaceConfig
 from platewatch.exploration import classical_detectors
 from platewatch.exploration.classical_detectors import Plate
 from platewatch.exploration.findings import OUTLIERS_SHOWN, Outlier
+from platewatch.robust import median_and_deviation
 from platewatch.surface import detector
 
 LIMIT = 3.5
@@ -113,8 +114,8 @@ def _robust_z(values: Array, upper: bool) -> Array:
     Differences below a hundredth are the camera's, so the deviation is never smaller.
     """
     logs = np.log(values + 1e-3)
-    away = logs - np.median(logs)
-    z = away / max(1.4826 * float(np.median(np.abs(away))), 0.01)
+    centre, deviation = median_and_deviation(logs)
+    z = (logs - centre) / max(deviation, 0.01)
     return np.asarray(np.maximum(z, 0) if upper else z)
 
 

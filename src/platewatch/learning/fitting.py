@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from platewatch import robust
 from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision import calibration
@@ -168,8 +169,8 @@ def _calibrate(plates: GoodPlates, seen_by: Detectors, config: Config, progress:
 def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
     """The Decision that out-of-fold numbers give, and each good plate's score under it, (N,) float64."""
     alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
-    unit = detector.robust_limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
-    map_scale = detector.robust_limit(raw.map_score)
+    unit = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
+    map_scale = robust.limit(raw.map_score)
     equal = Decision(alpha, unit, map_scale, weight=0.5, review=0, threshold=0)
     phases = [
         np.array([[first, equal.network_score(*errors)] for first, *errors in each])

@@ -19,6 +19,7 @@ from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates
 from platewatch.model.thread_limits import cores
+from platewatch.photographs.illumination import gains, relight
 from platewatch.progress import Progress
 from platewatch.synthetic.artificial_defects import rust, scratch
 
@@ -72,10 +73,10 @@ def illumination_trials(
 ) -> tuple[Illumination, ...]:
     """Verdicts on all good plates under each lamp of `config.sensitivity`, the photographs' own among them."""
     settings, photos = config.sensitivity, plates.photos
-    illuminations = [(light, 0.0) for light in settings.lights if light != 1]
-    illuminations += [(1.0, tint) for tint in (-settings.tint, settings.tint) if tint]
+    illuminations = [(brightness, 0.0) for brightness in settings.brightnesses if brightness != 1]
+    illuminations += [(1.0, warmth) for warmth in (-settings.warmth, settings.warmth) if warmth]
     jobs = [
-        (plate, partial(relight, photo, *illumination))
+        (plate, partial(relight, photo, gains(*illumination)))
         for plate, photo in enumerate(photos)
         for illumination in illuminations
     ]
@@ -85,7 +86,7 @@ def illumination_trials(
         for place, illumination in enumerate(illuminations)
     ]
     levels.append(_level(1.0, 0.0, Counter(undamaged)))
-    return tuple(sorted(levels, key=lambda each: (each.tint != 0, each.light, each.tint)))
+    return tuple(sorted(levels, key=lambda each: (each.warmth != 0, each.brightness, each.warmth)))
 
 
 def damage(plates: GoodPlates, plate: int, cell: GridPoint, config: Config) -> Array:
@@ -101,13 +102,6 @@ def damage(plates: GoodPlates, plate: int, cell: GridPoint, config: Config) -> A
         if np.count_nonzero(frame.cut(mask)) >= _WITHIN * np.count_nonzero(mask):
             break
     return damaged
-
-
-def relight(photo: Array, light: float, tint: float) -> Array:
-    """The photograph with its channels multiplied by `light`, red by 1 + tint and blue by 1 − tint; 255 is the end."""
-    factors = light * np.array([1 + tint, 1, 1 - tint])
-    illumination_copies: Array = np.clip(np.rint(photo * factors), 0, 255).astype(np.uint8)
-    return illumination_copies
 
 
 def _spread(numbers: Sequence[int], count: int) -> list[int]:
@@ -140,7 +134,7 @@ def _trial(cell: GridPoint, counts: Counter[Verdict]) -> Trial:
     return Trial(cell.size_px, cell.contrast, plates, found, counts[Verdict.REJECT], clopper_pearson(found, plates))
 
 
-def _level(light: float, tint: float, counts: Counter[Verdict]) -> Illumination:
+def _level(brightness: float, warmth: float, counts: Counter[Verdict]) -> Illumination:
     reject = counts[Verdict.REJECT]
     interval = clopper_pearson(reject, counts.total())
-    return Illumination(light, tint, counts[Verdict.PASS], counts[Verdict.REVIEW], reject, interval)
+    return Illumination(brightness, warmth, counts[Verdict.PASS], counts[Verdict.REVIEW], reject, interval)

@@ -184,13 +184,21 @@ def load_manifest(folder: Path) -> Manifest:
 
 def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
     """A manifest of format 5 (Platewatch 0.1.0) under today's keys; nothing but names has changed since."""
-    names = {"network_unit": "network_scale", "network_map_unit": "network_map_scale", "most_burnt": "most_clipped"}
+    names = {
+        "network_unit": "network_scale",
+        "network_map_unit": "network_map_scale",
+        "most_burnt": "most_clipped",
+        "light": "brightness",
+        "tint": "warmth",
+    }
 
     def renamed(values: Any) -> Any:
         return {names.get(name, name): value for name, value in values.items()} if isinstance(values, dict) else values
 
     kept = {name: value for name, value in content.items() if name != "gates"}
     kept |= {"quality_limits": renamed(content["gates"])} if "gates" in content else {}
+    if isinstance(content.get("light"), list):
+        kept["light"] = [renamed(each) for each in content["light"]]
     kept |= {"decision": renamed(content.get("decision")), "config": config.renamed(content.get("config"))}
     return {**kept, "format": FORMAT, "former_digest": written}
 

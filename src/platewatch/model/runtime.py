@@ -4,6 +4,7 @@ ONNX Runtime is the one that thresholds come from; OpenVINO gives the same numbe
 would like better. N is the batch, S the side of the prepared photograph, R the side that the network sees.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -117,6 +118,7 @@ class _Session(Protocol):
 
 class _OnnxRuntime:
     def __init__(self, source: bytes, threads: int) -> None:
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; otherwise it keeps usage data in ~/.cache
         import onnxruntime  # noqa: PLC0415 - heavy, and its absence is reported as our own error
 
         options = onnxruntime.SessionOptions()

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from platewatch.config import TrainingConfig
+from platewatch.photographs.illumination import gains, relight
 from platewatch.synthetic.artificial_defects import random_defect
 
 Photos = npt.NDArray[np.uint8]
@@ -28,10 +29,10 @@ def augment(
         targets[place] = inputs[place] = _moved(plate, turn)
         if rng.random() < settings.defect_probability:
             inputs[place] = _moved(random_defect(plate, rng, inside)[0], turn)
-        if settings.light > 0:
-            light = np.float32(1 + rng.uniform(-settings.light, settings.light))
+        if settings.brightness_range > 0:
+            factors = gains(1 + rng.uniform(-settings.brightness_range, settings.brightness_range))
             for either in (inputs[place], targets[place]):
-                np.minimum(either * light, 255, out=either)
+                either[:] = relight(either, factors)
     return inputs, targets
 
 

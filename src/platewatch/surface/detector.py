@@ -12,8 +12,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from platewatch import robust
 from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
+from platewatch.photographs.illumination import gains, relight
 from platewatch.surface.coreset import Coreset
 from platewatch.surface.features import blur, describe
 from platewatch.surface.nearest_neighbours import NearestNeighbours
@@ -124,16 +126,6 @@ def pool(anomaly_map: Array, share: float = DEFAULT.peak_fraction) -> float:
     return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
 
 
-def robust_limit(scores: Sequence[float] | Array) -> float:
-    """The highest score expected of a good plate, whatever few odd ones scored: the unit of scores and maps.
-
-    Three robust standard deviations above the median of the logs.
-    """
-    logs = np.log(np.maximum(scores, 1e-9))
-    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
-    return float(np.exp(np.median(logs) + 3 * spread))
-
-
 def _join(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
     joined: Array = np.sqrt(colour_map**2 + (np.float32(settings.line_weight) * line_map) ** 2)  # hypot is slow
     return joined
@@ -150,10 +142,10 @@ def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Ar
 
 def _other_illumination(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
     """Each photograph once more under a lamp of another strength and colour, so that the lamp becomes no defect."""
-    light = 1 + rng.uniform(-settings.light, settings.light, (len(photos), 1))
-    tint = rng.uniform(-settings.tint, settings.tint, (len(photos), 1)) * np.array([1, 0, -1])
-    factors = (light * (1 + tint)).astype(np.float32)  # (N, 3)
-    return np.stack([cv2.convertScaleAbs(photo * factor) for photo, factor in zip(photos, factors, strict=True)])
+    brightness = 1 + rng.uniform(-settings.brightness_range, settings.brightness_range, (len(photos), 1))
+    warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
+    factors = gains(brightness, warmth)  # (N, 3)
+    return np.stack([relight(*pair) for pair in zip(photos, factors, strict=True)])
 
 
 def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
@@ -189,7 +181,7 @@ def _with_scales(fitted: Surface, colours: Array, lines: Array) -> Surface:
 
 
 def _scale_of(scores: Sequence[float]) -> float:
-    return float(np.float32(max(robust_limit(scores), 1e-6)))  # as it comes back from the folder
+    return float(np.float32(max(robust.limit(scores), 1e-6)))  # as it comes back from the folder
 
 
 def _distances(features: Array, good: NearestNeighbours) -> Array:
