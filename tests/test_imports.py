@@ -219,6 +219,11 @@ def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     assert calling("imread", "imdecode", "exif_transpose") == {"photographs.reading"}
 
 
+def test_the_sequence_from_quality_check_to_verdict_stands_once() -> None:
+    assert calling("reason_unusable") == {"model.scoring"}
+    assert calling("judge_prepared") == {"model.inspector", "learning.out_of_fold"}
+
+
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:
     """Invariant 1: each of these turns files into photographs for a detector."""
     assert {"model.inspector", "learning.preflight", "exploration.analysis"} <= calling("prepare")

@@ -10,7 +10,7 @@ import click
 
 import platewatch
 from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
     from platewatch.inspection import Inspection
@@ -152,21 +152,19 @@ def _overlay_paths(out: Path | None, paths: list[Path]) -> list[Path | None]:
 
 def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tuple["Inspection", str | None]:
     """The Inspection of one photograph, and why its overlay was not written, if it was not."""
-    if picture is None:
-        return inspector.inspect(path), None
+    from platewatch.line import judging
     from platewatch.photographs import overlay, reading
 
+    inspection, seen = judging.judge(inspector, path)
+    if picture is None or seen is None:
+        return inspection, None
     try:
-        seen = inspector.examine(path)
-    except InputError:
-        return inspector.inspect(path), None
-    try:
-        drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
+        drawn = overlay.overlay(seen.photo, seen.frame.cut(seen.anomaly_map), inspection.defects)
         reading.write_png(picture, drawn)
     except OSError as error:
         picture.unlink(missing_ok=True)
-        return seen.inspection, f"{picture}: cannot be written ({error.strerror or error}); free space there"
-    return seen.inspection, None
+        return inspection, f"{picture}: cannot be written ({error.strerror or error}); free space there"
+    return inspection, None
 
 
 def line(found: "Inspection") -> str:
