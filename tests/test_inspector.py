@@ -18,7 +18,8 @@ from conftest import Tiny
 from platewatch.arrays import Array
 from platewatch.errors import InputError, ModelError
 from platewatch.inspection import Inspection, Verdict
-from platewatch.model.inspector import Inspector, measure, score
+from platewatch.model import scoring
+from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network, NetworkResult
 from platewatch.photographs import preparation, reading
 from platewatch.synthetic import rendered_plates
@@ -261,5 +262,6 @@ def test_a_score_alone_asks_only_what_weighs(inspector: Inspector, photos: list[
     for path in photos[:3]:
         photo = reading.read(path)
         prepared, frame = preparation.prepare(photo, size), preparation.frame(photo.shape[1], photo.shape[0], size)
-        raw = measure(inspector._surface, inspector._network, prepared, frame)
-        assert score(first, second, prepared, frame, decision) == decision.score(*raw.numbers)
+        raw = scoring.measure(inspector._surface, inspector._network, prepared, frame)
+        found = scoring.measure_weighted(first, second, prepared, frame, decision)
+        assert decision.score(*found.numbers) == decision.score(*raw.numbers)

@@ -24,6 +24,7 @@ from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
 from platewatch.model.inspector import Inspector
+from platewatch.model.scoring import Scores
 from platewatch.photographs import preparation, quality
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
@@ -212,11 +213,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
     """Every score is 0.5; the fixture lists the detectors that gave it."""
     calls: list[tuple[object, object]] = []
 
-    def score(surface: object, network: object, *_: object) -> float:
+    def score(surface: object, network: object, *_: object) -> Scores:
         calls.append((surface, network))
-        return 0.5
+        return Scores(0.5, 0, 0)
 
-    monkeypatch.setattr("platewatch.model.inspector.score", score)
+    monkeypatch.setattr("platewatch.model.scoring.measure_weighted", score)
     return calls
 
 

@@ -11,7 +11,7 @@ import click
 import platewatch
 from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
     from platewatch.inspection import Inspection
@@ -153,21 +153,18 @@ def _overlay_paths(out: Path | None, paths: list[Path]) -> list[Path | None]:
 
 def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tuple["Inspection", str | None]:
     """The Inspection of one photograph, and why its overlay was not written, if it was not."""
-    if picture is None:
-        return inspector.inspect(path), None
+    from platewatch.line import judging
     from platewatch.photographs import overlay, reading
 
-    try:
-        seen = inspector.examine(path)
-    except InputError:
-        return inspector.inspect(path), None
-    drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
+    inspection, seen = judging.judge(inspector, path)
+    if picture is None or seen is None:
+        return inspection, None
     try:
         with files.whole_file(picture, remedy="free space there") as part:
-            reading.write_png(part, drawn)
+            reading.write_png(part, overlay.overlay(seen.photo, seen.frame.cut(seen.anomaly_map), inspection.defects))
     except OutputError as error:
-        return seen.inspection, str(error)
-    return seen.inspection, None
+        return inspection, str(error)
+    return inspection, None
 
 
 def line(found: "Inspection") -> str:

@@ -149,7 +149,7 @@ class Work:
         self._figures.received.inc()
         try:
             inspection, anomaly_map, brightness = judge(inspector, plate)
-            entry = self._records.add(
+            added = self._records.add(
                 inspection, plate.photograph, plate_id=plate.plate_id, key=plate.key, source=plate.source
             )
         except BaseException as error:
@@ -158,7 +158,7 @@ class Work:
                 self._failed(error)
             raise
         self._count(inspection)
-        done = Done(entry, anomaly_map, brightness, again=entry.inspection.time != inspection.time)
+        done = Done(added.entry, anomaly_map, brightness, again=not added.is_new)
         self._told(done)
         return done
 
