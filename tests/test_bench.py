@@ -16,7 +16,7 @@ from platewatch.arrays import Array
 from platewatch.cli import summary
 from platewatch.errors import InputError, ModelError
 from platewatch.evaluation import bench
-from tiny import silent
+from platewatch.progress import silent
 
 
 @pytest.fixture(autouse=True)

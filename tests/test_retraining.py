@@ -17,6 +17,7 @@ from platewatch.inspection import Inspection, Verdict, now
 from platewatch.line import candidates, comparison, retraining
 from platewatch.model.model_folder import load_manifest
 from platewatch.photographs.reading import sha256
+from platewatch.progress import silent
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
 from platewatch.synthetic import rendered_plates
@@ -97,16 +98,12 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
     monkeypatch.setenv(quick_training.LENIENT, "1")
     reviewed(records, line)
     models_folder = tmp_path / "shelf"
-    done = retraining.retrain(
-        tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-    )
+    done = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
     assert records.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
-        retraining.retrain(
-            tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-        )
+        retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
 
 
 def test_the_command_says_why_and_exits_with_3(
@@ -144,14 +141,10 @@ def test_a_second_challenger_learns_again_what_the_first_one_learned(
 ) -> None:
     reviewed(records, line)
     models_folder = tmp_path / "shelf"
-    first = retraining.retrain(
-        tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-    )
+    first = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     fresh = sorted((line / "test" / "good").glob("*.png"))[0]
     records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
-    second = retraining.retrain(
-        first.folder, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-    )
+    second = retraining.retrain(first.folder, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
     assert learned[0] < learned[1]
     assert len(learned[1] - learned[0]) == 1
@@ -173,6 +166,6 @@ def test_without_reviewed_plates_nothing_is_trained(
 ) -> None:
     with pytest.raises(InputError, match="reviewed plates"):
         retraining.retrain(
-            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=tiny.silent
+            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=silent
         )
     assert not (tmp_path / "shelf").exists()

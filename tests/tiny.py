@@ -18,7 +18,7 @@ from platewatch.config import Config
 from platewatch.learning import fitting, preflight
 from platewatch.model import runtime, scoring
 from platewatch.photographs import data_sets
-from platewatch.progress import Progress
+from platewatch.progress import Progress, silent
 from platewatch.skipganomaly import export, training
 from platewatch.skipganomaly.network import Scorer
 from platewatch.surface import detector
@@ -45,10 +45,6 @@ def settings(**changes: Any) -> Config:
         },
     }
     return config.preset("fast", **(values | changes))
-
-
-def silent(_stage: str, _done: int, _total: int) -> None:
-    """Progress that nobody watches."""
 
 
 def render(data: Path) -> None:

@@ -36,14 +36,10 @@ def evaluate(
 
     inspector = platewatch.load(model, runtime=runtime)
     with progress() as report:
-        found = evaluating.evaluate(
-            inspector, data, pixel_size=pixel_size, progress=lambda *done: report("inspecting", *done)
-        )
+        found = evaluating.evaluate(inspector, data, pixel_size=pixel_size, progress=report)
         page = None
         if out is not None:
-            page = reports.write_evaluation(
-                found, inspector, out, progress=lambda *done: report("drawing the report", *done)
-            )
+            page = reports.write_evaluation(found, inspector, out, progress=report)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:

@@ -125,9 +125,7 @@ def _report(records: "Records", out: Path, since: datetime | None, until: dateti
     if since is None:
         raise click.UsageError("a report needs the shift's beginning: --since 2026-11-24T06:00")
     with progress() as report:
-        path = shift_report.write(
-            records, since, until or now(), out, progress=lambda *done: report("drawing plates", *done)
-        )
+        path = shift_report.write(records, since, until or now(), out, progress=report)
     click.echo(str(path))
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
+from platewatch.progress import Progress, silent
 from platewatch.records import (
     appending,
     audit,
@@ -267,7 +268,7 @@ class Records:
 
     def audit(
         self,
-        progress: audit.Progress | None = None,
+        progress: Progress = silent,
         *,
         photographs: bool = True,
         noted: audit.Anchor | None = None,
