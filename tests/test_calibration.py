@@ -76,6 +76,12 @@ def test_the_limit_has_about_the_rate_that_is_set(seed: int) -> None:
     assert 0.03 < np.mean(costs) < 0.09
 
 
+def test_the_limit_allows_for_how_few_the_plates_are() -> None:
+    """Median and spread are estimates themselves: Student's t with 4 degrees of freedom, and √(1 + 1/5)."""
+    scores = np.exp(0.1 * np.array([-2, -1, 0, 1, 2]))
+    assert calibration.limit(scores, 0.05) == pytest.approx(np.exp(2.131847 * 1.4826 * 0.1 * np.sqrt(1.2)), rel=1e-6)
+
+
 def test_equal_scores_give_a_limit_above_them() -> None:
     assert calibration.limit([1.0] * 50, 0.01) > 1.03
     assert calibration.limit([0.0] * 50, 0.01) > 0

@@ -12,6 +12,7 @@ import pytest
 
 import tiny
 from conftest import Resumed, Tiny
+from platewatch.decision import calibration
 from platewatch.errors import CalibrationError, InputError, ModelError, OutputError
 from platewatch.learning import fitting, out_of_fold
 from platewatch.model import model_folder
@@ -109,6 +110,19 @@ def test_the_verdicts_limits_come_from_out_of_fold_scores(inspector: Inspector) 
     )
     assert len(manifest.training_errors) == len(manifest.calibration) == manifest.promise.good_plates == tiny.GOOD
     assert 0 < decision.review <= decision.threshold
+
+
+def test_the_weights_are_those_that_best_tell_artificial_defects(resumed: Resumed) -> None:
+    """Invariant 5: from numbers by detectors that never saw the plate, with and without a defect on it."""
+    decision = model_folder.load_manifest(resumed.model).decision
+    held_out = [each for each in resumed.scored if each["numbers"] and each["plate"] not in each["network"]]
+    phases = []
+    for change in (None, "random_defect"):
+        numbers = np.array([each["numbers"] for each in held_out if each["changed"] == change])
+        phases.append((numbers[:, 1:], [[first, decision.network_score(*errors)] for first, *errors in numbers]))
+    (good, good_scores), (artificial, artificial_scores) = phases
+    assert decision.alpha == calibration.choose_weight(good, artificial) != 0.5
+    assert decision.weight == calibration.choose_weight(np.array(good_scores), np.array(artificial_scores), alone=True)
 
 
 def test_calibration_plates_are_named_with_their_hashes(tiny_model: Tiny, inspector: Inspector) -> None:

@@ -53,11 +53,11 @@ def reviewed(records: Records, line: Path) -> dict[int, bytes]:
     """The fresh plates called good, the rusty ones defective; the good ones' bytes by their numbers."""
     good = dict[int, bytes]()
     for path in sorted((line / "train" / "good").iterdir()):
-        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem)
+        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem).entry
         records.review(entry.number, Judgement.GOOD, "anna")
         good[entry.number] = path.read_bytes()
     for path in sorted((line / "test" / "total_rust").glob("*.png")):
-        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}")
+        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}").entry
         records.review(entry.number, Judgement.DEFECTIVE, "anna")
     return good
 
@@ -143,7 +143,7 @@ def test_a_second_challenger_learns_again_what_the_first_one_learned(
     models_folder = tmp_path / "shelf"
     first = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     fresh = sorted((line / "test" / "good").glob("*.png"))[0]
-    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).number, Judgement.GOOD, "anna")
+    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
     second = retraining.retrain(first.folder, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
     assert learned[0] < learned[1]
@@ -154,7 +154,7 @@ def test_originals_that_were_since_called_defective_are_left_behind(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     first = sorted((tiny_model.data / "train" / "good").iterdir())[0]
-    entry = records.add(judged(Verdict.PASS), first.read_bytes())
+    entry = records.add(judged(Verdict.PASS), first.read_bytes()).entry
     records.review(entry.number, Judgement.DEFECTIVE, "anna")
     material = candidates.gather(records, load_manifest(tiny_model.model))
     assert retraining.lay_out(material, records, tiny_model.data, tmp_path / "data") == tiny.GOOD - 1

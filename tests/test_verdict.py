@@ -102,6 +102,12 @@ def test_places_are_found_where_they_lie_worst_first() -> None:
     assert second.evidence == Evidence(colour=1, line=0)
 
 
+def test_places_that_touch_at_a_corner_are_one() -> None:
+    anomaly = places((10, 10, 8, 8), (18, 18, 8, 8))
+    (found,) = verdict.defects(anomaly, anomaly, anomaly, preparation.frame(96, 96, 96), (96, 96))
+    assert (found.box, found.area_px) == ((10, 10, 16, 16), 128)
+
+
 def test_lengths_are_in_px_of_the_photograph() -> None:
     frame = preparation.frame(192, 96, 96)  # half the size, 24 px of padding above and below
     anomaly = places((10, 34, 30, 10))

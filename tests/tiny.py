@@ -16,7 +16,7 @@ from platewatch import config
 from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.learning import fitting, preflight
-from platewatch.model import inspector, runtime
+from platewatch.model import runtime, scoring
 from platewatch.photographs import data_sets
 from platewatch.progress import Progress, silent
 from platewatch.skipganomaly import export, training
@@ -116,9 +116,9 @@ class Spy:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.scored: list[dict[str, Any]] = []
-        """One for each photograph scored: the plate that it shows, whether that was changed, and what its surface and
-        network were fitted to."""
-        self._shows: dict[str, str] = {}  # by a changed photograph the one that it was made of
+        """One for each photograph scored: the plate that it shows, what changed that, what its surface and network were
+        fitted to, and the raw numbers where all were asked for."""
+        self._shows: dict[str, tuple[str, str]] = {}  # by a changed photograph the one it was made of, and the change
         self._seen_by: dict[int, list[str]] = {}  # by the id of a Surface, Trained or Network
         self._by_path: dict[str, list[str]] = {}
         self._alive: list[object] = []  # ids stay unique while the objects live
@@ -157,8 +157,8 @@ class Spy:
         patch.setattr("platewatch.skipganomaly.export.export", spied_export)
         patch.setattr("platewatch.learning.fitting.Network", spied_network)
         patch.setattr("platewatch.learning.out_of_fold.Network", spied_network)
-        for judge in ("measure", "score"):
-            patch.setattr(f"platewatch.model.inspector.{judge}", self._heard(getattr(inspector, judge)))
+        for judge in ("measure", "measure_weighted"):
+            patch.setattr(f"platewatch.model.scoring.{judge}", self._heard(getattr(scoring, judge)))
         for room, name in (
             ("learning.out_of_fold", "random_defect"),
             *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "relight")),
@@ -170,10 +170,12 @@ class Spy:
 
         def heard(fitted: Any, scorer: Any, photo: Array, *rest: Any) -> Any:
             photograph = _hashes(photo[None])[0]
-            plate = self._shows.get(photograph, photograph)
+            plate, change = self._shows.get(photograph, (photograph, None))
             seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
-            self.scored.append({"plate": plate, "changed": photograph in self._shows, **seen})
-            return judge(fitted, scorer, photo, *rest)
+            found = judge(fitted, scorer, photo, *rest)
+            numbers = list(found.numbers) if isinstance(found, scoring.RawNumbers) else None
+            self.scored.append({"plate": plate, "changed": change, "numbers": numbers, **seen})
+            return found
 
         return heard
 
@@ -183,7 +185,7 @@ class Spy:
         def watched(photo: Array, *rest: Any, **options: Any) -> Any:
             made = change(photo, *rest, **options)
             changed = made[0] if isinstance(made, tuple) else made
-            self._shows[_hashes(changed[None])[0]] = _hashes(photo[None])[0]
+            self._shows[_hashes(changed[None])[0]] = _hashes(photo[None])[0], change.__name__
             return made
 
         return watched
