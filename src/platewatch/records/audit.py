@@ -1,14 +1,20 @@
-"""Walks the whole chain and says where it is not what was written."""
+"""The audit: every row of the chain computed anew, then the tables and the photographs compared with it.
+
+The tables have to show what the chain says: reviews that stand, counts, words to search by. Each photograph has to be
+there as it came, or pruned by a policy that wrote it down.
+"""
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
+from platewatch.errors import RecordError
 from platewatch.progress import Progress, silent
-from platewatch.records import audit_photographs, audit_tables, chain, schema, search, search_index
+from platewatch.records import chain, schema, search, search_index
 from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
@@ -17,8 +23,8 @@ from platewatch.records.values import Audit, Outcome, Tampering
 Anchor = tuple[int, str]
 """Row and hash of a head that was written down elsewhere."""
 
-_MOST = 1000  # breaks that are named; whoever altered more has altered all
-_STEP = 500  # rows between two words of progress
+_MOST = 1000  # places that are listed; whoever altered more has altered everything
+_STEP = 500  # rows fetched at a time, and between two reports of progress
 
 _row = schema.chain
 _ROWS = select(
@@ -56,9 +62,9 @@ def audit(
         walk.note(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
     if noted is not None and noted[0] > walk.last:
         walk.note(0, f"row {noted[0]}, whose hash was noted, is not there")
-    audit_tables.check(connection, walk)
-    read = audit_photographs.check(connection, walk, photographs, progress)
-    return Audit(walk.rows, read, head, tuple(walk.breaks[:_MOST]))
+    _compare_tables(connection, walk)
+    read = _compare_photographs(connection, walk, photographs, progress)
+    return Audit(walk.rows, read, head, tuple(walk.tampering[:_MOST]))
 
 
 class Walk:
@@ -67,10 +73,10 @@ class Walk:
     def __init__(self) -> None:
         self.rows = self.last = 0
         self.hash = chain.START
-        self.breaks = list[Tampering]()
+        self.tampering = list[Tampering]()
         self.seen = Counter[str]()
         """Rows of each kind."""
-        self.said = dict[int, list[dict[str, Any]]]()
+        self.reviews = dict[int, list[dict[str, Any]]]()
         """By a plate's number its reviews, oldest first."""
         self.hourly_counts = Counter[tuple[int, str]]()
         self.terms = 0
@@ -81,8 +87,8 @@ class Walk:
         """First and last number of plates whose photographs an event calls pruned."""
 
     def note(self, row: int, what: str) -> None:
-        """One more break."""
-        self.breaks.append(Tampering(row, what))
+        """Note one more place where something was altered; row 0 is the record as a whole."""
+        self.tampering.append(Tampering(row, what))
 
     def visit(self, row: Row[Any]) -> None:
         """Check one row against the one before and against the tables beside it."""
@@ -107,7 +113,7 @@ class Walk:
             case chain.INSPECTION:
                 self._plate(row, body)
             case chain.REVIEW:
-                self.said.setdefault(body["number"], []).append(body)
+                self.reviews.setdefault(body["number"], []).append(body)
                 self._compare(row, {"review_number": body["number"], "undoes": body["undoes"]})
             case chain.EVENT:
                 self._compare(row, {"event_kind": body["event"], "event_time": _stored(body["time"])})
@@ -138,3 +144,94 @@ class Walk:
 
 def _stored(time: str) -> int:
     return search.microseconds(datetime.fromisoformat(time))
+
+
+def _compare_tables(connection: Connection, walk: Walk) -> None:
+    """Note every difference between the tables beside the chain and what the walk saw."""
+    for table, kind in ((entries, chain.INSPECTION), (reviews, chain.REVIEW), (events, chain.EVENT)):
+        count = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        if count != walk.seen[kind]:
+            walk.note(0, f"the table of {table.name} has {count} rows, the chain {walk.seen[kind]}")
+    expected = walk.terms
+    columns = select(
+        *(entries.c[name] for name in ("number", "position", "received", "review", "judgement", "waiting")),
+        *(entries.c[name] for name in ("outcome", "sampled", "plate_id")),
+    )
+    for row in connection.execute(columns.execution_options(yield_per=5000)):
+        given = walk.reviews.get(row.number, [])
+        if given:
+            expected += search_index.checksum(_terms_of_reviews(connection, row, given), row.received, row.number)
+        _compare_review(row, given, walk)
+    if {
+        (row.hour, row.outcome): row.count for row in connection.execute(select(schema.hourly_counts))
+    } != walk.hourly_counts:
+        walk.note(0, "the counts of some hour are not those of the chain")
+    if search_index.total(connection) != expected:
+        walk.note(0, "the words by which plates are found are not those of the chain")
+
+
+def _compare_review(row: Row[Any], given: list[dict[str, Any]], walk: Walk) -> None:
+    taken_back = {review["undoes"] for review in given}
+    counting = [each for each in given if each["undoes"] is None and each["position"] not in taken_back]
+    last = counting[-1] if counting else None
+    waits = last is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
+    stands = (last["position"], last["judgement"]) if last else (None, None)
+    if (row.review, row.judgement, bool(row.waiting)) != (*stands, waits):
+        walk.note(row.position, f"plate {row.number}: the table shows another review than the one that stands")
+
+
+def _terms_of_reviews(connection: Connection, row: Row[Any], given: list[dict[str, Any]]) -> set[search_index.Term]:
+    """What the plate is found by because of its reviews alone."""
+    added = {term for each in given for term in search_index.of_review(each["reviewer"], each["note"])}
+    image = chain.read(connection, row.position)["inspection"]["image"]
+    return added - search_index.of_plate(row.plate_id, image)
+
+
+def _compare_photographs(
+    connection: Connection, walk: Walk, photographs: Photographs | None, progress: Progress
+) -> int:
+    """Note every photograph that is missing or altered; how many files were read and compared."""
+    total = connection.execute(select(func.count()).select_from(schema.photographs)).scalar_one()
+    pruned = _merged(walk.pruned)
+    waiting, read = dict(walk.stored), 0
+    rows = connection.execute(select(schema.photographs).execution_options(yield_per=_STEP))
+    for done, row in enumerate(rows, start=1):
+        position, number = waiting.pop(row.sha256, (0, 0))
+        if not position:
+            walk.note(0, f"photograph {row.sha256[:12]}… is listed, but no plate came with it")
+        elif row.pruned is not None:
+            if not _covered(number, pruned):
+                walk.note(position, f"plate {number}: photograph removed, but no event says that it was pruned")
+        elif photographs is not None:
+            read += 1
+            problem = _problem(photographs, row.sha256)
+            if problem:
+                walk.note(position, f"plate {number}: photograph {problem}")
+        progress("photographs", done, total)
+    for position, number in waiting.values():
+        walk.note(position, f"plate {number}: its photograph is not listed any more")
+    return read
+
+
+def _problem(photographs: Photographs, sha256: str) -> str | None:
+    """What is wrong with the file, None when nothing is."""
+    try:
+        return None if photographs.read(sha256) is not None else f"missing: {photographs.path(sha256)}"
+    except RecordError as error:
+        return str(error)
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same plates in ranges that do not overlap, in order."""
+    merged = list[tuple[int, int]]()
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _covered(number: int, merged: list[tuple[int, int]]) -> bool:
+    place = bisect_right(merged, number, key=lambda each: each[0])
+    return place > 0 and number <= merged[place - 1][1]

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,7 @@ from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
 from platewatch.records.values import (
+    MOST,
     Added,
     Audit,
     Box,
@@ -230,7 +232,12 @@ class Records:
 
     def every(self, query: Query | None = None) -> Iterator[Entry]:
         """All plates that the query asks for, newest first, whatever its limit; read page by page."""
-        return exports.every(self, query or Query())
+        every = replace(query or Query(), limit=MOST)
+        page = self.find(every)
+        yield from page.entries
+        while page.next is not None:
+            page = self.find(replace(every, before=page.next))
+            yield from page.entries
 
     def export_dataset(self, folder: Path, query: Query | None = None) -> Dataset:
         """Write the reviewed plates as a data set in the MVTec layout; raises OutputError.
@@ -238,7 +245,8 @@ class Records:
         `train/good` and `test/good` hold what people called good, `test/defective` the others, with masks of what they
         marked, `reviewed.csv` who said so. Only plates that the query asks for.
         """
-        return exports.write_dataset(self, folder, query or Query())
+        reviewed = self.every(replace(query or Query(), reviewed=True))
+        return exports.write_dataset(reviewed, self.photograph, folder)
 
     def claim(self, destination: str, limit: int, lease_s: float) -> tuple[Due, ...]:
         """What a destination is to be told now, in order; nobody else gets the same within the lease."""
