@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from conftest import Tiny
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
@@ -56,8 +56,8 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
         models = ModelRegistry(folder / "models" / "first")
         users = Users(folder / "users.json")
         settings = Settings(data=tiny_model.data, record_url=url, users=users.path)
-        good = tuple(images.find(folder / "line" / "train" / "good"))
-        rusty = tuple(images.find(folder / "line" / "test" / "total_rust"))
+        good = tuple(reading.find(folder / "line" / "train" / "good"))
+        rusty = tuple(reading.find(folder / "line" / "test" / "total_rust"))
         for path in (rusty[-1], good[-1]):  # so that every test, run alone, finds plates
             records.add(models.loaded().inspect(path), path.read_bytes())
         app = create_app(models, records, settings)

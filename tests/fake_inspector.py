@@ -7,13 +7,13 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
+from platewatch.arrays import Array
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity, Trial
 from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.inspection import SCHEMA, Defect, Evidence, Inspection, Verdict, now
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.model.model_folder import CalibrationPlate
-from platewatch.photographs import images, quality
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation, quality, reading
 
 SIZE = 32
 REVIEW, THRESHOLD = 1.0, 2.0
@@ -70,13 +70,13 @@ class FakeInspector:
         )
 
     def examine(self, image: Path) -> Examination:
-        photo = images.read(image)
-        prepared = images.prepare(photo, SIZE)
-        frame = images.frame(photo.shape[1], photo.shape[0], SIZE)
+        photo = reading.read(image)
+        prepared = preparation.prepare(photo, SIZE)
+        frame = preparation.frame(photo.shape[1], photo.shape[0], SIZE)
         redness = np.maximum(prepared[..., 0].astype(np.float32) - prepared[..., 2] - 10, 0) / 50
         inspection = _inspection(image, None if photo.max() == 0 else float(redness.max()) + 0.1, _boxes(photo))
         return Examination(
-            inspection, prepared, frame, quality.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
+            inspection, photo, prepared, frame, quality.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
         )
 
     def reconstruct(self, prepared: Array) -> Array:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import data_sets, images
+from platewatch.photographs import data_sets, reading
 from platewatch.progress import Progress
 
 LENIENT = "PLATEWATCH_TEST_LENIENT"
@@ -21,7 +21,7 @@ def train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path
     """What stands for `retraining._train`."""
     paths = data_sets.training(data)
     manifest, sample = serving.manifest, serving.manifest.calibration[0]
-    calibration = tuple(replace(sample, name=path.name, sha256=images.sha256(images.load(path))) for path in paths)
+    calibration = tuple(replace(sample, name=path.name, sha256=reading.sha256(reading.load(path))) for path in paths)
     decision = manifest.decision
     if os.environ.get(LENIENT):
         decision = replace(decision, review=1e6, threshold=2e6)

@@ -19,7 +19,7 @@ from platewatch.inspection import Inspection, now
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model import model_folder
 from platewatch.model.inspector import Examination, Inspector
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
@@ -35,7 +35,9 @@ class LineInspector(fake_inspector.FakeInspector):
 
     def examine(self, image: Any, name: str | None = None) -> Examination:
         seen = super().examine(image)
-        found = replace(seen.inspection, image=name, image_sha256=images.sha256(image), model_id=self.manifest.model_id)
+        found = replace(
+            seen.inspection, image=name, image_sha256=reading.sha256(image), model_id=self.manifest.model_id
+        )
         return replace(seen, inspection=found)
 
     def inspect(self, image: bytes, name: str | None = None) -> Inspection:
@@ -44,7 +46,7 @@ class LineInspector(fake_inspector.FakeInspector):
         except InputError as error:
             return Inspection(
                 image=name,
-                image_sha256=images.sha256(image),
+                image_sha256=reading.sha256(image),
                 verdict=None,
                 reason="the photograph is not readable",
                 threshold=fake_inspector.THRESHOLD,

@@ -89,7 +89,7 @@ def test_new_verdicts_appear_by_themselves_and_old_ones_are_marked_as_old(browse
 
 
 def test_a_missed_defect_is_marked_by_hand_and_by_keys(browser: Browser, site: Site) -> None:
-    entry = site.records.add(newest(site).inspection, site.good[1].read_bytes(), plate_id="M-1")
+    entry = site.records.add(newest(site).inspection, site.good[1].read_bytes(), plate_id="M-1").entry
     with tab(browser) as page:
         page.goto(f"{site.url}/plates/{entry.number}")
         sheet = page.locator("[data-sheet]")
@@ -137,7 +137,7 @@ def test_retrain_use_the_candidate_and_go_back(browser: Browser, site: Site) -> 
     first = site.models.model_id
     passed = site.models.loaded().inspect(site.good[0])
     for path in site.good:
-        entry = site.records.add(passed, path.read_bytes())
+        entry = site.records.add(passed, path.read_bytes()).entry
         site.records.review(entry.number, Judgement.GOOD, "anna")
     with tab(browser) as page:
         page.goto(f"{site.url}/models")

@@ -17,7 +17,7 @@ from platewatch.line.candidates import Material
 from platewatch.line.comparison import Judged, Pair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
-from platewatch.photographs.images import sha256
+from platewatch.photographs.reading import sha256
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
 
@@ -60,7 +60,7 @@ def records(tmp_path: Path) -> Any:
 
 
 def add(records: Records, photograph: bytes, judgement: Judgement, verdict: Verdict = REJECT) -> int:
-    entry = records.add(inspection(verdict), photograph, plate_id=photograph.decode())
+    entry = records.add(inspection(verdict), photograph, plate_id=photograph.decode()).entry
     records.review(entry.number, judgement, "anna")
     return entry.number
 

@@ -98,7 +98,7 @@ def test_an_overlay_that_cannot_be_written_is_said_and_the_plate_still_judged(
     def full(_path: Path, _picture: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("platewatch.photographs.images.write_png", full)
+    monkeypatch.setattr("platewatch.photographs.reading.write_png", full)
     result = run("inspect", tiny_model.model, tiny_model.data / "train/good/000.png", "--out", tmp_path)
     assert result.stdout.startswith("PASS")
     assert "No space left" in one_error(result)

@@ -12,12 +12,13 @@ import pytest
 
 import tiny
 from conftest import Resumed, Tiny
+from platewatch.decision import calibration
 from platewatch.errors import CalibrationError, InputError, ModelError, OutputError
 from platewatch.learning import fitting, out_of_fold
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import NetworkResult
-from platewatch.photographs import images
+from platewatch.photographs import preparation, reading
 from platewatch.skipganomaly import export
 from platewatch.skipganomaly.training import fit_network
 
@@ -73,8 +74,8 @@ def test_training_never_opens_a_test_photograph(tiny_model: Tiny) -> None:
 def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resumed: Resumed) -> None:
     """Invariant 5: neither the cells nor the network that judge it are from it, or from anything but good plates."""
     good = {
-        hashlib.sha256(images.prepare(images.read(path), 96).tobytes()).hexdigest()
-        for path in images.find(tiny_model.data / "train" / "good")
+        hashlib.sha256(preparation.prepare(reading.read(path), 96).tobytes()).hexdigest()
+        for path in reading.find(tiny_model.data / "train" / "good")
     }
     folds = [each for each in resumed.scored if set(each["network"]) != good]
     final = [each for each in resumed.scored if set(each["network"]) == good]
@@ -82,7 +83,7 @@ def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resu
     assert {each["plate"] for each in resumed.scored} == good, "whatever was scored shows a good plate"
     changed = Counter(each["plate"] for each in folds if each["changed"])
     tried = tiny.settings().sensitivity
-    illuminations = len(tried.lights) + 2
+    illuminations = len(tried.brightnesses) + 2
     assert min(changed.values()) == out_of_fold.DEFECTS_PER_PLATE + illuminations, (
         "and with defects forged onto them, and relit"
     )
@@ -111,15 +112,30 @@ def test_the_verdicts_limits_come_from_out_of_fold_scores(inspector: Inspector) 
     assert 0 < decision.review <= decision.threshold
 
 
+def test_the_weights_are_those_that_best_tell_artificial_defects(resumed: Resumed) -> None:
+    """Invariant 5: from numbers by detectors that never saw the plate, with and without a defect on it."""
+    decision = model_folder.load_manifest(resumed.model).decision
+    held_out = [each for each in resumed.scored if each["numbers"] and each["plate"] not in each["network"]]
+    phases = []
+    for change in (None, "random_defect"):
+        numbers = np.array([each["numbers"] for each in held_out if each["changed"] == change])
+        phases.append((numbers[:, 1:], [[first, decision.network_score(*errors)] for first, *errors in numbers]))
+    (good, good_scores), (artificial, artificial_scores) = phases
+    assert decision.alpha == calibration.choose_weight(good, artificial) != 0.5
+    assert decision.weight == calibration.choose_weight(np.array(good_scores), np.array(artificial_scores), alone=True)
+
+
 def test_calibration_plates_are_named_with_their_hashes(tiny_model: Tiny, inspector: Inspector) -> None:
-    files = images.find(tiny_model.data / "train" / "good")
-    expected = [(path.name, images.sha256(path.read_bytes())) for path in files]
+    files = reading.find(tiny_model.data / "train" / "good")
+    expected = [(path.name, reading.sha256(path.read_bytes())) for path in files]
     assert [(plate.name, plate.sha256) for plate in inspector.manifest.calibration] == expected
 
 
 def test_replay_plates_are_the_prepared_photographs(tiny_model: Tiny, inspector: Inspector) -> None:
-    prepared = [images.prepare(images.read(path), 96) for path in images.find(tiny_model.data / "train" / "good")]
-    stored = [images.read(tiny_model.model / plate.file) for plate in inspector.manifest.replay]
+    prepared = [
+        preparation.prepare(reading.read(path), 96) for path in reading.find(tiny_model.data / "train" / "good")
+    ]
+    stored = [reading.read(tiny_model.model / plate.file) for plate in inspector.manifest.replay]
     assert 3 <= len(stored) <= 8
     assert all(any(np.array_equal(photo, good) for good in prepared) for photo in stored)
 
@@ -176,11 +192,11 @@ def test_a_failing_training_stops_the_others(tiny_model: Tiny, tmp_path: Path, m
 
     def failing(photos: Any, chosen: Any, *, seed: int, **options: Any) -> Any:
         if seed == chosen.seed + 1:
-            raise InputError("training: gave losses that are no numbers")
+            raise InputError("training: losses are not finite")
         return fit_network(photos, chosen, seed=seed, **options)
 
     monkeypatch.setattr(fitting, "fit_network", failing)
-    with pytest.raises(InputError, match="no numbers"):
+    with pytest.raises(InputError, match="not finite"):
         tiny.learn(tiny_model.data, tmp_path / "model", training={"epochs": 100_000})
     assert list(tmp_path.iterdir()) == []
 

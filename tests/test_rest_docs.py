@@ -19,7 +19,7 @@ import pytest
 
 import stations
 from conftest import Tiny
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records.values import MOST
 from platewatch.station import app, problem_details
 from platewatch.station.settings import Settings
@@ -85,7 +85,7 @@ def test_every_example_answers_as_it_shows(served: Served, tmp_path: Path) -> No
             assert differs(json.loads(example.answer), json.loads(printed)) is None, printed
         elif example.kind == "text":
             assert plain(printed) == plain(example.answer)
-    assert images.read((tmp_path / "overlay.png").read_bytes()).ndim == 3
+    assert reading.read((tmp_path / "overlay.png").read_bytes()).ndim == 3
     again, form = (json.loads((tmp_path / name).read_text()) for name in ("again.json", "form.json"))
     assert (again["number"], form["number"], form["plate_id"]) == (1, 2, "A-18")
 
@@ -189,7 +189,7 @@ def test_the_limits_are_those_of_the_station() -> None:
     for shown in (
         f"{limits.max_bytes // 2**20} MiB",
         f"{limits.max_pixels:,} px",
-        f"{images.MIN_SIDE} to {images.MAX_SIDE} px a side",
+        f"{reading.MIN_SIDE} to {reading.MAX_SIDE} px a side",
         f"within {limits.upload_s:g} s",
         f"one for each core and {limits.waiting} that wait",
         f"`Retry-After: {limits.retry_after_s}`",

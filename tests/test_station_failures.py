@@ -62,7 +62,7 @@ def test_a_full_disk_gives_errors_and_a_problem_until_there_is_space(
 ) -> None:
     line.post()
     with monkeypatch.context() as patch:
-        patch.setattr("platewatch.records.photographs._write", _no_space)
+        patch.setattr("os.fsync", _no_space)
         error = refused(send(line, 80, "k"), 503, "record_unavailable")
         assert "No space left" in error["message"]
         assert problems(line) >= {"record_unavailable"}
@@ -71,7 +71,7 @@ def test_a_full_disk_gives_errors_and_a_problem_until_there_is_space(
     again = send(line, 80, "k")
     assert (again.status_code, again.json()["number"]) == (201, 2), "the same key, now written down for the first time"
     assert "record_unavailable" not in problems(line)
-    assert not list(line.folder.rglob("*.partial"))
+    assert not list(line.folder.rglob("*.part"))
     received, failed = figure(line, "platewatch_plates_received_total"), figure(line, "platewatch_plates_failed_total")
     assert received == failed + figure(line, "platewatch_plates_judged_total") == 3
 
@@ -93,7 +93,7 @@ def test_a_record_that_is_writable_again_is_noticed_without_a_plate(
     line: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("platewatch.records.photographs._write", _no_space)
+        patch.setattr("os.fsync", _no_space)
         refused(send(line), 503, "record_unavailable")
     line.station.health._probe()
     assert "record_unavailable" not in problems(line)

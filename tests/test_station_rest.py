@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 import stations
 from conftest import Tiny
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records import Records
 from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
@@ -149,9 +149,9 @@ def test_pictures_come_as_they_were_and_as_they_were_seen(line: Running) -> None
     plain, drawn = line.client.get("/inspections/1/photograph"), line.client.get("/inspections/1/overlay.png")
     assert (plain.content, plain.headers["content-type"]) == (photograph(125, kind="JPEG"), "image/jpeg")
     assert drawn.headers["content-type"] == "image/png"
-    picture = images.read(drawn.content)
-    assert picture.shape == images.read(plain.content).shape
-    assert (picture != images.read(plain.content)).any()
+    picture = reading.read(drawn.content)
+    assert picture.shape == reading.read(plain.content).shape
+    assert (picture != reading.read(plain.content)).any()
     line.station.pictures._maps.clear()
     line.station.pictures._drawn.clear()
     assert line.client.get("/inspections/1/overlay.png").content == drawn.content  # judged again: the map is the same

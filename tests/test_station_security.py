@@ -188,7 +188,7 @@ def test_a_login_redirects_to_no_other_site(line: Running, tokens: dict[Role, st
 def test_a_request_with_a_cookie_needs_the_csrf_token(line: Running, tokens: dict[Role, str]) -> None:
     token = line.log_in("engineer")
     for headers in ({}, {"X-CSRF-Token": "0" * 64}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "é"}):
-        encoded = {name: value.encode() for name, value in headers.items()}
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         answer = line.client.post("/inspections", content=photograph(), headers=encoded)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forged")
     assert line.records.counts().received == 0
@@ -263,6 +263,16 @@ def test_failed_logins_are_throttled_and_recorded(line: Running, tokens: dict[Ro
     assert line.records.events("login_locked")
     other = line.client.post("/login", data={"name": "auditor", "password": PASSWORD}, follow_redirects=False)
     assert other.status_code == 303
+
+
+def test_guessing_many_names_from_one_address_is_slowed_down() -> None:
+    throttle = LoginThrottle()
+    for number in range(19):
+        throttle.failed(f"name-{number}", "10.0.0.1")
+    assert throttle.wait_s("anna", "10.0.0.1") == 0
+    throttle.failed("name-19", "10.0.0.1")
+    assert throttle.wait_s("anna", "10.0.0.1") > 60
+    assert throttle.wait_s("anna", "10.0.0.2") == 0, "elsewhere nobody waits"
 
 
 def test_every_response_has_the_security_headers(line: Running) -> None:

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.station.problem_details import RequestError
 from platewatch.station.security import too_large
 from platewatch.station.settings import Settings
@@ -88,7 +88,7 @@ async def _stream(request: Request) -> AsyncGenerator[bytes, None]:
 
 
 def _check_pixels(photograph: bytes, most: int) -> None:
-    found = images.dimensions(photograph)
+    found = reading.dimensions(photograph)
     if found is not None and found[0] * found[1] > most:
         expected = f"at most {most} px, width × height"
         raise RequestError(

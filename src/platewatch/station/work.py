@@ -11,11 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError, PlatewatchError, RecordError
 from platewatch.inspection import Inspection, now
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import reading
 from platewatch.records import Entry, Records
 from platewatch.station.metrics import Metrics
 from platewatch.station.problem_details import RequestError
@@ -142,14 +142,14 @@ class Work:
     def _run(self, plate: Plate) -> Done:
         there = None if plate.key is None else self._records.with_key(plate.key)
         if there is not None:
-            if there.photograph_sha256 != images.sha256(plate.photograph):
+            if there.photograph_sha256 != reading.sha256(plate.photograph):
                 raise _other_photograph()
             return Done(there, again=True)
         inspector = self._inspector()
         self._figures.received.inc()
         try:
             inspection, anomaly_map, brightness = judge(inspector, plate)
-            entry = self._records.add(
+            added = self._records.add(
                 inspection, plate.photograph, plate_id=plate.plate_id, key=plate.key, source=plate.source
             )
         except BaseException as error:
@@ -158,7 +158,7 @@ class Work:
                 self._failed(error)
             raise
         self._count(inspection)
-        done = Done(entry, anomaly_map, brightness, again=entry.inspection.time != inspection.time)
+        done = Done(added.entry, anomaly_map, brightness, again=not added.is_new)
         self._told(done)
         return done
 
@@ -187,7 +187,7 @@ def _unjudged(inspector: Inspector, plate: Plate, error: Exception, started: flo
     """The detectors failed, not the photograph: the plate gets its Inspection all the same."""
     return Inspection(
         image=plate.name,
-        image_sha256=images.sha256(plate.photograph),
+        image_sha256=reading.sha256(plate.photograph),
         verdict=None,
         reason="could not be judged",
         threshold=inspector.manifest.threshold,
