@@ -197,7 +197,7 @@ def test_no_page_is_wider_than_the_screen_for_a_logged_in_user(
 def test_every_verdict_fits_its_banner(browser: Browser, site: Site, size: tuple[int, int]) -> None:
     broken = site.good[0].read_bytes()[:3000]
     rejected, unreadable, passed = (
-        site.records.add(site.models.loaded().inspect(data), data)
+        site.records.add(site.models.loaded().inspect(data), data).entry
         for data in (site.rusty[0].read_bytes(), broken, site.good[0].read_bytes())
     )
     with tab(browser, size) as page:
