@@ -15,7 +15,7 @@ from typing import Any, Self
 from matplotlib.figure import Figure
 
 from platewatch.evaluation import bench
-from platewatch.model import model
+from platewatch.model import model_folder
 
 RESULTS, DOCS = Path(__file__).with_name("results"), Path(__file__).parents[1] / "docs"
 
@@ -64,7 +64,7 @@ def run(name: str, measure: Callable[..., Found], words: Sequence[str]) -> int:
         "benchmark": title,
         "command": f"python benchmarks/run.py {name} {command}".strip(),
         "date": date.today().isoformat(),
-        "version": model.versions().get("platewatch", "unknown"),
+        "version": model_folder.versions().get("platewatch", "unknown"),
         "machine": bench._machine(),
         "figures": found.figures,
         "tables": {f"{title}{suffix}": asdict(table) for suffix, table in found.tables.items()},

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import say
-from platewatch.photographs.dataset import ANOMALOUS, NORMAL
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
+from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
 
 def command(*arguments: str) -> str:

@@ -1,7 +1,7 @@
 """What may happen to a photograph between training and the line, each with the steps that `curves` takes.
 
 A photograph is (H, W, 3) uint8 RGB before and after. What comes in from outside it repeats its border, as
-`images.prepare` does: a mirror would show pieces of a second plate.
+`preparation.prepare` does: a mirror would show pieces of a second plate.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from platewatch.learning.sensitivity import relight
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
+from platewatch.photographs import reading
+from platewatch.photographs.illumination import gains, relight
 
 DAYLIGHT_K = 5500.0
 
@@ -68,7 +68,7 @@ def turn(degrees: float, photo: Array, factor: float = 1.0) -> Array:
 def jpeg(quality: float, photo: Array) -> Array:
     """Written as JPEG and read again."""
     _, data = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
-    return images.read(data.tobytes())
+    return reading.read(data.tobytes())
 
 
 def grain(deviation: float, photo: Array) -> Array:
@@ -89,7 +89,7 @@ _KELVIN = (-1000, -750, -500, -250, 0, 250, 500, 750, 1000)
 _PERCENT = (-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10)
 _SIZES = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2)
 CHANGES = (
-    Change("light", "factor on pixel values", _LIGHT, 1.0, lambda factor, photo: relight(photo, factor, 0.0)),
+    Change("light", "factor on pixel values", _LIGHT, 1.0, lambda factor, photo: relight(photo, gains(factor))),
     Change("colour temperature", "K from 5500 K", _KELVIN, 0.0, colour_temperature),
     Change("moved across", "% of the width", _PERCENT, 0.0, lambda percent, photo: move(percent, 0, photo)),
     Change("moved down", "% of the height", _PERCENT, 0.0, lambda percent, photo: move(0, percent, photo)),

@@ -10,11 +10,11 @@ from numpy.random import Generator
 from scipy import special
 
 from benchmarks.harness import say
-from platewatch.model import model
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
-from platewatch.surface import surface
-from platewatch.synthetic import plates
+from platewatch.arrays import Array
+from platewatch.model import model_folder
+from platewatch.photographs import preparation
+from platewatch.surface import detector
+from platewatch.synthetic import rendered_plates
 
 _SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
 _LEARNT = 50
@@ -100,7 +100,7 @@ def formulas() -> list[Endless]:
 
 def of_model(folder: Path) -> Plates:
     """The out-of-fold scores of a model's good plates."""
-    scores = np.array([plate.score for plate in model.load_manifest(folder).calibration])
+    scores = np.array([plate.score for plate in model_folder.load_manifest(folder).calibration])
     name = f"{len(scores)} real plates, {folder.name}"
     return Plates(name, scores, smoothed(name, scores))
 
@@ -108,8 +108,8 @@ def of_model(folder: Path) -> Plates:
 def rendered(count: int, seed: int) -> Plates:
     """`count` rendered good plates, scored by a surface that learnt from 50 others; two minutes for 2,000."""
     say(f"rendering and scoring {count} plates")
-    photos = [plates.render("good", 100_000 * seed + plate, _SIZE)[0] for plate in range(_LEARNT + count)]
-    photos = [images.prepare(photo, _SIZE) for photo in photos]
-    learnt, inside = surface.fit(np.stack(photos[:_LEARNT]), seed), np.ones((_SIZE, _SIZE), bool)
+    photos = [rendered_plates.render("good", 100_000 * seed + plate, _SIZE)[0] for plate in range(_LEARNT + count)]
+    photos = [preparation.prepare(photo, _SIZE) for photo in photos]
+    learnt, inside = detector.fit(np.stack(photos[:_LEARNT]), seed), np.ones((_SIZE, _SIZE), bool)
     scores = [learnt.inspect(photo, inside).score for photo in photos[_LEARNT:]]
     return Plates(f"{count} rendered plates", np.array(scores))

@@ -7,17 +7,17 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from platewatch.decision.statement import Light, Sensitivity, Trial
-from platewatch.decision.verdict import Promise
+from platewatch.arrays import Array
+from platewatch.decision.sensitivity_summary import Illumination, Sensitivity, Trial
+from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.inspection import SCHEMA, Defect, Evidence, Inspection, Verdict, now
 from platewatch.model.inspector import Examination, Inspector
-from platewatch.model.model import CalibrationPlate
-from platewatch.photographs import gates, images
-from platewatch.photographs.images import Array
+from platewatch.model.model_folder import CalibrationPlate
+from platewatch.photographs import preparation, quality, reading
 
 SIZE = 32
 REVIEW, THRESHOLD = 1.0, 2.0
-PROMISE = Promise(
+PROMISE = FalseAlarmBound(
     asked=0.02,
     false_alarm_rate=1 / 31,
     upper_95=0.095,
@@ -44,9 +44,9 @@ SENSITIVITY = Sensitivity(
     rust=(Trial(3, 0.1, 20, 0, 0, (0, 0.168)), Trial(3, 0.3, 20, 18, 7, (0.683, 0.988))),
 )
 LIGHT = (
-    Light(0.75, 0, 20, 6, 4, (0.038, 0.307)),
-    Light(1, 0, 25, 5, 0, (0, 0.116)),
-    Light(1, 0.04, 25, 4, 1, (0.001, 0.172)),
+    Illumination(0.75, 0, 20, 6, 4, (0.038, 0.307)),
+    Illumination(1, 0, 25, 5, 0, (0, 0.116)),
+    Illumination(1, 0.04, 25, 4, 1, (0.001, 0.172)),
 )
 
 
@@ -70,13 +70,13 @@ class FakeInspector:
         )
 
     def examine(self, image: Path) -> Examination:
-        photo = images.read(image)
-        prepared = images.prepare(photo, SIZE)
-        frame = images.frame(photo.shape[1], photo.shape[0], SIZE)
+        photo = reading.read(image)
+        prepared = preparation.prepare(photo, SIZE)
+        frame = preparation.frame(photo.shape[1], photo.shape[0], SIZE)
         redness = np.maximum(prepared[..., 0].astype(np.float32) - prepared[..., 2] - 10, 0) / 50
         inspection = _inspection(image, None if photo.max() == 0 else float(redness.max()) + 0.1, _boxes(photo))
         return Examination(
-            inspection, prepared, frame, gates.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
+            inspection, photo, prepared, frame, quality.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
         )
 
     def reconstruct(self, prepared: Array) -> Array:

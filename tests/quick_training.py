@@ -8,9 +8,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from platewatch.model import model
+from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
+from platewatch.photographs import data_sets, reading
 from platewatch.progress import Progress
 
 LENIENT = "PLATEWATCH_TEST_LENIENT"
@@ -19,14 +19,14 @@ LENIENT = "PLATEWATCH_TEST_LENIENT"
 
 def train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path:
     """What stands for `retraining._train`."""
-    paths = dataset.training(data)
+    paths = data_sets.training(data)
     manifest, sample = serving.manifest, serving.manifest.calibration[0]
-    calibration = tuple(replace(sample, name=path.name, sha256=images.sha256(images.load(path))) for path in paths)
+    calibration = tuple(replace(sample, name=path.name, sha256=reading.sha256(reading.load(path))) for path in paths)
     decision = manifest.decision
     if os.environ.get(LENIENT):
         decision = replace(decision, review=1e6, threshold=2e6)
     shutil.copytree(serving._folder, out)
-    model.write_manifest(out, replace(manifest, calibration=calibration, decision=decision))
+    model_folder.write_manifest(out, replace(manifest, calibration=calibration, decision=decision))
     progress("training networks", len(paths), len(paths))
     return out
 

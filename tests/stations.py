@@ -16,10 +16,10 @@ from PIL import Image
 import fake_inspector
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, now
-from platewatch.line.models import Models
-from platewatch.model import model
+from platewatch.line.model_registry import ModelRegistry
+from platewatch.model import model_folder
 from platewatch.model.inspector import Examination, Inspector
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
@@ -35,7 +35,9 @@ class LineInspector(fake_inspector.FakeInspector):
 
     def examine(self, image: Any, name: str | None = None) -> Examination:
         seen = super().examine(image)
-        found = replace(seen.inspection, image=name, image_sha256=images.sha256(image), model_id=self.manifest.model_id)
+        found = replace(
+            seen.inspection, image=name, image_sha256=reading.sha256(image), model_id=self.manifest.model_id
+        )
         return replace(seen, inspection=found)
 
     def inspect(self, image: bytes, name: str | None = None) -> Inspection:
@@ -44,9 +46,9 @@ class LineInspector(fake_inspector.FakeInspector):
         except InputError as error:
             return Inspection(
                 image=name,
-                image_sha256=images.sha256(image),
+                image_sha256=reading.sha256(image),
                 verdict=None,
-                reason="could not be read",
+                reason="the photograph is not readable",
                 threshold=fake_inspector.THRESHOLD,
                 error=str(error),
                 model_id=self.manifest.model_id,
@@ -90,12 +92,12 @@ class Running:
         return str(self.client.get("/session").json()["csrf"])
 
 
-def models(folder: Path) -> Models:
+def models(folder: Path) -> ModelRegistry:
     """The fake in service, from a folder that has what a model folder has at least."""
     first = folder / "models" / "first"
     first.mkdir(parents=True, exist_ok=True)
     (first / "manifest.json").write_text(json.dumps({"fake": True}))
-    return Models(first, load=lambda _: cast(Inspector, LineInspector()))
+    return ModelRegistry(first, load=lambda _: cast(Inspector, LineInspector()))
 
 
 @contextmanager
@@ -109,13 +111,13 @@ def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Itera
             yield Running(app, client, records, folder, users)
 
 
-def two_models(shelf: Path, folder: Path) -> str:
-    """Put a model onto the shelf as `first` and, with a threshold of its own, as `second`; the second's id."""
+def two_models(models_folder: Path, folder: Path) -> str:
+    """Copy a model to `models_folder` as `first` and, with another threshold, as `second`; returns the second's id."""
     for name in ("first", "second"):
-        shutil.copytree(folder, shelf / name)
-    manifest = model.load_manifest(shelf / "second")
+        shutil.copytree(folder, models_folder / name)
+    manifest = model_folder.load_manifest(models_folder / "second")
     other = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold + 1))
-    model.write_manifest(shelf / "second", other)
+    model_folder.write_manifest(models_folder / "second", other)
     return other.model_id
 
 

@@ -13,19 +13,19 @@ from benchmarks.entries import alpha, curves, drift, grey, ladder, records, scra
 from benchmarks.photograph_changes import CHANGES
 from conftest import Tiny
 from platewatch import config
+from platewatch.arrays import Array
 from platewatch.decision import calibration
-from platewatch.evaluation import evaluate, metrics
-from platewatch.model import model
+from platewatch.evaluation import evaluator, metrics
+from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
-from platewatch.photographs.images import Array
+from platewatch.photographs import data_sets, reading
 from platewatch.records import Records
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 
 @pytest.fixture(scope="module")
 def photo() -> Array:
-    return plates.render("scratches", 3, 128)[0][:, :96]
+    return rendered_plates.render("scratches", 3, 128)[0][:, :96]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
@@ -133,7 +133,7 @@ def test_the_ladder_s_table_shows_mean_and_worst() -> None:
 
 @pytest.fixture(scope="module")
 def evaluated(inspector: Inspector, tiny_model: Tiny) -> dict[str, Any]:
-    return evaluate.evaluate(inspector, tiny_model.data).as_dict()
+    return evaluator.evaluate(inspector, tiny_model.data).as_dict()
 
 
 def test_scores_and_network_scores_are_those_that_the_evaluation_counts(evaluated: dict[str, Any]) -> None:
@@ -146,7 +146,7 @@ def test_scores_and_network_scores_are_those_that_the_evaluation_counts(evaluate
 def test_the_network_alone_is_judged_at_its_own_limits(tiny_model: Tiny, evaluated: dict[str, Any]) -> None:
     """The limits come from good plates, out of fold; no label moves them."""
     found = ladder.alone(tiny_model.model, evaluated)
-    manifest = model.load_manifest(tiny_model.model)
+    manifest = model_folder.load_manifest(tiny_model.model)
     good = [
         manifest.alpha * plate.reconstruction_error + (1 - manifest.alpha) * plate.latent_error
         for plate in manifest.calibration
@@ -165,7 +165,7 @@ def test_the_limits_of_the_network_alone_follow_its_good_plates(tiny_model: Tiny
     good = np.array(
         [
             (plate.reconstruction_error, plate.latent_error)
-            for plate in model.load_manifest(tiny_model.model).calibration
+            for plate in model_folder.load_manifest(tiny_model.model).calibration
         ]
     )
     high, low = 2 * good.max(axis=0), good.min(axis=0) / 2
@@ -173,7 +173,7 @@ def test_the_limits_of_the_network_alone_follow_its_good_plates(tiny_model: Tiny
     scores = [
         {"label": label, "score": 1, "reconstruction_error": one, "latent_error": two} for label, (one, two) in rows
     ]
-    alpha = model.load_manifest(tiny_model.model).alpha
+    alpha = model_folder.load_manifest(tiny_model.model).alpha
     made = {"scores": scores, "alpha": alpha, "images": {}, "verdicts": {}, "phases": {"skipganomaly": {"auroc": 0.5}}}
     network = ladder.alone(tiny_model.model, made)["network"]
     assert (network["missed"], network["false_alarms"]) == (1, 1)
@@ -235,10 +235,10 @@ def test_seeds_trains_nothing_that_is_there_and_counts_as_evaluate_does(
 
 def test_a_draw_holds_other_plates_for_another_seed_and_the_whole_test_folder(tiny_model: Tiny, tmp_path: Path) -> None:
     drawn = [seeds.drawn(tiny_model.data, tmp_path / str(seed), 4, seed) for seed in (0, 1, 0)]
-    names = [[path.name for path in images.find(folder / "train" / "good")] for folder in drawn]
+    names = [[path.name for path in reading.find(folder / "train" / "good")] for folder in drawn]
     assert [len(each) for each in names] == [4, 4, 4]
     assert names[0] == names[2] != names[1]
-    assert len(images.find(drawn[0] / "test" / "good")) == len(images.find(tiny_model.data / "test" / "good"))
+    assert len(reading.find(drawn[0] / "test" / "good")) == len(reading.find(tiny_model.data / "test" / "good"))
 
 
 def test_a_grey_copy_has_every_photograph_and_no_colour(
@@ -248,9 +248,9 @@ def test_a_grey_copy_has_every_photograph_and_no_colour(
     monkeypatch.setattr(seeds, "measure", lambda data, **_: asked.append(data))
     grey.measure(tiny_model.data, out=tmp_path)
     assert asked == [tmp_path / "plates"]
-    names = [sample.path.relative_to(tiny_model.data) for sample in dataset.test(tiny_model.data)]
-    assert [sample.path.relative_to(asked[0]) for sample in dataset.test(asked[0])] == names
-    photo = images.read(asked[0] / names[0])
+    names = [sample.path.relative_to(tiny_model.data) for sample in data_sets.test(tiny_model.data)]
+    assert [sample.path.relative_to(asked[0]) for sample in data_sets.test(asked[0])] == names
+    photo = reading.read(asked[0] / names[0])
     assert (photo == photo[..., :1]).all()
 
 
@@ -290,13 +290,13 @@ def test_a_real_scratch_is_cut_out_along_its_mask_and_laid_on(tmp_path: Path) ->
     photo, mask = np.full((256, 256, 3), 90, np.uint8), np.zeros((256, 256, 3), np.uint8)
     mask[100:110, 50:150] = 255
     photo[100:110, 50:150] = 200
-    images.write_png(tmp_path / "photo.png", photo)
-    images.write_png(tmp_path / "mask.png", mask)
+    reading.write_png(tmp_path / "photo.png", photo)
+    reading.write_png(tmp_path / "mask.png", mask)
     (found,) = scratches.cut(tmp_path / "photo.png", tmp_path / "mask.png", 256)
     assert found.length_px == pytest.approx(100, abs=1)
     assert found.width_px == pytest.approx(10, abs=0.2)
     plate = np.full((256, 256, 3), 90, np.uint8)
-    changed = (scratches.lay(plate, found, 0.5) != plate).any(axis=2)
+    changed = (scratches.composite(plate, found, 0.5) != plate).any(axis=2)
     height, width = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
     assert 5 <= len(height) <= 11
     assert 50 <= len(width) <= 56

@@ -20,7 +20,7 @@ from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
-from platewatch.learning import fit
+from platewatch.learning import fitting
 
 
 def run(*arguments: str | Path) -> Result:
@@ -79,7 +79,8 @@ def test_a_bad_file_among_good_ones_costs_only_itself(tiny_model: Tiny, tmp_path
     shutil.copytree(tiny_model.data / "test/good", tmp_path / "plates")
     (tmp_path / "plates/001.png").write_text("not a photograph")
     result = run("inspect", tiny_model.model, tmp_path / "plates", "--out", tmp_path / "overlays")
-    assert [line.split()[0] for line in result.stdout.splitlines()].count("ERROR") == 1
+    assert [line.startswith("NOT READABLE ") for line in result.stdout.splitlines()].count(True) == 1
+    assert len({line.index("  threshold ") for line in result.stdout.splitlines()}) == 1
     assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == ["000.overlay.png", "002.overlay.png"]
     assert "001.png" in one_error(result)
     assert result.exit_code == 1
@@ -97,7 +98,7 @@ def test_an_overlay_that_cannot_be_written_is_said_and_the_plate_still_judged(
     def full(_path: Path, _picture: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("platewatch.photographs.images.write_png", full)
+    monkeypatch.setattr("platewatch.photographs.reading.write_png", full)
     result = run("inspect", tiny_model.model, tiny_model.data / "train/good/000.png", "--out", tmp_path)
     assert result.stdout.startswith("PASS")
     assert "No space left" in one_error(result)
@@ -166,7 +167,7 @@ def test_train_says_in_one_line_what_is_wrong_with_the_data(tmp_path: Path) -> N
 
 def test_train_refuses_to_overwrite_and_to_forget_an_unfinished_training(tiny_model: Tiny, tmp_path: Path) -> None:
     assert "not empty" in one_error(run("train", tiny_model.data, "--out", tiny_model.model))
-    fit.checkpoint_folder(tmp_path / "model").mkdir()
+    fitting.checkpoint_folder(tmp_path / "model").mkdir()
     assert "--resume" in one_error(run("train", tiny_model.data, "--out", tmp_path / "model"))
 
 
@@ -225,8 +226,9 @@ def test_a_missing_part_is_named_with_its_install_command(monkeypatch: pytest.Mo
     for name in [
         name
         for name in sys.modules
-        if name in ("platewatch.learning.fit", "platewatch.skipganomaly.train", "platewatch.skipganomaly.network")
+        if name
+        in ("platewatch.learning.fitting", "platewatch.skipganomaly.training", "platewatch.skipganomaly.network")
     ]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(platewatch.learning, "fit", raising=False)
+    monkeypatch.delattr(platewatch.learning, "fitting", raising=False)
     assert "pip install 'platewatch[train]'" in one_error(run("train", tmp_path, "--out", tmp_path / "model"))

@@ -25,13 +25,13 @@ def test_the_reference_is_the_published_recipe() -> None:
     assert reference.network.encoder == (64, 128, 256, 512, 512)
     assert reference.network.discriminator == (64, 128, 256, 512)
     assert (reference.network.convolutions, reference.network.feature_size, reference.network.cut_skips) == (3, 100, 0)
-    assert not reference.network.summed_taps  # what others are compared with takes its published time
+    assert not reference.network.fused_upsampling  # what others are compared with takes its published time
     training = reference.training
     assert (training.w_adv, training.w_con, training.w_lat) == (0.1, 4, 0.1)
     assert (training.epochs, training.batch_size, training.learning_rate) == (100, 4, 1e-4)
     assert (training.flip_horizontal, training.flip_vertical, training.rotation_degrees) == (0.2, 0.5, 15)
-    assert (training.forge, training.ema) == (0, 0)
-    assert (reference.score.blur, reference.score.pool_share) == (0, 1)
+    assert (training.defect_probability, training.ema) == (0, 0)
+    assert (reference.score.blur, reference.score.pool_fraction) == (0, 1)
 
 
 def test_changes_lie_over_the_preset_name_by_name() -> None:
@@ -72,7 +72,7 @@ def test_every_preset_can_be_built(name: str) -> None:
         ({"network": {"resolution": 100}}, ("resolution 100", "halved 5 times")),
         ({"network": {"cut_skips": 5}}, ("cut_skips 5", "only 4 skip connections")),
         ({"network": {"encoder": ()}}, ("at least one block",)),
-        ({"surface": {"bands": (2.0, 1.0)}}, ("surface", "bands (2.0, 1.0)", "wider than the one before")),
+        ({"surface": {"bands": (2.0, 1.0)}}, ("surface", "bands (2.0, 1.0)", "larger than the one before")),
         ({"surface": {"bank": 15}}, ("surface.bank", "16", "15")),
         ({"surface": {"bands": ()}}, ("surface.bands", "at least 1 item")),
     ],
@@ -80,6 +80,16 @@ def test_every_preset_can_be_built(name: str) -> None:
 )
 def test_values_out_of_their_bounds(changes: dict[str, Any], words: tuple[str, ...]) -> None:
     refused(lambda: config.preset("fast", **changes), "configuration", *words)
+
+
+def test_names_of_0_1_0_are_read_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[surface]\ncell = 8\nrelit = 1\npeak_share = 0.01\n[training]\nforge = 0.5\n", encoding="utf-8")
+    made = config.load(path, score={"pool_share": 0.1})
+    assert (made.surface.patch, made.surface.illumination_copies, made.surface.peak_fraction) == (8, 1, 0.01)
+    assert (made.training.defect_probability, made.score.pool_fraction) == (0.5, 0.1)
+    both = {"cell": 8, "patch": 4}
+    refused(lambda: config.preset("fast", surface=both), "surface.cell", "is now called patch", "remove cell")
 
 
 def test_unknown_presets() -> None:

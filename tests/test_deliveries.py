@@ -13,9 +13,9 @@ import pytest
 import servers
 from plate_rows import plate
 from platewatch.errors import InputError
-from platewatch.line.deliveries import Courier
-from platewatch.line.destinations import Refused, destination
-from platewatch.records import Records
+from platewatch.line.deliveries import DeliveryWorker
+from platewatch.line.destinations import DeliveryFailed, Refused, destination
+from platewatch.records import Entry, Records
 
 
 class Receiver:
@@ -75,11 +75,11 @@ def records(tmp_path: Path) -> Iterator[Records]:
 
 
 @pytest.fixture
-def courier(records: Records) -> Iterator[Callable[..., Courier]]:
-    started = list[Courier]()
+def worker(records: Records) -> Iterator[Callable[..., DeliveryWorker]]:
+    started = list[DeliveryWorker]()
 
-    def start(url: str, **options: Any) -> Courier:
-        made = Courier(records, destination(url), **({"first_wait_s": 0.02, "longest_wait_s": 0.2} | options))
+    def start(url: str, **options: Any) -> DeliveryWorker:
+        made = DeliveryWorker(records, destination(url), **({"first_wait_s": 0.02, "longest_wait_s": 0.2} | options))
         made.start()
         started.append(made)
         return made
@@ -97,14 +97,14 @@ def eventually(true: Callable[[], bool]) -> None:
 
 
 def test_a_webhook_gets_each_plate_as_the_typed_entry(
-    records: Records, receiver: Receiver, courier: Callable[..., Courier]
+    records: Records, receiver: Receiver, worker: Callable[..., DeliveryWorker]
 ) -> None:
     url = f"http://anna:s%20ecret@127.0.0.1:{receiver.port}/plates?token=x"
     name = destination(url).name
     assert name == f"http://127.0.0.1:{receiver.port}/plates"
-    entries = [records.add(plate(duration_ms=number), deliver=[name]) for number in range(8)]
-    started = courier(url)
-    entries.append(records.add(plate(), deliver=[name]))
+    entries = [records.add(plate(duration_ms=number), deliver=[name]).entry for number in range(8)]
+    started = worker(url)
+    entries.append(records.add(plate(), deliver=[name]).entry)
     started.wake()
     eventually(lambda: len(receiver.got) == 9)
     assert [entry for _, entry in receiver.got] == [entry.as_dict() for entry in entries]
@@ -118,12 +118,12 @@ def test_a_webhook_gets_each_plate_as_the_typed_entry(
 
 
 def test_a_webhook_that_is_away_gets_everything_when_it_is_back(
-    records: Records, receiver: Receiver, courier: Callable[..., Courier]
+    records: Records, receiver: Receiver, worker: Callable[..., DeliveryWorker]
 ) -> None:
     receiver.stop()
     told = list[str]()
     url = f"http://127.0.0.1:{receiver.port}/"
-    courier(url, tell=told.append)
+    worker(url, tell=told.append)
     for _ in range(3):
         records.add(plate(), deliver=[url])
     eventually(lambda: records.deliveries()[0].failures >= 2)
@@ -136,18 +136,58 @@ def test_a_webhook_that_is_away_gets_everything_when_it_is_back(
 
 
 def test_a_server_that_fails_is_asked_again_and_one_that_refuses_a_plate_gets_the_others(
-    records: Records, receiver: Receiver, courier: Callable[..., Courier]
+    records: Records, receiver: Receiver, worker: Callable[..., DeliveryWorker]
 ) -> None:
     answers = {1: [500, 429, 200], 2: [422, 422, 200]}
     receiver.status = lambda entry: answers.get(entry["number"], [200]).pop(0)
     url = f"http://127.0.0.1:{receiver.port}/"
     for _ in range(3):
         records.add(plate(), deliver=[url])
-    courier(url)
+    worker(url)
     eventually(lambda: records.deliveries()[0].delivered == 3)
     assert sorted(receiver.numbers) == [1, 1, 1, 2, 2, 2, 3]
     assert receiver.numbers.index(3) < 6  # not held up by the refused one to its end
     assert records.deliveries()[0].failures == 4
+
+
+class Unwilling:
+    """A destination that takes nothing."""
+
+    name = "http://127.0.0.1/"
+
+    def __init__(self, error: DeliveryFailed) -> None:
+        self._error = error
+
+    def tell(self, _entry: Entry) -> None:
+        raise self._error
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [Refused("not this one"), DeliveryFailed("out of reach")], ids=str)
+def test_each_wait_is_twice_the_last_up_to_the_longest(
+    records: Records, monkeypatch: pytest.MonkeyPatch, error: DeliveryFailed
+) -> None:
+    waits, postpone = list[float](), records.postpone
+
+    def noted(*details: Any, wait_s: float, why: str) -> None:
+        waits.append(wait_s)
+        postpone(*details, wait_s=wait_s, why=why)
+
+    monkeypatch.setattr(records, "postpone", noted)
+    records.add(plate(), deliver=[Unwilling.name])
+    worker = DeliveryWorker(records, Unwilling(error), first_wait_s=0.001, longest_wait_s=0.032)
+    worker.start()
+
+    def tried_often() -> bool:
+        worker.wake()  # it looks again for what is due
+        return len(waits) >= 8
+
+    eventually(tried_often)
+    worker.stop()
+    expected = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.032, 0.032]
+    assert waits[:8] == pytest.approx(expected, rel=0.2), "never quite the same for all who wait"
 
 
 def test_a_restarted_station_tells_what_was_left(records: Records, receiver: Receiver, tmp_path: Path) -> None:
@@ -155,10 +195,10 @@ def test_a_restarted_station_tells_what_was_left(records: Records, receiver: Rec
     records.add(plate(), deliver=[url])
     records.close()
     with Records.open(str(tmp_path / "records.db")) as again:
-        courier = Courier(again, destination(url))
-        courier.start()
+        worker = DeliveryWorker(again, destination(url))
+        worker.start()
         eventually(lambda: again.deliveries()[0].delivered == 1)
-        courier.stop()
+        worker.stop()
 
 
 def test_what_one_courier_holds_no_other_gets_until_its_lease_ends(records: Records) -> None:
@@ -175,7 +215,7 @@ def test_what_one_courier_holds_no_other_gets_until_its_lease_ends(records: Reco
 
 
 def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
-    records: Records, broker: servers.Mosquitto, courier: Callable[..., Courier]
+    records: Records, broker: servers.Mosquitto, worker: Callable[..., DeliveryWorker]
 ) -> None:
     from paho.mqtt import client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion
@@ -193,8 +233,8 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
         assert ready.wait(30)
         url = f"mqtt://127.0.0.1:{broker.port}/plant/line%202/plates"
         name = destination(url).name
-        courier(url)
-        entry = records.add(plate(), deliver=[name])
+        worker(url)
+        entry = records.add(plate(), deliver=[name]).entry
         eventually(lambda: got == [("plant/line 2/plates", entry.as_dict())])
         ready.clear()
         broker.stop()
@@ -211,10 +251,8 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
 def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
-    from platewatch.line.destinations import DeliveryFailed
-
     monkeypatch.setattr("platewatch.line.destinations.PATIENCE_S", 0.2)
-    entry = records.add(plate())
+    entry = records.add(plate()).entry
     with pytest.raises(DeliveryFailed):
         destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").tell(entry)
     with socket.socket() as silent:

@@ -88,8 +88,18 @@ def test_the_readme_s_commands_are_make_targets_and_known_commands() -> None:
     assert set(re.findall(r"^(?:\S*/)?platewatch ([a-z]+)", text, re.MULTILINE)) <= set(cli.main.commands)
 
 
+def test_the_readme_can_be_read_in_a_few_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1600
+
+
+def test_the_index_leads_to_every_document() -> None:
+    links = set(re.findall(r"\]\(([^)#:]+)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8")))
+    documents = {path.name for path in (ROOT / "docs").glob("*.md")} | {f"../{path.name}" for path in ROOT.glob("*.md")}
+    assert documents - {"index.md"} <= links
+
+
 def test_local_links_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ARCHITECTURE, *sorted((ROOT / "docs").glob("*.md"))):
+    for document in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 

@@ -1,4 +1,4 @@
-"""Export writes the trained network whole, silently and the same each time, or, when the numbers differ, not at all."""
+"""Export writes a complete, reproducible file without output on the terminal, and no file if parity fails."""
 
 import logging
 from collections.abc import Callable
@@ -17,16 +17,16 @@ from platewatch import config
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.model.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
 from platewatch.skipganomaly import export as export_module
-from platewatch.skipganomaly.doubled import Doubled
 from platewatch.skipganomaly.export import TOLERANCE, ExportReport, export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
-from platewatch.skipganomaly.train import Trained
+from platewatch.skipganomaly.training import Trained
+from platewatch.skipganomaly.upsampling import UpsamplingConvolution
 
 CONFIG = config.preset(
     "fast",
     image_size=64,
     network={"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
-    score={"blur": 1.0, "pool_share": 0.05},
+    score={"blur": 1.0, "pool_fraction": 0.05},
 )
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
@@ -41,7 +41,7 @@ def untrained(seed: int = 0) -> Trained:
 
 @pytest.fixture
 def traced(folder: Path, report: ExportReport, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tracing takes most of the time: where it is not what is looked at, the graph is the one already made."""
+    """Reuse one traced graph in tests that do not test tracing, which takes most of the time."""
     monkeypatch.setattr(export_module, "_graph", lambda *_: (folder / "network.onnx").read_bytes())
 
 
@@ -59,7 +59,7 @@ def test_the_file_gives_torchs_numbers(folder: Path, report: ExportReport) -> No
     assert report.plates == 3
     assert report.reconstruction_difference < TOLERANCE / 10
     assert report.latent_difference < TOLERANCE / 10
-    assert report.map_difference < 1e-6
+    assert report.map_difference < TOLERANCE / 10
     assert report.sha256 == sha256((folder / "network.onnx").read_bytes()).hexdigest()
     assert [file.name for file in folder.iterdir()] == ["network.onnx"]
 
@@ -78,7 +78,7 @@ def test_the_graph_takes_and_gives_what_the_runtime_expects(folder: Path) -> Non
         assert trace.encode() not in data
 
 
-def test_fewer_layers_judge_the_same() -> None:
+def test_fused_layers_give_the_same_numbers() -> None:
     trained, state = untrained(), torch.get_rng_state()
     for module in (trained.generator, trained.discriminator):
         for layer in module.modules():
@@ -86,12 +86,12 @@ def test_fewer_layers_judge_the_same() -> None:
                 layer.running_mean, layer.running_var = torch.randn(layer.num_features), torch.rand(layer.num_features)
     torch.set_rng_state(state)
     scorer = Scorer(trained.generator, trained.discriminator, trained.mean, CONFIG)
-    quick, expected = export_module._quick(scorer), run_torch(scorer, PHOTOS)
+    quick, expected = export_module._fused_scorer(scorer), run_torch(scorer, PHOTOS)
     for mine, theirs in zip(astuple(run_torch(quick, PHOTOS)), astuple(expected), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
     kinds = {type(layer) for layer in quick.modules()}
     assert torch.nn.ConvTranspose2d in kinds
-    assert not {torch.nn.BatchNorm2d, Doubled} & kinds
+    assert not {torch.nn.BatchNorm2d, UpsamplingConvolution} & kinds
     assert torch.equal(torch.get_rng_state(), state)  # training draws from it elsewhere
 
 
@@ -129,7 +129,7 @@ def test_export_is_silent(
 
 
 @pytest.mark.usefixtures("traced")
-@pytest.mark.parametrize("name", ["reconstruction_error", "latent_error"])
+@pytest.mark.parametrize("name", ["reconstruction_error", "latent_error", "anomaly_map"])
 @pytest.mark.parametrize(
     "spoil", [lambda error: error * 1.0005 + 1e-6, lambda error: error * np.nan], ids=["off", "no number"]
 )
@@ -166,10 +166,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("traced")
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No such file"):
-        export(untrained(), CONFIG, tmp_path / "missing" / "network.onnx", PHOTOS)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="Not a directory"):
+    with pytest.raises(OutputError, match=r"the network cannot be written \(File exists\)"):
         export(untrained(), CONFIG, tmp_path / "file" / "network.onnx", PHOTOS)
 
 

@@ -23,8 +23,9 @@ skipganomaly
 model
 records decision surface synthetic
 photographs
-config
-errors inspection progress
+files config templates
+robust
+errors inspection progress arrays
 """
 """Top to bottom; packages on one line do not see each other."""
 
@@ -36,13 +37,13 @@ LIBRARIES = {
     "onnx": {"skipganomaly"},
     "onnxruntime": {"model.runtime"},
     "openvino": {"model.runtime"},
-    "threadpoolctl": {"model.machine"},
+    "threadpoolctl": {"model.thread_limits"},
     "click": {"cli"},
     "rich": {"cli", "evaluation"},
     "sklearn": {"evaluation", "exploration"},
     "scipy": {"decision", "evaluation", "exploration"},
     "matplotlib": {"evaluation", "exploration"},
-    "jinja2": {"evaluation", "exploration", "line", "station"},
+    "jinja2": {"templates"},
     "fastapi": {"station"},
     "starlette": {"station"},
     "uvicorn": {"station"},
@@ -51,13 +52,13 @@ LIBRARIES = {
     "sqlalchemy": {"records"},
     "alembic": {"records"},
     "paho": {"line.destinations"},
-    "watchfiles": {"line.notices"},
+    "watchfiles": {"line.file_events"},
     "pickle": set[str](),
     "joblib": set[str](),
 }
 """Which foreign library may be imported where: a package, or one module of it."""
 
-PRODUCTION = ("model.inspector", "model.verify", "photographs.overlay", "cli.summary", "line.challenge")
+PRODUCTION = ("model.inspector", "model.verification", "photographs.overlay", "cli.summary", "line.candidates")
 TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib", "jinja2"}
 """What `pip install platewatch` without the training extra does not bring."""
 
@@ -192,17 +193,17 @@ def test_no_pickle_is_ever_loaded(module: str) -> None:
 
 
 RESIZES = {
-    "photographs.images": "prepare itself",
-    "photographs.gates": "conditions of a prepared photograph",
-    "surface.features": "the cells of a prepared photograph, each the mean of its places",
-    "surface.surface": "the map of a prepared photograph, up from its cells",
+    "photographs.preparation": "prepare itself",
+    "photographs.quality": "conditions of a prepared photograph",
+    "surface.features": "the patches of a prepared photograph, each the mean of its pixels",
+    "surface.detector": "the map of a prepared photograph, up from its patches",
     "learning.preflight": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
-    "evaluation.report": "pictures for people",
-    "line.shift_report": "pictures for people",
-    "evaluation.evaluate": "maps and masks to one size",
-    "synthetic.brush": "the forge's noise, and where the object lies",
-    "synthetic.coats": "noise of synthetic plates",
+    "photographs.thumbnails": "pictures for people",
+    "evaluation.evaluator": "maps and masks to one size",
+    "photographs.foreground": "the mask of the part, found on a small copy",
+    "synthetic.compositing": "noise and strokes of artificial defects",
+    "synthetic.materials": "noise of synthetic plates",
 }
 
 
@@ -215,9 +216,18 @@ def calling(*functions: str) -> set[str]:
 def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
-    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.images"}
+    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.reading"}
+
+
+def test_files_and_folders_are_written_atomically_in_one_place() -> None:
+    assert calling("fsync", "mkstemp", "mkdtemp", "NamedTemporaryFile") == {"files"}
+
+
+def test_the_sequence_from_quality_check_to_verdict_stands_once() -> None:
+    assert calling("reason_unusable") == {"model.scoring"}
+    assert calling("judge_prepared") == {"model.inspector", "learning.out_of_fold"}
 
 
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:
     """Invariant 1: each of these turns files into photographs for a detector."""
-    assert {"model.inspector", "learning.preflight", "exploration.explore"} <= calling("prepare")
+    assert {"model.inspector", "learning.preflight", "exploration.analysis"} <= calling("prepare")

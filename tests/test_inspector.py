@@ -15,13 +15,14 @@ import pytest
 
 import tiny
 from conftest import Tiny
+from platewatch.arrays import Array
 from platewatch.errors import InputError, ModelError
 from platewatch.inspection import Inspection, Verdict
-from platewatch.model.inspector import Inspector, measure, score
+from platewatch.model import scoring
+from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network, NetworkResult
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.photographs import preparation, reading
+from platewatch.synthetic import rendered_plates
 
 UNLIKE = ("time", "duration_ms", "image")
 
@@ -52,9 +53,9 @@ def test_a_good_plate_passes_and_a_rusty_one_does_not(inspector: Inspector, tiny
 def test_a_path_its_bytes_and_its_array_get_the_same_verdict(inspector: Inspector, photos: list[Path]) -> None:
     path = photos[-1]
     by_path, by_text, by_bytes = (inspector.inspect(each) for each in (path, str(path), path.read_bytes()))
-    by_array = inspector.inspect(images.read(path))
+    by_array = inspector.inspect(reading.read(path))
     assert numbers(by_path) == numbers(by_text) == numbers(by_bytes)
-    assert by_array.image_sha256 == images.sha256(images.read(path))
+    assert by_array.image_sha256 == reading.sha256(reading.read(path))
     assert numbers(replace(by_array, image_sha256=by_path.image_sha256)) == numbers(by_path)
     assert (by_path.image, by_bytes.image, by_array.image) == (str(path), None, None)
     assert inspector.inspect(path.read_bytes(), name="camera 3").image == "camera 3"
@@ -62,7 +63,7 @@ def test_a_path_its_bytes_and_its_array_get_the_same_verdict(inspector: Inspecto
 
 def test_an_inspection_is_complete(inspector: Inspector, photos: list[Path]) -> None:
     found = inspector.inspect(photos[-1])
-    assert found.image_sha256 == images.sha256(photos[-1].read_bytes())
+    assert found.image_sha256 == reading.sha256(photos[-1].read_bytes())
     assert found.model_id == inspector.manifest.model_id
     assert found.time.utcoffset() is not None
     assert found.duration_ms > 0
@@ -86,11 +87,16 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "half.png").write_bytes(photos[0].read_bytes()[:999])
     (tmp_path / "folder.png").mkdir()
-    images.write_png(tmp_path / "dot.png", np.zeros((1, 1), np.uint8))
-    images.write_png(tmp_path / "black.png", np.zeros((64, 64), np.uint8))
+    reading.write_png(tmp_path / "dot.png", np.zeros((1, 1), np.uint8))
+    reading.write_png(tmp_path / "black.png", np.zeros((64, 64), np.uint8))
     bad = sorted(tmp_path.glob("[!b]*"))
-    odd = [tmp_path / "missing.png", Path("nul\0.png"), Path(os.fsdecode(b"\xff\xfe.png")), tmp_path / ("long" * 99)]
-    received = [photos[0], *bad, tmp_path / "black.png", *odd, photos[1]]
+    outliers = [
+        tmp_path / "missing.png",
+        Path("nul\0.png"),
+        Path(os.fsdecode(b"\xff\xfe.png")),
+        tmp_path / ("long" * 99),
+    ]
+    received = [photos[0], *bad, tmp_path / "black.png", *outliers, photos[1]]
     found = [inspector.inspect(path) for path in received]
     assert len(found) == len(received)
     assert [each.image for each in found if each.error is None] == [
@@ -99,13 +105,13 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
         str(photos[1]),
     ]
     failed = [each for each in found if each.error is not None]
-    assert len(failed) == len(bad) + len(odd) == 9
+    assert len(failed) == len(bad) + len(outliers) == 9
     for each in failed:
         assert (each.verdict, each.score, each.p_value, each.defects) == (None, None, None, ())
-        assert each.reason == "could not be read"
+        assert each.reason == "the photograph is not readable"
         assert "\n" not in str(each.error)
     hashes = {Path(str(each.image)).name: each.image_sha256 for each in failed}
-    assert hashes["half.png"] == images.sha256((tmp_path / "half.png").read_bytes())
+    assert hashes["half.png"] == reading.sha256((tmp_path / "half.png").read_bytes())
     assert hashes["missing.png"] is None
     assert all(json.loads(each.as_json())["model_id"] == inspector.manifest.model_id for each in found)
 
@@ -129,7 +135,7 @@ def test_a_name_that_is_no_utf8_is_inspected_and_written_as_json(
     assert "plate �.png" in json.loads(found.as_json())["image"]
 
 
-@pytest.mark.parametrize(("level", "reason"), [(0, "too dark to judge"), (255, "burnt out"), (128, "no plate in view")])
+@pytest.mark.parametrize(("level", "reason"), [(0, "too dark to judge"), (255, "clipped ("), (128, "no plate in view")])
 def test_what_cannot_be_judged_is_for_review_never_a_guess(inspector: Inspector, level: int, reason: str) -> None:
     seen = inspector.examine(np.full((100, 80, 3), level, np.uint8))
     assert seen.inspection.verdict is Verdict.REVIEW
@@ -142,8 +148,8 @@ def test_every_photograph_goes_through_prepare(
     inspector: Inspector, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Invariant 1: the detectors see what `prepare` gives, and nothing else."""
-    other = images.read(photos[-1])
-    monkeypatch.setattr(images, "prepare", lambda _photo, size: images_prepare(other, size))
+    other = reading.read(photos[-1])
+    monkeypatch.setattr(preparation, "prepare", lambda _photo, size: images_prepare(other, size))
     swapped = inspector.examine(photos[0])
     monkeypatch.undo()
     straight = inspector.examine(photos[-1])
@@ -151,20 +157,20 @@ def test_every_photograph_goes_through_prepare(
     assert np.array_equal(swapped.anomaly_map, straight.anomaly_map)
 
 
-images_prepare = images.prepare
+images_prepare = preparation.prepare
 
 
 def test_maps_cover_the_photograph_and_leave_out_the_padding(inspector: Inspector) -> None:
-    photo = plates.render("total_rust", 5, 128)[0][20:100]
+    photo = rendered_plates.render("total_rust", 5, 128)[0][20:100]
     seen = inspector.examine(photo)
     inside = seen.frame.inside(96)
-    assert np.array_equal(seen.prepared, images.prepare(photo, 96))
+    assert np.array_equal(seen.prepared, preparation.prepare(photo, 96))
     for picture in (seen.anomaly_map, seen.surface_map, seen.network_map):
         assert picture.shape == (96, 96)
         assert picture.dtype == np.float32
         assert not picture[~inside].any()
-    joined = inspector.manifest.decision.join(seen.surface_map, seen.network_map)
-    assert np.array_equal(seen.anomaly_map, joined)
+    fused = inspector.manifest.decision.fuse_maps(seen.surface_map, seen.network_map)
+    assert np.array_equal(seen.anomaly_map, fused)
     assert inspector.reconstruct(seen.prepared).shape == (32, 32, 3)
 
 
@@ -254,7 +260,8 @@ def test_a_score_alone_asks_only_what_weighs(inspector: Inspector, photos: list[
     first: Any = inspector._surface if weight > 0 else Unasked()
     second: Any = inspector._network if weight < 1 else Unasked()
     for path in photos[:3]:
-        photo = images.read(path)
-        prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
-        raw = measure(inspector._surface, inspector._network, prepared, frame)
-        assert score(first, second, prepared, frame, decision) == decision.score(*raw.numbers)
+        photo = reading.read(path)
+        prepared, frame = preparation.prepare(photo, size), preparation.frame(photo.shape[1], photo.shape[0], size)
+        raw = scoring.measure(inspector._surface, inspector._network, prepared, frame)
+        found = scoring.measure_weighted(first, second, prepared, frame, decision)
+        assert decision.score(*found.numbers) == decision.score(*raw.numbers)

@@ -9,12 +9,12 @@ from benchmarks import models
 from benchmarks.entries import load
 from benchmarks.harness import Table
 from conftest import Tiny
-from platewatch.photographs import images
+from platewatch.photographs import reading
 from served import Served
 
 
 def test_too_many_clients_are_told_to_come_again_and_nothing_is_lost(tiny_model: Tiny, tmp_path: Path) -> None:
-    photographs = [path.read_bytes() for path in images.find(tiny_model.data / "test" / "good")]
+    photographs = [path.read_bytes() for path in reading.find(tiny_model.data / "test" / "good")]
     with Served(tiny_model.model, tmp_path, "--workers", "1", "--waiting", "1") as served:
         found = [load.load(served.address, photographs, 6, 0.02, part) for part in ("load", "crowd")]
         counts = load.ask(served.address, "/counts")
@@ -30,7 +30,7 @@ def test_too_many_clients_are_told_to_come_again_and_nothing_is_lost(tiny_model:
 
 
 def test_a_station_whose_process_is_killed_answers_and_judges_again(tiny_model: Tiny, tmp_path: Path) -> None:
-    photographs = [path.read_bytes() for path in images.find(tiny_model.data / "test" / "good")]
+    photographs = [path.read_bytes() for path in reading.find(tiny_model.data / "test" / "good")]
     with Served(tiny_model.model, tmp_path) as served:
         found = load.killed(served.address, photographs, kills=1, pid=served.process.pid)
         received = load.ask(served.address, "/counts")["received"]

@@ -36,7 +36,7 @@ def photos(count: int, side: int = 64) -> Tensor:
 
 
 class Grey(nn.Module):
-    """Redraws every plate as the training mean."""
+    """Reconstructs every plate as the training mean."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
@@ -94,7 +94,7 @@ def test_norm_momentum_reaches_every_norm() -> None:
     assert {norm.momentum for norm in norms} == {0.05}
 
 
-@pytest.mark.parametrize("score", [{}, {"tolerance": 2, "colours": "opponent", "blur": 3.0, "pool_share": 0.02}])
+@pytest.mark.parametrize("score", [{}, {"tolerance": 2, "colours": "opponent", "blur": 3.0, "pool_fraction": 0.02}])
 @pytest.mark.parametrize(("image_size", "resolution"), [(64, 32), (64, 64), (96, 64)])
 def test_what_the_scorer_gives(image_size: int, resolution: int, score: dict[str, Any]) -> None:
     judge = scorer(small(image_size, resolution, **score))
@@ -110,7 +110,7 @@ def test_what_the_scorer_gives(image_size: int, resolution: int, score: dict[str
 
 
 def test_the_published_score_is_the_plain_means() -> None:
-    judge = scorer(small(64, 64, blur=0.0, pool_share=1.0), mean=0.3)
+    judge = scorer(small(64, 64, blur=0.0, pool_fraction=1.0), mean=0.3)
     batch = photos(2)
     with torch.no_grad():
         scores = judge(batch)
@@ -134,7 +134,7 @@ def test_content_never_changes_the_scaling(level: int) -> None:
 
 def test_a_plate_is_judged_alike_in_any_batch() -> None:
     """Invariant 4."""
-    judge = scorer(small(blur=1.0, pool_share=0.05, tolerance=1, colours="opponent"))
+    judge = scorer(small(blur=1.0, pool_fraction=0.05, tolerance=1, colours="opponent"))
     batch = photos(5)
     with torch.no_grad():
         together, alone = judge(batch), [judge(photo[None]) for photo in batch]
@@ -142,8 +142,8 @@ def test_a_plate_is_judged_alike_in_any_batch() -> None:
         torch.testing.assert_close(whole, torch.cat(parts), rtol=1e-6, atol=1e-6)
 
 
-def test_pooling_takes_the_largest_places() -> None:
-    judge = scorer(small(64, 64, blur=0.0, pool_share=0.01), mean=0.0)
+def test_pooling_takes_the_top_pixels() -> None:
+    judge = scorer(small(64, 64, blur=0.0, pool_fraction=0.01), mean=0.0)
     judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
     photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     photo[0, :4, :10] = 255  # 40 of the 41 places pooled
@@ -151,7 +151,7 @@ def test_pooling_takes_the_largest_places() -> None:
 
 
 class Still(nn.Module):
-    """Redraws every plate as the one it was given."""
+    """Reconstructs every plate as the given one."""
 
     def __init__(self, plate: Tensor) -> None:
         super().__init__()
@@ -161,21 +161,23 @@ class Still(nn.Module):
         return self.plate.expand_as(x)
 
 
-@pytest.mark.parametrize(("shift", "tolerance", "forgiven"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)])
-def test_an_edge_out_of_place_is_forgiven_within_the_tolerance(shift: int, tolerance: int, *, forgiven: bool) -> None:
-    settings = {"blur": 0.0, "pool_share": 1.0, "tolerance": tolerance}
+@pytest.mark.parametrize(
+    ("shift", "tolerance", "tolerated"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)]
+)
+def test_a_displaced_edge_costs_nothing_within_the_tolerance(shift: int, tolerance: int, *, tolerated: bool) -> None:
+    settings = {"blur": 0.0, "pool_fraction": 1.0, "tolerance": tolerance}
     judge = scorer(small(64, 64, **settings), mean=0.0)
     photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     photo[:, :, 30:] = 255
     judge.generator = Still(photo.roll(shift, dims=2).permute(0, 3, 1, 2) / 255)  # type: ignore[assignment] # stands in
     scores = judge(photo)
     inner = scores.anomaly_map[:, :, 8:]  # what was rolled in from the other side is an error all the same
-    assert (inner.max().item() == 0) is forgiven
+    assert (inner.max().item() == 0) is tolerated
 
 
-def test_a_spot_within_a_redrawn_plain_is_never_forgiven() -> None:
+def test_a_spot_on_a_uniform_reconstruction_is_an_error_at_any_tolerance() -> None:
     for tolerance in (0, 1, 3):
-        judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, tolerance=tolerance), mean=0.0)
+        judge = scorer(small(64, 64, blur=0.0, pool_fraction=1.0, tolerance=tolerance), mean=0.0)
         judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
         photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
         photo[0, 20:22, 20:22] = 102
@@ -184,7 +186,7 @@ def test_a_spot_within_a_redrawn_plain_is_never_forgiven() -> None:
 
 def test_colour_counts_beside_lightness() -> None:
     """Grey differs by its lightness alone; the same mean error in one colour differs by more."""
-    judge = scorer(small(64, 64, blur=0.0, pool_share=1.0, colours="opponent"), mean=0.0)
+    judge = scorer(small(64, 64, blur=0.0, pool_fraction=1.0, colours="opponent"), mean=0.0)
     judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
     photos = torch.zeros(3, 64, 64, 3, dtype=torch.uint8)
     photos[0] = 51
@@ -196,7 +198,7 @@ def test_colour_counts_beside_lightness() -> None:
 
 @pytest.mark.parametrize("blur", [0.5, 1.0, 4.0, 32.0])
 def test_blur_spreads_without_adding(blur: float) -> None:
-    judge = scorer(small(blur=blur, pool_share=1.0), mean=0.0)
+    judge = scorer(small(blur=blur, pool_fraction=1.0), mean=0.0)
     judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
     photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     photo[0, 31:33, 31:33] = 255

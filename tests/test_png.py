@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.arrays import Array
+from platewatch.photographs import reading
 
 COLOUR: Array = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 SMOOTH: Array = np.add.outer(np.arange(200), np.arange(120))[..., None].repeat(3, axis=2).astype(np.uint8)
@@ -78,22 +78,22 @@ def test_the_header_is_put_together_as_pillow_does() -> None:
 def test_a_plain_png_gives_pillows_pixels(
     kind: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    photo = images._plain_png(PLAIN[kind])
+    photo = reading._plain_png(PLAIN[kind])
     assert photo is not None
     assert capfd.readouterr().err == "", "a profile that its maker got wrong would be remarked on with every plate"
-    assert np.array_equal(images.read(PLAIN[kind]), photo)
-    monkeypatch.setattr(images, "_plain_png", lambda _: None)
-    assert np.array_equal(images.read(PLAIN[kind]), photo)
+    assert np.array_equal(reading.read(PLAIN[kind]), photo)
+    monkeypatch.setattr(reading, "_plain_png", lambda _: None)
+    assert np.array_equal(reading.read(PLAIN[kind]), photo)
 
 
 @pytest.mark.parametrize("kind", OTHER)
 def test_any_other_file_is_left_to_pillow(kind: str) -> None:
-    assert images._plain_png(OTHER[kind]) is None
+    assert reading._plain_png(OTHER[kind]) is None
 
 
 def test_photographs_take_the_faster_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_plain_png", {PLAIN["smooth"]: COLOUR}.get)
-    assert images.read(PLAIN["smooth"]) is COLOUR
+    monkeypatch.setattr(reading, "_plain_png", {PLAIN["smooth"]: COLOUR}.get)
+    assert reading.read(PLAIN["smooth"]) is COLOUR
 
 
 def test_not_one_bit_may_be_wrong(capfd: pytest.CaptureFixture[str]) -> None:
@@ -102,11 +102,11 @@ def test_not_one_bit_may_be_wrong(capfd: pytest.CaptureFixture[str]) -> None:
     for place in range(len(whole)):
         spoilt = bytearray(whole)
         spoilt[place] ^= 1 << place % 8
-        assert images._plain_png(bytes(spoilt)) is None
+        assert reading._plain_png(bytes(spoilt)) is None
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("cut", [1, 5, 11, 12, 13, 40])
 def test_a_png_that_is_cut_off_is_refused(cut: int, capfd: pytest.CaptureFixture[str]) -> None:
-    assert images._plain_png(encoded()[:-cut]) is None
+    assert reading._plain_png(encoded()[:-cut]) is None
     assert capfd.readouterr().err == ""

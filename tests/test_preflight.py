@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 
 import tiny
+from platewatch.arrays import Array
 from platewatch.errors import InputError
 from platewatch.learning import preflight
 from platewatch.learning.preflight import GoodPlates
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.photographs import colour, preparation, reading
+from platewatch.progress import silent
+from platewatch.synthetic import rendered_plates
 
 CONFIG = tiny.settings()
 
@@ -24,11 +25,11 @@ def save(path: Path, photo: Array) -> Path:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> list[Path]:
-    return [save(tmp_path / f"{seed}.png", plates.render("good", seed, 128)[0]) for seed in range(9)]
+    return [save(tmp_path / f"{seed}.png", rendered_plates.render("good", seed, 128)[0]) for seed in range(9)]
 
 
 def read(paths: list[Path], min_images: int = 3) -> GoodPlates:
-    return preflight.read(paths, tiny.settings(min_images=min_images), tiny.silent)
+    return preflight.read(paths, tiny.settings(min_images=min_images), silent)
 
 
 def test_photographs_are_prepared_as_for_the_verdict(paths: list[Path]) -> None:
@@ -36,21 +37,21 @@ def test_photographs_are_prepared_as_for_the_verdict(paths: list[Path]) -> None:
     assert found.paths == tuple(paths)
     assert found.sizes == ((128, 128),) * 9
     for path, photo, frame, sha256 in zip(paths, found.photos, found.frames, found.sha256, strict=True):
-        assert np.array_equal(photo, images.prepare(images.read(path), 96))
-        assert frame == images.frame(128, 128, 96)
-        assert sha256 == images.sha256(path.read_bytes())
+        assert np.array_equal(photo, preparation.prepare(reading.read(path), 96))
+        assert frame == preparation.frame(128, 128, 96)
+        assert sha256 == reading.sha256(path.read_bytes())
 
 
 def test_mixed_sizes_and_kinds_become_one_array(tmp_path: Path, paths: list[Path]) -> None:
-    grey = save(tmp_path / "grey.png", plates.render("good", 20, 64)[0][:40, :, 0])
-    wide = save(tmp_path / "wide.jpg", plates.render("good", 21, 256)[0][:100])
+    grey = save(tmp_path / "grey.png", rendered_plates.render("good", 20, 64)[0][:40, :, 0])
+    wide = save(tmp_path / "wide.jpg", rendered_plates.render("good", 21, 256)[0][:100])
     found = read([*paths, grey, wide])
     assert found.photos.shape == (11, 96, 96, 3)
     assert found.sizes[-2:] == ((64, 40), (256, 100))
-    assert images.is_grey(found.photos[-2])
+    assert colour.is_grey(found.photos[-2])
 
 
-def test_an_unreadable_photograph_costs_only_itself(tmp_path: Path, paths: list[Path]) -> None:
+def test_an_unreadable_photograph_is_left_out(tmp_path: Path, paths: list[Path]) -> None:
     bad = tmp_path / "bad.png"
     bad.write_text("no photograph")
     found = read([*paths[:4], bad, *paths[4:], tmp_path / "gone.png"])
@@ -61,7 +62,7 @@ def test_an_unreadable_photograph_costs_only_itself(tmp_path: Path, paths: list[
 
 
 def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path, paths: list[Path]) -> None:
-    photo = images.read(paths[3])
+    photo = reading.read(paths[3])
     copy, other = save(tmp_path / "copy.png", photo), save(tmp_path / "copy.bmp", photo)
     found = read([*paths, copy, other])
     assert found.paths == tuple(paths)
@@ -79,7 +80,7 @@ def test_the_same_pixels_in_another_shape_are_no_duplicate(tmp_path: Path) -> No
 def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: list[Path]) -> None:
     bad = tmp_path / "bad.png"
     bad.touch()
-    copy = save(tmp_path / "copy.png", images.read(paths[0]))
+    copy = save(tmp_path / "copy.png", reading.read(paths[0]))
     for given, words in (
         (paths[:3], r"found 3 images, training needs at least 20; add photographs or pass --min-images 3"),
         (paths[:2], r"found 2 images, training needs at least 20; add photographs"),
@@ -94,14 +95,14 @@ def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: 
         assert "\n" not in str(caught.value)
 
 
-def test_progress_is_told_for_every_photograph(paths: list[Path]) -> None:
+def test_progress_is_reported_for_every_photograph(paths: list[Path]) -> None:
     told: list[tuple[str, int, int]] = []
     preflight.read(paths, CONFIG, lambda *each: told.append(each))
     assert told == [("reading photographs", done, 9) for done in range(1, 10)]
 
 
 def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: list[Path]) -> None:
-    first = images.read(paths[0]).astype(int)
+    first = reading.read(paths[0]).astype(int)
     noise = np.random.default_rng(0).integers(-3, 4, first.shape)
     near = save(tmp_path / "near.png", np.clip(first + noise, 0, 255).astype(np.uint8))
     nearer = save(tmp_path / "nearer.png", np.clip(first + noise + 1, 0, 255).astype(np.uint8))
@@ -113,7 +114,7 @@ def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: li
 
 def test_plates_in_a_jig_are_not_taken_for_duplicates(tmp_path: Path) -> None:
     """Fixed camera, lamp and place: good plates differ by little more than grain, and are different plates."""
-    plate, rng = plates.render("good", 3, 128)[0].astype(float), np.random.default_rng(0)
+    plate, rng = rendered_plates.render("good", 3, 128)[0].astype(float), np.random.default_rng(0)
     grainy = [np.clip(plate + rng.normal(0, 5, plate.shape), 0, 255).astype(np.uint8) for _ in range(9)]
     taken = [save(tmp_path / f"jig{number}.png", photo) for number, photo in enumerate(grainy)]
     found = preflight.look(read(taken), CONFIG)
@@ -126,19 +127,19 @@ def test_groups_join_pairs_that_meet() -> None:
     assert preflight._groups(3, []) == (0, 1, 2)
 
 
-def test_a_rusty_plate_among_the_good_ones_is_odd(tmp_path: Path, paths: list[Path]) -> None:
-    rust = save(tmp_path / "rust.png", plates.render("total_rust", 3, 128)[0])
-    more = [save(tmp_path / f"m{seed}.png", plates.render("good", 30 + seed, 128)[0]) for seed in range(9)]
-    odd = preflight.look(read([*paths, *more, rust]), CONFIG).odd
-    assert odd[0][0] == rust
-    assert "much red" in odd[0][1]
+def test_a_rusty_plate_among_the_good_ones_is_an_outlier(tmp_path: Path, paths: list[Path]) -> None:
+    rust = save(tmp_path / "rust.png", rendered_plates.render("total_rust", 3, 128)[0])
+    more = [save(tmp_path / f"m{seed}.png", rendered_plates.render("good", 30 + seed, 128)[0]) for seed in range(9)]
+    outliers = preflight.look(read([*paths, *more, rust]), CONFIG).outliers
+    assert outliers[0][0] == rust
+    assert "much red" in outliers[0][1]
 
 
-def test_too_few_plates_to_tell_odd_ones(paths: list[Path]) -> None:
-    assert preflight.look(read(paths[:4]), CONFIG).odd == ()
+def test_among_too_few_plates_no_outlier_is_named(paths: list[Path]) -> None:
+    assert preflight.look(read(paths[:4]), CONFIG).outliers == ()
 
 
-def test_what_lies_ahead_is_counted(paths: list[Path]) -> None:
+def test_training_steps_are_counted(paths: list[Path]) -> None:
     found = preflight.look(
         read(paths), tiny.settings(training={"epochs": 40, "batch_size": 4}, calibration={"folds": 3})
     )

@@ -70,7 +70,7 @@ ALTERED = {
     "a removed end": ("DELETE FROM chain WHERE position >= 8", 0, "rows were cut off"),
     "a removed entry": ("DELETE FROM entries WHERE number = 3", 3, "number"),
     "a removed review": ("DELETE FROM reviews WHERE position = 5", 5, "number"),
-    "a count": ("UPDATE tallies SET count = count - 1 WHERE outcome = 'REJECT'", 0, "counts"),
+    "a count": ("UPDATE hourly_counts SET count = count - 1 WHERE outcome = 'REJECT'", 0, "counts"),
     "a word": ("DELETE FROM terms WHERE word = 'dust'", 0, "words"),
     "a moved word": ("UPDATE terms SET number = 1 WHERE word = 'dust'", 0, "words"),
     "the head": ("UPDATE head SET entries = 4", 0, "expected row 9 with 4"),
@@ -94,9 +94,9 @@ def test_a_row_altered_with_its_hash_is_given_away_by_the_next(records: Records,
     with engine.begin() as connection:
         row = connection.execute(text("SELECT previous, body FROM chain WHERE position = 3")).one()
     engine.dispose()
-    forged = row.body.replace("REJECT", "PASS")
-    digest = chain.digest(row.previous, forged)
-    alter(record_url, f"UPDATE chain SET body = '{forged}', hash = '{digest}' WHERE position = 3")
+    rewritten = row.body.replace("REJECT", "PASS")
+    digest = chain.digest(row.previous, rewritten)
+    alter(record_url, f"UPDATE chain SET body = '{rewritten}', hash = '{digest}' WHERE position = 3")
     assert (4, "does not follow the row before: one of the two was altered") in found(records.audit())
 
 
@@ -112,9 +112,9 @@ def test_a_chain_written_anew_from_some_row_on_is_given_away_by_a_head_noted_els
     engine.dispose()
     previous, statements = chain.START, list[str]()
     for position, body in rows:
-        forged = body.replace("here", "nowhere")
-        digest = chain.digest(previous, forged)
-        columns = f"body = '{forged}', previous = '{previous}', hash = '{digest}'"
+        rewritten = body.replace("here", "nowhere")
+        digest = chain.digest(previous, rewritten)
+        columns = f"body = '{rewritten}', previous = '{previous}', hash = '{digest}'"
         statements.append(f"UPDATE chain SET {columns} WHERE position = {position}")
         previous = digest
     alter(record_url, *statements, f"UPDATE head SET hash = '{previous}'")

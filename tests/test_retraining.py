@@ -14,12 +14,13 @@ from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.line import challenge, comparison, retraining
-from platewatch.model.model import load_manifest
-from platewatch.photographs.images import sha256
+from platewatch.line import candidates, comparison, retraining
+from platewatch.model.model_folder import load_manifest
+from platewatch.photographs.reading import sha256
+from platewatch.progress import silent
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 FRESH = 26
 
@@ -40,7 +41,7 @@ def records(tmp_path: Path) -> Any:
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What came along the line: fresh plates, and rusty ones in a test set."""
     folder = tmp_path_factory.mktemp("line")
-    plates.render_set(folder, good=FRESH, test={"good": 1, "total_rust": 2}, size=96, seed=77)
+    rendered_plates.render_set(folder, good=FRESH, test={"good": 1, "total_rust": 2}, size=96, seed=77)
     return folder
 
 
@@ -52,11 +53,11 @@ def reviewed(records: Records, line: Path) -> dict[int, bytes]:
     """The fresh plates called good, the rusty ones defective; the good ones' bytes by their numbers."""
     good = dict[int, bytes]()
     for path in sorted((line / "train" / "good").iterdir()):
-        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem)
+        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem).entry
         records.review(entry.number, Judgement.GOOD, "anna")
         good[entry.number] = path.read_bytes()
     for path in sorted((line / "test" / "total_rust").glob("*.png")):
-        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}")
+        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}").entry
         records.review(entry.number, Judgement.DEFECTIVE, "anna")
     return good
 
@@ -85,7 +86,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
     assert found.accepted
     assert (len(found.held_out), len(found.defective), found.trained_on) == (len(out), 2, FRESH - len(out))
     assert comparison.read(comparison.file_of(tmp_path / "shelf", manifest.model_id)) == found
-    event = records.events(challenge.TRAINED)[0]
+    event = records.events(candidates.TRAINED)[0]
     assert (event.actor, event.details["challenger"]) == ("bert", manifest.model_id)
     assert stages["comparing both models"] == (len(out) + 2, len(out) + 2)
     assert [path.name for path in (tmp_path / "shelf").iterdir() if path.name.startswith(".")] == []
@@ -96,13 +97,13 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
 ) -> None:
     monkeypatch.setenv(quick_training.LENIENT, "1")
     reviewed(records, line)
-    shelf = tmp_path / "shelf"
-    done = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    models_folder = tmp_path / "shelf"
+    done = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
-    assert records.events(challenge.TRAINED)[0].details["accepted"] is False
+    assert records.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
-        retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+        retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
 
 
 def test_the_command_says_why_and_exits_with_3(
@@ -131,7 +132,7 @@ def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
         check=False,
     )
     assert done.returncode == 130, done.stderr
-    assert "nothing half-written was left" in done.stderr
+    assert "no incomplete file was left" in done.stderr
     assert not [*(tmp_path / "shelf").glob(".*")]
 
 
@@ -139,11 +140,11 @@ def test_a_second_challenger_learns_again_what_the_first_one_learned(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     reviewed(records, line)
-    shelf = tmp_path / "shelf"
-    first = retraining.retrain(tiny_model.model, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    models_folder = tmp_path / "shelf"
+    first = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     fresh = sorted((line / "test" / "good").glob("*.png"))[0]
-    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).number, Judgement.GOOD, "anna")
-    second = retraining.retrain(first.folder, records, tiny_model.data, shelf, actor="bert", progress=tiny.silent)
+    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
+    second = retraining.retrain(first.folder, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
     assert learned[0] < learned[1]
     assert len(learned[1] - learned[0]) == 1
@@ -153,9 +154,9 @@ def test_originals_that_were_since_called_defective_are_left_behind(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     first = sorted((tiny_model.data / "train" / "good").iterdir())[0]
-    entry = records.add(judged(Verdict.PASS), first.read_bytes())
+    entry = records.add(judged(Verdict.PASS), first.read_bytes()).entry
     records.review(entry.number, Judgement.DEFECTIVE, "anna")
-    material = challenge.gather(records, load_manifest(tiny_model.model))
+    material = candidates.gather(records, load_manifest(tiny_model.model))
     assert retraining.lay_out(material, records, tiny_model.data, tmp_path / "data") == tiny.GOOD - 1
     assert not (tmp_path / "data" / "train" / "good" / first.name).exists()
 
@@ -165,6 +166,6 @@ def test_without_reviewed_plates_nothing_is_trained(
 ) -> None:
     with pytest.raises(InputError, match="reviewed plates"):
         retraining.retrain(
-            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=tiny.silent
+            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=silent
         )
     assert not (tmp_path / "shelf").exists()

@@ -15,13 +15,13 @@ from platewatch.errors import InputError, ModelError, RuntimeUnavailable
 from platewatch.model.runtime import RUNTIMES, Network, NetworkResult, Photos, installed
 from platewatch.skipganomaly.export import export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
-from platewatch.skipganomaly.train import Trained
+from platewatch.skipganomaly.training import Trained
 
 CONFIG = config.preset(
     "fast",
     image_size=64,
     network={"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
-    score={"blur": 1.0, "pool_share": 0.05},
+    score={"blur": 1.0, "pool_fraction": 0.05},
 )
 
 
@@ -112,7 +112,7 @@ def test_openvino_gives_the_same_numbers_also_to_several_threads(path: Path) -> 
         for result in results:
             np.testing.assert_allclose(getattr(result, name), getattr(expected, name), rtol=1e-4, atol=1e-6)
     assert network.reconstruct(photos(2)).shape == (2, 32, 32, 3)
-    with pytest.raises(ModelError, match="no readable ONNX file"):
+    with pytest.raises(ModelError, match="not a readable ONNX file"):
         Network(b"damaged", runtime="openvino")
 
 

@@ -11,9 +11,9 @@ from benchmarks.entries import simulation
 from benchmarks.entries.simulation import simulate
 from benchmarks.populations import Endless, Plates, formulas, rendered, smoothed
 from benchmarks.simulation_report import Check
+from platewatch.arrays import Array
 from platewatch.decision import calibration
-from platewatch.decision.verdict import Promise, p_value
-from platewatch.photographs.images import Array
+from platewatch.decision.verdict import FalseAlarmBound, p_value
 
 LOGNORMAL, GLARING = formulas()[:2]
 
@@ -46,19 +46,19 @@ def off_by_one(scores: Array, review: float, rate: float) -> tuple[float, float]
     return below, max(below, float(reject))
 
 
-def without_the_new_plate(scores: Array, threshold: float, asked: float) -> Promise:
+def without_the_new_plate(scores: Array, threshold: float, asked: float) -> FalseAlarmBound:
     kept = PROMISE(scores, threshold, asked)
-    return Promise(**{**vars(kept), "false_alarm_rate": kept.false_alarm_rate - kept.floor})
+    return FalseAlarmBound(**{**vars(kept), "false_alarm_rate": kept.false_alarm_rate - kept.floor})
 
 
-def too_few_are_enough(scores: Array, threshold: float, asked: float) -> Promise:
+def too_few_are_enough(scores: Array, threshold: float, asked: float) -> FalseAlarmBound:
     kept = PROMISE(scores, threshold, asked)
-    return Promise(**{**vars(kept), "plates_needed_95": kept.plates_needed_95 // 2})
+    return FalseAlarmBound(**{**vars(kept), "plates_needed_95": kept.plates_needed_95 // 2})
 
 
-def on_average_alone(scores: Array, threshold: float, asked: float) -> Promise:
+def on_average_alone(scores: Array, threshold: float, asked: float) -> FalseAlarmBound:
     kept = PROMISE(scores, threshold, asked)
-    return Promise(**{**vars(kept), "upper_95": kept.false_alarm_rate})
+    return FalseAlarmBound(**{**vars(kept), "upper_95": kept.false_alarm_rate})
 
 
 PROMISE = calibration.promise

@@ -9,7 +9,7 @@ from benchmarks.entries import growth, peers, startup, throughput
 from benchmarks.timing import in_turn, medians, ratio, timed
 from conftest import Tiny
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
+from platewatch.photographs import reading
 
 
 def test_measures_take_turns_and_the_first_round_only_warms_up() -> None:
@@ -75,9 +75,9 @@ def test_judging_is_measured_at_every_count(inspector: Inspector) -> None:
 def test_files_of_both_formats_are_judged_and_decoded(inspector: Inspector, tmp_path: Path) -> None:
     pictures = [np.full((60, 80, 3), shade, np.uint8) for shade in (50, 200)]
     for number, picture in enumerate(pictures):
-        images.write_png(tmp_path / f"{number}.png", picture)
+        reading.write_png(tmp_path / f"{number}.png", picture)
     files = throughput.write(throughput.pictures([tmp_path]), tmp_path)
-    assert [images.read(path).shape for path in files["jpg"]] == [(1024, 1024, 3)] * 2
+    assert [reading.read(path).shape for path in files["jpg"]] == [(1024, 1024, 3)] * 2
     for paths in files.values():
         cells = throughput.speed(inspector, inspector, paths, 3, 1)
         assert len(cells) == len(throughput.HEAD)

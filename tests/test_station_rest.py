@@ -1,4 +1,4 @@
-"""The REST service as a gateway meets it: plates, the record, reviews, the model, and what happens now."""
+"""The REST service as a gateway uses it: plates, the record, reviews, the model, live events."""
 
 import asyncio
 import json
@@ -15,12 +15,12 @@ from pydantic import TypeAdapter
 
 import stations
 from conftest import Tiny
-from platewatch.line.models import Models
-from platewatch.photographs import images
+from platewatch.line.model_registry import ModelRegistry
+from platewatch.photographs import reading
 from platewatch.records import Records
-from platewatch.station.answers import Refusal
 from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
+from platewatch.station.problem_details import RequestError
 from platewatch.station.work import Done, Plate
 from stations import Running, photograph
 
@@ -64,7 +64,7 @@ def test_a_form_with_one_file_is_the_same_plate(line: Running) -> None:
     assert (found["image"], found["plate_id"]) == ("belt 3.png", "B-1")
 
 
-def test_what_cannot_be_read_is_recorded_as_failed_and_answered(line: Running) -> None:
+def test_an_unreadable_photograph_is_recorded_as_failed(line: Running) -> None:
     answer = line.client.post("/inspections", content=photograph()[:200])
     found = answer.json()
     assert (answer.status_code, found["verdict"], found["outcome"]) == (201, None, "FAILED")
@@ -118,7 +118,7 @@ def test_the_same_key_with_another_photograph_is_refused_while_the_first_is_judg
     first = held.submit(Plate(photograph(), key="k1"))
     try:
         assert held.submit(Plate(photograph(), key="k1")) is first
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(RequestError) as refused:
             held.submit(Plate(photograph(80), key="k1"))
         assert refused.value.status_code == 409
     finally:
@@ -149,9 +149,9 @@ def test_pictures_come_as_they_were_and_as_they_were_seen(line: Running) -> None
     plain, drawn = line.client.get("/inspections/1/photograph"), line.client.get("/inspections/1/overlay.png")
     assert (plain.content, plain.headers["content-type"]) == (photograph(125, kind="JPEG"), "image/jpeg")
     assert drawn.headers["content-type"] == "image/png"
-    picture = images.read(drawn.content)
-    assert picture.shape == images.read(plain.content).shape
-    assert (picture != images.read(plain.content)).any()
+    picture = reading.read(drawn.content)
+    assert picture.shape == reading.read(plain.content).shape
+    assert (picture != reading.read(plain.content)).any()
     line.station.pictures._maps.clear()
     line.station.pictures._drawn.clear()
     assert line.client.get("/inspections/1/overlay.png").content == drawn.content  # judged again: the map is the same
@@ -159,8 +159,8 @@ def test_pictures_come_as_they_were_and_as_they_were_seen(line: Running) -> None
 
 def test_a_review_is_added_and_taken_back_and_the_verdict_stands(line: Running) -> None:
     line.post(125)
-    said = {"judgement": "good", "boxes": [[1, 2, 3, 4]], "note": "dust"}
-    made = line.client.post("/inspections/1/reviews", json=said)
+    review = {"judgement": "good", "boxes": [[1, 2, 3, 4]], "note": "dust"}
+    made = line.client.post("/inspections/1/reviews", json=review)
     assert (made.status_code, made.json()["reviewer"], made.json()["boxes"]) == (201, "local", [[1, 2, 3, 4]])
     assert line.client.get("/inspections/1").json()["review"] == made.json()
     undone = line.client.delete(f"/inspections/1/reviews/{made.json()['id']}")
@@ -172,34 +172,34 @@ def test_a_review_is_added_and_taken_back_and_the_verdict_stands(line: Running) 
 
 @pytest.fixture
 def two_models(tmp_path: Path, tiny_model: Tiny) -> tuple[Path, str]:
-    return tmp_path / "shelf", stations.two_models(tmp_path / "shelf", tiny_model.model)
+    return tmp_path / "models", stations.two_models(tmp_path / "models", tiny_model.model)
 
 
 def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(
     tmp_path: Path, two_models: tuple[Path, str]
 ) -> None:
-    shelf, second = two_models
+    models_folder, second = two_models
     with Records.open(f"sqlite:///{tmp_path / 'records.db'}") as records:
-        models = Models(shelf / "first")
+        models = ModelRegistry(models_folder / "first")
         first = models.model_id
         assert {each.model_id: each.in_service for each in models.available()} == {first: True, second: False}
         assert models.activate(second, "erika", records, reason="fewer false alarms") == first
         assert models.inspector().manifest.model_id == second
         assert records.events("model_activated")[0].actor == "erika"
-        restarted = Models(shelf / "first")
+        restarted = ModelRegistry(models_folder / "first")
         assert restarted.resume(records) is None
         assert restarted.model_id == second
-        told_another = Models(shelf / "second")
+        told_another = ModelRegistry(models_folder / "second")
         assert told_another.resume(records) is None
         assert restarted.activate(first, "erika", records) == second
         assert restarted.with_id(second).manifest.model_id == second  # old plates are still explained
-        (shelf / "second/manifest.json").unlink()
+        (models_folder / "second/manifest.json").unlink()
         assert restarted.model_id == first
 
 
-def test_the_model_is_told_and_changed_by_address(tmp_path: Path, line: Running) -> None:
-    told = line.client.get("/model").json()
-    assert (told["model_id"], told["folder"], told["good_plates"]) == ("0123456789ab", "first", 30)
+def test_the_model_is_read_and_changed_by_rest(tmp_path: Path, line: Running) -> None:
+    model = line.client.get("/model").json()
+    assert (model["model_id"], model["folder"], model["good_plates"]) == ("0123456789ab", "first", 30)
     unknown = line.client.post("/model/activate", json={"model_id": "ffffffffffff"})
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
 

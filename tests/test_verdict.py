@@ -1,4 +1,4 @@
-"""A score meets its thresholds, a map becomes places on the photograph, and all of it one sentence."""
+"""Score and limits give the verdict, the map gives defects, and both give the verdict's sentence."""
 
 from dataclasses import replace
 
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from platewatch.arrays import Array
 from platewatch.decision import verdict
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Defect, Evidence, Verdict
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.photographs import preparation
 
-DECISION = Decision(alpha=0.75, network_unit=2, network_map_unit=1, weight=0.5, review=1.0, threshold=1.5)
+DECISION = Decision(alpha=0.75, network_scale=2, network_map_scale=1, weight=0.5, review=1.0, threshold=1.5)
 SCORES = st.floats(0, 100, allow_nan=False)
 
 
@@ -25,16 +25,16 @@ def places(*boxes: tuple[int, int, int, int], size: int = 96, value: float = 2) 
     return made
 
 
-def test_errors_are_mixed_by_alpha_and_the_worse_phase_counts() -> None:
-    assert DECISION.mix(4, 8) == (0.75 * 4 + 0.25 * 8) / 2
-    assert DECISION.score(1, 4, 8) == (1 + DECISION.mix(4, 8)) / 2
-    assert replace(DECISION, weight=0.9).score(9, 4, 8) == pytest.approx(0.9 * 9 + 0.1 * DECISION.mix(4, 8))
+def test_errors_are_weighted_by_alpha_and_phases_by_weight() -> None:
+    assert DECISION.network_score(4, 8) == (0.75 * 4 + 0.25 * 8) / 2
+    assert DECISION.score(1, 4, 8) == (1 + DECISION.network_score(4, 8)) / 2
+    assert replace(DECISION, weight=0.9).score(9, 4, 8) == pytest.approx(0.9 * 9 + 0.1 * DECISION.network_score(4, 8))
 
 
-def test_maps_are_weighed_as_scores_are() -> None:
+def test_maps_are_fused_with_the_weights_of_the_scores() -> None:
     decision, ones, none = replace(DECISION, weight=0.8), np.ones((2, 2), np.float32), np.zeros((2, 2), np.float32)
-    assert decision.join(ones, ones) == pytest.approx(ones)
-    first, second = decision.join(4 * ones, none), decision.join(none, 4 * ones)
+    assert decision.fuse_maps(ones, ones) == pytest.approx(ones)
+    first, second = decision.fuse_maps(4 * ones, none), decision.fuse_maps(none, 4 * ones)
     assert first / second == pytest.approx(4 * ones)
     assert np.hypot(first, second) == pytest.approx(4 * ones)
     assert first.dtype == np.float32
@@ -70,7 +70,7 @@ def test_a_worse_score_never_gets_a_larger_p_value(one: float, other: float, goo
 
 @given(st.lists(SCORES, min_size=2, max_size=40))
 def test_p_values_of_good_plates_are_uniform_or_larger(scores: list[float]) -> None:
-    """Conformal validity, exactly: of n + 1 exchangeable plates at most a share p gets a value of p or less."""
+    """Conformal validity, exactly: of n + 1 exchangeable plates at most a fraction p gets a value of p or less."""
     values = [verdict.p_value(score, scores[:each] + scores[each + 1 :]) for each, score in enumerate(scores)]
     for p in values:
         assert np.mean([value <= p for value in values]) <= p + 1e-12
@@ -82,7 +82,7 @@ def test_different_scores_give_every_p_value_once() -> None:
     assert sorted(values) == pytest.approx([rank / 20 for rank in range(1, 21)])
 
 
-def test_a_tie_counts_against_the_plate_being_special() -> None:
+def test_ties_raise_the_p_value() -> None:
     assert verdict.p_value(1.0, [1.0, 1.0, 0.5]) == 3 / 4
 
 
@@ -93,7 +93,7 @@ def test_evidence_adds_up_to_one_and_is_halved_where_there_is_none() -> None:
 
 
 def test_places_are_found_where_they_lie_worst_first() -> None:
-    frame = images.frame(96, 96, 96)
+    frame = preparation.frame(96, 96, 96)
     anomaly = places((10, 20, 30, 5)) + places((60, 50, 20, 20), value=3)
     first, second = verdict.defects(anomaly, anomaly, anomaly * 0, frame, (96, 96))
     assert (first.box, first.area_px, first.peak) == ((60, 50, 20, 20), 400, 3)
@@ -102,22 +102,28 @@ def test_places_are_found_where_they_lie_worst_first() -> None:
     assert second.evidence == Evidence(colour=1, line=0)
 
 
+def test_places_that_touch_at_a_corner_are_one() -> None:
+    anomaly = places((10, 10, 8, 8), (18, 18, 8, 8))
+    (found,) = verdict.defects(anomaly, anomaly, anomaly, preparation.frame(96, 96, 96), (96, 96))
+    assert (found.box, found.area_px) == ((10, 10, 16, 16), 128)
+
+
 def test_lengths_are_in_px_of_the_photograph() -> None:
-    frame = images.frame(192, 96, 96)  # half the size, 24 px of padding above and below
+    frame = preparation.frame(192, 96, 96)  # half the size, 24 px of padding above and below
     anomaly = places((10, 34, 30, 10))
     (found,) = verdict.defects(anomaly, anomaly, anomaly, frame, (192, 96))
     assert (found.box, found.area_px, found.length_px) == ((20, 20, 60, 20), 1200, 60)
 
 
-def test_the_noise_of_single_pixels_is_no_place() -> None:
-    frame = images.frame(96, 96, 96)
+def test_regions_below_12_px_are_not_listed() -> None:
+    frame = preparation.frame(96, 96, 96)
     speck, spot = places((5, 5, 3, 3)), places((5, 5, 4, 3))
     assert verdict.defects(speck, speck, speck, frame, (96, 96)) == ()
     assert len(verdict.defects(spot, spot, spot, frame, (96, 96))) == 1
 
 
-def test_what_stands_out_most_is_shown_when_nothing_reaches_the_limit() -> None:
-    frame = images.frame(96, 96, 96)
+def test_the_highest_region_is_listed_when_none_exceeds_the_limit() -> None:
+    frame = preparation.frame(96, 96, 96)
     anomaly = places((0, 0, 96, 96), value=0.2) + places((10, 10, 9, 9), value=0.4)
     (found,) = verdict.defects(anomaly, anomaly, anomaly, frame, (96, 96))
     assert found.box == (10, 10, 9, 9)
@@ -125,7 +131,7 @@ def test_what_stands_out_most_is_shown_when_nothing_reaches_the_limit() -> None:
 
 def test_at_most_fifty_places_are_listed() -> None:
     anomaly = places(*((x, y, 4, 4) for x in range(0, 96, 8) for y in range(0, 96, 8)))
-    assert len(verdict.defects(anomaly, anomaly, anomaly, images.frame(96, 96, 96), (96, 96))) == 50
+    assert len(verdict.defects(anomaly, anomaly, anomaly, preparation.frame(96, 96, 96), (96, 96))) == 50
 
 
 SIDES = st.integers(32, 8000)
@@ -134,7 +140,7 @@ PLACE = st.tuples(st.integers(0, 90), st.integers(0, 90), st.integers(4, 96), st
 
 @given(SIDES, SIDES, PLACE)
 def test_no_box_reaches_beyond_the_photograph(width: int, height: int, box: tuple[int, int, int, int]) -> None:
-    frame = images.frame(width, height, 96)
+    frame = preparation.frame(width, height, 96)
     anomaly = np.where(frame.inside(96), places(box), 0)
     for found in verdict.defects(anomaly, anomaly, anomaly, frame, (width, height)):
         x, y, across, down = found.box
@@ -145,7 +151,7 @@ def test_no_box_reaches_beyond_the_photograph(width: int, height: int, box: tupl
 
 def test_the_whole_photograph_is_a_box_of_its_size() -> None:
     for size in ((100, 77), (333, 200), (1000, 999), (35, 32), (8000, 32)):
-        anomaly = np.where((frame := images.frame(*size, 96)).inside(96), np.float32(2), np.float32(0))
+        anomaly = np.where((frame := preparation.frame(*size, 96)).inside(96), np.float32(2), np.float32(0))
         (found,) = verdict.defects(anomaly, anomaly, anomaly, frame, size)
         assert found.box == (0, 0, *size)
         assert found.area_px == size[0] * size[1]
@@ -188,5 +194,5 @@ def test_the_reason_says_how_bad_what_and_where(
 
 
 def test_a_score_that_is_no_number_is_rejected() -> None:
-    decision = Decision(alpha=0.5, network_unit=1, network_map_unit=1, weight=0.5, review=1, threshold=2)
+    decision = Decision(alpha=0.5, network_scale=1, network_map_scale=1, weight=0.5, review=1, threshold=2)
     assert decision.verdict(decision.score(0.5, float("nan"), 0.1)) is Verdict.REJECT

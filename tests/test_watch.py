@@ -21,11 +21,10 @@ from plate_rows import plate
 from platewatch.errors import InputError, RecordUnavailable
 from platewatch.inspection import Inspection, now
 from platewatch.line.arrivals import Arrivals
-from platewatch.line.endings import has_end
-from platewatch.line.watch import Watch
+from platewatch.line.watch_folder import Watch
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
-from platewatch.records import Entry, Outcome, Query, Records
+from platewatch.photographs import reading
+from platewatch.records import Added, Entry, Outcome, Query, Records
 
 
 class Reader:
@@ -37,10 +36,10 @@ class Reader:
     def inspect(self, image: bytes | Path, name: str) -> Inspection:
         self.asked.append(Path(name).name)
         try:
-            images.read(image, name)
+            reading.read(image, name)
         except InputError as error:
             return plate(None, image=name, error=str(error), time=now())
-        return plate(image=name, image_sha256=images.sha256(image) if isinstance(image, bytes) else None, time=now())
+        return plate(image=name, image_sha256=reading.sha256(image) if isinstance(image, bytes) else None, time=now())
 
 
 def photograph(number: int, file_format: str = "PNG") -> bytes:
@@ -183,7 +182,7 @@ def test_a_file_that_cannot_be_read_is_written_down_as_failed(line: Line, monkey
     def refuse(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read (Permission denied)")
 
-    monkeypatch.setattr(images, "load", refuse)
+    monkeypatch.setattr(reading, "load", refuse)
     line.drop(1)
     line.start(give_up_s=0.2)
     eventually(lambda: line.records.counts().failed == 1)
@@ -222,11 +221,11 @@ def test_the_folder_vanishes_and_comes_back(line: Line) -> None:
 
 
 def test_a_record_that_is_locked_loses_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platewatch.line.watch._RETRY_S", 0.02)
+    monkeypatch.setattr("platewatch.line.watch_folder._RETRY_S", 0.02)
     add, locked = line.records.add, threading.Event()
     locked.set()
 
-    def sometimes(*given: Any, **options: Any) -> Entry:
+    def sometimes(*given: Any, **options: Any) -> Added:
         if locked.is_set():
             raise RecordUnavailable("records.db: database is locked; try again")
         return add(*given, **options)
@@ -262,7 +261,7 @@ def test_two_watches_on_one_folder_make_one_row_for_each_photograph(line: Line, 
 
 def test_without_any_notice_from_the_system_the_next_look_finds_it(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Network drives tell nothing."""
-    monkeypatch.setattr("platewatch.line.notices.Notices._run", lambda _self: None)
+    monkeypatch.setattr("platewatch.line.file_events.Notices._run", lambda _self: None)
     line.start()
     time.sleep(0.1)
     line.drop(1)
@@ -274,24 +273,6 @@ def test_a_notice_is_quicker_than_the_next_look(line: Line) -> None:
     time.sleep(0.5)
     line.drop(1)
     eventually(lambda: line.records.counts().received == 1)
-
-
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
-def test_no_beginning_of_a_photograph_is_taken_for_the_whole(file_format: str) -> None:
-    data = photograph(1, file_format)
-    assert has_end(data)
-    for length in range(len(data)):
-        if has_end(data[:length]):
-            with pytest.raises(InputError):
-                images.read(data[:length])
-
-
-def test_a_jpeg_with_a_thumbnail_ends_only_after_its_own_picture() -> None:
-    data, thumbnail = photograph(1, "JPEG"), photograph(2, "JPEG")
-    length = (len(thumbnail) + 2).to_bytes(2, "big")
-    both = data[:2] + b"\xff\xe1" + length + thumbnail + data[2:]
-    assert has_end(both)
-    assert not has_end(both[:-2])
 
 
 def test_a_photograph_is_known_by_path_size_and_time(tmp_path: Path) -> None:

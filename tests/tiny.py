@@ -13,16 +13,16 @@ import pytest
 from torch import Tensor
 
 from platewatch import config
+from platewatch.arrays import Array
 from platewatch.config import Config
-from platewatch.learning import fit, preflight
-from platewatch.model import inspector, runtime
-from platewatch.photographs import dataset
-from platewatch.photographs.images import Array
-from platewatch.progress import Progress
-from platewatch.skipganomaly import export, train
+from platewatch.learning import fitting, preflight
+from platewatch.model import runtime, scoring
+from platewatch.photographs import data_sets
+from platewatch.progress import Progress, silent
+from platewatch.skipganomaly import export, training
 from platewatch.skipganomaly.network import Scorer
-from platewatch.surface import surface
-from platewatch.synthetic import plates
+from platewatch.surface import detector
+from platewatch.synthetic import rendered_plates
 
 TEST = {"good": 3, "major_rust": 1, "scratches": 1, "total_rust": 1}
 GOOD = 10
@@ -41,25 +41,21 @@ def settings(**changes: Any) -> Config:
             "diameters": (3.0, 24.0),
             "contrasts": (0.1, 0.6),
             "plates": 4,
-            "lights": (0.8,),
+            "brightnesses": (0.8,),
         },
     }
     return config.preset("fast", **(values | changes))
 
 
-def silent(_stage: str, _done: int, _total: int) -> None:
-    """Progress that nobody watches."""
-
-
 def render(data: Path) -> None:
-    plates.render_set(data, good=GOOD, test=TEST, size=128, seed=1)
+    rendered_plates.render_set(data, good=GOOD, test=TEST, size=128, seed=1)
 
 
 def learn(data: Path, out: Path, *, resume: bool = False, progress: Progress = silent, **changes: Any) -> None:
     """What `platewatch train` does."""
     chosen = settings(**changes)
-    found = preflight.look(preflight.read(dataset.training(data), chosen, progress), chosen)
-    fit.fit(found, chosen, out, resume=resume, progress=progress)
+    found = preflight.look(preflight.read(data_sets.training(data), chosen, progress), chosen)
+    fitting.fit(found, chosen, out, resume=resume, progress=progress)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -105,13 +101,13 @@ def trace_once(graphs: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(export, "_graph", traced)
 
 
-def _shown(left: surface.Surface, fitted: surface.Surface) -> list[int]:
+def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
     """The numbers of the photographs that the cells of `left` are from, found by their bytes in those of `fitted`."""
-    assert fitted.drawn is not None
+    assert fitted.coresets is not None
     numbers = set()
-    for bank, drawn in zip((left.colour, left.line), fitted.drawn, strict=True):
-        of = {cell.tobytes(): int(number) for cell, number in zip(drawn.drawn, drawn.numbers, strict=True)}
-        numbers |= {of[cell.tobytes()] for cell in bank.cells}
+    for bank, coreset in zip((left.colour, left.line), fitted.coresets, strict=True):
+        of = {patch.tobytes(): int(number) for patch, number in zip(coreset.sample, coreset.numbers, strict=True)}
+        numbers |= {of[cell.tobytes()] for cell in bank.patches}
     return sorted(numbers)
 
 
@@ -120,9 +116,9 @@ class Spy:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.scored: list[dict[str, Any]] = []
-        """One for each photograph scored: the plate that it shows, whether that was changed, and what its surface and
-        network were fitted to."""
-        self._shows: dict[str, str] = {}  # by a changed photograph the one that it was made of
+        """One for each photograph scored: the plate that it shows, what changed that, what its surface and network were
+        fitted to, and the raw numbers where all were asked for."""
+        self._shows: dict[str, tuple[str, str]] = {}  # by a changed photograph the one it was made of, and the change
         self._seen_by: dict[int, list[str]] = {}  # by the id of a Surface, Trained or Network
         self._by_path: dict[str, list[str]] = {}
         self._alive: list[object] = []  # ids stay unique while the objects live
@@ -130,9 +126,9 @@ class Spy:
 
     def _follow(self, patch: pytest.MonkeyPatch) -> None:
         fit_surface, leave_out, fit_network, write, network = (
-            surface.fit,
-            surface.Surface.without,
-            train.fit_network,
+            detector.fit,
+            detector.Surface.without,
+            training.fit_network,
             export.export,
             runtime.Network,
         )
@@ -155,17 +151,17 @@ class Spy:
         def spied_network(path: Path) -> Any:
             return self._note(network(path), self._by_path[str(path)])
 
-        patch.setattr("platewatch.surface.surface.fit", spied_surface)
-        patch.setattr("platewatch.surface.surface.Surface.without", spied_leaving_out)
-        patch.setattr("platewatch.learning.fit.fit_network", spied_training)
+        patch.setattr("platewatch.surface.detector.fit", spied_surface)
+        patch.setattr("platewatch.surface.detector.Surface.without", spied_leaving_out)
+        patch.setattr("platewatch.learning.fitting.fit_network", spied_training)
         patch.setattr("platewatch.skipganomaly.export.export", spied_export)
-        patch.setattr("platewatch.learning.fit.Network", spied_network)
+        patch.setattr("platewatch.learning.fitting.Network", spied_network)
         patch.setattr("platewatch.learning.out_of_fold.Network", spied_network)
-        for judge in ("measure", "score"):
-            patch.setattr(f"platewatch.model.inspector.{judge}", self._heard(getattr(inspector, judge)))
+        for judge in ("measure", "measure_weighted"):
+            patch.setattr(f"platewatch.model.scoring.{judge}", self._heard(getattr(scoring, judge)))
         for room, name in (
-            ("out_of_fold", "forge"),
-            *(("sensitivity", each) for each in ("scratch", "rust", "relight")),
+            ("learning.out_of_fold", "random_defect"),
+            *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "relight")),
         ):
             patch.setattr(f"platewatch.{room}.{name}", self._watched(getattr(sys.modules[f"platewatch.{room}"], name)))
 
@@ -174,10 +170,12 @@ class Spy:
 
         def heard(fitted: Any, scorer: Any, photo: Array, *rest: Any) -> Any:
             photograph = _hashes(photo[None])[0]
-            plate = self._shows.get(photograph, photograph)
+            plate, change = self._shows.get(photograph, (photograph, None))
             seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
-            self.scored.append({"plate": plate, "changed": photograph in self._shows, **seen})
-            return judge(fitted, scorer, photo, *rest)
+            found = judge(fitted, scorer, photo, *rest)
+            numbers = list(found.numbers) if isinstance(found, scoring.RawNumbers) else None
+            self.scored.append({"plate": plate, "changed": change, "numbers": numbers, **seen})
+            return found
 
         return heard
 
@@ -187,7 +185,7 @@ class Spy:
         def watched(photo: Array, *rest: Any, **options: Any) -> Any:
             made = change(photo, *rest, **options)
             changed = made[0] if isinstance(made, tuple) else made
-            self._shows[_hashes(changed[None])[0]] = _hashes(photo[None])[0]
+            self._shows[_hashes(changed[None])[0]] = _hashes(photo[None])[0], change.__name__
             return made
 
         return watched
@@ -237,11 +235,11 @@ def build_second(folder: Path, first: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         trace_once(first / "graphs", patch)
-        patch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             learn(first / "data", folder / "model", progress=interrupt)
         left = {"model": (folder / "model").exists(), "names": [path.name for path in folder.iterdir()]}
-        left["checkpoints"] = [path.name for path in fit.checkpoint_folder(folder / "model").iterdir()]
+        left["checkpoints"] = [path.name for path in fitting.checkpoint_folder(folder / "model").iterdir()]
         spy = Spy(patch)
         learn(first / "data", folder / "model", resume=True)
     (folder / "spied.json").write_text(json.dumps({"left": left, "scored": spy.scored}))

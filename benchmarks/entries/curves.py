@@ -17,11 +17,11 @@ import platewatch
 from benchmarks import charts
 from benchmarks.harness import Found, Table, say
 from benchmarks.photograph_changes import CHANGES, Change
-from platewatch.model import pipeline
+from platewatch.arrays import Array
+from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
-from platewatch.photographs.dataset import NORMAL
-from platewatch.photographs.images import Array
+from platewatch.photographs import data_sets, reading
+from platewatch.photographs.data_sets import NORMAL
 
 UNCHANGED = "unchanged"
 Setting = dict[str, Any]
@@ -38,7 +38,7 @@ EXTREMES = {"highest_good": max, "lowest_defective": min}
 
 
 def measure(model: Sequence[Path], data: Path) -> Found:
-    plates = [(sample.label, images.read(sample.path)) for sample in dataset.test(data)]
+    plates = [(sample.label, reading.read(sample.path)) for sample in data_sets.test(data)]
     found = [_run(folder, plates) for folder in model]
     return Found(tables={"": table(found)}, details=found, picture=draw(found))
 
@@ -62,7 +62,7 @@ def key(change: Change, step: float) -> str:
 
 def judge(inspector: Inspector, plates: Sequence[tuple[int, Array]], change: Callable[[Array], Array]) -> Setting:
     """Judge (label, photograph) plates, each changed first."""
-    seen = list(pipeline.in_order(lambda plate: inspector.inspect(change(plate[1])), plates))
+    seen = list(ordered_map.ordered_map(lambda plate: inspector.inspect(change(plate[1])), plates))
     found: Setting = {}
     for name, extreme in EXTREMES.items():
         own = [

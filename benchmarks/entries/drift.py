@@ -11,12 +11,12 @@ import numpy as np
 
 import platewatch
 from benchmarks.harness import Found, Table
+from platewatch.arrays import Array
 from platewatch.decision.drift import BRIGHTNESS, SCORE, Watch
 from platewatch.inspection import Verdict
-from platewatch.learning.sensitivity import relight
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
-from platewatch.photographs.images import Array
+from platewatch.photographs import data_sets, reading
+from platewatch.photographs.illumination import gains, relight
 from platewatch.station.settings import Settings
 
 BEFORE = (20, 50, 200)  # plates that are seen before the light changes
@@ -27,10 +27,10 @@ Plate = tuple[dict[str, float | None], bool]
 
 def measure(model: Path, data: Path, *, lights: Sequence[float] = (0.9, 0.95, 1.05, 1.1), runs: int = 50) -> Found:
     inspector = platewatch.load(model)
-    photos = [images.read(sample.path) for sample in dataset.test(data) if sample.label == dataset.NORMAL]
+    photos = [reading.read(sample.path) for sample in data_sets.test(data) if sample.label == data_sets.NORMAL]
     usual, rows = [_plate(inspector, photo) for photo in photos], []
     for light in lights:
-        lit = [_plate(inspector, relight(photo, light, 0.0)) for photo in photos]
+        lit = [_plate(inspector, relight(photo, gains(light))) for photo in photos]
         for before in BEFORE:
             delays = [_delay(inspector, usual, lit, before, seed) for seed in range(runs)]
             later = [delay for delay in delays if delay]

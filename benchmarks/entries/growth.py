@@ -19,11 +19,11 @@ from benchmarks import charts, models
 from benchmarks.harness import Found, Table, say
 from benchmarks.timing import children, in_turn, timed
 from platewatch.evaluation.bench import resident_mb
-from platewatch.model import pipeline
+from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images
-from platewatch.surface import surface
-from platewatch.synthetic import plates as rendered
+from platewatch.photographs import reading
+from platewatch.surface import detector
+from platewatch.synthetic import rendered_plates as rendered
 
 Curve = tuple[Sequence[int], Sequence[float], str, str]
 """Sizes, cost of each, its unit, and the memory before and after where the process goes on and on."""
@@ -53,10 +53,10 @@ def measure(
 def judging(inspector: Inspector, counts: Sequence[int]) -> Curve:
     """CPU time of judging so many plates from their files' bytes, and the memory held after each count."""
     files = [_png(kind, seed) for kind in rendered.KINDS for seed in range(4)]
-    list(pipeline.in_order(inspector.inspect, files))  # the first ones of a process are slower
+    list(ordered_map.ordered_map(inspector.inspect, files))  # the first ones of a process are slower
     spent, memory, started = [], [], time.process_time()
     work = (files[number % len(files)] for number in range(counts[-1]))
-    for done, _ in enumerate(pipeline.in_order(inspector.inspect, work), start=1):
+    for done, _ in enumerate(ordered_map.ordered_map(inspector.inspect, work), start=1):
         if done in counts:
             spent.append(time.process_time() - started)
             memory.append(resident_mb())
@@ -71,7 +71,7 @@ def _png(kind: str, seed: int, side: int = 512) -> bytes:
 def _phase_one(side: int) -> Callable[[], object]:
     """Phase one, fitted to eight plates of this side, judging another."""
     good = [rendered.render("good", seed, side)[0] for seed in range(9)]
-    return partial(surface.fit(np.stack(good[:-1]), 0).inspect, good[-1], np.ones((side, side), bool))
+    return partial(detector.fit(np.stack(good[:-1]), 0).inspect, good[-1], np.ones((side, side), bool))
 
 
 def _core_ms(tasks: Mapping[str, Callable[[], object]]) -> list[float]:
@@ -88,8 +88,8 @@ def learning(counts: Sequence[int]) -> tuple[list[float], list[float]]:
             models.command("render", str(data), "--good", str(count), "--no-test", "--size", "256")
             training = partial(models.command, "train", str(data), "--out", str(out), "--epochs", "2")
             trained.append(timed(training, children)())
-            photos = np.stack([images.read(path) for path in images.find(data / "train" / "good")])
-            fitted.append(timed(partial(surface.fit, photos, 0))())
+            photos = np.stack([reading.read(path) for path in reading.find(data / "train" / "good")])
+            fitted.append(timed(partial(detector.fit, photos, 0))())
             say(f"{count} good plates learned from")
     return fitted, trained
 

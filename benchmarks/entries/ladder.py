@@ -27,7 +27,7 @@ from benchmarks.timing import in_turn, medians
 from platewatch import config
 from platewatch.config import Config
 from platewatch.decision import calibration
-from platewatch.model import model
+from platewatch.model import model_folder
 from platewatch.skipganomaly.network import Discriminator, Generator
 
 RUNGS = tomllib.loads(Path(__file__).parents[1].joinpath("ladder.toml").read_text(encoding="utf-8"))["rung"]
@@ -78,7 +78,7 @@ def toml(over: Mapping[str, Mapping[str, Any]]) -> str:
 
 def alone(folder: Path, evaluation: dict[str, Any]) -> dict[str, Any]:
     """An evaluation and, as `network`, Skip-GANomaly alone at the limits of its own out-of-fold scores."""
-    manifest, (labels, scores) = model.load_manifest(folder), models.network_scores(evaluation)
+    manifest, (labels, scores) = model_folder.load_manifest(folder), models.network_scores(evaluation)
     good = np.array([(plate.reconstruction_error, plate.latent_error) for plate in manifest.calibration])
     rates, held_out = manifest.config.calibration, models.fused(good, manifest.alpha)
     review, threshold = calibration.limits(held_out, rates.review_rate, rates.false_alarm_rate)

@@ -31,7 +31,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.harness import Found, Table, say
-from platewatch.photographs import images
+from platewatch.photographs import reading
 
 WARM_S = 60.0  # before this, or half-time, memory still grows to what the station needs
 COUNTED = ("plates_received_total", "plates_judged_total", "plates_failed_total", "uploads_refused_total")
@@ -58,7 +58,7 @@ def measure(
     kills: int = 0,
     pid: int = 0,
 ) -> Found:
-    photographs = [path.read_bytes() for folder in photos for path in images.find(folder)]
+    photographs = [path.read_bytes() for folder in photos for path in reading.find(folder)]
     before, many = ask(url, "/counts"), crowd or 3 * int(metrics(url)["places"])
     parts = [load(url, photographs, clients, minutes, "load"), load(url, photographs, many, min(0.5, minutes), "crowd")]
     after, tables = ask(url, "/counts"), {"": Table.of(COLUMNS, parts)}

@@ -23,7 +23,7 @@ from benchmarks.harness import Found, Table
 from benchmarks.timing import in_turn, medians, timed
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import installed
-from platewatch.synthetic import plates
+from platewatch.synthetic import rendered_plates
 
 OTHERS = Path(__file__).parents[1] / "peers_anomalib.py"
 OURS = "Platewatch"
@@ -33,7 +33,7 @@ def measure(model: Path, python: Path, *, rounds: int = 60) -> Found:
     asked = [str(python), "-c", "import anomalib"]
     if not python.exists() or subprocess.run(asked, capture_output=True, check=False).returncode:
         raise SystemExit(f"{python}: no interpreter that imports anomalib; how to make one: run.py peers --help")
-    photo = plates.render("good", 0, 256)[0]
+    photo = rendered_plates.render("good", 0, 256)[0]
     inspectors = {f"{OURS}, {name}": Inspector(model, threads=1, runtime=name) for name in installed()}
     judges = {name: timed(partial(each.inspect, photo)) for name, each in inspectors.items()}
     with subprocess.Popen([python, OTHERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:

@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 import platewatch
 from benchmarks.harness import Found
+from platewatch.arrays import Array
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import images, overlay
-from platewatch.photographs.images import Array
-from platewatch.synthetic import plates
+from platewatch.photographs import overlay, preparation, reading
+from platewatch.synthetic import rendered_plates
 
 SIDE, WIDTH = 420, 720  # px of one verdict, of a page
 COLOURS = {"PASS": (0, 114, 178), "REVIEW": (230, 159, 0), "REJECT": (213, 94, 0)}
@@ -32,7 +32,7 @@ PAGES |= {"models": "/models", "lost": "/", "plate": "/history?outcome=REJECT"}
 def measure(model: Path, *, out: Path, station: str = "") -> Found:
     inspector, shown = platewatch.load(model), (("good", 55), ("scratches", 42), ("major_rust", 11))
     out.mkdir(parents=True, exist_ok=True)
-    images.write_png(out / "verdicts.png", np.hstack([verdict(inspector, *each) for each in shown]))
+    reading.write_png(out / "verdicts.png", np.hstack([verdict(inspector, *each) for each in shown]))
     with sync_playwright() as playwright:
         for name in PAGES if station else ():
             flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -44,13 +44,13 @@ def measure(model: Path, *, out: Path, station: str = "") -> Found:
 
 def verdict(inspector: Inspector, kind: str, seed: int) -> Array:
     """A rendered plate with what the model says of it: (464, 420, 3) uint8."""
-    photo, _ = plates.render(kind, seed, 2 * SIDE)
+    photo, _ = rendered_plates.render(kind, seed, 2 * SIDE)
     seen = inspector.examine(photo)
     drawn = overlay.overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
     strip = np.full((44, SIDE, 3), COLOURS[str(seen.inspection.verdict)], np.uint8)
     text = f"{seen.inspection.verdict}  score {seen.inspection.score or 0:.2f}"
     cv2.putText(strip, text, (12, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
-    return np.vstack([images.prepare(drawn, SIDE), strip])
+    return np.vstack([preparation.prepare(drawn, SIDE), strip])
 
 
 def page(browser: Browser, station: str, name: str) -> bytes:

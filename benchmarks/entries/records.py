@@ -23,7 +23,7 @@ from unittest.mock import patch
 from benchmarks.harness import Found, Table, say
 from benchmarks.timing import in_turn, timed
 from platewatch.inspection import Defect, Evidence, Inspection, Verdict
-from platewatch.records import Judgement, Outcome, Page, Query, Records, adding, happenings, reviewing
+from platewatch.records import Judgement, Outcome, Page, Query, Records, appending, events, reviewing
 
 SMALL = 4000
 SCORES = {Outcome.PASS: 0.7, Outcome.REVIEW: 1.1, Outcome.REJECT: 1.9}
@@ -52,7 +52,7 @@ def fill(records: Records, count: int, seed: int = 0) -> None:
     apart, chance = timedelta(seconds=2), random.Random(seed)  # noqa: S311 - plates, no secrets
     now, reviewer = datetime.now(UTC) - count * apart, "zoe"  # she reviews once, then the others
     with ExitStack() as stack:
-        for module in (adding, reviewing, happenings):
+        for module in (appending, reviewing, events):
             stack.enter_context(patch.object(module, "datetime", wraps=datetime)).now = lambda _zone: now
         for number in range(1, count + 1):
             now += apart

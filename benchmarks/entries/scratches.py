@@ -15,14 +15,14 @@ import numpy as np
 
 import platewatch
 from benchmarks.harness import Found, Table, say
+from platewatch.arrays import Array
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
-from platewatch.model import pipeline
+from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
-from platewatch.photographs.dataset import NORMAL
-from platewatch.photographs.images import Array
-from platewatch.synthetic.forge import scratch
+from platewatch.photographs import data_sets, preparation, reading
+from platewatch.photographs.data_sets import NORMAL
+from platewatch.synthetic.artificial_defects import scratch
 
 WIDTHS = (2, 4, 8, 16, 32)
 CONTRASTS = (0.1, 0.2, 0.3, 0.5)
@@ -41,10 +41,10 @@ class RealScratch(NamedTuple):
 
 def measure(model: Path, data: Path, *, kind: str = "scratches", plates: int = 3) -> Found:
     inspector = platewatch.load(model, threads=1)
-    side, samples = inspector.manifest.config.image_size, dataset.test(data)
+    side, samples = inspector.manifest.config.image_size, data_sets.test(data)
     masked = [(each.path, each.mask) for each in samples if each.defect == kind and each.mask is not None]
     real = [region for photo, mask in masked for region in cut(photo, mask, side)]
-    good = [images.prepare(images.read(each.path), side) for each in samples if each.label == NORMAL]
+    good = [preparation.prepare(reading.read(each.path), side) for each in samples if each.label == NORMAL]
     good = [plate for plate in good if inspector.inspect(plate).verdict is Verdict.PASS]
     rows = [compare(inspector, real, good, width, plates) for width in WIDTHS]
     return Found({"good_plates": len(good), "scratches": len(real)}, {"": Table.of(COLUMNS, rows)})
@@ -52,8 +52,8 @@ def measure(model: Path, data: Path, *, kind: str = "scratches", plates: int = 3
 
 def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
     """Every region of the mask, by itself, from the photograph prepared to `side` px."""
-    photo = images.prepare(images.read(path), side)
-    mask = (images.read(mask_path)[..., 0] >= 128).astype(np.uint8)
+    photo = preparation.prepare(reading.read(path), side)
+    mask = (reading.read(mask_path)[..., 0] >= 128).astype(np.uint8)
     small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(small)
     for region in range(1, count):
@@ -67,7 +67,7 @@ def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
         yield RealScratch(photo[box], here.astype(np.float32), float(length), float(area / length))
 
 
-def lay(plate: Array, real: RealScratch, scale: float) -> Array:
+def composite(plate: Array, real: RealScratch, scale: float) -> Array:
     """The plate with the real scratch in the middle of it, made smaller by `scale`, its seam feathered."""
     size = max(2, round(real.mask.shape[1] * scale)), max(2, round(real.mask.shape[0] * scale))
     patch, mask = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (real.patch, real.mask))
@@ -88,7 +88,7 @@ def compare(
     say(f"{width} px: {len(pairs)} plates of each")
 
     def found(photos: Iterator[Array]) -> str:
-        count = sum(seen.verdict is not Verdict.PASS for seen in pipeline.in_order(inspector.inspect, photos))
+        count = sum(seen.verdict is not Verdict.PASS for seen in ordered_map.ordered_map(inspector.inspect, photos))
         low, high = clopper_pearson(count, len(pairs))
         return f"{count / max(1, len(pairs)):.0%} ({low:.0%} to {high:.0%})"
 
@@ -97,6 +97,6 @@ def compare(
             rng, length = np.random.default_rng([number, round(10 * width)]), each.length_px * width / each.width_px
             yield scratch(plate, rng, width_px=width, length_px=length, contrast=contrast)[0]
 
-    cells = {"real": found(lay(plate, each, width / each.width_px) for each, plate in pairs)}
+    cells = {"real": found(composite(plate, each, width / each.width_px) for each, plate in pairs)}
     cells |= {f"{contrast:.0%}": found(artificial(contrast)) for contrast in CONTRASTS}
     return {"width": width, "scratches": len(wide), "found": cells}

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import models
 from benchmarks.harness import Found, Table
 from platewatch.evaluation.metrics import clopper_pearson
-from platewatch.photographs import dataset
+from platewatch.photographs import data_sets
 
 Run = dict[str, Any]
 Row = tuple[str, Callable[[Run], float | None], str, Callable[[Sequence[float]], float]]
@@ -56,9 +56,9 @@ def measure(
 def drawn(data: Path, folder: Path, count: int, seed: int) -> Path:
     """A data set of links: `count` of the good plates at random, and the whole test folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    good = folder / "train" / dataset.GOOD
+    good = folder / "train" / data_sets.GOOD
     good.mkdir(parents=True)
-    paths = dataset.training(data)
+    paths = data_sets.training(data)
     for place in np.random.default_rng(seed).choice(len(paths), count, replace=False):
         (good / paths[place].name).symlink_to(paths[place].resolve())
     for part in ("test", "ground_truth"):

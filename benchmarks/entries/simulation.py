@@ -23,9 +23,9 @@ from benchmarks import simulation_report as report
 from benchmarks.harness import Found, say
 from benchmarks.populations import Endless, Plates, Split, formulas, of_model, rendered
 from benchmarks.simulation_report import Check
+from platewatch.arrays import Array
 from platewatch.decision import calibration
 from platewatch.decision.verdict import p_value
-from platewatch.photographs.images import Array
 
 COUNTS = (5, 10, 20, 27, 54, 100, 200, 500)
 ASKED = (0.01, 0.05, 0.1)

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from benchmarks.harness import Found, Table
 from benchmarks.timing import Measure, in_turn, medians, timed
-from platewatch.model.model import REPLAY
-from platewatch.photographs import images
+from platewatch.model.model_folder import REPLAY
+from platewatch.photographs import reading
 
 FIRST_VERDICT = "import sys, platewatch; print(platewatch.load(sys.argv[1]).inspect(sys.argv[2]).verdict)"
 
 
 def measure(model: Path, *, rounds: int = 15) -> Found:
-    photo = images.find(model / REPLAY)[0]
+    photo = reading.find(model / REPLAY)[0]
     measures = {
         "Python alone": _process("-c", "pass"),
         "import platewatch": _process("-c", "import platewatch"),

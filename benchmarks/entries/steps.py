@@ -13,8 +13,8 @@ from benchmarks.harness import Found
 from benchmarks.timing import in_turn, medians, ratio
 from platewatch import config
 from platewatch.config import Config
-from platewatch.skipganomaly.train import fit_network
-from platewatch.synthetic import plates
+from platewatch.skipganomaly.training import fit_network
+from platewatch.synthetic import rendered_plates
 
 
 def measure(*, steps: int = 5, threads: int = 1) -> Found:
@@ -32,7 +32,7 @@ def of_each(configs: Mapping[str, Config], count: int, threads: int = 1) -> dict
 def step_s(settings: Config, count: int, threads: int, clock: Callable[[], float] = time.process_time) -> float:
     """Seconds of a training step, the median of `count` after one to warm up, on rendered plates."""
     settings = replace(settings, training=replace(settings.training, epochs=1))
-    photos = np.stack([plates.render("good", seed, settings.image_size)[0] for seed in range(8)])
+    photos = np.stack([rendered_plates.render("good", seed, settings.image_size)[0] for seed in range(8)])
     every = photos[np.arange(settings.training.batch_size * (count + 1)) % len(photos)]
     ended: list[float] = []
     fit_network(every, settings, seed=0, threads=threads, on_step=lambda: ended.append(clock()))

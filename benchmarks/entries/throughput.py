@@ -20,12 +20,12 @@ from PIL import Image
 
 from benchmarks.harness import Found, Table
 from benchmarks.timing import in_turn, ratio, timed
-from platewatch.model import pipeline
+from platewatch.arrays import Array
+from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Runtime
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
-from platewatch.synthetic import plates as rendered
+from platewatch.photographs import reading
+from platewatch.synthetic import rendered_plates as rendered
 
 SIDE = 1024  # px
 FORMATS: dict[str, dict[str, Any]] = {"png": {}, "jpg": {"quality": 90}}
@@ -46,8 +46,8 @@ def pictures(folders: Sequence[Path]) -> Iterator[Array]:
     """The photographs, (SIDE, SIDE, 3) uint8 as a camera with more pixels would take them; rendered without folders."""
     if not folders:
         yield from (rendered.render(kind, seed, SIDE)[0] for kind in rendered.KINDS for seed in range(6))
-    for path in (path for folder in folders for path in images.find(folder)):
-        yield cv2.resize(images.read(path), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    for path in (path for folder in folders for path in reading.find(folder)):
+        yield cv2.resize(reading.read(path), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
 
 
 def write(photos: Iterator[Array], folder: Path) -> dict[str, list[Path]]:
@@ -65,9 +65,9 @@ def speed(alone: Inspector, together: Inspector, paths: Sequence[Path], count: i
     work = [paths[number % len(paths)] for number in range(count)]
 
     def every(task: Callable[[Path], object]) -> Callable[[], float]:
-        return timed(lambda: list(pipeline.in_order(task, work)), time.perf_counter)
+        return timed(lambda: list(ordered_map.ordered_map(task, work)), time.perf_counter)
 
-    seconds = in_turn({"verdict": every(alone.inspect), "decoder": every(images.read)}, rounds, what=paths[0].suffix)
+    seconds = in_turn({"verdict": every(alone.inspect), "decoder": every(reading.read)}, rounds, what=paths[0].suffix)
     latency = {str(path): timed(partial(together.inspect, path), time.perf_counter) for path in paths}
     ms = [1e3 * each for taken in in_turn(latency, rounds).values() for each in taken]
     rates = [f"{count / median(seconds[name]):.0f}" for name in ("verdict", "decoder")]

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.harness import Found, Table, say
 from benchmarks.timing import children, in_turn, medians, ratio, timed
-from platewatch.photographs import dataset
+from platewatch.photographs import data_sets
 
 NUMBERS = ("score", "p_value", "surface", "reconstruction_error", "latent_error")
 OTHERS = ("verdict", "reason", "defects")
@@ -32,7 +32,7 @@ def measure(other_python: Path, data: Path, *, out: Path, seed: int = 0, epochs:
     pythons = {"this": sys.executable, "other": str(other_python.absolute())}  # not resolved: a link has packages too
     if len({ask(python, "-c", "import platewatch; print(platewatch.__file__)") for python in pythons.values()}) < 2:
         raise SystemExit(f"{other_python}: runs the Platewatch of this checkout, expected another one")
-    photographs = sorted(str(sample.path) for sample in dataset.test(data))
+    photographs = sorted(str(sample.path) for sample in data_sets.test(data))
     figures: dict[str, float | str] = {}
     seen, limits, tasks = {}, {}, {}
     for name, python in pythons.items():

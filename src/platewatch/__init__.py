@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from platewatch.model.inspector import Inspector
     from platewatch.model.runtime import Runtime
 
+    __version__: str
+
 __all__ = [
     "CalibrationError",
     "Defect",
@@ -35,6 +37,7 @@ __all__ = [
     "PlatewatchError",
     "RuntimeUnavailable",
     "Verdict",
+    "__version__",
     "load",
 ]
 
@@ -50,7 +53,11 @@ def load(path: str | Path, *, threads: int = 0, runtime: "Runtime" = "onnxruntim
 
 
 def __getattr__(name: str) -> object:
-    """Verdict, Inspection and their parts, imported when they are first asked for: `--help` needs none of them."""
+    """`__version__`, Verdict, Inspection and their parts, imported on first use: `--help` needs none of them."""
+    if name == "__version__":
+        from importlib import metadata  # noqa: PLC0415 - as above
+
+        return metadata.version("platewatch")
     if name in ("Defect", "Evidence", "Inspection", "Verdict"):
         from platewatch import inspection  # noqa: PLC0415 - as above
 

@@ -1,4 +1,4 @@
-"""What can go wrong, by whose hand it is mended.
+"""What can go wrong, by who can fix it.
 
     PlatewatchError
     ├── InputError           a photograph, folder or option that cannot be used
@@ -10,12 +10,29 @@
     │   └── RecordUnavailable    locked, full or out of reach for now: the same again later may succeed
     └── RuntimeUnavailable   a part that is not installed here, with the command that installs it
 
-Every message is one line: what, where, what was expected, what to do next.
+Every error carries `where`, `what`, `expected` and `remedy`; `str(error)` is `line` of them. Nobody parses that line.
 """
+
+
+def line(where: str, what: str, expected: str, remedy: str) -> str:
+    """The one line for a person: `where: what, expected …; remedy`, each part left out where it is empty."""
+    told = ", ".join(part for part in (what, expected and f"expected {expected}") if part)
+    text = f"{where}: {told}" if where else told
+    return " ".join(f"{text}; {remedy}".split()) if remedy else " ".join(text.split())
 
 
 class PlatewatchError(Exception):
     """Anything that Platewatch reports on purpose."""
+
+    def __init__(self, where: object, what: object = "", *, expected: str = "", remedy: str = "") -> None:
+        """`where`: a file, folder, option or part; empty when there is none. Empty parts are left out of the line."""
+        self.where, self.what, self.expected, self.remedy = str(where), str(what), expected, remedy
+        super().__init__(line(self.where, self.what, expected, remedy))
+
+    @property
+    def reason(self) -> str:
+        """The line without its place, for lists that name the place beside it."""
+        return line("", self.what, self.expected, self.remedy)
 
 
 class InputError(PlatewatchError):

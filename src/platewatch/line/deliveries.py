@@ -16,7 +16,7 @@ _LEASE = 60.0  # seconds in which this process alone tries what it claimed: long
 _BATCH = 5
 
 
-class Courier:
+class DeliveryWorker:
     """Tells one destination what the outbox holds for it, in a thread of its own."""
 
     def __init__(

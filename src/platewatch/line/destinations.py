@@ -51,14 +51,18 @@ def destination(url: str) -> Destination:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise InputError(f"destination {url!r}: no URL ({error}); expected http://… or mqtt://host/topic") from error
+        raise InputError(
+            f"destination {url!r}", f"no URL ({error})", expected="http://… or mqtt://host/topic"
+        ) from error
     if parts.hostname and parts.scheme in ("http", "https"):
         return Webhook(parts, port)
     topic = unquote(parts.path.removeprefix("/")) + ("#" if parts.fragment or url.endswith("#") else "")
     if parts.hostname and parts.scheme in ("mqtt", "mqtts") and topic and not set(topic) & set("#+\0"):
         return Topic(parts, port, topic)
     raise InputError(
-        f"destination {_name(parts)!r}: expected http://host/path, https://… or mqtt://host/topic; mend it"
+        f"destination {_name(parts)!r}",
+        expected="http://host/path, https://… or mqtt://host/topic",
+        remedy="correct it",
     )
 
 

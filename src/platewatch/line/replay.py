@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from platewatch.errors import ModelError, RecordError
-from platewatch.inspection import SCHEMA, Inspection
-from platewatch.model import model
+from platewatch.inspection import NOT_READABLE, SCHEMA, Inspection
+from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.model.verify import TOLERANCE
+from platewatch.model.verification import TOLERANCE
 from platewatch.records import Entry, Records
 
 _NUMBERS = ("score", "threshold", "p_value", "surface", "reconstruction_error", "latent_error")
@@ -46,11 +46,11 @@ class Replayed:
 def find_model(models: Path, model_id: str) -> Path:
     """The model folder in `models` (or `models` itself) with this id; raises ModelError when there is none."""
     if not models.is_dir():
-        raise ModelError(f"{models}: no such folder, expected one that holds model folders; check the path")
+        raise ModelError(models, "no such folder", expected="one that holds model folders", remedy="check the path")
     for folder in (models, *sorted(path for path in models.iterdir() if path.is_dir())):
-        if (folder / model.MANIFEST).is_file() and _id(folder) == model_id:
+        if (folder / model_folder.MANIFEST).is_file() and _id(folder) == model_id:
             return folder
-    raise ModelError(f"{models}: no model {model_id} in it, which judged the plate; name the folder that has it")
+    raise ModelError(models, f"no model {model_id} in it, which judged the plate", remedy="name the folder that has it")
 
 
 def replay(records: Records, number: int, folder: Path, *, threads: int = 0) -> Replayed:
@@ -58,7 +58,9 @@ def replay(records: Records, number: int, folder: Path, *, threads: int = 0) -> 
     entry = records.get(number)
     photograph = records.photograph(number)
     if photograph is None:
-        raise RecordError(f"plate {number}: its photograph is not kept, which judging again takes; see the policy")
+        raise RecordError(
+            f"plate {number}", "its photograph is not kept, which judging again takes", remedy="see the policy"
+        )
     again = Inspector(folder, threads=threads).inspect(photograph, entry.inspection.image)
     return Replayed(number, entry.inspection, again, tuple(differences(entry, again)))
 
@@ -71,7 +73,7 @@ def differences(entry: Entry, again: Inspection) -> Iterator[str]:
     if before.image_sha256 != again.image_sha256:
         yield "another photograph than the one that was judged"
     if before.verdict != again.verdict:
-        yield f"{again.verdict or 'could not be read'}, was {before.verdict or 'could not be read'}"
+        yield f"{again.verdict or NOT_READABLE}, was {before.verdict or NOT_READABLE}"
     for name in _NUMBERS:
         then, now = getattr(before, name), getattr(again, name)
         if not _near(then, now):
@@ -100,6 +102,6 @@ def _text(value: float | None) -> str:
 
 def _id(folder: Path) -> str | None:
     try:
-        return model.load_manifest(folder).model_id
+        return model_folder.load_manifest(folder).model_id
     except ModelError:
         return None  # a damaged neighbour must not hide the model that is asked for

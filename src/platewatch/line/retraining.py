@@ -13,17 +13,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from platewatch import files
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.learning import fit, preflight
-from platewatch.line import challenge, comparison
-from platewatch.line.challenge import Material
+from platewatch.learning import fitting, preflight
+from platewatch.line import candidates
+from platewatch.line import comparison as comparisons
+from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
-from platewatch.model import verify
+from platewatch.model import verification
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import dataset, images
+from platewatch.photographs import data_sets, formats, reading
 from platewatch.progress import Progress
 from platewatch.records import Records
-from platewatch.records.exports import suffix
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,21 @@ def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor
     reviews do not suffice, and what training raises.
     """
     serving = Inspector(champion)
-    material = challenge.gather(records, serving.manifest)
-    challenge.check(material)
+    material = candidates.gather(records, serving.manifest)
+    candidates.check(material)
     try:
         models.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".retraining.", dir=models) as work:
             lay_out(material, records, data, Path(work) / "data")
             trained = _train(Path(work) / "data", Path(work) / "model", serving, progress)
-            fared = _compare(material, serving, trained, records, progress)
-            folder = _keep(trained, fared, models)
+            found = _compare(material, serving, trained, records, progress)
+            folder = _keep(trained, found, models)
     except OSError as error:
-        raise OutputError(f"{models}: cannot be written ({error.strerror or error}); free space or check it") from error
-    records.event(challenge.TRAINED, actor, fared.figures())
-    return Retrained(folder, fared)
+        raise OutputError(
+            models, f"cannot be written ({error.strerror or error})", remedy="free space or check it"
+        ) from error
+    records.event(candidates.TRAINED, actor, found.figures())
+    return Retrained(folder, found)
 
 
 def lay_out(material: Material, records: Records, data: Path, folder: Path) -> int:
@@ -61,45 +64,44 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
 
     Originals that a person has since called defective, or that are held out, are left behind.
     """
-    good = folder / "train" / dataset.GOOD
+    good = folder / "train" / data_sets.GOOD
     good.mkdir(parents=True)
     banned = {plate.photograph_sha256 for plate in (*material.held_out, *material.defective, *material.contradictory)}
     seen = set[str]()
-    for path in dataset.training(data):
-        sha256 = images.sha256(images.load(path))
+    for path in data_sets.training(data):
+        sha256 = reading.sha256(reading.load(path))
         if sha256 not in banned:
             shutil.copyfile(path, good / path.name)
             seen.add(sha256)
     for plate in material.training:
         photograph = records.photograph(plate.number)
         if photograph is not None and plate.photograph_sha256 not in seen:
-            (good / f"reviewed-{plate.number}{suffix(photograph)}").write_bytes(photograph)
-            seen.add(images.sha256(photograph))
+            (good / f"reviewed-{plate.number}{formats.suffix(photograph)}").write_bytes(photograph)
+            seen.add(reading.sha256(photograph))
     return len(seen)
 
 
 def _train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path:
     settings = serving.manifest.config
-    plates = preflight.read(dataset.training(data), settings, progress)
-    fit.fit(preflight.look(plates, settings), settings, out, progress=progress)
+    plates = preflight.read(data_sets.training(data), settings, progress)
+    fitting.fit(preflight.look(plates, settings), settings, out, progress=progress)
     return out
 
 
 def _compare(material: Material, serving: Inspector, trained: Path, records: Records, progress: Progress) -> Comparison:
-    verified = verify.verify(trained)
+    verified = verification.verify(trained)
     if not verified.equal:
-        raise ModelError(f"{trained}: the challenger judges its own plates differently when replayed; train it anew")
-    stage = "comparing both models"
-    return challenge.compare(
-        material, serving, Inspector(trained), records.photograph, lambda *done: progress(stage, *done)
-    )
+        raise ModelError(
+            trained, "the challenger judges its own plates differently when replayed", remedy="train it anew"
+        )
+    return candidates.compare(material, serving, Inspector(trained), records.photograph, progress)
 
 
-def _keep(trained: Path, fared: Comparison, models: Path) -> Path:
+def _keep(trained: Path, found: Comparison, models: Path) -> Path:
     """Move the challenger to its name; its comparison is written first, so that no model lies there without one."""
-    folder = models / fared.challenger.model_id
+    folder = models / found.challenger.model_id
     if folder.exists():
-        raise InputError(f"{folder}: this very model is there already; review more plates before retraining")
-    comparison.write(fared, comparison.file_of(models, folder.name))
-    trained.replace(folder)
+        raise InputError(folder, "this very model is there already", remedy="review more plates before retraining")
+    comparisons.write(found, comparisons.file_of(models, folder.name))
+    files.rename(trained, folder)
     return folder

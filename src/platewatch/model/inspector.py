@@ -1,127 +1,116 @@
-"""The way of one photograph: read → prepare → judgeable? → both phases → decide → Inspection."""
+"""Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
 
 import os
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from platewatch.arrays import Array
 from platewatch.decision import verdict
-from platewatch.decision.verdict import Decision
-from platewatch.errors import InputError
+from platewatch.errors import InputError, PlatewatchError
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.model import machine, model
-from platewatch.model.model import Manifest, ReplayPlate
+from platewatch.model import model_folder, scoring, thread_limits
+from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
-from platewatch.photographs import gates, images
-from platewatch.photographs.images import Array, Frame
-from platewatch.surface.surface import Surface
+from platewatch.model.scoring import JudgedPhoto, RawNumbers, Stage
+from platewatch.photographs import preparation, quality, reading
+from platewatch.photographs.preparation import Frame
 
 Source = Path | str | bytes | Array
 
 
 @dataclass(frozen=True)
 class Examination:
-    """An Inspection with its pictures; the maps are (S, S) float32, and 1 is the highest expected of a good plate."""
+    """An Inspection with its pictures; maps are (S, S) float32, 1 is the robust 3σ limit of good plates."""
 
     inspection: Inspection
+    photo: Array
+    """(H, W, 3) uint8 RGB, as it was read."""
     prepared: Array
-    """(S, S, 3) uint8 RGB, what the detectors saw."""
+    """(S, S, 3) uint8 RGB: the detectors' input."""
     frame: Frame
     """Where the photograph lies in the square."""
-    conditions: gates.Conditions
-    """Under which it was taken."""
+    conditions: quality.Conditions
+    """Brightness, clipping, sharpness and contrast of the photograph."""
     anomaly_map: Array
     surface_map: Array
     network_map: Array
 
 
-@dataclass(frozen=True)
-class RawNumbers:
-    """What the detectors say of one prepared photograph, before any decision."""
-
-    surface: float
-    reconstruction_error: float
-    latent_error: float
-    colour_map: Array
-    line_map: Array
-    surface_map: Array
-    network_map: Array
-    """As the network gives it, in no unit yet."""
-
-    @property
-    def numbers(self) -> tuple[float, float, float]:
-        """Surface, reconstruction error, latent error: what `Decision.score` takes."""
-        return self.surface, self.reconstruction_error, self.latent_error
-
-
 class Inspector:
-    """A model folder, loaded and ready to judge photographs; may be used for as many as one likes."""
+    """A loaded model that judges photographs; may be shared by threads."""
 
     def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
-        """Load and check a model folder; `threads` 0 takes every core. Raises ModelError and RuntimeUnavailable.
+        """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        With more than one thread a plate's two phases run beside each other: its verdict is there sooner.
+        With more than one thread the two phases of a plate run in parallel.
         """
-        machine.settle()
-        threads = threads or machine.cores()
+        thread_limits.limit_threads()
+        threads = threads or thread_limits.cores()
         self.manifest: Manifest
-        self.manifest, self._surface = model.load(folder)
+        self.manifest, self._surface = model_folder.load(folder)
         self._folder = folder
-        self._network = Network(folder / model.NETWORK, threads=max(1, threads - 1), runtime=runtime)
+        self._network = Network(folder / model_folder.NETWORK, threads=max(1, threads - 1), runtime=runtime)
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
 
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
-        """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array; never raises for a bad one.
+        """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
 
-        A photograph that cannot be read gives an Inspection too: its verdict is None and its `error` says why.
+        Raises no InputError: a photograph that cannot be read gives an Inspection with verdict None and the reason in
+        `error`. `name` replaces the path as the Inspection's `image`.
         """
         started = time.perf_counter()
         try:
             return self.examine(image, name).inspection
         except InputError as error:
-            found = {"verdict": None, "reason": "could not be read", "error": _text(str(error))}
-            return self._record(started, _name(image, name), _sha256(image), **found)
+            return failed(self.manifest, image, name, error, started)
 
-    def examine(self, image: Source, name: str | None = None) -> Examination:
-        """Judge one photograph and keep the pictures; raises InputError when it cannot be read."""
+    def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
         started = time.perf_counter()
         name = _name(image, name)
         photo, sha256 = _read(image, name)
-        size = self.manifest.config.image_size
-        prepared, frame = images.prepare(photo, size), images.frame(photo.shape[1], photo.shape[0], size)
-        conditions = gates.measure(frame.cut(prepared))
-        obstacle = gates.judgeable(conditions, self.manifest.gates)
-        if obstacle is not None:
+        size, decision = self.manifest.config.image_size, self.manifest.decision
+        prepared = stage("prepare", lambda: preparation.prepare(photo, size))
+        frame = preparation.frame(photo.shape[1], photo.shape[0], size)
+
+        def both(prepared: Array, frame: Frame) -> RawNumbers:
+            return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
+
+        judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
+        if judged.raw is None:
             blank = np.zeros((size, size), np.float32)
-            judged = self._record(started, name, sha256, verdict=Verdict.REVIEW, reason=obstacle)
-            return Examination(judged, prepared, frame, conditions, blank, blank, blank)
-        raw = measure(self._surface, self._network, prepared, frame, self._beside)
-        decision = self.manifest.decision
-        network_map = raw.network_map / np.float32(decision.network_map_unit)
-        anomaly_map = decision.join(raw.surface_map, network_map)
-        judged = self._record(started, name, sha256, **self._decide(raw, anomaly_map, frame, photo.shape))
-        return Examination(judged, prepared, frame, conditions, anomaly_map, raw.surface_map, network_map)
+            inspection = self._record(started, name, sha256, verdict=judged.verdict, reason=judged.unusable)
+            return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
+        network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
+        anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
+        inspection = self._record(started, name, sha256, **self._describe(judged, anomaly_map, frame, photo.shape))
+        maps = anomaly_map, judged.raw.surface_map, network_map
+        return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
     def reconstruct(self, prepared: Array) -> Array:
-        """What the generator makes of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8, R its resolution."""
+        """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8."""
         picture: Array = self._network.reconstruct(prepared[None])[0]
         return picture
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
-        """Compute a stored calibration plate's raw numbers again, through the runtime that is installed here."""
-        prepared = images.read(self._folder / plate.file)
-        return measure(self._surface, self._network, prepared, Frame(*plate.frame))
+        """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
+        prepared = reading.read(self._folder / plate.file)
+        return scoring.measure(self._surface, self._network, prepared, Frame(*plate.frame))
 
-    def _decide(self, raw: RawNumbers, anomaly_map: Array, frame: Frame, shape: tuple[int, ...]) -> dict[str, Any]:
-        decision = self.manifest.decision
-        score = decision.score(raw.surface, raw.reconstruction_error, raw.latent_error)
-        decided, p = decision.verdict(score), verdict.p_value(score, self._good_scores)
+    def _describe(
+        self, judged: JudgedPhoto[RawNumbers], anomaly_map: Array, frame: Frame, shape: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """What the Inspection of a judged photograph says besides where it came from."""
+        raw, score, decided = judged.raw, judged.score, judged.verdict
+        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the quality check
+        p = verdict.p_value(score, self._good_scores)
         maps, size = (anomaly_map, raw.colour_map, raw.line_map), (shape[1], shape[0])
         found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)
         return {
@@ -137,48 +126,32 @@ class Inspector:
         }
 
     def _record(self, started: float, name: str | None, sha256: str | None, **found: Any) -> Inspection:
-        return Inspection(
-            image=name,
-            image_sha256=sha256,
-            threshold=self.manifest.threshold,
-            model_id=self._model_id,
-            time=now(),
-            duration_ms=round(1e3 * (time.perf_counter() - started), 3),
-            **found,
-        )
+        return _inspection(self.manifest.threshold, self._model_id, started, name, sha256, **found)
 
 
-def measure(
-    surface: Surface, network: Network, prepared: Array, frame: Frame, beside: Executor | None = None
-) -> RawNumbers:
-    """Both phases' raw numbers for one prepared (S, S, 3) uint8 photograph, padding left out of phase one.
+def failed(manifest: Manifest, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
+    """The Inspection of a photograph without a verdict: an InputError means that it could not be read.
 
-    Phase two runs in `beside` meanwhile, where that is given.
+    Any other error is the detectors'. `started` is `time.perf_counter()` when judging began.
     """
-    inside = frame.inside(prepared.shape[0])
-    waiting = beside.submit(network.run, prepared[None]) if beside else None
-    first = surface.inspect(prepared, inside)
-    second = waiting.result() if waiting else network.run(prepared[None])
-    return RawNumbers(
-        surface=first.score,
-        reconstruction_error=float(second.reconstruction_error[0]),
-        latent_error=float(second.latent_error[0]),
-        colour_map=first.colour_map,
-        line_map=first.line_map,
-        surface_map=first.anomaly_map,
-        network_map=np.where(inside, second.anomaly_map[0], np.float32(0)),
+    reason = "the photograph is not readable" if isinstance(error, InputError) else "judging failed"
+    what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
+    found = {"verdict": None, "reason": reason, "error": _text(what)}
+    return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)
+
+
+def _inspection(
+    threshold: float, model_id: str, started: float, name: str | None, sha256: str | None, **found: Any
+) -> Inspection:
+    return Inspection(
+        image=name,
+        image_sha256=sha256,
+        threshold=threshold,
+        model_id=model_id,
+        time=now(),
+        duration_ms=round(1e3 * (time.perf_counter() - started), 3),
+        **found,
     )
-
-
-def score(surface: Surface, network: Network, prepared: Array, frame: Frame, decision: Decision) -> float:
-    """A plate's score alone, as its raw numbers would give it: a phase without weight in it is not asked."""
-    first, second = 0.0, (0.0, 0.0)
-    if decision.weight > 0:
-        first = surface.inspect(prepared, frame.inside(prepared.shape[0])).score
-    if decision.weight < 1:
-        seen = network.run(prepared[None])
-        second = float(seen.reconstruction_error[0]), float(seen.latent_error[0])
-    return decision.score(first, *second)
 
 
 def _name(image: Source, name: str | None) -> str | None:
@@ -187,24 +160,24 @@ def _name(image: Source, name: str | None) -> str | None:
     return _text(str(image))
 
 
-def _text(words: str) -> str:
-    """The words as JSON can hold them: a file's name that is no UTF-8 must not cost the plate its record."""
-    return os.fsencode(words).decode(errors="replace")
+def _text(name: str) -> str:
+    """A file name or message that JSON can hold: bytes that are not UTF-8 are replaced."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _sha256(image: Source) -> str | None:
-    """The SHA-256 of a file that could not be judged, or None when not even its bytes could be read."""
+    """The SHA-256 of a file that could not be judged; None when its bytes cannot be read."""
     if not isinstance(image, Path | str | bytes):
         return None
     try:
-        return images.sha256(image if isinstance(image, bytes) else images.load(Path(image)))
+        return reading.sha256(image if isinstance(image, bytes) else reading.load(Path(image)))
     except InputError:
         return None
 
 
 def _read(image: Source, name: str | None) -> tuple[Array, str]:
-    """The photograph (H, W, 3) uint8 RGB and its SHA-256: of the file's bytes, or of the array's."""
+    """The photograph (H, W, 3) uint8 RGB and the SHA-256 of its file or of the array."""
     if not isinstance(image, Path | str | bytes):
-        return images.check(image, name or "array"), images.sha256(image)
-    data = image if isinstance(image, bytes) else images.load(Path(image))
-    return images.read(data, name), images.sha256(data)
+        return reading.check(image, name or "array"), reading.sha256(image)
+    data = image if isinstance(image, bytes) else reading.load(Path(image))
+    return reading.read(data, name), reading.sha256(data)

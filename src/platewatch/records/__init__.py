@@ -1,7 +1,7 @@
 """The record: one row for every plate handed in, what people said of it, and what happened, chained by hash.
 
     records = Records.open("sqlite:///records.db")
-    entry = records.add(inspection, photograph)
+    entry = records.add(inspection, photograph).entry
     records.review(entry.number, Judgement.GOOD, "anna")
 
 Nothing is ever changed or removed: a correction is a further row. SQLite by default, PostgreSQL for several stations.
@@ -11,11 +11,11 @@ from platewatch.records.exports import write_csv, write_json_lines
 from platewatch.records.outbox import Destination, Due
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.records import Records
-from platewatch.records.upkeep import Upkeep
+from platewatch.records.retention import RetentionJob
 from platewatch.records.values import (
+    Added,
     Audit,
     Box,
-    Break,
     Counts,
     Dataset,
     Entry,
@@ -28,12 +28,13 @@ from platewatch.records.values import (
     Query,
     Review,
     Reviewed,
+    Tampering,
 )
 
 __all__ = [
+    "Added",
     "Audit",
     "Box",
-    "Break",
     "Counts",
     "Dataset",
     "Destination",
@@ -49,9 +50,10 @@ __all__ = [
     "Pruned",
     "Query",
     "Records",
+    "RetentionJob",
     "Review",
     "Reviewed",
-    "Upkeep",
+    "Tampering",
     "write_csv",
     "write_json_lines",
 ]

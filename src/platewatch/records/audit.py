@@ -2,20 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from platewatch.records import audit_photographs, audit_tables, chain, schema, search, terms
-from platewatch.records.counting import HOUR
+from platewatch.progress import Progress, silent
+from platewatch.records import audit_photographs, audit_tables, chain, schema, search, search_index
+from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
-from platewatch.records.values import Audit, Break, Outcome
+from platewatch.records.values import Audit, Outcome, Tampering
 
-Progress = Callable[[str, int, int], None]
-Noted = tuple[int, str]
+Anchor = tuple[int, str]
 """Row and hash of a head that was written down elsewhere."""
 
 _MOST = 1000  # breaks that are named; whoever altered more has altered all
@@ -39,11 +38,10 @@ _ROWS = select(
 def audit(
     connection: Connection,
     photographs: Photographs | None,
-    progress: Progress | None = None,
-    noted: Noted | None = None,
+    progress: Progress = silent,
+    noted: Anchor | None = None,
 ) -> Audit:
     """Compute everything again from the first row to the last; `photographs` None leaves their files out."""
-    tell = progress or (lambda _stage, _done, _total: None)
     head = chain.head(connection)
     walk = Walk()
     rows = connection.execute(_ROWS.order_by(_row.c.position).execution_options(yield_per=_STEP))
@@ -52,14 +50,14 @@ def audit(
         if noted is not None and noted[0] == row.position and noted[1] != row.hash:
             walk.note(row.position, "has not the hash that was noted: it or rows before it were written anew")
         if row.position % _STEP == 0 or row.position == head.rows:
-            tell("rows", row.position, head.rows)
+            progress("rows", row.position, head.rows)
     if (walk.last, walk.hash, walk.seen[chain.INSPECTION]) != (head.rows, head.chain, head.entries):
         what = f"the chain ends at row {walk.last} with {walk.seen[chain.INSPECTION]} plates"
         walk.note(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
     if noted is not None and noted[0] > walk.last:
         walk.note(0, f"row {noted[0]}, whose hash was noted, is not there")
     audit_tables.check(connection, walk)
-    read = audit_photographs.check(connection, walk, photographs, tell)
+    read = audit_photographs.check(connection, walk, photographs, progress)
     return Audit(walk.rows, read, head, tuple(walk.breaks[:_MOST]))
 
 
@@ -69,12 +67,12 @@ class Walk:
     def __init__(self) -> None:
         self.rows = self.last = 0
         self.hash = chain.START
-        self.breaks = list[Break]()
+        self.breaks = list[Tampering]()
         self.seen = Counter[str]()
         """Rows of each kind."""
         self.said = dict[int, list[dict[str, Any]]]()
         """By a plate's number its reviews, oldest first."""
-        self.tallies = Counter[tuple[int, str]]()
+        self.hourly_counts = Counter[tuple[int, str]]()
         self.terms = 0
         """Checksum of what the plates are found by, without their reviews."""
         self.stored = dict[str, tuple[int, int]]()
@@ -84,7 +82,7 @@ class Walk:
 
     def note(self, row: int, what: str) -> None:
         """One more break."""
-        self.breaks.append(Break(row, what))
+        self.breaks.append(Tampering(row, what))
 
     def visit(self, row: Row[Any]) -> None:
         """Check one row against the one before and against the tables beside it."""
@@ -126,8 +124,8 @@ class Walk:
         columns = {f"entry_{name}": body[name] for name in ("number", "plate_id", "key", "photograph", "sampled")}
         columns |= {"entry_received": received, "entry_outcome": outcome, "entry_model_id": found["model_id"]}
         self._compare(row, columns)
-        self.tallies[received // HOUR, outcome] += 1
-        self.terms += terms.checksum(terms.of_plate(body["plate_id"], found["image"]), received, number)
+        self.hourly_counts[received // HOUR, outcome] += 1
+        self.terms += search_index.checksum(search_index.of_plate(body["plate_id"], found["image"]), received, number)
         if body["photograph"] is not None and body["stored"]:
             self.stored.setdefault(body["photograph"], (row.position, number))
 

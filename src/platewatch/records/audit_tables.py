@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from platewatch.records import chain, schema, terms
+from platewatch.records import chain, schema, search_index
 from platewatch.records.schema import entries, events, reviews
 from platewatch.records.values import Outcome
 
@@ -26,11 +26,13 @@ def check(connection: Connection, walk: "Walk") -> None:
     for row in connection.execute(columns.execution_options(yield_per=5000)):
         said = walk.said.get(row.number, [])
         if said:
-            expected += terms.checksum(_added(connection, row, said), row.received, row.number)
+            expected += search_index.checksum(_added(connection, row, said), row.received, row.number)
         _standing(row, said, walk)
-    if {(row.hour, row.outcome): row.count for row in connection.execute(select(schema.tallies))} != walk.tallies:
+    if {
+        (row.hour, row.outcome): row.count for row in connection.execute(select(schema.hourly_counts))
+    } != walk.hourly_counts:
         walk.note(0, "the counts of some hour are not those of the chain")
-    if terms.total(connection) != expected:
+    if search_index.total(connection) != expected:
         walk.note(0, "the words by which plates are found are not those of the chain")
 
 
@@ -44,8 +46,8 @@ def _standing(row: Row[Any], said: list[dict[str, Any]], walk: "Walk") -> None:
         walk.note(row.position, f"plate {row.number}: the table shows another review than the one that stands")
 
 
-def _added(connection: Connection, row: Row[Any], said: list[dict[str, Any]]) -> set[terms.Term]:
+def _added(connection: Connection, row: Row[Any], said: list[dict[str, Any]]) -> set[search_index.Term]:
     """What the plate is found by because of its reviews alone."""
-    added = {term for each in said for term in terms.of_review(each["reviewer"], each["note"])}
+    added = {term for each in said for term in search_index.of_review(each["reviewer"], each["note"])}
     image = chain.read(connection, row.position)["inspection"]["image"]
-    return added - terms.of_plate(row.plate_id, image)
+    return added - search_index.of_plate(row.plate_id, image)

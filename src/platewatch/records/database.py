@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from platewatch.errors import RecordError, RecordUnavailable
-from platewatch.records import migrating, schema
+from platewatch.records import schema, schema_versions
 
 _BUSY_MS = 10_000  # how long one process waits for another's write
 _WRITES = {"platewatch_writes": True}
@@ -86,15 +86,15 @@ class Database:
         if file and file != ":memory:":
             _prepare_file(Path(file), create=create)
         with self.reading() as connection:
-            at = migrating.revision(connection)
-        if at == migrating.REVISION:
+            at = schema_versions.revision(connection)
+        if at == schema_versions.REVISION:
             return
         if at is None and not create:
-            raise RecordError(_no_record(self.name))
+            raise _no_record(self.name)
         with self._translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
-                migrating.upgrade(connection, self.name)
+                schema_versions.upgrade(connection, self.name)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -107,23 +107,24 @@ class Database:
         except (OperationalError, InterfaceError, NoConnection) as error:
             what = _line(error)
             raise RecordUnavailable(
-                f"{self.name}: not available ({what}); check its disk, server and lock, then try again"
+                self.name, f"not available ({what})", remedy="check its disk, server and lock, then try again"
             ) from error
         except SQLAlchemyError as error:
-            raise RecordError(f"{self.name}: {_line(error)}; see 'platewatch audit'") from error
+            raise RecordError(self.name, _line(error), remedy="see 'platewatch audit'") from error
 
 
 def _prepare_file(file: Path, *, create: bool) -> None:
     if not create and not file.is_file():
-        raise RecordError(_no_record(str(file)))
+        raise _no_record(str(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RecordError(f"{file.parent}: cannot be made ({error.strerror}); choose another place") from error
+        raise RecordError(file.parent, f"cannot be made ({error.strerror})", remedy="choose another place") from error
 
 
-def _no_record(name: str) -> str:
-    return f"{name}: no record there, expected one that 'platewatch serve' or 'watch' writes; check --records"
+def _no_record(name: str) -> RecordError:
+    expected = "one that 'platewatch serve' or 'watch' writes"
+    return RecordError(name, "no record there", expected=expected, remedy="check --records")
 
 
 def _engine(url: str) -> Engine:
@@ -138,8 +139,8 @@ def _engine(url: str) -> Engine:
         options = _POSTGRESQL if parsed.get_backend_name() == "postgresql" else {}
         engine = create_engine(parsed, **options)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        expected = "expected sqlite:///records.db or postgresql://user@host/name"
-        raise RecordError(f"record: cannot use its URL ({_line(error)}), {expected}") from error
+        expected = "sqlite:///records.db or postgresql://user@host/name"
+        raise RecordError("record", f"cannot use its URL ({_line(error)})", expected=expected) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

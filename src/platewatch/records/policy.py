@@ -30,6 +30,6 @@ class Policy:
         for name in ("days", "gigabytes"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise InputError(f"policy: {name} {value}, expected more than 0; leave it out to keep all")
+                raise InputError("policy", f"{name} {value}", expected="more than 0", remedy="leave it out to keep all")
         if not 0 <= self.review_share <= 1:
-            raise InputError(f"policy: review_share {self.review_share}, expected 0 to 1; 0.02 is usual")
+            raise InputError("policy", f"review_share {self.review_share}", expected="0 to 1", remedy="0.02 is usual")

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, select, update
 
 from platewatch.errors import RecordUnavailable
-from platewatch.records import happenings
+from platewatch.records import events
 from platewatch.records.chain import PRUNED
 from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
@@ -94,7 +94,7 @@ def _write_down(connection: Connection, doomed: Sequence[Row[Any]], policy: Poli
         "plates": _ranges(sorted(plates)),
         "policy": {"keep": policy.keep, "days": policy.days, "gigabytes": policy.gigabytes},
     }
-    happenings.add(connection, PRUNED, "policy", details)
+    events.add(connection, PRUNED, "policy", details)
     gone = update(photographs).where(photographs.c.sha256.in_(hashes))
     connection.execute(gone.values(pruned=time.time_ns() // 1000))
 
@@ -123,5 +123,5 @@ def _remove(database: Database, store: Photographs) -> None:
                     store.remove(sha256)
             except OSError as error:
                 what = f"a photograph cannot be removed ({error.strerror})"
-                raise RecordUnavailable(f"{store.folder}: {what}; check its permissions") from error
+                raise RecordUnavailable(store.folder, what, remedy="check its permissions") from error
             connection.execute(update(photographs).where(photographs.c.sha256.in_(hashes)).values(file=False))

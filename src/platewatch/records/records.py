@@ -10,19 +10,20 @@ from sqlalchemy import func, select
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
+from platewatch.progress import Progress, silent
 from platewatch.records import (
-    adding,
+    appending,
     audit,
     chain,
-    counting,
+    events,
     exports,
-    happenings,
+    hourly_counts,
     outbox,
     pruning,
     reviewing,
     schema,
     search,
-    terms,
+    search_index,
 )
 from platewatch.records.database import Database
 from platewatch.records.outbox import Destination, Due
@@ -30,6 +31,7 @@ from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
 from platewatch.records.values import (
+    Added,
     Audit,
     Box,
     Counts,
@@ -100,53 +102,49 @@ class Records:
         key: str | None = None,
         source: str = "rest",
         deliver: Sequence[str] = (),
-    ) -> Entry:
+    ) -> Added:
         """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
 
-        The same `key` again gives the entry that is there. `deliver` names who is to be told of it (deliveries.py).
-        Raises InputError for a plate id or key that cannot be kept.
+        The same `key` again gives the entry that is there. `deliver` names the destinations that get it
+        (deliveries.py). Raises InputError for a plate id or key that cannot be kept.
         """
         for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
-            adding.check_text(name, text, longest)
-        passed = inspection.verdict is Verdict.PASS
-        sampled = passed and adding.drawn(inspection, self.policy.review_share)
+            appending.check_text(name, text, longest)
+        values, passed = inspection.as_dict(), inspection.verdict is Verdict.PASS
+        sampled = passed and appending.is_sampled(chain.canonical(values), self.policy.review_share)
         keep = self.policy.keep is Keep.ALL or not passed or sampled
         data = photograph if keep and self._photographs is not None else None
         sha256 = None if photograph is None else hashlib.sha256(photograph).hexdigest()
-        values = {
-            "plate_id": plate_id,
-            "key": key,
-            "source": source,
-            "photograph": sha256,
-            "sampled": sampled,
-        }
+        size = None if data is None else len(data)
+        new = appending.NewPlate(inspection, values, plate_id, key, source, sampled, sha256, size)
         self._store(data, sha256)
         with self._database.writing() as connection:
-            number = None if key is None else adding.find_key(connection, key)
-            if number is None:
-                self._store(data, sha256)  # once more, should it have been pruned meanwhile; mostly it is there
-                number = adding.add(connection, inspection, values, None if data is None else len(data))
-                outbox.enqueue(connection, deliver, number)
-            return search.load(connection, [number])[0]
+            number = None if key is None else appending.find_key(connection, key)
+            if number is not None:
+                return Added(search.load(connection, [number])[0], is_new=False)
+            self._store(data, sha256)  # once more, should it have been pruned meanwhile; mostly it is there
+            entry = appending.add(connection, new)
+            outbox.enqueue(connection, deliver, entry.number)
+            return Added(entry, is_new=True)
 
     def get(self, number: int) -> Entry:
         """The plate with this number; raises NotFound."""
         with self._database.reading() as connection:
             found = search.load(connection, [number])
         if not found:
-            raise NotFound(f"plate {number}: there is none in this record; look it up in the history")
+            raise NotFound(f"plate {number}", "there is none in this record", remedy="look it up in the history")
         return found[0]
 
     def with_key(self, key: str) -> Entry | None:
         """The plate that was added with this key, or None: asked before judging what may have come before."""
         with self._database.reading() as connection:
-            number = adding.find_key(connection, key)
+            number = appending.find_key(connection, key)
             return None if number is None else search.load(connection, [number])[0]
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that a plate was added with."""
         with self._database.reading() as connection:
-            return adding.known(connection, keys)
+            return appending.known(connection, keys)
 
     def find(self, query: Query) -> Page:
         """The plates that the query asks for, newest first."""
@@ -190,12 +188,12 @@ class Records:
         """How many plates were received from `since` on and before `until`, and how they ended."""
         Query(since=since, until=until)  # checks them
         with self._database.reading() as connection:
-            return counting.counts(connection, since, until)
+            return hourly_counts.counts(connection, since, until)
 
     def event(self, kind: str, actor: str, details: Mapping[str, Any] | None = None) -> Event:
         """Write down that something happened; raises InputError when the details are no JSON."""
         with self._database.writing() as connection:
-            return happenings.add(connection, kind, actor, details or {})
+            return events.add(connection, kind, actor, details or {})
 
     def events(
         self,
@@ -208,7 +206,7 @@ class Records:
     ) -> tuple[Event, ...]:
         """Events, newest first; `before` is the id of the last one seen."""
         with self._database.reading() as connection:
-            return happenings.find(connection, kind, since=since, until=until, limit=limit, before=before)
+            return events.find(connection, kind, since=since, until=until, limit=limit, before=before)
 
     def photograph(self, number: int) -> bytes | None:
         """The bytes as they came in, or None when they are not kept; raises NotFound, RecordError when altered."""
@@ -223,7 +221,7 @@ class Records:
     def reviewers(self) -> tuple[str, ...]:
         """Everybody who reviewed a plate here."""
         with self._database.reading() as connection:
-            return search.distinct(connection, schema.terms.c.word, schema.terms.c.kind == terms.REVIEWER)
+            return search.distinct(connection, schema.terms.c.word, schema.terms.c.kind == search_index.REVIEWER)
 
     def head(self) -> Head:
         """Where the chain stands; a cheap way to see whether anything is new."""
@@ -270,10 +268,10 @@ class Records:
 
     def audit(
         self,
-        progress: audit.Progress | None = None,
+        progress: Progress = silent,
         *,
         photographs: bool = True,
-        noted: audit.Noted | None = None,
+        noted: audit.Anchor | None = None,
     ) -> Audit:
         """Walk the whole chain and say where it is not what was written; `photographs` reads each of these too.
 

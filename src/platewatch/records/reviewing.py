@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
 from platewatch.errors import InputError, NotFound
-from platewatch.records import adding, chain, schema, search, terms
+from platewatch.records import appending, chain, schema, search, search_index
 from platewatch.records.schema import entries, reviews
 from platewatch.records.values import Box, Judgement, Outcome, Review
 
@@ -16,7 +17,7 @@ def review(
     connection: Connection, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box], note: str
 ) -> Review:
     """Append a review within a writing transaction; raises NotFound, InputError."""
-    adding.check_text("reviewer", reviewer, 200)
+    appending.check_text("reviewer", reviewer, 200)
     said = Review(
         id=0,
         number=number,
@@ -31,14 +32,14 @@ def review(
 
 def undo(connection: Connection, review_id: int, reviewer: str) -> Review:
     """Append that a review is taken back; raises NotFound, and InputError when that was done before."""
-    adding.check_text("reviewer", reviewer, 200)
+    appending.check_text("reviewer", reviewer, 200)
     row = connection.execute(select(reviews).where(reviews.c.position == review_id)).one_or_none()
     if row is None:
-        raise NotFound(f"review {review_id}: there is none in this record; look at the plate's reviews")
+        raise NotFound(f"review {review_id}", "there is none in this record", remedy="look at the plate's reviews")
     taken_back = connection.execute(select(reviews.c.position).where(reviews.c.undoes == review_id)).scalar()
     if row.undoes is not None or taken_back is not None:
         what = "is itself an undo" if row.undoes is not None else "was taken back before"
-        raise InputError(f"review {review_id}: {what}, expected a review that counts; review the plate anew")
+        raise InputError(f"review {review_id}", what, expected="a review that counts", remedy="review the plate anew")
     return _append(connection, Review(0, row.number, None, reviewer, datetime.now(UTC), undoes=review_id))
 
 
@@ -73,17 +74,25 @@ def _append(connection: Connection, said: Review) -> Review:
     }
     link = chain.append(connection, chain.REVIEW, body)
     connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
-    terms.index(connection, terms.of_review(said.reviewer, said.note), received, said.number)
-    _stand(connection, said.number)
-    return search.review(chain.read(connection, link.position), link.hash)
+    search_index.index(connection, search_index.of_review(said.reviewer, said.note), received, said.number)
+    position: int | None = link.position
+    judgement: str | None = said.judgement
+    if said.undoes is not None:
+        position, judgement = _before(connection, said.number)
+    _stand(connection, said.number, position, judgement)
+    return replace(said, id=link.position, time=said.time.astimezone(), chain=link.hash)
 
 
-def _stand(connection: Connection, number: int) -> None:
+def _before(connection: Connection, number: int) -> tuple[int | None, str | None]:
+    """Id and judgement of the review that stands after an undo."""
+    position = standing(connection, number)
+    return position, None if position is None else chain.read(connection, position)["judgement"]
+
+
+def _stand(connection: Connection, number: int, position: int | None, judgement: str | None) -> None:
     """Bring the entry's columns to the review that stands."""
     here = entries.c.number == number
     row = connection.execute(select(entries.c.outcome, entries.c.sampled).where(here)).one()
-    position = standing(connection, number)
-    judgement = None if position is None else chain.read(connection, position)["judgement"]
     waiting = position is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
     connection.execute(update(entries).where(here).values(review=position, judgement=judgement, waiting=waiting))
 
@@ -91,18 +100,20 @@ def _stand(connection: Connection, number: int) -> None:
 def _received(connection: Connection, number: int) -> int:
     received: int | None = connection.execute(select(entries.c.received).where(entries.c.number == number)).scalar()
     if received is None:
-        raise NotFound(f"plate {number}: there is none in this record; look it up in the history")
+        raise NotFound(f"plate {number}", "there is none in this record", remedy="look it up in the history")
     return received
 
 
 def _note(note: str) -> str:
     if len(note) > 2000:
-        raise InputError(f"note: {len(note)} characters, expected at most 2000; shorten it")
+        raise InputError("note", f"{len(note)} characters", expected="at most 2000", remedy="shorten it")
     return note.encode("utf-8", "replace").decode()
 
 
 def _box(box: Box) -> Box:
     if len(box) != 4 or min(box) < 0 or min(box[2:]) < 1 or max(box) > 100_000:
-        raise InputError(f"box {tuple(box)}: expected left, top, width, height in px of the photograph; draw it anew")
+        raise InputError(
+            f"box {tuple(box)}", expected="left, top, width, height in px of the photograph", remedy="draw it anew"
+        )
     left, top, width, height = map(int, box)
     return left, top, width, height

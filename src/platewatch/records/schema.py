@@ -6,7 +6,7 @@
      └── events       kind and time
     head              the chain's last row: whoever locks it may append
     terms             beginnings of words and reviewers' names, by which entries are found
-    tallies           how many plates of each outcome in each hour
+    hourly_counts         how many plates of each outcome in each hour
     photographs       what is stored, and what was pruned (`file`: whether its file is still there)
     destinations      who is told of each plate, and how often that went well
     outbox            what they have still to be told
@@ -129,8 +129,8 @@ terms = Table(
 
 Index("terms_number", terms.c.number, terms.c.kind, terms.c.word)
 
-tallies = Table(
-    "tallies",
+hourly_counts = Table(
+    "hourly_counts",
     metadata,
     Column("hour", BigInteger, primary_key=True, autoincrement=False),
     Column("outcome", String(8), primary_key=True),

@@ -12,7 +12,7 @@ from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import schema
 from platewatch.records.schema import entries, terms
-from platewatch.records.terms import REVIEWER, TEXT, words
+from platewatch.records.search_index import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
 _RARE = 2000  # places of a word, up to which they are looked up instead of met on the way
@@ -158,7 +158,7 @@ def _page(connection: Connection, places: list[Place], limit: int) -> Page:
 def _cursor(before: str) -> Place:
     received, dash, number = before.partition("-")
     if not (dash and received.isdecimal() and number.isdecimal() and len(before) < 40):
-        raise InputError(f"query: before {before!r}, expected a page's next; begin again without it")
+        raise InputError("query", f"before {before!r}", expected="a page's next", remedy="begin again without it")
     return int(received), int(number)
 
 

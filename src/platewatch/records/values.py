@@ -99,6 +99,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Added:
+    """What became of a plate that was handed to the record."""
+
+    entry: Entry
+    is_new: bool
+    """False: the key was known, and `entry` is what stood there."""
+
+
+@dataclass(frozen=True)
 class Reviewed:
     """A plate on which a person's word stands: only what sorting very many of them takes."""
 
@@ -152,11 +161,11 @@ class Query:
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MOST:
-            raise InputError(f"query: limit {self.limit}, expected 1 to {MOST}; page on with before")
+            raise InputError("query", f"limit {self.limit}", expected=f"1 to {MOST}", remedy="page on with before")
         for name in ("since", "until"):
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
-                raise InputError(f"query: {name} {value} has no time zone; add one, such as +01:00")
+                raise InputError("query", f"{name} {value} has no time zone", remedy="add one, such as +01:00")
 
 
 @typed(frozen=True, config=_FROZEN)
@@ -228,7 +237,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Break:
+class Tampering:
     """A place where the record is not what was written."""
 
     row: int
@@ -245,7 +254,7 @@ class Audit:
     photographs: int
     """Stored photographs whose bytes were read and compared."""
     head: Head
-    breaks: tuple[Break, ...] = field(default=())
+    breaks: tuple[Tampering, ...] = field(default=())
 
     @property
     def whole(self) -> bool:

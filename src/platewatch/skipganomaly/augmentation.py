@@ -1,4 +1,4 @@
-"""Plates flipped, turned, lit and damaged at random, so that a few photographs teach the network enough."""
+"""Data augmentation of a training batch: random flips, rotations, brightness and artificial defects."""
 
 import math
 
@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from platewatch.config import TrainingConfig
-from platewatch.synthetic.forge import forge
+from platewatch.photographs.illumination import gains, relight
+from platewatch.synthetic.artificial_defects import random_defect
 
 Photos = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]
@@ -17,26 +18,26 @@ Floats = npt.NDArray[np.float32]
 def augment(
     plates: Photos, insides: Masks, settings: TrainingConfig, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """The network's input and its target for plates (B, R, R, 3) uint8: each (B, R, R, 3) float32 in 0..255.
+    """Augment a batch (B, R, R, 3) uint8: the network's input and its target, each (B, R, R, 3) float32 in 0..255.
 
-    Both are moved and lit alike; forged defects are on the input alone. `insides` (B, R, R) tells where each plate's
-    object lies: it is the same in every epoch.
+    Both get the same flip, rotation and brightness. Artificial defects are on the input alone. `insides` (B, R, R) bool
+    is `find_object` of each plate, computed once for all epochs.
     """
     inputs, targets = np.empty(plates.shape, np.float32), np.empty(plates.shape, np.float32)
     for place, (plate, inside) in enumerate(zip(plates, insides, strict=True)):
         turn = draw_turn(len(plate), settings, rng)
         targets[place] = inputs[place] = _moved(plate, turn)
-        if rng.random() < settings.forge:
-            inputs[place] = _moved(forge(plate, rng, inside)[0], turn)
-        if settings.light > 0:
-            light = np.float32(1 + rng.uniform(-settings.light, settings.light))
+        if rng.random() < settings.defect_probability:
+            inputs[place] = _moved(random_defect(plate, rng, inside)[0], turn)
+        if settings.brightness_range > 0:
+            factors = gains(1 + rng.uniform(-settings.brightness_range, settings.brightness_range))
             for either in (inputs[place], targets[place]):
-                np.minimum(either * light, 255, out=either)
+                either[:] = relight(either, factors)
     return inputs, targets
 
 
 def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A flip and a rotation about the middle: the (2, 3) matrix from places of the result to places of the plate."""
+    """A random flip and rotation about the centre: the (2, 3) matrix from px of the result to px of the plate."""
     flip_x, flip_y = 1, 1
     if rng.random() < settings.flip_horizontal:
         flip_x = -1
@@ -52,7 +53,7 @@ def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> 
 
 
 def _moved(plate: Photos, turn: npt.NDArray[np.float64]) -> Floats:
-    """Bilinear in float32; what comes in from outside repeats the plate's border, as `images.prepare` does."""
+    """The plate moved by the matrix, bilinear, float32; the border is repeated as in `preparation.prepare`."""
     moved = cv2.warpAffine(
         plate.astype(np.float32),
         turn,

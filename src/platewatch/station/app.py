@@ -1,4 +1,4 @@
-"""The station as an application: its parts, its addresses, who may pass, and one shape for what is refused."""
+"""The station as a FastAPI application: its parts, routes, access control and error responses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,63 +9,64 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from platewatch.line.models import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Records
 from platewatch.station import (
-    answers,
+    api_reference,
     health_page,
     inspections,
     login,
-    manual,
     models_page,
+    monitoring,
     pages,
+    problem_details,
     reviews,
     service,
-    watching,
 )
-from platewatch.station.challengers import Challengers
 from platewatch.station.live import Message
-from platewatch.station.security import Gate
-from platewatch.station.sessions import Attempts, Sessions
+from platewatch.station.retraining_runs import RetrainingRuns
+from platewatch.station.security import AccessControl
+from platewatch.station.sessions import LoginThrottle, Sessions
 from platewatch.station.settings import Settings
 from platewatch.station.state import Station, assemble
 from platewatch.station.users import Users
 
 
-def create_app(models: Models, records: Records, settings: Settings | None = None) -> FastAPI:
+def create_app(models: ModelRegistry, records: Records, settings: Settings | None = None) -> FastAPI:
     """The station for these models and this record; `app.state.station` has its parts.
 
-    It closes neither: whoever opened them does. Raises InputError for a damaged file of users.
+    The caller closes the record. Raises InputError when the file of users is damaged.
     """
     settings = settings or Settings()
     station = assemble(models, records, settings)
-    challengers = Challengers(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
+    runs = RetrainingRuns(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
     app = FastAPI(
         title="Platewatch station",
         version=metadata.version("platewatch"),
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(station, challengers),
+        lifespan=_lifespan(station, runs),
     )
     users = Users(settings.users or Path("platewatch-users.json"))
-    logins = Sessions(users, settings.session_h)
-    app.state.station, app.state.users, app.state.logins, app.state.attempts = station, users, logins, Attempts()
-    app.add_middleware(Gate, settings=settings, users=users, logins=logins)
-    answers.install(app)
+    sessions = Sessions(users, settings.session_h)
+    app.state.station, app.state.users, app.state.sessions = station, users, sessions
+    app.state.login_throttle, app.state.retraining_runs = LoginThrottle(), runs
+    app.state.error_page = pages.error_page
+    app.add_middleware(AccessControl, settings=settings, users=users, sessions=sessions)
+    problem_details.install(app)
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
-    app.state.error_page, app.state.challengers = pages.refused_page, challengers
-    for part in (inspections, reviews, service, watching, login, manual, pages, health_page, models_page):
+    for part in (inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page):
         app.include_router(part.router)
     return app
 
 
-def _lifespan(station: Station, challengers: Challengers) -> Lifespan[FastAPI]:
+def _lifespan(station: Station, runs: RetrainingRuns) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         station.health.start()
         yield
-        challengers.stop()
+        runs.stop()
         station.live.close()
         station.work.stop()
         station.health.stop()

@@ -18,7 +18,7 @@ import numpy as np
 from platewatch.decision.drift import BRIGHTNESS, SCORE, Evidence, Watch
 from platewatch.errors import OutputError, PlatewatchError
 from platewatch.inspection import Verdict
-from platewatch.line.models import ACTIVATED, Models
+from platewatch.line.model_registry import ACTIVATED, ModelRegistry
 from platewatch.records import Entry, Event, Query, Records
 from platewatch.records.values import MOST
 from platewatch.station.users import write_private
@@ -37,7 +37,7 @@ class Drifting:
 
     def __init__(
         self,
-        models: Models,
+        models: ModelRegistry,
         records: Records,
         publish: Callable[[str, dict[str, Any]], None],
         *,

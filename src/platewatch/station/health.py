@@ -15,11 +15,11 @@ from typing import Any
 
 from platewatch.errors import InputError, ModelError, PlatewatchError, RecordUnavailable
 from platewatch.inspection import now
-from platewatch.line.models import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.model.inspector import Inspector
 from platewatch.records import Entry, Records
 from platewatch.station.drifting import Drifting
-from platewatch.station.figures import Figures
+from platewatch.station.metrics import Metrics
 from platewatch.station.settings import Settings
 
 log = logging.getLogger("platewatch.station")
@@ -68,7 +68,7 @@ class Health:
     """Looks after one station; safe to share by threads."""
 
     def __init__(
-        self, models: Models, records: Records, settings: Settings, figures: Figures, publish: Publish
+        self, models: ModelRegistry, records: Records, settings: Settings, figures: Metrics, publish: Publish
     ) -> None:
         self._models, self._records, self._settings, self._figures = models, records, settings, figures
         self._publish = publish
@@ -97,7 +97,7 @@ class Health:
         """The model in service for the next plate; raises ModelError or RecordUnavailable when none can be taken."""
         for place in self._places:
             if place.gone():
-                raise RecordUnavailable(f"record: {place.path.name} is gone from its place; put it back")
+                raise RecordUnavailable("record", f"{place.path.name} is gone from its place", remedy="put it back")
         return self._models.inspector()
 
     def recorded(self, entry: Entry, brightness: float | None) -> None:

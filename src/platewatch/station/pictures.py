@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image
 
+from platewatch.arrays import Array
 from platewatch.errors import InputError, NotFound
-from platewatch.line.models import Models
-from platewatch.photographs import images
-from platewatch.photographs.images import Array
+from platewatch.line.model_registry import ModelRegistry
+from platewatch.photographs import reading, thumbnails
 from platewatch.photographs.overlay import heat, overlay
 from platewatch.records import Entry, Records
 
@@ -18,20 +18,11 @@ _MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
 _DRAWN = 32  # overlays, ready as PNG
 _THUMBNAILS, _THUMBNAIL = 1000, 160  # small pictures that are kept, of about 6 KiB, and their side in px
 
-_BEGINNINGS = {
-    b"\x89PNG": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"BM": "image/bmp",
-    b"II*\x00": "image/tiff",
-    b"MM\x00*": "image/tiff",
-    b"RIFF": "image/webp",
-}
-
 
 class Pictures:
     """Photographs and overlays by plate number; the newest plates' maps are kept. Safe to share by threads."""
 
-    def __init__(self, records: Records, models: Models) -> None:
+    def __init__(self, records: Records, models: ModelRegistry) -> None:
         self._records, self._models = records, models
         self._maps: OrderedDict[int, Array] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
@@ -47,7 +38,9 @@ class Pictures:
         """The bytes as they came; raises NotFound when they were not kept."""
         data = self._records.photograph(number)
         if data is None:
-            raise NotFound(f"plate {number}: its photograph was not kept, only its hash; see the record's policy")
+            raise NotFound(
+                f"plate {number}", "its photograph was not kept, only its hash", remedy="see the record's policy"
+            )
         return data
 
     def overlay(self, number: int) -> bytes:
@@ -64,9 +57,9 @@ class Pictures:
     def _draw(self, number: int) -> bytes:
         entry, data = self._records.get(number), self.photograph(number)
         try:
-            photo = images.read(data, f"plate {number}")
+            photo = reading.read(data, f"plate {number}")
         except InputError as error:
-            raise NotFound(f"plate {number}: its photograph could not be read, so there is no map of it") from error
+            raise NotFound(f"plate {number}", "its photograph could not be read, so there is no map of it") from error
         return _png(overlay(photo, self._map(entry, data), entry.inspection.defects))
 
     def heat(self, number: int) -> bytes:
@@ -76,22 +69,21 @@ class Pictures:
             try:
                 return _png(heat(self._map(entry, data)))
             except InputError as error:
-                raise NotFound(f"plate {number}: its photograph could not be read, so there is no map of it") from error
+                raise NotFound(
+                    f"plate {number}", "its photograph could not be read, so there is no map of it"
+                ) from error
 
     def thumbnail(self, number: int) -> bytes:
-        """The photograph as a small JPEG square; raises NotFound for one that is not here or cannot be read."""
+        """The photograph as a small JPEG; raises NotFound for one that is not here or cannot be read."""
         with self._lock:
             small = self._small.get(number)
         if small is None:
             data = self.photograph(number)
             with self._drawing:
                 try:
-                    picture = images.prepare(images.read(data), _THUMBNAIL)
+                    small = thumbnails.jpeg(reading.read(data), _THUMBNAIL)
                 except InputError as error:
-                    raise NotFound(f"plate {number}: its photograph could not be read") from error
-            file = io.BytesIO()
-            Image.fromarray(picture).save(file, format="JPEG", quality=80)
-            small = file.getvalue()
+                    raise NotFound(f"plate {number}", "its photograph could not be read") from error
             with self._lock:
                 _remember(self._small, number, small, _THUMBNAILS)
         return small
@@ -104,12 +96,6 @@ class Pictures:
             seen = self._models.with_id(entry.inspection.model_id).examine(photograph)
             found = seen.frame.cut(seen.anomaly_map)
         return found
-
-
-def media_type(photograph: bytes) -> str:
-    """What a photograph's first bytes say it is; nothing that a browser would run."""
-    found = (kind for beginning, kind in _BEGINNINGS.items() if photograph.startswith(beginning))
-    return next(found, "application/octet-stream")
 
 
 def _png(picture: Array) -> bytes:

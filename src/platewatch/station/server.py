@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from platewatch.errors import InputError
-from platewatch.line.models import Models
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
@@ -58,12 +58,15 @@ def check(plan: Plan) -> None:
     """Refuse to be reached from elsewhere without users; raises InputError."""
     if (plan.certificate is None) != (plan.key is None):
         raise InputError(
-            "--tls-certificate and --tls-key: one of the two is missing, expected both; name the other too"
+            "--tls-certificate and --tls-key", "one of the two is missing", expected="both", remedy="name the other too"
         )
     if not is_loopback(plan.host) and not Users(plan.users_file).all():
+        add = f"platewatch users add NAME --role engineer --users {shlex.quote(str(plan.users_file))}"
         raise InputError(
-            f"{plan.host}: reachable from elsewhere, and {plan.users_file} has no users, expected logins or tokens; "
-            f"add one with: platewatch users add NAME --role engineer --users {shlex.quote(str(plan.users_file))}"
+            plan.host,
+            f"reachable from elsewhere, and {plan.users_file} has no users",
+            expected="logins or tokens",
+            remedy=f"add one with: {add}",
         )
 
 
@@ -88,7 +91,7 @@ def settings(plan: Plan, records: Records) -> Settings:
 
 def run(plan: Plan, listening: socket.socket, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
-    models = Models(plan.model, plan.models)
+    models = ModelRegistry(plan.model, plan.models)
     with Records.open(plan.records, plan.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:

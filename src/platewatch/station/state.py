@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from platewatch.line.models import Models
-from platewatch.model.machine import cores
+from platewatch.line.model_registry import ModelRegistry
+from platewatch.model.thread_limits import cores
 from platewatch.records import Entry, Records, Review
-from platewatch.station.figures import Figures
 from platewatch.station.health import Health
 from platewatch.station.live import Live, Message
+from platewatch.station.metrics import Metrics
 from platewatch.station.pictures import Pictures
 from platewatch.station.settings import Settings
 from platewatch.station.work import Done, Work
@@ -23,19 +23,19 @@ log = logging.getLogger("platewatch.station")
 class Station:
     """What every address reaches as request.app.state.station."""
 
-    models: Models
+    models: ModelRegistry
     records: Records
     settings: Settings
-    figures: Figures
+    figures: Metrics
     live: Live
     pictures: Pictures
     health: Health
     work: Work
 
 
-def assemble(models: Models, records: Records, settings: Settings) -> Station:
+def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
     """A station of its parts; its threads start with the first plate."""
-    figures, live, pictures = Figures(), Live(), Pictures(records, models)
+    figures, live, pictures = Metrics(), Live(), Pictures(records, models)
     health = Health(models, records, settings, figures, lambda kind, values: live.publish(Message(kind, values)))
 
     def told(done: Done) -> None:
@@ -74,7 +74,7 @@ def shown(entry: Entry) -> dict[str, Any]:
     return {**inspection, **values}
 
 
-def said_of(review: Review) -> dict[str, Any]:
+def review_as_dict(review: Review) -> dict[str, Any]:
     """A review as plain JSON values."""
     values: dict[str, Any] = _REVIEW.dump_python(review, mode="json")
     return values

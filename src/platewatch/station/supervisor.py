@@ -41,7 +41,9 @@ def listen(host: str, port: int) -> socket.socket:
                 time.sleep(0.05)
                 continue
             why = error.strerror or str(error)
-            raise InputError(f"{host}:{port}: cannot listen there ({why}); choose another --host or --port") from error
+            raise InputError(
+                f"{host}:{port}", f"cannot listen there ({why})", remedy="choose another --host or --port"
+            ) from error
 
 
 def keep_up(say: Say) -> int | None:
@@ -51,7 +53,9 @@ def keep_up(say: Say) -> int | None:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
-            raise RuntimeUnavailable(f"{error.name} is not installed; pip install 'platewatch[station]'") from error
+            raise RuntimeUnavailable(
+                "", f"{error.name} is not installed", remedy="pip install 'platewatch[station]'"
+            ) from error
     if not hasattr(os, "fork"):
         return None  # without forks there is no parent either
     return _Parent(say).run()
@@ -78,7 +82,7 @@ class _Parent:
             code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
             lived = time.monotonic() - began
             been_up = been_up or lived >= _SOON_S
-            if self._stopping or code == 0 or (code > 0 and not been_up):  # a wrong option does not mend itself
+            if self._stopping or code == 0 or (code > 0 and not been_up):  # a wrong option stays wrong
                 return max(code, 0)
             quick = quick + 1 if lived < _SOON_S and code >= 0 else 0  # who was killed did not fail
             self._say(f"the station ended ({_how(code)}); starting it again")

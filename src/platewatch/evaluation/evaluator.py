@@ -1,0 +1,182 @@
+"""Evaluates a model on a labelled test folder: judges every plate as on the line and compares with labels and masks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from platewatch.arrays import Array
+from platewatch.errors import InputError
+from platewatch.evaluation import metrics
+from platewatch.evaluation.alpha_table import AlphaRow, alpha_table
+from platewatch.evaluation.metrics import PixelFigures
+from platewatch.evaluation.results import Evaluation, Failure, Phase, Pixel, PlateScore
+from platewatch.inspection import Verdict
+from platewatch.photographs import data_sets, preparation, reading
+from platewatch.photographs.data_sets import ANOMALOUS, Sample
+from platewatch.progress import Progress, silent
+
+if TYPE_CHECKING:  # the caller passes the inspector
+    from platewatch.model.inspector import Examination, Inspector
+
+
+MAPS = ("anomaly_map", "surface_map", "network_map")
+MAX_PIXEL_SIZE = 512
+"""Default upper limit of the side at which maps are compared, px: the maps of the whole test set are in memory."""
+
+
+@dataclass
+class MaskedMaps:
+    """Maps and masks of the test plates, without padding, for the pixel metrics."""
+
+    wanted: int | None
+    """Requested longer side, px; None for the prepared size, at most MAX_PIXEL_SIZE."""
+    size: int = 0
+    """Longer side used, px."""
+    maps: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in MAPS})
+    masks: list[Array] = field(default_factory=list)
+    without_mask: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(self, sample: Sample, examination: "Examination") -> None:
+        """Add one plate's maps and mask; an unusable mask goes into `failures`, and the plate is left out."""
+        try:
+            mask = self._mask(sample, examination)
+        except InputError as error:
+            self.failures.append(Failure(str(sample.mask), str(error)))
+            mask = None
+        if mask is None:
+            self.without_mask += 1
+            return
+        self.masks.append(mask)
+        for name in MAPS:
+            part = examination.frame.cut(getattr(examination, name))
+            smooth = cv2.INTER_AREA if mask.size < part.size else cv2.INTER_LINEAR
+            self.maps[name].append(_resized(part.astype(np.float32, copy=False), mask.shape, smooth))
+
+    def _mask(self, sample: Sample, examination: "Examination") -> Array | None:
+        frame = examination.frame
+        self.size = self.wanted or min(len(examination.prepared), MAX_PIXEL_SIZE)
+        shape = _shape(frame, self.size)
+        if sample.label != ANOMALOUS:
+            return np.zeros(shape, np.bool_)
+        if sample.mask is None:
+            return None
+        mask = reading.read(sample.mask)[..., 0] >= 128
+        if preparation.frame(mask.shape[1], mask.shape[0], len(examination.prepared)) != frame:
+            size = f"mask of {mask.shape[1]}×{mask.shape[0]} px"
+            raise InputError(
+                sample.mask, size, expected=f"the size of {sample.path}", remedy="draw it on the photograph"
+            )
+        return _resized(mask.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
+
+    def figures(self, name: str) -> PixelFigures:
+        """The pixel metrics of the maps of a name, one of MAPS."""
+        return metrics.pixel_figures(self.maps[name], self.masks)
+
+    def summary(self) -> Pixel | None:
+        """The pixel metrics of the fused map; None without any masked defect."""
+        found = self.figures("anomaly_map")
+        if found.auroc is None:
+            return None
+        return Pixel(found.auroc, found.average_precision, found.aupro, self.size, len(self.masks), self.without_mask)
+
+
+def evaluate(
+    inspector: "Inspector",
+    data: Path,
+    *,
+    pixel_size: int | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Inspect every plate of DATA/test and compute the metrics; unreadable photographs go into `failed`.
+
+    Pixel metrics compare each map, without its padding, with the mask at `pixel_size` px on the longer side; good
+    plates have an empty mask. Raises InputError when the folder has another layout or no photograph could be read.
+    """
+    samples = data_sets.test(data)
+    plates, failed, pixels = [], [], MaskedMaps(pixel_size)
+    for done, sample in enumerate(samples, start=1):
+        try:
+            examination = inspector.examine(sample.path)
+        except InputError as error:
+            failed.append(Failure(str(sample.path), str(error)))
+        else:
+            plates.append(_plate(sample, examination))
+            if plates[-1].score is not None:
+                pixels.add(sample, examination)
+        progress("inspecting", done, len(samples))
+    if not plates:
+        raise InputError(
+            data / "test", f"none of {len(samples)} photographs could be read", remedy=f"first: {failed[0].error}"
+        )
+    return _evaluation(inspector, data, plates, failed, pixels)
+
+
+def _evaluation(
+    inspector: "Inspector", data: Path, plates: list[PlateScore], failed: list[Failure], pixels: MaskedMaps
+) -> Evaluation:
+    manifest = inspector.manifest
+    surface = _auroc(plates, [plate.surface for plate in plates])
+    network = _auroc(plates, [plate.network_score(manifest.alpha) for plate in plates])
+    return Evaluation(
+        model_id=manifest.model_id,
+        data=str(data),
+        alpha=manifest.alpha,
+        threshold=manifest.threshold,
+        review=manifest.review,
+        scores=tuple(plates),
+        failed=tuple(failed),
+        mask_failures=tuple(pixels.failures),
+        alpha_table=_alpha_table(manifest.training_errors, plates),
+        pixel=pixels.summary(),
+        surface=Phase(surface, pixels.figures("surface_map").auroc),
+        skipganomaly=Phase(network, pixels.figures("network_map").auroc),
+        promise=manifest.promise,
+    )
+
+
+def _plate(sample: Sample, examination: "Examination") -> PlateScore:
+    inspection = examination.inspection
+    return PlateScore(
+        path=str(sample.path),
+        label=sample.label,
+        defect=sample.defect,
+        score=inspection.score,
+        p_value=inspection.p_value,
+        verdict=inspection.verdict or Verdict.REVIEW,  # never None: examine() raises for an unreadable photograph
+        surface=inspection.surface,
+        reconstruction_error=inspection.reconstruction_error,
+        latent_error=inspection.latent_error,
+        reason=inspection.reason,
+        duration_ms=inspection.duration_ms,
+        mask=str(sample.mask) if sample.mask else None,
+    )
+
+
+def _alpha_table(training_errors: Sequence[tuple[float, float]], plates: Sequence[PlateScore]) -> tuple[AlphaRow, ...]:
+    judged = [
+        (plate.label, (plate.reconstruction_error, plate.latent_error))
+        for plate in plates
+        if plate.reconstruction_error is not None and plate.latent_error is not None
+    ]
+    labels = np.array([label for label, _ in judged], int)
+    return alpha_table(training_errors, labels, [errors for _, errors in judged])
+
+
+def _auroc(plates: Sequence[PlateScore], scores: Sequence[float | None]) -> float | None:
+    scored = [(plate.label, score) for plate, score in zip(plates, scores, strict=True) if score is not None]
+    labels, values = np.array(scored, float).reshape(-1, 2).T
+    return metrics.auroc(labels, values)
+
+
+def _shape(frame: preparation.Frame, size: int) -> tuple[int, int]:
+    scale = size / max(frame.height, frame.width)
+    return max(1, round(frame.height * scale)), max(1, round(frame.width * scale))
+
+
+def _resized(picture: Array, shape: tuple[int, int], interpolation: int) -> Array:
+    return cv2.resize(picture, shape[::-1], interpolation=interpolation) if picture.shape != shape else picture

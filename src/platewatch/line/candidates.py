@@ -1,0 +1,156 @@
+"""A challenger against the model in service: which plates both have to judge, what came out, and whether it may serve.
+
+The plates come from people's reviews. Those reviewed as good and held out by their hash are never trained on; those
+reviewed as defective, the missed ones among them, are the challenge. Neither moves a threshold: they only compare.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from platewatch.errors import InputError
+from platewatch.inspection import Inspection
+from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
+from platewatch.model.inspector import Inspector
+from platewatch.model.model_folder import Manifest
+from platewatch.progress import Progress
+from platewatch.records import Judgement, Outcome, Records, Reviewed
+from platewatch.records.exports import held_out
+
+FEWEST = 5
+"""Held-out good plates below which no difference could ever be told from chance: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
+LEVEL = 0.05
+"""A challenger that passes fewer held-out good plates is refused when chance explains it no more often than this."""
+TRAINED = "challenger_trained"
+"""The event in the record: the figures of a comparison, refused or not."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The reviewed plates, sorted by what they are for; each photograph once, the newest plate for it."""
+
+    training: tuple[Reviewed, ...]
+    """Reviewed as good, to learn from; those that joined an earlier challenger's training join again."""
+    new: int
+    """How many of them the model in service did not learn from."""
+    held_out: tuple[Reviewed, ...]
+    """Reviewed as good, known to no model."""
+    defective: tuple[Reviewed, ...]
+    """Reviewed as defective: the challenge."""
+    contradictory: tuple[Reviewed, ...]
+    """The same photograph was called good once and defective once: used for nothing."""
+    gone: tuple[Reviewed, ...]
+    """Their photographs are no longer kept."""
+
+    @property
+    def missed(self) -> tuple[Reviewed, ...]:
+        """Defective plates that passed at the line."""
+        return tuple(plate for plate in self.defective if plate.outcome is Outcome.PASS)
+
+
+def gather(records: Records, champion: Manifest) -> Material:
+    """The reviewed plates that the record holds, sorted; `champion` tells which of them it learned from already."""
+    reviewed = records.reviewed()
+    good = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.GOOD}
+    defective = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.DEFECTIVE}
+    known = {plate.sha256 for plate in champion.calibration}
+    both = good.keys() & defective.keys()
+    usable = {key: plate for key, plate in good.items() if key not in both and plate.photograph_kept}
+    training = {key: plate for key, plate in usable.items() if not held_out(key)}
+    return Material(
+        training=tuple(training.values()),
+        new=len(training.keys() - known),
+        held_out=tuple(plate for key, plate in usable.items() if held_out(key) and key not in known),
+        defective=tuple(plate for key, plate in defective.items() if key not in both and plate.photograph_kept),
+        contradictory=tuple(good[key] for key in sorted(both)),
+        gone=tuple(plate for plate in (*good.values(), *defective.values()) if not plate.photograph_kept),
+    )
+
+
+def check(material: Material) -> None:
+    """Raise InputError when there is nothing to learn, or too little to compare by."""
+    if not material.new:
+        raise InputError(
+            "reviewed plates", "none new was called good", expected="one at least", remedy="review more plates first"
+        )
+    if len(material.held_out) < FEWEST:
+        seen = material.new + len(material.held_out)
+        raise InputError(
+            "reviewed plates",
+            f"{seen} were called good, {len(material.held_out)} of them held out to compare by",
+            expected=f"{FEWEST} (one in five is held out)",
+            remedy="review more plates first",
+        )
+
+
+def compare(
+    material: Material,
+    champion: Inspector,
+    challenger: Inspector,
+    photograph: Callable[[int], bytes | None],
+    progress: Progress,
+) -> Comparison:
+    """Have both judge the held-out good plates and all defective ones, and decide; `photograph` gives bytes."""
+    plates = [*material.held_out, *material.defective]
+    pairs = []
+    for done, plate in enumerate(plates, start=1):
+        pairs.append(_judge(plate, photograph(plate.number) or b"", champion, challenger))
+        progress("comparing both models", done, len(plates))
+    good, defective = pairs[: len(material.held_out)], pairs[len(material.held_out) :]
+    return Comparison(
+        champion=_candidate(champion),
+        challenger=_candidate(challenger),
+        held_out=tuple(good),
+        defective=tuple(defective),
+        trained_on=len(material.training),
+        gone=len(material.gone),
+        contradictory=len(material.contradictory),
+        chance=chance(good),
+        refused=tuple(refusals(good, defective)),
+    )
+
+
+def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:
+    """Why it may not serve: it lets through a defective plate that is caught now, or passes too few good ones."""
+    lost = [pair for pair in defective if pair.challenger.passed and not pair.champion.passed]
+    if lost:
+        names = ", ".join(pair.name for pair in lost[:5]) + (" …" if len(lost) > 5 else "")
+        yield f"passes {len(lost)} of {len(defective)} defective plates that the model in service catches: {names}"
+    value = chance(good)
+    if value <= LEVEL:
+        had, has = sum(pair.champion.passed for pair in good), sum(pair.challenger.passed for pair in good)
+        yield (
+            f"passes {has} of {len(good)} held-out good plates, the model in service {had}: "
+            f"chance alone does so in {value:.1%} of comparisons, refused at {LEVEL:.0%} or less"
+        )
+
+
+def chance(good: Sequence[Pair]) -> float:
+    """How often a fair coin turns so many of the plates on which both differ against the challenger.
+
+    The exact, paired, one-sided test of McNemar (1947) in its binomial form.
+    """
+    against = sum(pair.champion.passed and not pair.challenger.passed for pair in good)
+    differing = sum(pair.champion.passed != pair.challenger.passed for pair in good)
+    tails = sum(math.comb(differing, count) for count in range(against, differing + 1))
+    return float(tails / 2**differing)
+
+
+def _key(plate: Reviewed) -> str:
+    """The photograph's SHA-256; a plate without one is of no use and told apart by its number."""
+    return plate.photograph_sha256 or f"{plate.number:064x}"
+
+
+def _judge(plate: Reviewed, photograph: bytes, champion: Inspector, challenger: Inspector) -> Pair:
+    missed = plate.judgement is Judgement.DEFECTIVE and plate.outcome is Outcome.PASS
+    by_both = (_judged(each.inspect(photograph)) for each in (champion, challenger))
+    return Pair(plate.number, plate.name, missed, *by_both)
+
+
+def _judged(found: Inspection) -> Judged:
+    return Judged(found.verdict, found.score, found.threshold)
+
+
+def _candidate(inspector: Inspector) -> Candidate:
+    promise = inspector.manifest.promise
+    return Candidate(inspector.manifest.model_id, promise.good_plates, promise.false_alarm_rate, promise.upper_95)

@@ -1,0 +1,141 @@
+"""Which model judges: the one in service, those on the shelf beside it, and going from one to another."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platewatch
+from platewatch.errors import ModelError, NotFound, RecordError
+from platewatch.model import model_folder
+from platewatch.model.inspector import Inspector
+from platewatch.records import Records
+
+ACTIVATED = "model_activated"
+"""The event in the record: `model_id` goes into service, `before` goes out, `command` is what serve was given."""
+
+Load = Callable[[Path], Inspector]
+
+
+@dataclass(frozen=True)
+class AvailableModel:
+    """A model folder that could be taken into service."""
+
+    model_id: str
+    folder: Path
+    in_service: bool
+    good_plates: int
+    threshold: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON values; of the folder only its name."""
+        return {
+            "model_id": self.model_id,
+            "folder": self.folder.name,
+            "in_service": self.in_service,
+            "good_plates": self.good_plates,
+            "threshold": self.threshold,
+        }
+
+
+class ModelRegistry:
+    """The model in service and the shelf: a folder whose folders are models. Safe to share by threads."""
+
+    def __init__(self, folder: Path, models_folder: Path | None = None, load: Load | None = None) -> None:
+        """Load `folder` into service; the shelf is the folder it lies in unless told. Raises as platewatch.load."""
+        self.folder = folder.resolve()
+        self.models_folder = self.folder.parent if models_folder is None else models_folder.resolve()
+        self._load: Load = load or (lambda path: platewatch.load(path, threads=1))
+        self._inspector = self._load(self.folder)
+        self._command = self.model_id
+        self._other: Inspector | None = None  # the last one besides that was asked for, to explain old plates
+        self._changing, self._lending = threading.Lock(), threading.Lock()
+
+    @property
+    def model_id(self) -> str:
+        """Of the model in service."""
+        return self._inspector.manifest.model_id
+
+    def inspector(self) -> Inspector:
+        """The model in service; raises ModelError while its folder is gone, for what it says could not be replayed."""
+        if not (self.folder / model_folder.MANIFEST).is_file():
+            raise ModelError(
+                f"model {self.folder.name}",
+                "its folder is gone",
+                expected=f"{model_folder.MANIFEST} in it",
+                remedy="restore it, or take another model into service",
+            )
+        return self._inspector
+
+    def loaded(self) -> Inspector:
+        """The model in service as it is in memory, whatever became of its folder."""
+        return self._inspector
+
+    def available(self) -> tuple[AvailableModel, ...]:
+        """Every whole model on the shelf and the one in service, by folder name; damaged ones are left out."""
+        folders = {self.folder} | {
+            path.parent.resolve() for path in self.models_folder.glob(f"*/{model_folder.MANIFEST}")
+        }
+        found = []
+        for folder in sorted(folders):
+            try:
+                manifest = model_folder.load_manifest(folder)
+            except ModelError:
+                continue
+            here = folder == self.folder
+            good = len(manifest.calibration)
+            found.append(AvailableModel(manifest.model_id, folder, here, good, manifest.threshold))
+        return tuple(found)
+
+    def with_id(self, model_id: str) -> Inspector:
+        """The model with that id, to explain a plate that it judged; raises NotFound."""
+        if model_id == self.model_id:
+            return self._inspector
+        with self._lending:
+            if self._other is None or self._other.manifest.model_id != model_id:
+                self._other = self._load(self._find(model_id))
+            return self._other
+
+    def manifest(self, model_id: str) -> model_folder.Manifest:
+        """What the model with that id learned and promises, without its detectors; raises NotFound, ModelError."""
+        return self.loaded().manifest if model_id == self.model_id else model_folder.load_manifest(self._find(model_id))
+
+    def activate(self, model_id: str, actor: str, records: Records, *, reason: str = "") -> str:
+        """Take the model into service, with the next plate; the id of the one before. It is an event in the record.
+
+        Raises NotFound, ModelError when it is damaged, RecordError when it cannot be written down: then all stays.
+        """
+        with self._changing:
+            before = self.model_id
+            if model_id == before:
+                return before
+            folder = self._find(model_id)
+            inspector = self._load(folder)
+            details = {"model_id": model_id, "before": before, "command": self._command, "folder": folder.name}
+            records.event(ACTIVATED, actor, {**details, "reason": reason})
+            self.folder, self._inspector = folder, inspector
+            return before
+
+    def resume(self, records: Records) -> str | None:
+        """Take into service again what was before a restart; why not, if that failed.
+
+        What was activated holds until serve is given another model on its command line.
+        """
+        try:
+            last = next(iter(records.events(ACTIVATED, limit=1)), None)
+            if last is None or last.details.get("command") != self._command:
+                return None
+            folder = self._find(str(last.details["model_id"]))
+            self._inspector, self.folder = self._load(folder), folder
+        except (NotFound, ModelError, RecordError) as error:
+            return str(error)
+        return None
+
+    def _find(self, model_id: str) -> Path:
+        for each in self.available():
+            if each.model_id == model_id:
+                return each.folder
+        raise NotFound(
+            f"model {model_id}", "not on the shelf", expected="one that GET /model lists", remedy="put its folder there"
+        )

@@ -1,0 +1,55 @@
+"""Prepares a photograph: the only resize to the detectors' square input, with padding and the inverse mapping."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from platewatch.arrays import Array
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a photograph lies in the prepared square, in px of the square.
+
+    `scale` is px of the square per px of the photograph.
+    """
+
+    scale: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def cut(self, picture: Array) -> Array:
+        """The part of an (S, S, …) array that the photograph covers, without the padding."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def inside(self, size: int) -> Array:
+        """(size, size) bool: True on the photograph, False on the padding around it."""
+        mask = np.zeros((size, size), bool)
+        self.cut(mask)[:] = True
+        return mask
+
+
+def frame(width: int, height: int, size: int) -> Frame:
+    """Where a photograph of width × height px lies in the prepared square of `size` px: uncropped and centred."""
+    scale = size / max(width, height)
+    inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
+    return Frame(scale, (size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
+
+
+def prepare(photo: Array, size: int) -> Array:
+    """Resize an (H, W, 3) uint8 RGB photograph to (size, size, 3) uint8: aspect ratio kept, nothing cropped.
+
+    The padding repeats the photograph's border. Training, calibration, evaluation, export and the line all use this
+    function and no other resize (invariant 1).
+    """
+    height, width = photo.shape[:2]
+    where = frame(width, height, size)
+    interpolation = cv2.INTER_AREA if where.scale < 1 else cv2.INTER_LINEAR
+    inner = cv2.resize(photo, (where.width, where.height), interpolation=interpolation) if where.scale != 1 else photo
+    bottom, right = size - where.top - where.height, size - where.left - where.width
+    if not (bottom or right or where.top or where.left):
+        return np.ascontiguousarray(inner)
+    return cv2.copyMakeBorder(inner, where.top, bottom, where.left, right, cv2.BORDER_REPLICATE)

@@ -1,0 +1,118 @@
+"""One more plate: its row in the chain and everything by which it is found."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from platewatch.errors import InputError
+from platewatch.inspection import Inspection
+from platewatch.records import chain, hourly_counts, schema, search, search_index
+from platewatch.records.schema import entries
+from platewatch.records.values import Entry, Outcome
+
+_BATCH = 500  # keys asked for at a time
+
+
+def check_text(name: str, value: str | None, longest: int) -> None:
+    """Raise InputError for a text that is empty, too long or holds what no database keeps."""
+    if value is not None and (not value.strip() or len(value) > longest or not value.isprintable()):
+        expected = f"1 to {longest} printable characters"
+        raise InputError(name, f"{value[:40]!r}", expected=expected, remedy="correct it or leave it out")
+
+
+def is_sampled(inspection: str, share: float) -> bool:
+    """Whether a plate that passed is among the `share` shown to a person; `inspection` is its canonical JSON.
+
+    The same Inspection gives the same answer every time.
+    """
+    digest = hashlib.sha256(inspection.encode()).hexdigest()
+    return int(digest[:13], 16) < share * 16**13
+
+
+def find_key(connection: Connection, key: str) -> int | None:
+    """The number of the entry with this key."""
+    return connection.execute(select(entries.c.number).where(entries.c.key == key)).scalar()
+
+
+def known(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that an entry has."""
+    found = set[str]()
+    for start in range(0, len(keys), _BATCH):
+        some = keys[start : start + _BATCH]
+        found |= {
+            str(key) for key in connection.execute(select(entries.c.key).where(entries.c.key.in_(some))).scalars()
+        }
+    return found
+
+
+@dataclass(frozen=True)
+class NewPlate:
+    """A plate as it is about to be added."""
+
+    inspection: Inspection
+    values: dict[str, Any]
+    """The Inspection as JSON values."""
+    plate_id: str | None
+    key: str | None
+    source: str
+    sampled: bool
+    photograph: str | None
+    """SHA-256 of the photograph's bytes."""
+    size: int | None
+    """Bytes of the photograph; None when it is not stored."""
+
+
+def add(connection: Connection, new: NewPlate) -> Entry:
+    """Append the plate within a writing transaction."""
+    received = datetime.now(UTC)
+    time, outcome = search.microseconds(received), Outcome(new.inspection.verdict or Outcome.FAILED)
+    body = {name: getattr(new, name) for name in ("plate_id", "key", "source", "photograph", "sampled")}
+    body |= {"received": received.isoformat(), "stored": new.size is not None, "inspection": new.values}
+    link = chain.append(connection, chain.INSPECTION, body)
+    row = {
+        "number": link.entries,
+        "position": link.position,
+        "key": new.key,
+        "received": time,
+        "outcome": outcome,
+        "plate_id": new.plate_id,
+        "model_id": new.inspection.model_id,
+        "photograph": new.photograph,
+        "sampled": new.sampled,
+        "waiting": new.sampled or outcome in (Outcome.REVIEW, Outcome.REJECT),
+    }
+    connection.execute(insert(entries), row)
+    found = search_index.of_plate(new.plate_id, new.inspection.image)
+    search_index.index(connection, found, time, link.entries, new=True)
+    hourly_counts.count_one(connection, time, outcome)
+    return Entry(
+        number=link.entries,
+        inspection=new.inspection,
+        plate_id=new.plate_id,
+        source=new.source,
+        received=search.moment(time),
+        photograph_sha256=new.photograph,
+        photograph_kept=_keep_photograph(connection, new, time),
+        sampled=new.sampled,
+        review=None,
+        chain=link.hash,
+        key=new.key,
+    )
+
+
+def _keep_photograph(connection: Connection, new: NewPlate, time: int) -> bool:
+    """Write down that the photograph is stored; whether it is, perhaps since another plate had the same bytes."""
+    table = schema.photographs
+    here = table.c.sha256 == new.photograph
+    if new.photograph is None:
+        return False
+    if new.size is None:
+        return connection.execute(select(table.c.sha256).where(here, table.c.pruned.is_(None))).first() is not None
+    stored = {"stored": time, "pruned": None, "file": True}
+    if not connection.execute(update(table).where(here).values(stored)).rowcount:
+        connection.execute(insert(table), {"sha256": new.photograph, "bytes": new.size, **stored})
+    return True

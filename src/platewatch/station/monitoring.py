@@ -1,0 +1,38 @@
+"""GET /healthz and GET /metrics."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from platewatch.station.rest import Viewer, json_response, station
+from platewatch.station.security import needs
+from platewatch.station.users import Account, Right
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+def healthz(request: Request) -> Response:
+    """Whether plates are judged: 200 `ok` or `degraded`, 503 `failing`; and every problem with its code.
+
+    Open to all: it names no folder and nobody.
+    """
+    found: dict[str, Any] = station(request).health.report()
+    return json_response(found, 503 if found["status"] == "failing" else 200)
+
+
+@router.get("/metrics")
+def metrics(request: Request, _: Viewer) -> Response:
+    """The same and more for Prometheus, in its text format."""
+    here = station(request)
+    here.health.report()
+    return Response(here.figures.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@router.post("/drift/seen", status_code=204, response_class=Response)
+def seen(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
+    """The drift alarm was looked at: the watch begins anew. It is an event in the record."""
+    station(request).health.drift.acknowledge(account.name)
+    return Response(status_code=204)

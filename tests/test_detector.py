@@ -1,0 +1,221 @@
+"""Phase one tells rust and scratches from good plates, fitted to good plates alone."""
+
+import cv2
+import numpy as np
+import pytest
+
+from platewatch.arrays import Array
+from platewatch.config import SurfaceConfig
+from platewatch.photographs import preparation
+from platewatch.surface import detector, features
+from platewatch.surface.detector import Surface
+from platewatch.synthetic import artificial_defects, rendered_plates
+
+SIZE = 96
+ALL = np.ones((SIZE, SIZE), bool)
+
+
+def rendered(kind: str, count: int, first: int = 0) -> Array:
+    return np.stack([rendered_plates.render(kind, seed, SIZE)[0] for seed in range(first, first + count)])
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Surface:
+    return detector.fit(rendered("good", 16), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["major_rust", "total_rust"])
+def test_rust_scores_above_every_good_plate_and_is_colour(fitted: Surface, kind: str) -> None:
+    good = [fitted.inspect(photo, ALL).score for photo in rendered("good", 8, 100)]
+    for photo in rendered(kind, 5):
+        seen = fitted.inspect(photo, ALL)
+        assert seen.score > max(good)
+        assert detector.pool(seen.colour_map) > max(1, detector.pool(seen.line_map))
+
+
+def test_a_scratch_is_a_line_where_it_lies(fitted: Surface) -> None:
+    photo = rendered("good", 1, 200)[0]
+    scratched, mask = artificial_defects.scratch(
+        photo, np.random.default_rng(0), width_px=3, length_px=60, contrast=0.5
+    )
+    before, after = fitted.inspect(photo, ALL), fitted.inspect(scratched, ALL)
+    assert after.line_map[mask].mean() > 1.3 * before.line_map[mask].mean()
+    gain = after.anomaly_map - before.anomaly_map
+    assert gain[mask].mean() > 5 * max(0.01, gain[~mask].mean())
+
+
+def test_good_plates_score_about_one_at_most(fitted: Surface) -> None:
+    scores = [fitted.inspect(photo, ALL).score for photo in rendered("good", 12, 100)]
+    assert np.median(scores) < 1
+    assert max(scores) < 1.6
+
+
+def test_padding_does_not_change_score_or_map(fitted: Surface) -> None:
+    inside = ALL.copy()
+    inside[:, 48:] = False
+    photo = rendered("total_rust", 1)[0]
+    seen = fitted.inspect(photo, inside)
+    assert not seen.anomaly_map[:, 48:].any()
+    assert seen.anomaly_map[:, :48].any()
+    assert not fitted.inspect(photo, ~ALL).score
+
+
+def test_the_same_seed_gives_the_same_banks_another_seed_others() -> None:
+    photos = rendered("good", 6)
+    one, two, other = (detector.fit(photos, seed).arrays() for seed in (0, 0, 1))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert not np.array_equal(one["colour_cells"], other["colour_cells"])
+
+
+def test_arrays_are_plain_and_give_the_same_surface_back(fitted: Surface) -> None:
+    arrays = fitted.arrays()
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+    photo = rendered("scratches", 1)[0]
+    again = Surface.from_arrays(arrays, fitted.settings).inspect(photo, ALL)
+    assert again.score == pytest.approx(fitted.inspect(photo, ALL).score, rel=1e-6)
+    del arrays["line_cells"]
+    with pytest.raises(KeyError):
+        Surface.from_arrays(arrays, fitted.settings)
+
+
+def test_grey_photographs_have_no_invented_colour() -> None:
+    grey = np.repeat(rendered("good", 1)[0][..., 1:2], 3, axis=2)
+    colour, _ = features.describe(grey, detector.DEFAULT)
+    assert np.abs(colour[..., [1, 2, 4, 5]]).max() < 0.2  # a, b and their spread, of ±128: rounding
+
+
+def test_phase_one_works_on_grey_photographs() -> None:
+    def grey(kind: str, count: int, first: int = 0) -> Array:
+        return np.repeat(rendered(kind, count, first)[..., 1:2], 3, axis=3)
+
+    fitted = detector.fit(grey("good", 12), seed=0)
+    good = [fitted.inspect(photo, ALL).score for photo in grey("good", 6, 100)]
+    assert min(fitted.inspect(photo, ALL).score for photo in grey("total_rust", 6)) > np.median(good)
+
+
+def test_a_patch_s_features_do_not_depend_on_the_rest_of_the_photograph() -> None:
+    """Invariant 2: nothing is scaled by the photograph's own extremes."""
+    photo = rendered("good", 1)[0]
+    beside = photo.copy()
+    beside[:16, :16], beside[16:32, :16] = 255, 0
+    for before, after in zip(
+        features.describe(photo, detector.DEFAULT), features.describe(beside, detector.DEFAULT), strict=True
+    ):
+        assert np.array_equal(before[18:, 18:], after[18:, 18:])
+
+
+def test_the_map_is_blurred_as_wide_as_the_settings_say(fitted: Surface) -> None:
+    """The blur removes noise of single patches."""
+    bank, side = fitted.colour, SIZE // fitted.settings.patch
+    features = np.tile(bank.patches[0], (side, side, 1))
+    features[side // 2, side // 2] += 50
+    seen = bank.map(features, ALL, fitted.settings)
+    places = np.arange(SIZE) - np.average(np.arange(SIZE), weights=seen.sum(axis=0))
+    spread = np.sqrt(np.average(places**2, weights=seen.sum(axis=0)))
+    assert spread == pytest.approx(fitted.settings.smooth, rel=0.15)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_very_few_plates_are_enough_to_fit(count: int) -> None:
+    fitted = detector.fit(rendered("good", count), seed=0)
+    assert np.isfinite(fitted.inspect(rendered("good", 1, 50)[0], ALL).score)
+
+
+def test_the_smallest_bank_is_enough_to_fit() -> None:
+    fitted = detector.fit(rendered("good", 3), seed=0, settings=SurfaceConfig(bank=16))
+    assert np.isfinite(fitted.inspect(rendered("good", 1, 50)[0], ALL).score)
+
+
+def test_plates_that_are_all_alike_give_a_finite_score() -> None:
+    photos = np.stack([preparation.prepare(rendered("good", 1)[0], SIZE)] * 4)
+    fitted = detector.fit(photos, seed=0)
+    seen = fitted.inspect(rendered("good", 1, 50)[0], ALL)
+    assert np.isfinite(seen.score)
+    assert np.isfinite(seen.anomaly_map).all()
+
+
+def test_pooling_takes_the_mean_of_the_top_pixels() -> None:
+    values = np.random.default_rng(0).permutation(np.arange(100.0))
+    assert detector.pool(values.reshape(10, 10), 0.05) == pytest.approx(np.mean([95, 96, 97, 98, 99]))
+    assert detector.pool(values.reshape(10, 10), 1e-9) == 99
+    assert detector.pool(values.reshape(10, 10), 1) == pytest.approx(49.5)
+
+
+def test_without_a_plate_its_patches_are_removed_and_the_scales_stay(fitted: Surface) -> None:
+    """Invariant 5: no patch of a plate that is left out is searched."""
+    assert fitted.coresets is not None
+    left = fitted.without([2, 5])
+    banks = (left.colour, left.line), (fitted.colour, fitted.line)
+    for mine, theirs, coreset in zip(*banks, fitted.coresets, strict=True):
+        assert np.array_equal(mine.patches, coreset.without([2, 5]))
+        assert mine.scale == theirs.scale
+    assert (left.map_scale, left.score_scales) == (fitted.map_scale, fitted.score_scales)
+
+
+def test_patches_carry_the_number_of_their_photograph(fitted: Surface) -> None:
+    """A photograph's patches are in the bank unless it is left out."""
+    assert fitted.coresets is not None
+    colour, _ = features.describe(rendered("good", 16)[3], fitted.settings)
+    own = {each.tobytes() for each in colour.reshape(-1, colour.shape[-1])}
+    found = np.array([patch.tobytes() in own for patch in fitted.coresets[0].sample])
+    assert set(fitted.coresets[0].numbers[found]) == {3}
+    assert any(patch.tobytes() in own for patch in fitted.colour.patches)
+    assert not any(patch.tobytes() in own for patch in fitted.without([3]).colour.patches)
+
+
+def test_a_loaded_surface_cannot_leave_out_photographs(fitted: Surface) -> None:
+    with pytest.raises(ValueError, match="no longer knows"):
+        Surface.from_arrays(fitted.arrays(), fitted.settings).without([0])
+    with pytest.raises(ValueError, match="no longer knows"):
+        fitted.without([0]).without([1])
+
+
+def test_the_score_is_the_larger_of_the_scores_of_a_small_and_a_large_fraction(fitted: Surface) -> None:
+    few, many = fitted.settings.score_fractions
+    spot, worn = np.zeros((2, 256, 256), np.float32)
+    spot[100:110, 100:110], worn[60:180, 60:180] = 8, 1.5
+    assert detector.pool(spot, few) / fitted.score_scales[0] > detector.pool(worn, few) / fitted.score_scales[0]
+    assert detector.pool(spot, many) / fitted.score_scales[1] < detector.pool(worn, many) / fitted.score_scales[1]
+    for photo in rendered("scratches", 2):
+        seen = fitted.inspect(photo, ALL)
+        pooled = [detector.pool(seen.anomaly_map, fraction) for fraction in (few, many)]
+        assert seen.score == pytest.approx(max(pooled[0] / fitted.score_scales[0], pooled[1] / fitted.score_scales[1]))
+
+
+def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> None:
+    peaks = [detector.pool(fitted.inspect(photo, ALL).anomaly_map) for photo in rendered("good", 12, 100)]
+    assert 0.4 < np.median(peaks) < 1
+
+
+def test_the_line_map_is_fused_with_the_weight_of_the_settings(fitted: Surface) -> None:
+    seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
+    fused = np.hypot(seen.colour_map, fitted.settings.line_weight * seen.line_map) / fitted.map_scale
+    assert seen.anomaly_map == pytest.approx(fused)
+
+
+def test_a_change_of_hue_alone_makes_lines_too(fitted: Surface) -> None:
+    """Line features are taken of a and b as well: worn paint as light as the rest is found."""
+    photo = rendered("good", 1, 200)[0]
+    grey = np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    striped = photo.copy()
+    striped[40:56:4] = grey[40:56:4]
+    before, after = features.describe(photo, detector.DEFAULT)[1], features.describe(striped, detector.DEFAULT)[1]
+    gain = np.abs(after - before)[10:14].mean(axis=(0, 1)).reshape(-1, 3)  # bands and directions of L, a, b
+    assert gain[:, 2].max() > 2 * gain[:, 0].max()
+
+
+def test_illumination_copies_lower_the_scores_of_dark_photographs(fitted: Surface) -> None:
+    plain = detector.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(illumination_copies=0))
+    darker = [(photo * 0.7).astype(np.uint8) for photo in rendered("good", 6, 100)]
+    scores = [[each.inspect(photo, ALL).score for photo in darker] for each in (fitted, plain)]
+    assert np.median(scores[0]) < 0.9 * np.median(scores[1])
+
+
+def test_an_unscaled_fit_has_the_same_distances() -> None:
+    photos = rendered("good", 6)
+    plain, fitted = detector.fit_unscaled(photos, 0), detector.fit(photos, 0)
+    seen, scaled = (each.inspect(photos[0], ALL) for each in (plain, fitted))
+    np.testing.assert_allclose(seen.colour_map, scaled.colour_map * fitted.colour.scale, rtol=1e-5)
+    np.testing.assert_allclose(seen.line_map, scaled.line_map * fitted.line.scale, rtol=1e-5)
+    assert (plain.colour.scale, plain.line.scale) == (1, 1)
+    assert fitted.line.scale > 0.01
