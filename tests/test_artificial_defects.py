@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from platewatch.errors import InputError
+from platewatch.photographs import foreground
 from platewatch.synthetic import compositing, rendered_plates
 from platewatch.synthetic.artificial_defects import _KINDS, random_defect, rust, scratch
 from platewatch.synthetic.compositing import Floats, Mask, Photo
@@ -54,7 +55,7 @@ def test_every_kind_changes_most_of_its_mask(kind: Kind) -> None:
     photo = part(128)
     rng = np.random.default_rng(1)
     for _ in range(20):
-        damaged, mask = compositing.composite(photo, *kind(photo, compositing.find_object(photo), rng))
+        damaged, mask = compositing.composite(photo, *kind(photo, foreground.find_object(photo), rng))
         assert mask.any()
         assert (change(photo, damaged)[mask] > 0).mean() > 0.8
 
@@ -91,13 +92,13 @@ def test_defects_keep_to_the_object(colour: tuple[int, int, int]) -> None:
 
 def test_uneven_illumination_of_the_background_is_not_found_as_object() -> None:
     photo = part(128).astype(float) * np.linspace(0.85, 1.15, 128)[None, :, None]
-    found = compositing.find_object(np.clip(photo, 0, 255).astype(np.uint8))
+    found = foreground.find_object(np.clip(photo, 0, 255).astype(np.uint8))
     assert abs(found.mean() - 0.27) < 0.03
 
 
 def test_without_an_object_defects_lie_anywhere() -> None:
     photo = np.random.default_rng(0).normal(128, 4, (64, 64, 3)).astype(np.uint8)
-    assert compositing.find_object(photo).all()
+    assert foreground.find_object(photo).all()
     covered = np.any([mask for _, mask in many(photo, 60)], axis=0)
     assert covered.mean() > 0.9
 
@@ -171,6 +172,6 @@ def test_invalid_photographs_and_sizes_are_refused_in_one_line() -> None:
 def test_a_known_object_mask_gives_the_same_defect() -> None:
     photo = rendered_plates.render("good", 0, 96)[0]
     first, second = (
-        random_defect(photo, np.random.default_rng(1), *known) for known in ((), (compositing.find_object(photo),))
+        random_defect(photo, np.random.default_rng(1), *known) for known in ((), (foreground.find_object(photo),))
     )
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))

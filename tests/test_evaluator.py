@@ -213,9 +213,9 @@ def test_one_class_left_has_no_area_and_still_counts(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_once_for_each_photograph(data: Path) -> None:
-    told: list[tuple[int, int]] = []
-    evaluate(fake(), data, progress=lambda done, of: told.append((done, of)))
-    assert told == [(step, 10) for step in range(1, 11)]
+    told: list[tuple[str, int, int]] = []
+    evaluate(fake(), data, progress=lambda *call: told.append(call))
+    assert told == [("inspecting", step, 10) for step in range(1, 11)]
 
 
 def test_mistakes_are_named(data: Path) -> None:

@@ -166,10 +166,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("traced")
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No such file"):
-        export(untrained(), CONFIG, tmp_path / "missing" / "network.onnx", PHOTOS)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="Not a directory"):
+    with pytest.raises(OutputError, match=r"the network cannot be written \(File exists\)"):
         export(untrained(), CONFIG, tmp_path / "file" / "network.onnx", PHOTOS)
 
 

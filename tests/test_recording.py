@@ -59,10 +59,10 @@ def alter(url: str) -> None:
     engine.dispose()
 
 
-def test_audit_says_whole_or_where(url: str) -> None:
+def test_audit_says_intact_or_where_not(url: str) -> None:
     result = run("audit", "--records", url)
     assert result.exit_code == 0, result.output
-    assert "whole: 5 rows, 3 plates, 3 photographs read" in result.stdout
+    assert "intact: 5 rows, 3 plates, 3 photographs checked" in result.stdout
     noted = result.stdout.split()[-1]
     assert run("audit", "--records", url, "--noted", noted, "--rows-only").exit_code == 0
     alter(url)
@@ -149,8 +149,10 @@ def test_json_lines_follow_the_schema(url: str, records: Records, tmp_path: Path
 
 
 def test_a_file_that_cannot_be_written_is_one_line(url: str, tmp_path: Path) -> None:
-    result = run("export", "csv", tmp_path / "none" / "plates.csv", "--records", url)
+    (tmp_path / "file").touch()
+    result = run("export", "csv", tmp_path / "file" / "plates.csv", "--records", url)
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert run("export", "csv", tmp_path / "new" / "plates.csv", "--records", url).exit_code == 0
 
 
 def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, tiny_model: Tiny) -> None:
@@ -159,14 +161,14 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
     )
     with Records.open(str(tmp_path / "r.db"), policy=Policy(review_share=0)) as records:
         for path in photographs:
-            number = records.add(plate(Verdict.REVIEW), path.read_bytes()).number
+            number = records.add(plate(Verdict.REVIEW), path.read_bytes()).entry.number
             good = path.parent.name == "good"
             records.review(number, Judgement.GOOD if good else Judgement.DEFECTIVE, "anna", boxes=[(4, 6, 20, 10)])
-        twice = records.add(plate(), photographs[0].read_bytes()).number
+        twice = records.add(plate(), photographs[0].read_bytes()).entry.number
         records.review(twice, Judgement.DEFECTIVE, "bob")
         for judgement, data in ((Judgement.UNSURE, b"x"), (Judgement.GOOD, None)):
-            records.review(records.add(plate(), data).number, judgement, "anna")
-        records.review(records.add(plate(None), b"broken").number, Judgement.GOOD, "anna")
+            records.review(records.add(plate(), data).entry.number, judgement, "anna")
+        records.review(records.add(plate(None), b"broken").entry.number, Judgement.GOOD, "anna")
         records.add(plate(), b"never reviewed")
         made = records.export_dataset(tmp_path / "set")
         again = run("export", "dataset", tmp_path / "set", "--records", tmp_path / "r.db")
@@ -181,7 +183,7 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
     mask = reading.read(rusty.mask)[..., 0]
     assert (int((mask > 0).sum()), int(mask[6, 4]), int(mask[5, 4])) == (200, 255, 0)
     assert len((tmp_path / "set/reviewed.csv").read_text().splitlines()) == len(photographs)
-    assert [path for path in tmp_path.iterdir() if path.name.endswith(".partial")] == []
+    assert [path for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
 
 
 def test_a_shift_s_report_is_one_page_with_every_plate_that_did_not_pass(

@@ -59,7 +59,7 @@ def test_an_earlier_record_is_brought_up_to_date_with_its_rows(
         engine.dispose()
     with Records.open(record_url) as new:
         assert new.get(1).plate_id == "before"
-        assert new.add(plate()).number == 2
+        assert new.add(plate()).entry.number == 2
         assert new.audit().whole
 
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from platewatch import config
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
+from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly import training
 from platewatch.skipganomaly.augmentation import Masks, augment
 from platewatch.skipganomaly.training import LOSSES, Photos, Trained, _contextual, _rate, fit_network
-from platewatch.synthetic.compositing import find_object
 
 NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 

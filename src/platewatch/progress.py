@@ -1,6 +1,10 @@
-"""How long work reports how far it is."""
+"""How long work reports its progress."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done and how much there is."""
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """The progress of work that nobody watches."""

@@ -1,4 +1,4 @@
-"""Commands that judge: evaluate, inspect, verify, bench."""
+"""Commands that use a model: evaluate, inspect, verify, bench."""
 
 import json
 from collections import Counter
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 import platewatch
+from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
     from platewatch.inspection import Inspection
@@ -23,26 +24,22 @@ if TYPE_CHECKING:
 @click.argument("data", type=FOLDER)
 @click.option("--out", type=FOLDER, help="Folder for report.html and the plots.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--pixel-size", type=click.IntRange(32, 1024), help="Side in px at which maps meet masks.")
+@click.option("--pixel-size", type=click.IntRange(32, 1024), help="Longer side in px for pixel metrics.")
 @RUNTIME
 def evaluate(
     model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None, runtime: "Runtime"
 ) -> None:
-    """Judge a labelled test folder DATA/test with MODEL and count what went right and wrong."""
+    """Judge the labelled folder DATA/test with MODEL: missed defects, false alarms, AUROC."""
     from platewatch.evaluation import evaluator as evaluating
     from platewatch.evaluation import report as reports
     from platewatch.evaluation import tables
 
     inspector = platewatch.load(model, runtime=runtime)
     with progress() as report:
-        found = evaluating.evaluate(
-            inspector, data, pixel_size=pixel_size, progress=lambda *done: report("inspecting", *done)
-        )
+        found = evaluating.evaluate(inspector, data, pixel_size=pixel_size, progress=report)
         page = None
         if out is not None:
-            page = reports.write_evaluation(
-                found, inspector, out, progress=lambda *done: report("drawing the report", *done)
-            )
+            page = reports.write_evaluation(found, inspector, out, progress=report)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:
@@ -58,14 +55,14 @@ def evaluate(
 @click.command()
 @click.argument("model", type=FOLDER)
 @click.argument("photos", type=FOLDER, nargs=-1, required=True, metavar="PHOTO_OR_FOLDER...")
-@click.option("--out", type=FOLDER, help="Folder for one overlay PNG a plate.")
-@click.option("--json", "as_json", is_flag=True, help="One Inspection as JSON a line.")
-@click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0 takes every one.")
+@click.option("--out", type=FOLDER, help="Folder for one overlay PNG per plate.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON Inspection per line.")
+@click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0: all.")
 @RUNTIME
 def inspect(
     model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int, runtime: "Runtime"
 ) -> None:
-    """Judge photographs with MODEL: one line each, whatever happens to it."""
+    """Judge photographs with MODEL; print one line per photograph."""
     from platewatch.model import ordered_map
 
     paths = list(_photographs(photos))
@@ -92,7 +89,7 @@ def inspect(
 @click.argument("model", type=FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def verify(model: Path, as_json: bool) -> None:
-    """Check MODEL's hashes and versions, and replay its stored plates through every runtime installed here."""
+    """Check MODEL's hashes and versions, and score its stored plates again with every runtime installed here."""
     from platewatch.cli import summary
     from platewatch.model import verification as verifying
 
@@ -108,11 +105,11 @@ def verify(model: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("model", type=FOLDER)
-@click.option("--photos", type=FOLDER, help="Photographs to measure with; the model's own plates unless told.")
+@click.option("--photos", type=FOLDER, help="Photographs to measure with; default: the model's own plates.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @RUNTIME
 def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -> None:
-    """Measure how fast this machine judges with MODEL: by stage, plates a second, memory."""
+    """Measure the speed of MODEL on this machine: time by stage, plates per second, memory."""
     from platewatch.cli import summary
     from platewatch.evaluation import bench as benching
 
@@ -125,7 +122,7 @@ def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -
 
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:
-    """Every photograph that is meant: a folder stands for those in it. What cannot be read is found out later."""
+    """Every photograph given, and those in folders given; whether they can be read is not checked here."""
     from platewatch.photographs import reading
 
     for path in given:
@@ -152,27 +149,28 @@ def _overlay_paths(out: Path | None, paths: list[Path]) -> list[Path | None]:
 
 def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tuple["Inspection", str | None]:
     """The Inspection of one photograph, and why its overlay was not written, if it was not."""
-    if picture is None:
-        return inspector.inspect(path), None
+    from platewatch.line import judging
     from platewatch.photographs import overlay, reading
 
+    inspection, seen = judging.judge(inspector, path)
+    if picture is None or seen is None:
+        return inspection, None
     try:
-        seen = inspector.examine(path)
-    except InputError:
-        return inspector.inspect(path), None
-    try:
-        drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
-        reading.write_png(picture, drawn)
-    except OSError as error:
-        picture.unlink(missing_ok=True)
-        return seen.inspection, f"{picture}: cannot be written ({error.strerror or error}); free space there"
-    return seen.inspection, None
+        with files.whole_file(picture, remedy="free space there") as part:
+            reading.write_png(part, overlay.overlay(seen.photo, seen.frame.cut(seen.anomaly_map), inspection.defects))
+    except OutputError as error:
+        return inspection, str(error)
+    return inspection, None
 
 
 def line(found: "Inspection") -> str:
-    """One plate for a person: verdict, score, threshold, p-value, name, why."""
-    colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red", "ERROR": "magenta"}
-    word = str(found.verdict or "ERROR")
+    """One plate as a line for people: verdict, score, p-value, threshold, name, reason."""
+    from platewatch.inspection import NOT_READABLE
+
+    rest = f"threshold {found.threshold:.2f}  {found.image}: {found.reason}"
+    if found.verdict is None:  # as wide as verdict and numbers of the other lines
+        return f"{click.style(f'{NOT_READABLE.upper():<28}', fg='magenta', bold=True)}  {rest}"
+    colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red"}
+    verdict = click.style(f"{found.verdict:<6}", fg=colours[found.verdict], bold=True)
     numbers = "score    –  p    –  " if found.score is None else f"score {found.score:4.2f}  p {found.p_value:.3f}"
-    head = click.style(f"{word:<6}", fg=colours[word], bold=True)
-    return f"{head}  {numbers:<20}  threshold {found.threshold:.2f}  {found.image}: {found.reason}"
+    return f"{verdict}  {numbers:<20}  {rest}"

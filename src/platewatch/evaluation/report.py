@@ -1,54 +1,45 @@
-"""Tables and pictures → one HTML file that needs nothing beside it."""
+"""Evaluation report: report.html with tables, plots (scores, ROC) and plates embedded, and the plots as PNG."""
 
-import base64
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from PIL import Image
 
+from platewatch import files
 from platewatch.arrays import Array
 from platewatch.decision import sensitivity_summary
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import reading
+from platewatch.photographs import preparation, reading, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
+from platewatch.photographs.thumbnails import jpeg_uri
+from platewatch.progress import Progress, silent
+from platewatch.templates import environment
 
-if TYPE_CHECKING:  # a caller brings the inspector
+if TYPE_CHECKING:  # the caller passes the inspector
     from platewatch.model.inspector import Examination, Inspector
 
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("platewatch"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["filename"] = lambda path: Path(path).name
+_TEMPLATES = environment(filters={"filename": lambda path: Path(path).name})
 
-_MOST_CARDS = 150  # plates shown with pictures; beyond them the page would pass ten megabytes
-_SIDES = ((48, 320), (90, 240), (_MOST_CARDS, 190))  # up to so many plates, thumbnails of so many px
-_RIGHT_ONES = 2  # shown of each folder
+_MOST_CARDS = 150  # plates with pictures; more would make the page larger than ten megabytes
+_SIDES = ((48, 320), (90, 240), (_MOST_CARDS, 190))  # up to that number of plates, thumbnails of that number of px
+_RIGHT_ONES = 2  # correctly judged plates shown of each folder
 
 
 @dataclass(frozen=True)
 class Card:
-    """One plate on the page: its pictures as data URIs, None where there is none, and what was said of it."""
+    """One plate on the page with its pictures."""
 
     plate: PlateScore
     pictures: tuple[tuple[str | None, str], ...]
-    """(data URI, caption) each."""
+    """(data URI, caption) each; None where there is no picture."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +51,10 @@ class Group:
     plates: tuple[PlateScore, ...]
 
 
-def write_evaluation(
-    evaluation: Evaluation, inspector: "Inspector", out: Path, *, progress: Callable[[int, int], None] | None = None
-) -> Path:
-    """Write OUT/report.html and its plots as PNG beside it; returns the page's path.
+def write_evaluation(evaluation: Evaluation, inspector: "Inspector", out: Path, *, progress: Progress = silent) -> Path:
+    """Write OUT/report.html and its plots as PNG; returns the page's path.
 
-    The plates shown are examined once more for their pictures. Raises OutputError when something cannot be written.
+    Plates that are shown are examined once more for their pictures. Raises OutputError when a file cannot be written.
     """
     pngs = {name: figure_png(figure) for name, figure in figures(evaluation, inspector).items()}
     for name, png in pngs.items():
@@ -76,49 +65,51 @@ def write_evaluation(
     cards = {}
     for done, plate in enumerate(shown, start=1):
         cards[plate.path] = card(plate, inspector, side)
-        if progress:
-            progress(done, len(shown))
+        progress("drawing the report", done, len(shown))
     scale = np.linspace(FAINT, FULL, 160, dtype=np.float32)[None].repeat(14, axis=0)
     manifest = inspector.manifest
     page = render(
         "evaluation.html",
         evaluation=evaluation,
-        plots={name: data_uri(png) for name, png in pngs.items()},
+        plots={name: thumbnails.data_uri(png) for name, png in pngs.items()},
         groups=chosen,
         cards=cards,
         sheets=tables,
         found=manifest.sensitivity,
         statement=sensitivity_summary,
-        scale={"uri": thumbnail(colours(scale)), "faint": FAINT, "full": FULL},
+        scale={"uri": jpeg_uri(colours(scale)), "faint": FAINT, "full": FULL},
     )
     return write(out / "report.html", page)
 
 
 def figures(evaluation: Evaluation, inspector: "Inspector") -> dict[str, Figure]:
-    """The page's plots by file name: `scores`, what is found, and where they can be drawn `roc` and `alpha_table`."""
+    """The page's plots by file name: `scores`, `sensitivity`, `light`, and where possible `roc` and `alpha_table`."""
     manifest = inspector.manifest
     classes = {"good, training": np.array([plate.score for plate in manifest.calibration])}
     for counts in evaluation.defects:
         plates = [plate for plate in evaluation.scores if plate.defect == counts.defect]
         classes[counts.defect] = labelled(plates)[1]
-    drawn = {
+    found = {
         "scores": plots.score_distributions(classes, evaluation.threshold, evaluation.review),
         "sensitivity": sensitivity_plots.sensitivity(manifest.sensitivity),
-        "light": sensitivity_plots.light(manifest.light),
+        "light": sensitivity_plots.illumination(manifest.light),
     }
     if evaluation.auroc is not None:
-        drawn["roc"] = plots.roc_curves(_curves(evaluation))
+        found["roc"] = plots.roc_curves(_curves(evaluation))
     if evaluation.alpha_table:
         points = [
             plots.AlphaPoint(row.alpha, row.precision_good, row.recall_good, row.missed.count, row.false_alarms.count)
             for row in evaluation.alpha_table
         ]
-        drawn["alpha_table"] = plots.alpha_table(points, evaluation.alpha)
-    return drawn
+        found["alpha_table"] = plots.alpha_table(points, evaluation.alpha)
+    return found
 
 
 def groups(evaluation: Evaluation) -> tuple[Group, ...]:
-    """Every mistake, every plate in REVIEW, then of each folder the closest call and the middle one that were right."""
+    """The plates shown: every mistake, every plate in REVIEW, and of each folder two that were judged correctly.
+
+    These two are the one closest to the threshold and one with the median distance from it.
+    """
     ordered = sorted(evaluation.scores, key=lambda plate: -1.0 if plate.score is None else plate.score)
     missed = tuple(plate for plate in ordered if plate.mistake == "missed")
     alarms = tuple(plate for plate in reversed(ordered) if plate.mistake == "false_alarm")
@@ -132,8 +123,8 @@ def groups(evaluation: Evaluation) -> tuple[Group, ...]:
     return (
         Group("Missed", "Defective plates that passed.", missed),
         Group("False alarms", "Good plates that were rejected.", alarms),
-        Group("In review", "Plates left to a person: between the two limits, or not to be judged.", review),
-        Group("Right ones", "Of each folder the closest call and a typical one.", tuple(sample)),
+        Group("In review", "Plates for a person: between the two limits, or refused by the quality check.", review),
+        Group("Correct", "Of each folder the plate closest to the limit and a typical one.", tuple(sample)),
     )
 
 
@@ -143,72 +134,33 @@ def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
         photo = reading.read(Path(plate.path))
         seen = inspector.examine(Path(plate.path))
     except InputError:
-        return Card(plate, ((None, "the photograph has gone since it was judged"),))
+        return Card(plate, ((None, "the photograph was removed after it was judged"),))
     return Card(
         plate,
         (
-            (thumbnail(photo, side), "photograph"),
-            (thumbnail(_redrawn(inspector, seen), side), "redrawn by the network"),
-            (thumbnail(overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects), side), "anomaly map"),
+            (jpeg_uri(photo, side), "photograph"),
+            (jpeg_uri(_reconstruction(inspector, photo, seen), side), "reconstruction"),
+            (jpeg_uri(overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects), side), "anomaly map"),
             _mask(plate, side),
         ),
     )
 
 
 def figure_png(figure: Figure) -> bytes:
-    """The figure as a PNG file's bytes, the same bytes for the same figure."""
+    """The bytes of a PNG file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def data_uri(data: bytes) -> str:
-    """A PNG or JPEG file's bytes as a URI to stand in an img tag."""
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def thumbnail(picture: Array, side: int = 320) -> str:
-    """An (H, W, 3) uint8 RGB or (H, W) bool picture as the data URI of a JPEG of at most `side` px; never enlarged."""
-    if picture.dtype == np.bool_:
-        picture = picture.astype(np.uint8) * 255
-    height, width = picture.shape[:2]
-    scale = side / max(height, width)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=82)
-    return data_uri(buffer.getvalue())
-
-
 def render(template: str, **context: object) -> str:
     """The named template of the package filled in; every text is escaped, a name that is missing is an error."""
-    return _TEMPLATES.get_template(template).render(version=metadata.version("platewatch"), **context)
+    return _TEMPLATES.get_template(template).render(**context)
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a page or a picture whole or not at all, making its folder; returns `path`.
-
-    Raises OutputError when it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        part.replace(path)
-    except OSError as error:
-        _discard(part)
-        what = f"cannot be written ({error.strerror or error})"
-        raise OutputError(path, what, remedy="free some space or name another --out folder") from error
-    return path
-
-
-def _discard(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # what stopped the writing stops this too, and the first error is the one to tell
+    """Write a page or a picture and return `path`; raises OutputError."""
+    return files.write(path, content, remedy="free some space or name another --out folder")
 
 
 def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | None]]:
@@ -216,7 +168,7 @@ def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | Non
     numbers = {
         "both phases": ([plate.score for plate in judged], evaluation.auroc),
         "surface": ([plate.surface for plate in judged], evaluation.surface.auroc),
-        "Skip-GANomaly": ([plate.mixed(evaluation.alpha) for plate in judged], evaluation.skipganomaly.auroc),
+        "Skip-GANomaly": ([plate.network_score(evaluation.alpha) for plate in judged], evaluation.skipganomaly.auroc),
     }
     labels = labelled(judged)[0]
     return {
@@ -226,15 +178,16 @@ def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | Non
     }
 
 
-def _redrawn(inspector: "Inspector", seen: "Examination") -> Array:
-    size = seen.prepared.shape[:2]
-    return seen.frame.cut(cv2.resize(inspector.reconstruct(seen.prepared), size, interpolation=cv2.INTER_LINEAR))
+def _reconstruction(inspector: "Inspector", photo: Array, seen: "Examination") -> Array:
+    """The network's reconstruction (h, w, 3) uint8 at the network's resolution, without padding."""
+    picture = inspector.reconstruct(seen.prepared)
+    return preparation.frame(photo.shape[1], photo.shape[0], len(picture)).cut(picture)
 
 
 def _mask(plate: PlateScore, side: int) -> tuple[str | None, str]:
     if plate.label == NORMAL:
-        return None, "a good plate: nothing to mark"
+        return None, "good plate: no mask"
     try:
-        return (thumbnail(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask beside it")
+        return (jpeg_uri(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask file")
     except InputError:
         return None, "the mask cannot be read"

@@ -11,11 +11,8 @@ model/
 
 import hashlib
 import json
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from importlib import metadata
@@ -30,7 +27,7 @@ from platewatch import config
 from platewatch.config import STRICT, Config
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
-from platewatch.errors import ModelError, OutputError
+from platewatch.errors import ModelError
 from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 
@@ -238,39 +235,3 @@ def versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
-
-
-@contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into that takes the name `folder` only when the block ends well, and is gone otherwise.
-
-    Raises OutputError when `folder` is there already and not empty, or when it cannot be written.
-    """
-    refuse_used(folder)
-    folder = folder.resolve()  # `.` has no name
-    partial: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        partial.chmod(0o755)
-        yield partial
-        if folder.is_dir():
-            folder.rmdir()
-        partial.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            folder, f"cannot be written ({error.strerror or error})", remedy="free space or check it"
-        ) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def refuse_used(folder: Path) -> None:
-    """Raise OutputError when `folder` exists and is not an empty folder."""
-    try:
-        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    except OSError as error:
-        raise OutputError(folder, f"cannot be used ({error.strerror})", remedy="choose another folder") from error
-    if used:
-        raise OutputError(folder, "exists and is not empty", remedy="choose another folder or remove it first")

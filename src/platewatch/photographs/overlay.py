@@ -30,9 +30,12 @@ def overlay(photo: Array, anomaly_map: Array, defects: Sequence[Defect] = ()) ->
         rows = slice(top, top + _STRIP)
         opacity = _opacity(large[rows])[..., None]
         picture[rows] = np.rint(photo[rows] * (1 - opacity) + colours(large[rows]) * opacity)
-    for number, defect in enumerate(defects, start=1):
-        _draw(picture, defect, str(number))
-    return picture
+    return _draw_all(picture, defects)
+
+
+def boxed(photo: Array, defects: Sequence[Defect]) -> Array:
+    """A copy of the photograph (H, W, 3) uint8 RGB with a numbered box on each defect."""
+    return _draw_all(photo.copy(), defects)
 
 
 def heat(anomaly_map: Array) -> Array:
@@ -50,6 +53,12 @@ def _opacity(anomaly_map: Array) -> Array:
     strength = np.clip((anomaly_map - FAINT) / np.float32(FULL - FAINT), 0, 1)
     opacity: Array = _OPACITY * np.sqrt(strength)  # the root makes values just above the limit visible
     return opacity
+
+
+def _draw_all(picture: Array, defects: Sequence[Defect]) -> Array:
+    for number, defect in enumerate(defects, start=1):
+        _draw(picture, defect, str(number))
+    return picture
 
 
 def _draw(picture: Array, defect: Defect, label: str) -> None:

@@ -13,14 +13,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from platewatch.arrays import Array
 from platewatch.errors import InputError
+from platewatch.photographs import formats
+from platewatch.photographs.formats import SUFFIXES
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MIN_SIDE = 32
 MAX_SIDE = 8000
 MAX_BYTES = 512 * 1024 * 1024
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # JPEG's decoder reads MPO too, what many cameras write into .jpg
+_DECODERS = tuple(each.name for each in formats.FORMATS)
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+(_PNG,) = formats.PNG.magic
 _NEEDED = (b"IHDR", b"IDAT", b"IEND")
 _HARMLESS = (b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")  # Pillow ignores them when decoding pixels
 _EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # bit depth, colour type, not interlaced: bytes 16 to 20 of the IHDR chunk
@@ -80,7 +81,7 @@ def read(source: Path | bytes, name: str | None = None) -> Array:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about unusual metadata; real problems are raised
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
                 _check_size(image.width, image.height, where)
                 if (plain := _plain_png(data)) is not None:
                     return plain
@@ -105,7 +106,7 @@ def dimensions(data: bytes) -> tuple[int, int] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `read` raises what is wrong
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
                 return image.width, image.height
     except Image.DecompressionBombError:
         return MAX_SIDE + 1, MAX_SIDE + 1

@@ -1,7 +1,7 @@
 """The record: one row for every plate handed in, what people said of it, and what happened, chained by hash.
 
     records = Records.open("sqlite:///records.db")
-    entry = records.add(inspection, photograph)
+    entry = records.add(inspection, photograph).entry
     records.review(entry.number, Judgement.GOOD, "anna")
 
 Nothing is ever changed or removed: a correction is a further row. SQLite by default, PostgreSQL for several stations.
@@ -13,6 +13,7 @@ from platewatch.records.policy import Keep, Policy
 from platewatch.records.records import Records
 from platewatch.records.retention import RetentionJob
 from platewatch.records.values import (
+    Added,
     Audit,
     Box,
     Counts,
@@ -31,6 +32,7 @@ from platewatch.records.values import (
 )
 
 __all__ = [
+    "Added",
     "Audit",
     "Box",
     "Counts",

@@ -1,12 +1,12 @@
 """Whether each photograph is still there as it came, or was pruned by a policy that wrote it down."""
 
 from bisect import bisect_right
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
 from platewatch.errors import RecordError
+from platewatch.progress import Progress
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import photographs as table
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from platewatch.records.audit import Walk
 
 
-def check(
-    connection: Connection, walk: "Walk", photographs: Photographs | None, tell: Callable[[str, int, int], None]
-) -> int:
+def check(connection: Connection, walk: "Walk", photographs: Photographs | None, progress: Progress) -> int:
     """Note every photograph that is missing or altered; how many files were read and compared."""
     total = connection.execute(select(func.count()).select_from(table)).scalar_one()
     pruned = _merged(walk.pruned)
@@ -33,7 +31,7 @@ def check(
             problem = _read(photographs, row.sha256)
             if problem:
                 walk.note(position, f"plate {number}: photograph {problem}")
-        tell("photographs", done, total)
+        progress("photographs", done, total)
     for position, number in waiting.values():
         walk.note(position, f"plate {number}: its photograph is not listed any more")
     return read

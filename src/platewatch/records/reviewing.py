@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, exists, func, insert, select, update
@@ -74,16 +75,24 @@ def _append(connection: Connection, said: Review) -> Review:
     link = chain.append(connection, chain.REVIEW, body)
     connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
     search_index.index(connection, search_index.of_review(said.reviewer, said.note), received, said.number)
-    _stand(connection, said.number)
-    return search.review(chain.read(connection, link.position), link.hash)
+    position: int | None = link.position
+    judgement: str | None = said.judgement
+    if said.undoes is not None:
+        position, judgement = _before(connection, said.number)
+    _stand(connection, said.number, position, judgement)
+    return replace(said, id=link.position, time=said.time.astimezone(), chain=link.hash)
 
 
-def _stand(connection: Connection, number: int) -> None:
+def _before(connection: Connection, number: int) -> tuple[int | None, str | None]:
+    """Id and judgement of the review that stands after an undo."""
+    position = standing(connection, number)
+    return position, None if position is None else chain.read(connection, position)["judgement"]
+
+
+def _stand(connection: Connection, number: int, position: int | None, judgement: str | None) -> None:
     """Bring the entry's columns to the review that stands."""
     here = entries.c.number == number
     row = connection.execute(select(entries.c.outcome, entries.c.sampled).where(here)).one()
-    position = standing(connection, number)
-    judgement = None if position is None else chain.read(connection, position)["judgement"]
     waiting = position is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
     connection.execute(update(entries).where(here).values(review=position, judgement=judgement, waiting=waiting))
 

@@ -1,6 +1,5 @@
 """Training state of phase two and its checkpoint: one safetensors file, with the loss history in its header."""
 
-import contextlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from platewatch import files
 from platewatch.config import NetworkConfig, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.skipganomaly.network import Discriminator, Generator, initialise
@@ -64,18 +64,13 @@ class State:
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the checkpoint whole or not at all; raises OutputError."""
-        partial = path.with_name(path.name + ".partial")
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self._tensors().items()}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, partial, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise OutputError(
-                path, f"the checkpoint cannot be written ({error})", remedy="free some space there"
-            ) from error
+        what = "the checkpoint cannot be written"
+        with files.whole_file(path, what=what) as part:
+            try:
+                save_file(tensors, part, {"fingerprint": fingerprint, "history": json.dumps(self.history)})
+            except SafetensorError as error:  # what writing fails with
+                raise OutputError(path, f"{what} ({error})", remedy="free some space there") from error
 
     def restore(self, path: Path, fingerprint: str) -> None:
         """Load the checkpoint into this state.

@@ -19,8 +19,9 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from platewatch import files
 from platewatch.config import Config
-from platewatch.errors import ModelError, OutputError
+from platewatch.errors import ModelError
 from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
 from platewatch.skipganomaly.training import Trained
@@ -65,16 +66,7 @@ def export(trained: Trained, config: Config, path: Path, parity_photos: Photos) 
     scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)
     graph = _graph(scorer, config)
     report = _compare(scorer, graph, parity_photos)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(graph)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputError(
-            path, f"the network cannot be written ({error.strerror})", remedy="free some space there"
-        ) from error
+    files.write(path, graph, what="the network cannot be written")
     return report
 
 

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError
+from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly.augmentation import augment
 from platewatch.skipganomaly.checkpoint import State
 from platewatch.skipganomaly.network import Discriminator, Generator, recalibrate_batch_norm, shrink
-from platewatch.synthetic.compositing import find_object
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -1,9 +1,11 @@
 """Nearest neighbours of patches in the memory bank, by an inverted-file (IVF) search.
 
 IVF search: patches are assigned to 32 k-means centroids; a query scans the list of its nearest centroid and those
-within 1.25 times that distance; distances come out at most 1 % too large. That is about one patch of the bank in
-thirty; exact search would take 50 million distances per plate (docs/log.md, 2026-11-29). More centroids save
-comparisons, but threads then wait more often for Python's global lock.
+within 1.25 times that distance. That is one patch of the bank in 17 to 31. Distances come out 1.3 % too large on
+average at most; a single one up to 2.7 times as large, when its nearest neighbour lies in a list that is not scanned.
+Scores of photographs change by at most 1.5 %. FAISS, hnswlib, USearch and KD-trees take at least three times as long
+for scores as close to exact ones (docs/log.md, 2026-11-30). More centroids save comparisons, but threads then wait
+more often for Python's global lock.
 """
 
 from collections.abc import Iterator

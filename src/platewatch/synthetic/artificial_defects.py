@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from platewatch.errors import InputError
+from platewatch.photographs.foreground import find_object, strongest_channel
 from platewatch.synthetic.compositing import (
     RUST,
     SOIL,
@@ -21,14 +22,12 @@ from platewatch.synthetic.compositing import (
     Points,
     blob,
     composite,
-    find_object,
     mottled,
     noise,
     place,
     shifted,
     spot,
     strokes,
-    strongest,
     tone,
 )
 
@@ -56,7 +55,7 @@ def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = 
         opacity = np.where(inside, opacity * np.float32(np.sqrt(rng.uniform(0.06, 1))), 0)
         damaged, mask = composite(photo, opacity, paint)
         difference = np.asarray(cv2.absdiff(damaged, photo), np.uint8)
-        change = cv2.mean(strongest(difference), mask.view(np.uint8))[0]
+        change = cv2.mean(strongest_channel(difference), mask.view(np.uint8))[0]
         if np.count_nonzero(mask) >= max(3, SMALLEST * mask.size) and change >= VISIBLE:
             return damaged, mask
     side = photo.shape[0]

@@ -1,8 +1,10 @@
-"""Compositing of artificial defects: find the object's outline, tones, noise, strokes, opacity over a photograph."""
+"""Compositing of artificial defects: tones, noise, strokes, and opacity over a photograph."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from platewatch.photographs.colour import is_grey
 
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -16,32 +18,6 @@ SOIL: Palette = ((15, 15, 15), (70, 55, 35), (240, 240, 235))
 
 FAINT = 1 / 16
 """Opacity below this is set to 0, so that the mask ends where the defect ends visibly."""
-
-
-def find_object(photo: Photo) -> Mask:
-    """Foreground mask (S, S) bool: True where an (S, S, 3) uint8 photograph differs from the colour of its border.
-
-    All True when less than 2 % differs.
-    """
-    side = photo.shape[0]
-    thumb = cv2.resize(photo, (min(side, 128),) * 2, interpolation=cv2.INTER_AREA)
-    rim = np.concatenate([thumb[0], thumb[-1], thumb[:, 0], thumb[:, -1]])
-    ground = np.median(rim, axis=0)
-    colour = np.broadcast_to(np.rint(ground).astype(np.uint8), thumb.shape)
-    distance = strongest(np.asarray(cv2.absdiff(thumb, colour), np.uint8))
-    # A hook, a cable or a part that touches the border may cover a quarter of the rim. Otsu's limit lies midway between
-    # background and object; half of it allows for uneven light on the background and dull places on the object.
-    otsu, _ = cv2.threshold(distance, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    limit = max(20.0, 2 * float(np.quantile(np.abs(rim - ground).max(axis=1), 0.75)), otsu / 2)
-    if np.count_nonzero(distance > limit) < 0.02 * distance.size:
-        return np.ones((side, side), bool)
-    return np.asarray(cv2.resize(distance, (side, side), interpolation=cv2.INTER_LINEAR) > limit)
-
-
-def strongest(change: Photo) -> NDArray[np.uint8]:
-    """The largest of the three channels of (S, S, 3) uint8: (S, S) uint8."""
-    red, green, blue = cv2.split(change)
-    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
 def composite(photo: Photo, opacity: Floats, paint: Floats) -> tuple[Photo, Mask]:
@@ -78,12 +54,8 @@ def tone(photo: Photo, palette: Palette, rng: np.random.Generator) -> Floats:
     first, second = rng.choice(len(palette), 2)
     weight = rng.uniform()
     tone = (np.array(palette[first]) * weight + np.array(palette[second]) * (1 - weight)) * rng.uniform(0.8, 1.2)
-    grey = _is_grey(photo[::8, ::8]) and _is_grey(photo)
+    grey = is_grey(photo[::8, ::8]) and is_grey(photo)
     return np.clip(np.full(3, tone @ (0.299, 0.587, 0.114)) if grey else tone, 0, 255).astype(np.float32)
-
-
-def _is_grey(photo: Photo) -> bool:
-    return np.array_equal(photo[..., 0], photo[..., 1]) and np.array_equal(photo[..., 1], photo[..., 2])
 
 
 def noise(side: int, grain_px: float, rng: np.random.Generator) -> Floats:

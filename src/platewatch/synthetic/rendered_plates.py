@@ -4,9 +4,7 @@ A painted steel plate with a round hole and a notched corner hangs on a hook, in
 `materials` gives paint, rust and scratches of the front, `pose` illumination and camera.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +13,9 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from platewatch.errors import InputError, OutputError
+from platewatch import files
+from platewatch.errors import InputError
+from platewatch.progress import Progress, silent
 from platewatch.synthetic.materials import ASPECT, Floats, Material, abrade, half_paint, paint, plate_from_texels, rust
 from platewatch.synthetic.pose import compose, expose, illuminate, mount, rim_distance
 
@@ -60,13 +60,12 @@ def render_set(
     test: Mapping[str, int] = TEST_COUNTS,
     size: int = 512,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> int:
     """Write `good` training photographs and the `test` ones with masks in the MVTec layout; returns their number.
 
-    `progress` is called with the number done and the total. A photograph depends on seed, size, folder and number
-    alone. On failure nothing is left behind. Raises InputError when `out` is not empty or an option is out of its
-    bounds, OutputError when the set cannot be written.
+    A photograph depends on seed, size, folder and number alone. On failure nothing is left behind. Raises InputError
+    when an option is out of its bounds, OutputError when `out` is not empty or the set cannot be written.
     """
     for kind, count in [("good", good), *test.items()]:
         _check_options(kind, seed, size)
@@ -74,15 +73,14 @@ def render_set(
             raise InputError(kind, f"{count} photographs", expected="0 or more", remedy="choose another number")
     photographs = [("train", "good", i) for i in range(good)]
     photographs += [("test", kind, i) for kind, count in test.items() for i in range(count)]
-    with _whole_folder(out) as folder:
+    with files.whole_folder(out, remedy="free space or choose a folder you may write") as folder:
         for done, (split, kind, i) in enumerate(photographs, start=1):
             entropy = [seed, ("train", "test").index(split), i]
             photo, mask = render(kind, int(SeedSequence(entropy).generate_state(1)[0]), size)
             _write_png(folder / split / kind / f"{i:03d}.png", photo[..., ::-1])  # OpenCV writes BGR
             if kind != "good":
                 _write_png(folder / "ground_truth" / kind / f"{i:03d}_mask.png", mask.astype(np.uint8) * 255)
-            if progress:
-                progress(done, len(photographs))
+            progress("rendering plates", done, len(photographs))
     return len(photographs)
 
 
@@ -93,29 +91,6 @@ def _check_options(kind: str, seed: int, size: int) -> None:
         raise InputError(f"seed {seed}", expected="0 or more", remedy="choose another seed")
     if not 64 <= size <= 2048:
         raise InputError(f"size {size}", expected="64 to 2048 px", remedy="choose another size")
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder to write to that becomes `out` on leaving without an error, and vanishes otherwise."""
-    out = out.resolve()
-    try:
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            expected = "a new or an empty folder"
-            raise InputError(out, "exists already", expected=expected, remedy="delete it or choose another one")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-            folder = Path(scratch) / "set"  # inside, because a temporary folder is closed to other users
-            folder.mkdir()
-            yield folder
-            if out.exists():
-                out.rmdir()
-            folder.rename(out)
-    except OSError as error:
-        why = error.strerror or error
-        raise OutputError(
-            out, f"cannot be written ({why})", remedy="free space or choose a folder you may write"
-        ) from error
 
 
 def _write_png(path: Path, image: Bytes) -> None:
