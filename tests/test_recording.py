@@ -59,10 +59,10 @@ def alter(url: str) -> None:
     engine.dispose()
 
 
-def test_audit_says_whole_or_where(url: str) -> None:
+def test_audit_says_intact_or_where_not(url: str) -> None:
     result = run("audit", "--records", url)
     assert result.exit_code == 0, result.output
-    assert "whole: 5 rows, 3 plates, 3 photographs read" in result.stdout
+    assert "intact: 5 rows, 3 plates, 3 photographs checked" in result.stdout
     noted = result.stdout.split()[-1]
     assert run("audit", "--records", url, "--noted", noted, "--rows-only").exit_code == 0
     alter(url)

@@ -132,7 +132,7 @@ def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
         check=False,
     )
     assert done.returncode == 130, done.stderr
-    assert "nothing half-written was left" in done.stderr
+    assert "no incomplete file was left" in done.stderr
     assert not [*(tmp_path / "shelf").glob(".*")]
 
 

@@ -1,7 +1,7 @@
-"""The command line: words into calls, results onto stdout, errors into one line and an exit code.
+"""Command line: parses arguments, prints results to stdout and errors as one line to stderr, sets the exit code.
 
-Exit codes: 0 all well, 1 an error, 2 wrong usage, 3 a plate did not pass, 130 interrupted. Nothing heavy is imported
-before a command runs, so that --help answers at once.
+Exit codes: 0 every plate passed, 1 error, 2 wrong usage, 3 a plate did not pass, 130 interrupted. Heavy modules are
+imported when a command runs, so that --help is fast.
 """
 
 import click
@@ -13,12 +13,12 @@ from platewatch.cli.shell import Commands
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="platewatch", message="%(prog)s %(version)s")
 def main() -> None:
-    """Learn good metal plates from about fifty photographs; judge every further one.
+    """Learn from about fifty photographs of good metal plates, then judge further photographs.
 
     \b
     platewatch train DATA --out MODEL     DATA/train/good holds the good photographs
-    platewatch inspect MODEL PHOTO...     PASS, REVIEW or REJECT, where, and why
-    """  # noqa: D301 - click reads \b, the backspace itself, as 'leave these lines as they are'
+    platewatch inspect MODEL PHOTO...     verdict PASS, REVIEW or REJECT with place and reason
+    """  # noqa: D301 - click leaves the lines after \b as they are
 
 
 for command in (

@@ -1,4 +1,4 @@
-"""Commands that judge: evaluate, inspect, verify, bench."""
+"""Commands that use a model: evaluate, inspect, verify, bench."""
 
 import json
 from collections import Counter
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 @click.argument("data", type=FOLDER)
 @click.option("--out", type=FOLDER, help="Folder for report.html and the plots.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--pixel-size", type=click.IntRange(32, 1024), help="Side in px at which maps meet masks.")
+@click.option("--pixel-size", type=click.IntRange(32, 1024), help="Longer side in px for pixel metrics.")
 @RUNTIME
 def evaluate(
     model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None, runtime: "Runtime"
 ) -> None:
-    """Judge a labelled test folder DATA/test with MODEL and count what went right and wrong."""
+    """Judge the labelled folder DATA/test with MODEL: missed defects, false alarms, AUROC."""
     from platewatch.evaluation import evaluator as evaluating
     from platewatch.evaluation import report as reports
     from platewatch.evaluation import tables
@@ -55,14 +55,14 @@ def evaluate(
 @click.command()
 @click.argument("model", type=FOLDER)
 @click.argument("photos", type=FOLDER, nargs=-1, required=True, metavar="PHOTO_OR_FOLDER...")
-@click.option("--out", type=FOLDER, help="Folder for one overlay PNG a plate.")
-@click.option("--json", "as_json", is_flag=True, help="One Inspection as JSON a line.")
-@click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0 takes every one.")
+@click.option("--out", type=FOLDER, help="Folder for one overlay PNG per plate.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON Inspection per line.")
+@click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0: all.")
 @RUNTIME
 def inspect(
     model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int, runtime: "Runtime"
 ) -> None:
-    """Judge photographs with MODEL: one line each, whatever happens to it."""
+    """Judge photographs with MODEL; print one line per photograph."""
     from platewatch.model import ordered_map
 
     paths = list(_photographs(photos))
@@ -89,7 +89,7 @@ def inspect(
 @click.argument("model", type=FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def verify(model: Path, as_json: bool) -> None:
-    """Check MODEL's hashes and versions, and replay its stored plates through every runtime installed here."""
+    """Check MODEL's hashes and versions, and score its stored plates again with every runtime installed here."""
     from platewatch.cli import summary
     from platewatch.model import verification as verifying
 
@@ -105,11 +105,11 @@ def verify(model: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("model", type=FOLDER)
-@click.option("--photos", type=FOLDER, help="Photographs to measure with; the model's own plates unless told.")
+@click.option("--photos", type=FOLDER, help="Photographs to measure with; default: the model's own plates.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @RUNTIME
 def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -> None:
-    """Measure how fast this machine judges with MODEL: by stage, plates a second, memory."""
+    """Measure the speed of MODEL on this machine: time by stage, plates per second, memory."""
     from platewatch.cli import summary
     from platewatch.evaluation import bench as benching
 
@@ -122,7 +122,7 @@ def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -
 
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:
-    """Every photograph that is meant: a folder stands for those in it. What cannot be read is found out later."""
+    """Every photograph given, and those in folders given; whether they can be read is not checked here."""
     from platewatch.photographs import reading
 
     for path in given:

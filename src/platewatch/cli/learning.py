@@ -1,4 +1,4 @@
-"""Commands that learn: render, explore, train, retrain."""
+"""Commands that train: render, explore, train, retrain."""
 
 import getpass
 import json
@@ -24,12 +24,12 @@ from platewatch.cli.shell import (
 
 @click.command()
 @click.argument("out", type=FOLDER)
-@click.option("--good", default=54, show_default=True, type=click.IntRange(1), help="Good plates to train on.")
+@click.option("--good", default=54, show_default=True, type=click.IntRange(1), help="Number of good training plates.")
 @click.option("--size", default=512, show_default=True, type=click.IntRange(64, 2048), help="Side in px.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other plates.")
-@click.option("--test/--no-test", "with_test", default=True, show_default=True, help="Also the labelled test set.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed gives other plates.")
+@click.option("--test/--no-test", "with_test", default=True, show_default=True, help="Also render a labelled test set.")
 def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
-    """Render synthetic plates with masks into OUT, laid out as MVTec does."""
+    """Render synthetic plates with masks into OUT, in the MVTec layout."""
     from platewatch.synthetic import rendered_plates
 
     test = rendered_plates.TEST_COUNTS if with_test else {}
@@ -43,7 +43,7 @@ def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
 @click.option("--out", required=True, type=FOLDER, help="Folder for explore.html and the plots.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def explore(data: Path, out: Path, seed: int) -> None:
-    """Look at DATA by eye: histograms, edges, what separates and what does not, and classical detectors."""
+    """Explore DATA: histograms, edges, outliers, which measures separate defects, and classical detectors."""
     from platewatch.exploration import analysis as exploring
     from platewatch.exploration import interpretation
     from platewatch.exploration import report as pages
@@ -61,16 +61,14 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.command()
 @click.argument("data", type=FOLDER)
 @click.option("--out", required=True, type=FOLDER, help="The model folder to write.")
-@click.option(
-    "--preset", type=click.Choice(["fast", "reference"]), help="fast (default), or the published recipe to the letter."
-)
-@click.option("--config", "config_file", type=FOLDER, help="A TOML file laid over the preset it names.")
-@click.option("--seed", type=click.IntRange(0), help="Same photographs, same seed, same machine: the same model.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the photographs in phase two.")
-@click.option("--false-alarm-rate", type=float, help="Share of good plates that REJECT may cost; 0.05 unless told.")
-@click.option("--min-images", type=click.IntRange(3), help="Train on no fewer photographs than this.")
-@click.option("--mm-per-px", type=float, help="What one px of the photographs shows, to state lengths in mm too.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted training of the same model folder.")
+@click.option("--preset", type=click.Choice(["fast", "reference"]), help="fast (default), or the published settings.")
+@click.option("--config", "config_file", type=FOLDER, help="A TOML file with settings; it names its preset.")
+@click.option("--seed", type=click.IntRange(0), help="Same photographs, seed and machine: same model.")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of phase two.")
+@click.option("--false-alarm-rate", type=float, help="Largest fraction of good plates with REJECT; default 0.05.")
+@click.option("--min-images", type=click.IntRange(3), help="Smallest number of photographs to train on.")
+@click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 def train(
     data: Path,
     out: Path,
@@ -83,7 +81,7 @@ def train(
     mm_per_px: float | None,
     resume: bool,
 ) -> None:
-    """Learn from the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
+    """Train on the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
     from platewatch import config
     from platewatch.cli import summary
     from platewatch.learning import fitting, preflight
@@ -99,15 +97,15 @@ def train(
     fitting.check_free(out, resume=resume)
     with progress() as report:
         plates = preflight.read(data_sets.training(data), settings, report)
-        report("looking for duplicates and odd ones", 0, 1)
+        report("looking for duplicates and outliers", 0, 1)
         found = preflight.look(plates, settings)
-        report("looking for duplicates and odd ones", 1, 1)
+        report("looking for duplicates and outliers", 1, 1)
     show(*summary.preflight(found, settings))
     try:
         with progress() as report:
             manifest = fitting.fit(found, settings, out, resume=resume, progress=report)
     except KeyboardInterrupt:
-        click.echo("interrupted; the same command with --resume goes on from the last checkpoint", err=True)
+        click.echo("interrupted; the same command with --resume continues from the last checkpoint", err=True)
         click.get_current_context().exit(INTERRUPTED)
     show(*summary.model(manifest))
     click.echo(str(out))
@@ -118,11 +116,11 @@ def train(
 @click.argument("data", type=FOLDER)
 @RECORDS
 @PHOTOGRAPHS
-@click.option("--models", type=FOLDER, help="Where the challenger goes; beside MODEL unless told.")
-@click.option("--actor", help="Who asks for it, for the record; the system's user name unless told.")
+@click.option("--models", type=FOLDER, help="Folder for the candidate; default: the folder that MODEL is in.")
+@click.option("--actor", help="Name of the person, for the record; default: the system's user name.")
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object on stdout.")
 @click.option("--progress-lines", is_flag=True, help="Progress as JSON lines on stderr, for programs.")
-@click.option("--until-stdin-ends", is_flag=True, help="Give up when stdin ends: whoever started this has gone.")
+@click.option("--until-stdin-ends", is_flag=True, help="Stop when stdin closes, because the parent process ended.")
 def retrain(
     model: Path,
     data: Path,
@@ -134,16 +132,17 @@ def retrain(
     progress_lines: bool,
     until_stdin_ends: bool,
 ) -> None:
-    """Train a challenger to MODEL on DATA and the plates reviewed as good; compare both, refuse it when it is worse.
+    """Train a candidate on DATA and the plates reviewed as good, and compare it with MODEL.
 
-    DATA holds the photographs that MODEL learned from. A fifth of the reviewed good plates is held out to compare by,
-    and all reviewed defective plates are the challenge. Exit code 3: refused. Nothing is taken into service.
+    DATA holds the photographs that MODEL was trained on. The comparison uses a fifth of the reviewed good plates, which
+    are held out, and all reviewed defective plates. A worse candidate is refused with exit code 3. No model is taken
+    into service.
     """
     from platewatch.cli import summary
     from platewatch.line import retraining
     from platewatch.records import Records
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a station that stops lets nothing half-made lie there
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a station that stops ends this cleanly
     if until_stdin_ends:
         end_with_stdin()
     who, models_folder = actor or getpass.getuser(), models or model.resolve().parent

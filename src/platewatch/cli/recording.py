@@ -17,35 +17,38 @@ if TYPE_CHECKING:
 
 
 def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
-    """A date, or a date with a time; without a zone, this machine's."""
+    """A date, or a date with a time; in this machine's zone unless it names one."""
     try:
         return None if value is None else datetime.fromisoformat(value).astimezone()
     except (ValueError, OverflowError) as error:
-        raise click.BadParameter(f"{value!r} is no time, expected 2026-11-24 or 2026-11-24T06:00") from error
+        raise click.BadParameter(f"{value!r} is not a time, expected 2026-11-24 or 2026-11-24T06:00") from error
 
 
-def _noted(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, str] | None:
-    """A row of the chain and its hash, as reports and audits print them."""
+def _anchor(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, str] | None:
+    """An anchor, ROW:HASH, as shift reports and audits print it."""
     if value is None:
         return None
     row, _, digest = value.partition(":")
     if not row.isdecimal() or len(digest) != 64:
-        raise click.BadParameter(f"{value!r}, expected a row, a colon and 64 hexadecimal digits, as on a report")
+        raise click.BadParameter(f"{value!r}, expected ROW:HASH with 64 hexadecimal digits, as on a report")
     return int(row), digest.lower()
 
 
 @click.command()
 @RECORDS
 @PHOTOGRAPHS
-@click.option("--read-photographs/--rows-only", default=True, show_default=True, help="Also read every photograph.")
+@click.option("--read-photographs/--rows-only", default=True, show_default=True, help="Also check every photograph.")
 @click.option(
-    "--noted", callback=_noted, metavar="ROW:HASH", help="A line noted earlier: the chain must still go through it."
+    "--noted",
+    callback=_anchor,
+    metavar="ROW:HASH",
+    help="Anchor of an earlier audit or report that must be in the chain.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def audit(
     records: str, photographs: Path | None, read_photographs: bool, noted: tuple[int, str] | None, as_json: bool
 ) -> None:
-    """Say whether anything in the record was altered, and where; exit code 1 when it was."""
+    """Check the whole record for tampering and name the places; exit code 1 when there is any."""
     from platewatch.inspection import SCHEMA
 
     with _open(records, photographs) as opened, progress() as report:
@@ -55,9 +58,9 @@ def audit(
     else:
         for each in found.breaks:
             click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
-        head, word = found.head, "whole" if found.whole else f"ALTERED in {len(found.breaks)} places"
-        click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs read")
-        click.echo(f"note this line elsewhere, for --noted: {head.rows}:{head.chain}")
+        head, word = found.head, "intact" if found.whole else f"ALTERED in {len(found.breaks)} places"
+        click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs checked")
+        click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
     if not found.whole:
         click.get_current_context().exit(ERROR)
 
@@ -65,14 +68,14 @@ def audit(
 @click.command()
 @click.argument("number", type=click.IntRange(1), metavar="ID")
 @click.argument("model", type=FOLDER, required=False)
-@click.option("--models", type=FOLDER, help="A folder of models: the one that judged the plate is taken.")
+@click.option("--models", type=FOLDER, help="A folder of models; the one that judged the plate is used.")
 @RECORDS
 @PHOTOGRAPHS
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def replay(
     number: int, model: Path | None, models: Path | None, records: str, photographs: Path | None, as_json: bool
 ) -> None:
-    """Judge plate ID of the record again, by MODEL, and say whether the verdict is equal; exit code 1 when not."""
+    """Judge plate ID of the record again with MODEL and compare the verdicts; exit code 1 when they differ."""
     from platewatch.inspection import NOT_READABLE
     from platewatch.line import replay as replaying
 
@@ -97,13 +100,15 @@ def replay(
 @click.argument("out", type=FOLDER)
 @RECORDS
 @PHOTOGRAPHS
-@click.option("--since", callback=_time, metavar="TIME", help="Received then or later: 2026-11-24, 2026-11-24T06:00.")
-@click.option("--until", callback=_time, metavar="TIME", help="Received before.")
+@click.option(
+    "--since", callback=_time, metavar="TIME", help="Received at TIME or later: 2026-11-24, 2026-11-24T06:00."
+)
+@click.option("--until", callback=_time, metavar="TIME", help="Received before TIME.")
 def export(
     kind: str, out: Path, records: str, photographs: Path | None, since: datetime | None, until: datetime | None
 ) -> None:
-    """Write the record to OUT: all plates as csv or jsonl (OUT - is stdout), those that people called good or
-    defective as a dataset in the MVTec layout, or a shift's report as one page to print.
+    """Write the record to OUT: csv or jsonl with all plates (OUT - is stdout); dataset with the plates reviewed as good
+    or defective, in the MVTec layout; or report, a shift report as one page to print.
     """
     from platewatch.records import Query
 
@@ -123,7 +128,7 @@ def _report(records: "Records", out: Path, since: datetime | None, until: dateti
     from platewatch.line import shift_report
 
     if since is None:
-        raise click.UsageError("a report needs the shift's beginning: --since 2026-11-24T06:00")
+        raise click.UsageError("a report needs the start of the shift: --since 2026-11-24T06:00")
     with progress() as report:
         path = shift_report.write(records, since, until or now(), out, progress=report)
     click.echo(str(path))

@@ -1,4 +1,4 @@
-"""Commands of the station: serve, users."""
+"""Commands of the station: serve, users add, users list, users remove."""
 
 import sys
 from pathlib import Path
@@ -11,36 +11,40 @@ from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
 if TYPE_CHECKING:
     from platewatch.station.users import Users
 
-_USERS = click.option("--users", type=FOLDER, help="The file of users; RECORDS.users.json beside an SQLite file.")
+_USERS = click.option("--users", type=FOLDER, help="File of users; default for SQLite: RECORDS.users.json.")
 
 
 @click.command()
 @click.argument("model", type=FOLDER)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; any other needs users.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another one needs users.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
 @RECORDS
 @PHOTOGRAPHS
-@click.option("--models", type=FOLDER, help="Folder of models to choose from; the one that MODEL lies in.")
-@click.option("--data", type=FOLDER, help="The photographs that MODEL learned from, to retrain with reviewed plates.")
+@click.option("--models", type=FOLDER, help="Folder of available models; default: the folder that MODEL is in.")
+@click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
 @click.option(
-    "--keep", default="all", show_default=True, type=click.Choice(["all", "not-passed"]), help="Photographs to keep,"
+    "--keep", default="all", show_default=True, type=click.Choice(["all", "not-passed"]), help="Photographs to store."
 )
-@click.option("--days", type=click.FloatRange(0, min_open=True), help="for this many days,")
-@click.option("--gigabytes", type=click.FloatRange(0, min_open=True), help="as long as they take no more than this.")
+@click.option("--days", type=click.FloatRange(0, min_open=True), help="Days after which photographs are removed.")
+@click.option("--gigabytes", type=click.FloatRange(0, min_open=True), help="Size above which the oldest are removed.")
 @click.option(
     "--review-share",
     default=0.02,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Share of plates with PASS that a person is shown all the same.",
+    help="Fraction of passing plates sent to review at random, to find misses.",
 )
 @_USERS
-@click.option("--name", "names", multiple=True, help="A further name that browsers reach it by; may be repeated.")
-@click.option("--tls-certificate", "certificate", type=FOLDER, help="PEM file: https instead of http.")
-@click.option("--tls-key", "key", type=FOLDER, help="Its private key.")
-@click.option("--workers", default=0, type=click.IntRange(0, 64), help="Plates judged at a time; 0: one a core.")
+@click.option("--name", "names", multiple=True, help="Another host name of the station; may be repeated.")
+@click.option("--tls-certificate", "certificate", type=FOLDER, help="Certificate as PEM file, for https.")
+@click.option("--tls-key", "key", type=FOLDER, help="Private key of the certificate.")
+@click.option("--workers", default=0, type=click.IntRange(0, 64), help="Plates judged in parallel; 0: one per core.")
 @click.option(
-    "--waiting", default=32, show_default=True, type=click.IntRange(1, 10_000), help="Plates that may wait besides."
+    "--waiting",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Requests queued beyond the workers; more are answered 503.",
 )
 def serve(
     model: Path,
@@ -61,11 +65,11 @@ def serve(
     workers: int,
     waiting: int,
 ) -> None:
-    """Run the inspection station at the line: a page, a REST service and a record of every plate."""
+    """Run the inspection station: web pages, a REST service and a record of every plate."""
     from platewatch.station import supervisor
 
     with supervisor.listen(host, port) as listening:
-        code = supervisor.keep_up(_say)
+        code = supervisor.keep_up(_log)
         if code is not None:
             click.get_current_context().exit(code)
         from platewatch.records import Keep, Policy
@@ -88,24 +92,26 @@ def serve(
             waiting=waiting,
         )
         server.check(plan)
-        server.run(plan, listening, _say)
+        server.run(plan, listening, _log)
 
 
 @click.group()
 def users() -> None:
-    """Say who may use a station, and as what: operator, engineer, auditor."""
+    """Manage the users of a station and their roles: operator, engineer, auditor."""
 
 
 @users.command()
 @click.argument("name")
-@click.option("--role", required=True, type=click.Choice(["operator", "engineer", "auditor"]), help="What they may do.")
-@click.option("--token", is_flag=True, help="Print a token for a program, this once, instead of asking a password.")
+@click.option(
+    "--role", required=True, type=click.Choice(["operator", "engineer", "auditor"]), help="What the user may do."
+)
+@click.option("--token", is_flag=True, help="Print a token for a program, once, instead of setting a password.")
 @RECORDS
 @_USERS
 def add(name: str, role: str, token: bool, records: str, users: Path | None) -> None:
-    """Add user NAME, or give them another role, password or token; takes effect at once.
+    """Add user NAME, or change their role, password or token; takes effect immediately.
 
-    The password is asked for, or read from stdin when that is no terminal.
+    The password is prompted for, or read from stdin if that is not a terminal.
     """
     from platewatch.station.users import Role
 
@@ -121,7 +127,7 @@ def add(name: str, role: str, token: bool, records: str, users: Path | None) -> 
 @RECORDS
 @_USERS
 def list_users(records: str, users: Path | None) -> None:
-    """Print each user's name, role, and whether they have a password and a token."""
+    """Print for each user the name, the role, and whether there is a password or a token."""
     for user in _users(records, users).all():
         has = [word for word, secret in (("password", user.password), ("token", user.token)) if secret]
         click.echo(f"{user.name}  {user.role}  {', '.join(has)}")
@@ -132,10 +138,10 @@ def list_users(records: str, users: Path | None) -> None:
 @RECORDS
 @_USERS
 def remove(name: str, records: str, users: Path | None) -> None:
-    """Remove user NAME; their logins and token end at once."""
+    """Remove user NAME; sessions and token become invalid immediately."""
     known = _users(records, users)
     known.remove(name)
-    click.echo(f"{name} is no user any more in {known.path}", err=True)
+    click.echo(f"{name} is removed from {known.path}", err=True)
 
 
 def _users(records: str, file: Path | None) -> "Users":
@@ -150,5 +156,5 @@ def _password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     click.echo(line, err=True)

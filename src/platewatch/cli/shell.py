@@ -1,4 +1,4 @@
-"""What the commands share: one line for every error, the exit codes, tables, progress bars."""
+"""Shared by the commands: options, exit codes, errors as one line, tables, progress bars, progress as JSON lines."""
 
 import json
 import os
@@ -27,7 +27,7 @@ RUNTIME = click.option(
     type=click.Choice(["onnxruntime", "openvino"]),
     default="onnxruntime",
     show_default=True,
-    help="What runs the network; both give the same verdicts.",
+    help="Inference runtime; both give the same verdicts.",
 )
 RECORDS = click.option(
     "--records",
@@ -36,16 +36,16 @@ RECORDS = click.option(
     show_default=True,
     show_envvar=True,
     metavar="URL",
-    help="The record: an SQLite file, or postgresql://user@host/name.",
+    help="The record: SQLite file, or postgresql://user@host/name.",
 )
 PHOTOGRAPHS = click.option(
-    "--photographs", type=FOLDER, help="Where its photographs lie; RECORDS.photographs beside an SQLite file."
+    "--photographs", type=FOLDER, help="Folder of the record's photographs; default for SQLite: RECORDS.photographs."
 )
 _STATION = {"alembic", "argon2", "fastapi", "paho", "psycopg", "sqlalchemy", "uvicorn", "watchfiles"}
 
 
 class Commands(click.Group):
-    """A group whose commands end with one line and the right exit code, whatever goes wrong."""
+    """A group of commands that turns every error into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -57,10 +57,10 @@ class Commands(click.Group):
             extra = "station" if str(error.name).partition(".")[0] in _STATION else "train"
             _fail(str(RuntimeUnavailable("", missing, remedy=f"pip install 'platewatch[{extra}]'")))
         except KeyboardInterrupt:
-            click.echo("interrupted; nothing half-written was left under the name asked for", err=True)
+            click.echo("interrupted; no incomplete file was left", err=True)
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            sys.stderr.close()  # whoever read our output has gone: nothing is left to say it to
+            sys.stderr.close()  # the reader of our output has ended
             ctx.exit(ERROR)
         except OSError as error:
             _fail(f"{error.filename or 'output'}: {error.strerror or error}; check space and permissions there")
@@ -72,7 +72,7 @@ def _fail(message: str) -> None:
 
 
 def show(*tables: "Table") -> None:
-    """Print tables to stdout, as wide as the terminal or, into a file, as they need."""
+    """Print tables to stdout, as wide as the terminal; 140 columns if stdout is not a terminal."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -81,24 +81,24 @@ def show(*tables: "Table") -> None:
 
 
 def lines() -> "Progress":
-    """Progress as JSON lines on stderr, for programs; of one stage at most four a second, but its ends always."""
-    told: tuple[str, float] = "", 0.0
+    """Progress as JSON lines on stderr, for programs; at most four a second, and the begin and end of every stage."""
+    reported: tuple[str, float] = "", 0.0
 
     def report(stage: str, done: int, total: int) -> None:
-        nonlocal told
+        nonlocal reported
         now = time.monotonic()
-        if stage != told[0] or done >= total or now - told[1] >= 0.25:
-            told = stage, now
+        if stage != reported[0] or done >= total or now - reported[1] >= 0.25:
+            reported = stage, now
             click.echo(json.dumps({"stage": stage, "done": done, "total": total}), err=True)
 
     return report
 
 
 def end_with_stdin() -> None:
-    """Have SIGTERM sent to this process when stdin ends: it is a pipe whose other end dies with whoever holds it."""
+    """Send SIGTERM to this process when stdin closes: stdin is a pipe that closes when the parent process ends."""
 
     def wait() -> None:
-        while os.read(0, 1):  # not sys.stdin: a thread that waits there holds up the interpreter's end
+        while os.read(0, 1):  # not sys.stdin, whose lock would block the interpreter's shutdown
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -107,7 +107,7 @@ def end_with_stdin() -> None:
 
 @contextmanager
 def progress() -> "Iterator[Progress]":
-    """A progress bar on stderr for each stage; without a terminal, one line as each stage begins."""
+    """A progress bar on stderr per stage; one line per stage if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -126,7 +126,7 @@ def progress() -> "Iterator[Progress]":
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # lines stand above the bar, but what goes into a file stays there
+        redirect_stdout=sys.stdout.isatty(),  # printed lines appear above the bar; output to a file is not redirected
     ) as bars:
 
         def report(stage: str, done: int, total: int) -> None:

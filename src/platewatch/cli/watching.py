@@ -1,4 +1,4 @@
-"""The command that stays: watch."""
+"""The command watch: judges every photograph that a camera writes into a folder."""
 
 import signal
 from collections.abc import Callable
@@ -27,16 +27,16 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Choice(["all", "not-passed"]),
                 default="all",
                 show_default=True,
-                help="Whose photographs are stored; those that a person is to look at always are.",
+                help="Photographs to store; those waiting for review are always stored.",
             ),
-            click.option("--days", type=float, help="Remove photographs that are older; never those to be reviewed."),
-            click.option("--gigabytes", type=float, help="Remove the oldest when they take more; likewise."),
+            click.option("--days", type=float, help="Days after which photographs are removed, once reviewed."),
+            click.option("--gigabytes", type=float, help="Size above which the oldest are removed, once reviewed."),
             click.option(
                 "--review-share",
                 type=click.FloatRange(0, 1),
                 default=0.02,
                 show_default=True,
-                help="Share of the plates with PASS that a person looks at all the same.",
+                help="Fraction of passing plates sent to review at random, to find misses.",
             ),
         )
     ):
@@ -45,7 +45,7 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def policy(keep: str, days: float | None, gigabytes: float | None, review_share: float) -> "Policy":
-    """What is kept, by the options above; raises InputError for what makes no sense."""
+    """The Policy of these options; raises InputError for a value out of its bounds."""
     from platewatch.records import Keep, Policy
 
     return Policy(Keep(keep), days, gigabytes, review_share)
@@ -53,15 +53,20 @@ def policy(keep: str, days: float | None, gigabytes: float | None, review_share:
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--model", required=True, type=FOLDER, help="The model folder that judges.")
+@click.option("--model", required=True, type=FOLDER, help="The model folder.")
 @RECORDS
 @PHOTOGRAPHS
-@click.option("--json", "as_json", is_flag=True, help="One Entry as JSON a line.")
-@click.option("--webhook", "webhooks", multiple=True, metavar="URL", help="POST each Entry there; may be given again.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON Entry per line.")
+@click.option("--webhook", "webhooks", multiple=True, metavar="URL", help="POST each Entry to URL; may be repeated.")
 @click.option("--mqtt", multiple=True, metavar="URL", help="Publish each Entry: mqtt://[user:password@]host/topic.")
-@click.option("--once", is_flag=True, help="Judge what lies there, then end.")
-@click.option("--give-up", default=30.0, show_default=True, help="Seconds until half a photograph counts as failed.")
-@click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0 takes every one.")
+@click.option("--once", is_flag=True, help="Judge the photographs that are there, then stop.")
+@click.option(
+    "--give-up",
+    default=30.0,
+    show_default=True,
+    help="Seconds an incomplete file may stay unchanged before it is recorded as failed.",
+)
+@click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0: all.")
 @policy_options
 def watch(
     folder: Path,
@@ -76,9 +81,10 @@ def watch(
     threads: int,
     **kept: Any,
 ) -> None:
-    """Judge each photograph that a camera drops into FOLDER exactly once, and write it into the record.
+    """Judge every photograph that a camera writes into FOLDER exactly once, and record it.
 
-    Also after a crash or restart, and while a file is still being written. Goes on until it is stopped.
+    Files that are still being written are waited for. After a crash or a restart no photograph is judged twice. Runs
+    until it is stopped.
     """
     from platewatch.line.destinations import destination
     from platewatch.line.watch_folder import Watch
@@ -86,11 +92,11 @@ def watch(
 
     if once and not folder.is_dir():
         raise InputError(folder, "no such folder", remedy="check the path")
-    told = [destination(url) for url in (*webhooks, *mqtt)]
+    destinations = [destination(url) for url in (*webhooks, *mqtt)]
     chosen = policy(**kept)
     inspector = platewatch.load(model, threads=threads)
     with Records.open(records, photographs, chosen) as opened, ExitStack() as running:
-        wake = _start_helpers(running, opened, told)
+        wake = _start_helpers(running, opened, destinations)
 
         def judged(entry: "Entry") -> None:
             click.echo(entry.as_json() if as_json else line(entry.inspection))
@@ -102,7 +108,7 @@ def watch(
             folder,
             inspector,
             opened,
-            deliver=[each.name for each in told],
+            deliver=[each.name for each in destinations],
             give_up_s=give_up,
             judged=judged,
             said=_warn,
@@ -124,19 +130,19 @@ def watch(
         click.get_current_context().exit(INTERRUPTED)
 
 
-def _start_helpers(running: ExitStack, records: "Records", told: "list[Destination]") -> Callable[[], None]:
-    """Couriers and upkeep, stopped when the stack closes; what is returned tells the couriers that there is news."""
+def _start_helpers(running: ExitStack, records: "Records", destinations: "list[Destination]") -> Callable[[], None]:
+    """Start delivery workers and the retention job until the stack closes; returns what wakes the workers."""
     from platewatch.line.deliveries import DeliveryWorker
     from platewatch.records import RetentionJob
 
-    workers = [DeliveryWorker(records, each, tell=_warn) for each in told]
+    workers = [DeliveryWorker(records, each, tell=_warn) for each in destinations]
     helpers: list[DeliveryWorker | RetentionJob] = [*workers, RetentionJob(records, tell=_warn)]
     for helper in helpers:
         helper.start()
         running.callback(helper.stop)
     for each in records.deliveries():
-        if each.waiting and each.name not in {one.name for one in told}:
-            _warn(f"{each.name}: {each.waiting} plates wait to be told, but it is not named here")
+        if each.waiting and each.name not in {one.name for one in destinations}:
+            _warn(f"{each.name}: {each.waiting} plates wait for delivery, but this destination is not given here")
 
     def wake() -> None:
         for worker in workers:

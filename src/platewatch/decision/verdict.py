@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from platewatch.arrays import Array
 from platewatch.config import STRICT
+from platewatch.decision.sensitivity_summary import percent
 from platewatch.inspection import Defect, Evidence, Verdict
 from platewatch.photographs.preparation import Frame
 
@@ -80,6 +81,15 @@ class FalseAlarmBound:
     """Number of good plates from which `floor` is at most the target."""
     plates_needed_95: int
     """Number of good plates from which `upper_95` is at most the target if none of them is above the threshold."""
+
+
+def bound_sentence(bound: FalseAlarmBound) -> str:
+    """The bound in words: target, expected rate, upper 95 % limit, and the lowest rate that the plates can show."""
+    return (
+        f"You asked for ≤ {percent(bound.asked)}. Expect {percent(bound.false_alarm_rate)}; "
+        f"up to {percent(bound.upper_95)} is possible ({percent(0.95)}). "
+        f"{bound.good_plates} plates cannot show less than {percent(bound.floor)}."
+    )
 
 
 def plates_needed(rate: float) -> int:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from platewatch.decision import sensitivity_summary
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity
-from platewatch.decision.verdict import FalseAlarmBound
+from platewatch.decision.verdict import FalseAlarmBound, bound_sentence
 from platewatch.evaluation.metrics import Interval, Proportion
 from platewatch.evaluation.results import Evaluation, Phase
 from platewatch.photographs.data_sets import ANOMALOUS
@@ -103,17 +103,6 @@ def illumination_sheet(levels: Sequence[Illumination]) -> Sheet:
     rows = [(each.name, *map(str, (each.passed, each.review, each.reject)), interval(each.interval)) for each in levels]
     return Sheet(
         "Good plates under another light", ("light", "PASS", "REVIEW", "REJECT", "REJECT, 95 % interval"), tuple(rows)
-    )
-
-
-def bound_sentence(bound: FalseAlarmBound) -> str:
-    """The bound on false alarms: target, expected rate, upper limit, and the lowest rate that the plates can show."""
-    target, expected, upper, floor = map(
-        sensitivity_summary.percent, (bound.asked, bound.false_alarm_rate, bound.upper_95, bound.floor)
-    )
-    return (
-        f"You asked for ≤ {target}. Expect {expected}; up to {upper} is possible (95{_PERCENT}). "
-        f"{bound.good_plates} plates cannot show less than {floor}."
     )
 
 

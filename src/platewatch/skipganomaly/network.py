@@ -178,8 +178,8 @@ def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, b
     """
     update_bn(batches, generator)
     with torch.no_grad():
-        redrawn = [generator.eval()(x) for x in batches]
-    update_bn([*batches, *redrawn], discriminator)
+        reconstructed = [generator.eval()(x) for x in batches]
+    update_bn([*batches, *reconstructed], discriminator)
 
 
 def opponent(x: Tensor) -> Tensor:

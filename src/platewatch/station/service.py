@@ -52,7 +52,7 @@ def model(request: Request, _: Viewer) -> Response:
 def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], asked: Activation) -> Response:
     """Take a model from the shelf into service, with the next plate; going back is the same with the one before.
 
-    A challenger that was worse than the model in service then is refused.
+    A candidate that its comparison refused cannot be used.
     """
     here = station(request)
     retraining_runs.require_accepted(here.models.models_folder, asked.model_id)
@@ -66,8 +66,8 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
 async def events(request: Request, _: Viewer) -> Response:
     """What happens from now on, as server-sent events; with Last-Event-ID, first what happened since that plate."""
     here = station(request)
-    if len(here.live) >= here.settings.watchers:
-        most = f"at most {here.settings.watchers} live pages"
+    if len(here.live) >= here.settings.live_pages:
+        most = f"at most {here.settings.live_pages} live pages"
         raise RequestError(
             503, "overloaded", "many live pages are open", expected=most, next="close one", retry_after_s=30
         )

@@ -36,7 +36,7 @@ class Settings:
     """Seconds within which a photograph has to arrive."""
     session_h: Seconds = 12.0
     """Hours until a session ends."""
-    watchers: Count = 64
+    live_pages: Count = 64
     """Live pages (/events) that may be open at the same time."""
     places: tuple[Path, ...] = ()
     """The record's file and photographs' folder: /healthz reports when one is missing or its disk is almost full."""
