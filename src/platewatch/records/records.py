@@ -74,7 +74,11 @@ class Records:
         PostgreSQL they are only kept when a folder is named. Raises RecordError.
         """
         database = Database(url)
-        database.prepare(create=create)
+        try:
+            database.prepare(create=create)
+        except BaseException:
+            database.close()
+            raise
         folder = photographs or database.folder
         return cls(database, None if folder is None else Photographs(folder), policy)
 
@@ -176,10 +180,14 @@ class Records:
         with self._database.reading() as connection:
             return reviewing.of_entry(connection, number)
 
-    def reviewed(self) -> tuple[Reviewed, ...]:
-        """Every plate on which a person's word stands, in the order of arrival: thousands in a fraction of a second."""
+    def reviewed(self, since: datetime | None = None, until: datetime | None = None) -> tuple[Reviewed, ...]:
+        """Every plate received from `since` on and before `until` that has a standing review, in the order of arrival.
+
+        Thousands take a fraction of a second.
+        """
+        query = Query(since=since, until=until, reviewed=True)
         with self._database.reading() as connection:
-            return search.reviewed(connection)
+            return search.reviewed(connection, query)
 
     def last_review(self) -> int:
         """The id of the newest review or undo, 0 before the first: a cheap way to see whether anything was said."""
