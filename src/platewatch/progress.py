@@ -1,6 +1,6 @@
-"""How long work reports how far it is."""
+"""The type of progress callbacks."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done and how much there is."""
+"""Called with the name of a stage, the number of steps done and the total."""

@@ -1,4 +1,4 @@
-"""Walks the whole chain and says where it is not what was written."""
+"""Audit: checks every row's hash and the tables against the chain, and names the places of tampering."""
 
 import json
 from collections import Counter
@@ -16,10 +16,10 @@ from platewatch.records.values import Audit, Outcome, Tampering
 
 Progress = Callable[[str, int, int], None]
 Anchor = tuple[int, str]
-"""Row and hash of a head that was written down elsewhere."""
+"""Row and hash of an earlier head that was kept elsewhere."""
 
-_MOST = 1000  # breaks that are named; whoever altered more has altered all
-_STEP = 500  # rows between two words of progress
+_MOST = 1000  # places of tampering listed at most
+_STEP = 500  # rows between two reports of progress
 
 _row = schema.chain
 _ROWS = select(
@@ -40,68 +40,68 @@ def audit(
     connection: Connection,
     photographs: Photographs | None,
     progress: Progress | None = None,
-    noted: Anchor | None = None,
+    anchor: Anchor | None = None,
 ) -> Audit:
-    """Compute everything again from the first row to the last; `photographs` None leaves their files out."""
-    tell = progress or (lambda _stage, _done, _total: None)
+    """Check all rows from the first to the last; with `photographs` None the files of photographs are not checked."""
+    report = progress or (lambda _stage, _done, _total: None)
     head = chain.head(connection)
     walk = Walk()
     rows = connection.execute(_ROWS.order_by(_row.c.position).execution_options(yield_per=_STEP))
     for row in rows:
         walk.visit(row)
-        if noted is not None and noted[0] == row.position and noted[1] != row.hash:
-            walk.note(row.position, "has not the hash that was noted: it or rows before it were written anew")
+        if anchor is not None and anchor[0] == row.position and anchor[1] != row.hash:
+            walk.report(row.position, "its hash differs from the anchor: this row or earlier ones were written again")
         if row.position % _STEP == 0 or row.position == head.rows:
-            tell("rows", row.position, head.rows)
+            report("rows", row.position, head.rows)
     if (walk.last, walk.hash, walk.seen[chain.INSPECTION]) != (head.rows, head.chain, head.entries):
         what = f"the chain ends at row {walk.last} with {walk.seen[chain.INSPECTION]} plates"
-        walk.note(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
-    if noted is not None and noted[0] > walk.last:
-        walk.note(0, f"row {noted[0]}, whose hash was noted, is not there")
+        walk.report(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
+    if anchor is not None and anchor[0] > walk.last:
+        walk.report(0, f"row {anchor[0]} of the anchor is missing")
     audit_tables.check(connection, walk)
-    read = audit_photographs.check(connection, walk, photographs, tell)
+    read = audit_photographs.check(connection, walk, photographs, report)
     return Audit(walk.rows, read, head, tuple(walk.breaks[:_MOST]))
 
 
 class Walk:
-    """From row to row, with all that the tables beside the chain must agree with."""
+    """The state of an audit: the row reached, and what the tables have to agree with."""
 
     def __init__(self) -> None:
         self.rows = self.last = 0
         self.hash = chain.START
         self.breaks = list[Tampering]()
         self.seen = Counter[str]()
-        """Rows of each kind."""
-        self.said = dict[int, list[dict[str, Any]]]()
-        """By a plate's number its reviews, oldest first."""
+        """Number of rows of each kind."""
+        self.reviews = dict[int, list[dict[str, Any]]]()
+        """For each plate number its reviews, oldest first."""
         self.hourly_counts = Counter[tuple[int, str]]()
         self.terms = 0
-        """Checksum of what the plates are found by, without their reviews."""
+        """Checksum of the search index without terms from reviews."""
         self.stored = dict[str, tuple[int, int]]()
-        """By its hash the row and number of the first plate with a photograph that was stored."""
+        """For each stored photograph's hash the row and number of the first plate that has it."""
         self.pruned = list[tuple[int, int]]()
-        """First and last number of plates whose photographs an event calls pruned."""
+        """First and last plate number of each range whose photographs were pruned, as events say."""
 
-    def note(self, row: int, what: str) -> None:
-        """One more break."""
+    def report(self, row: int, what: str) -> None:
+        """Add a place of tampering."""
         self.breaks.append(Tampering(row, what))
 
     def visit(self, row: Row[Any]) -> None:
-        """Check one row against the one before and against the tables beside it."""
+        """Check one row against the row before and against the tables."""
         if row.position != self.last + 1:
-            self.note(row.position, f"rows {self.last + 1} to {row.position - 1} before it were removed")
+            self.report(row.position, f"rows {self.last + 1} to {row.position - 1} before it were removed")
         elif row.previous != self.hash:
-            self.note(row.position, "does not follow the row before: one of the two was altered")
+            self.report(row.position, "does not follow the row before: one of the two was altered")
         if chain.digest(row.previous, row.body) != row.hash:
-            self.note(row.position, f"{row.kind} altered: its hash is not that of what it says")
+            self.report(row.position, f"{row.kind} altered: its hash does not match its content")
         self.rows, self.last, self.hash = self.rows + 1, row.position, row.hash
         try:
             body = json.loads(row.body)
             if (body["position"], body["kind"]) != (row.position, row.kind):
-                self.note(row.position, "was moved: it says that it is another row")
+                self.report(row.position, "was moved: its content names another row")
             self._tables(row, body)
         except (ValueError, KeyError, TypeError, AttributeError):
-            self.note(row.position, f"{row.kind} altered: it cannot be read any more")
+            self.report(row.position, f"{row.kind} altered: its content cannot be read")
 
     def _tables(self, row: Row[Any], body: dict[str, Any]) -> None:
         self.seen[row.kind] += 1
@@ -109,20 +109,20 @@ class Walk:
             case chain.INSPECTION:
                 self._plate(row, body)
             case chain.REVIEW:
-                self.said.setdefault(body["number"], []).append(body)
+                self.reviews.setdefault(body["number"], []).append(body)
                 self._compare(row, {"review_number": body["number"], "undoes": body["undoes"]})
             case chain.EVENT:
                 self._compare(row, {"event_kind": body["event"], "event_time": _stored(body["time"])})
                 if body["event"] == chain.PRUNED:
                     self.pruned += [(first, last) for first, last in body["details"]["plates"]]
             case _:
-                self.note(row.position, f"is a {row.kind}, which no record holds")
+                self.report(row.position, f"has the unknown kind {row.kind}")
 
     def _plate(self, row: Row[Any], body: dict[str, Any]) -> None:
         found, number, received = body["inspection"], body["number"], _stored(body["received"])
         outcome = found["verdict"] or Outcome.FAILED
         if number != self.seen[chain.INSPECTION]:
-            self.note(row.position, f"says that it is plate {number}, expected {self.seen[chain.INSPECTION]}")
+            self.report(row.position, f"has the plate number {number}, expected {self.seen[chain.INSPECTION]}")
         columns = {f"entry_{name}": body[name] for name in ("number", "plate_id", "key", "photograph", "sampled")}
         columns |= {"entry_received": received, "entry_outcome": outcome, "entry_model_id": found["model_id"]}
         self._compare(row, columns)
@@ -135,7 +135,7 @@ class Walk:
         for name, value in expected.items():
             if row._mapping[name] != value:
                 shown = f"{row._mapping[name]!r}, the chain {value!r}"
-                self.note(row.position, f"{row.kind}: the table shows {name.replace('_', ' ')} {shown}")
+                self.report(row.position, f"{row.kind}: the table has {name.replace('_', ' ')} {shown}")
 
 
 def _stored(time: str) -> int:

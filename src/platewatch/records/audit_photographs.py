@@ -1,4 +1,4 @@
-"""Whether each photograph is still there as it came, or was pruned by a policy that wrote it down."""
+"""Audit of photographs: each file is present with the recorded SHA-256, or an event says that it was pruned."""
 
 from bisect import bisect_right
 from collections.abc import Callable
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 
 def check(
-    connection: Connection, walk: "Walk", photographs: Photographs | None, tell: Callable[[str, int, int], None]
+    connection: Connection, walk: "Walk", photographs: Photographs | None, progress: Callable[[str, int, int], None]
 ) -> int:
-    """Note every photograph that is missing or altered; how many files were read and compared."""
+    """Report every photograph that is missing or altered; returns the number of files checked."""
     total = connection.execute(select(func.count()).select_from(table)).scalar_one()
     pruned = _merged(walk.pruned)
     waiting, read = dict(walk.stored), 0
     for done, row in enumerate(connection.execute(select(table).execution_options(yield_per=500)), start=1):
         position, number = waiting.pop(row.sha256, (0, 0))
         if not position:
-            walk.note(0, f"photograph {row.sha256[:12]}… is listed, but no plate came with it")
+            walk.report(0, f"photograph {row.sha256[:12]}… is listed, but no plate has it")
         elif row.pruned is not None:
             if not _covered(number, pruned):
-                walk.note(position, f"plate {number}: photograph removed, but no event says that it was pruned")
+                walk.report(position, f"plate {number}: photograph removed, but no event says that it was pruned")
         elif photographs is not None:
             read += 1
             problem = _read(photographs, row.sha256)
             if problem:
-                walk.note(position, f"plate {number}: photograph {problem}")
-        tell("photographs", done, total)
+                walk.report(position, f"plate {number}: photograph {problem}")
+        progress("photographs", done, total)
     for position, number in waiting.values():
-        walk.note(position, f"plate {number}: its photograph is not listed any more")
+        walk.report(position, f"plate {number}: its photograph is not listed")
     return read
 
 
 def _read(photographs: Photographs, sha256: str) -> str | None:
-    """What is wrong with the file, None when nothing is."""
+    """What is wrong with the file; None when it is intact."""
     try:
         return None if photographs.read(sha256) is not None else f"missing: {photographs.path(sha256)}"
     except RecordError as error:
@@ -48,7 +48,7 @@ def _read(photographs: Photographs, sha256: str) -> str | None:
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same plates in ranges that do not overlap, in order."""
+    """The ranges sorted and merged, so that they do not overlap."""
     merged = list[tuple[int, int]]()
     for first, last in sorted(ranges):
         if merged and first <= merged[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""Whether the tables beside the chain show what it says: reviews that stand, counts, words to search by."""
+"""Audit of the tables: entries, valid reviews, hourly counts and search index agree with the chain."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,41 +13,41 @@ if TYPE_CHECKING:
 
 
 def check(connection: Connection, walk: "Walk") -> None:
-    """Note everything that differs from what was seen on the way."""
+    """Report every difference between the tables and the walk over the chain."""
     for table, kind in ((entries, chain.INSPECTION), (reviews, chain.REVIEW), (events, chain.EVENT)):
         count = connection.execute(select(func.count()).select_from(table)).scalar_one()
         if count != walk.seen[kind]:
-            walk.note(0, f"the table of {table.name} has {count} rows, the chain {walk.seen[kind]}")
+            walk.report(0, f"the table of {table.name} has {count} rows, the chain {walk.seen[kind]}")
     expected = walk.terms
     columns = select(
         *(entries.c[name] for name in ("number", "position", "received", "review", "judgement", "waiting")),
         *(entries.c[name] for name in ("outcome", "sampled", "plate_id")),
     )
     for row in connection.execute(columns.execution_options(yield_per=5000)):
-        said = walk.said.get(row.number, [])
-        if said:
-            expected += search_index.checksum(_added(connection, row, said), row.received, row.number)
-        _standing(row, said, walk)
+        found = walk.reviews.get(row.number, [])
+        if found:
+            expected += search_index.checksum(_added(connection, row, found), row.received, row.number)
+        _valid_review(row, found, walk)
     if {
         (row.hour, row.outcome): row.count for row in connection.execute(select(schema.hourly_counts))
     } != walk.hourly_counts:
-        walk.note(0, "the counts of some hour are not those of the chain")
+        walk.report(0, "the hourly counts differ from the chain")
     if search_index.total(connection) != expected:
-        walk.note(0, "the words by which plates are found are not those of the chain")
+        walk.report(0, "the words of the search index differ from the chain")
 
 
-def _standing(row: Row[Any], said: list[dict[str, Any]], walk: "Walk") -> None:
-    taken_back = {review["undoes"] for review in said}
-    counting = [each for each in said if each["undoes"] is None and each["position"] not in taken_back]
-    last = counting[-1] if counting else None
+def _valid_review(row: Row[Any], found: list[dict[str, Any]], walk: "Walk") -> None:
+    undone = {review["undoes"] for review in found}
+    valid = [each for each in found if each["undoes"] is None and each["position"] not in undone]
+    last = valid[-1] if valid else None
     waits = last is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
-    stands = (last["position"], last["judgement"]) if last else (None, None)
-    if (row.review, row.judgement, bool(row.waiting)) != (*stands, waits):
-        walk.note(row.position, f"plate {row.number}: the table shows another review than the one that stands")
+    expected = (last["position"], last["judgement"]) if last else (None, None)
+    if (row.review, row.judgement, bool(row.waiting)) != (*expected, waits):
+        walk.report(row.position, f"plate {row.number}: the table has another review than the valid one")
 
 
-def _added(connection: Connection, row: Row[Any], said: list[dict[str, Any]]) -> set[search_index.Term]:
-    """What the plate is found by because of its reviews alone."""
-    added = {term for each in said for term in search_index.of_review(each["reviewer"], each["note"])}
+def _added(connection: Connection, row: Row[Any], found: list[dict[str, Any]]) -> set[search_index.Term]:
+    """The search terms that the plate has from its reviews alone."""
+    added = {term for each in found for term in search_index.of_review(each["reviewer"], each["note"])}
     image = chain.read(connection, row.position)["inspection"]["image"]
     return added - search_index.of_plate(row.plate_id, image)
