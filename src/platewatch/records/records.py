@@ -74,7 +74,11 @@ class Records:
         photographs are stored only if a folder is named. Raises RecordError.
         """
         database = Database(url)
-        database.prepare(create=create)
+        try:
+            database.prepare(create=create)
+        except BaseException:
+            database.close()  # a record that is refused keeps no connection
+            raise
         folder = photographs or database.folder
         return cls(database, None if folder is None else Photographs(folder), policy)
 
