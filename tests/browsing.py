@@ -22,10 +22,12 @@ from platewatch.photographs import reading
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
+from platewatch.station.users import Users
 from platewatch.synthetic import rendered_plates
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = ((1024, 768), (1920, 1080))
+PHONE = (390, 844)
 ROOT = Path(__file__).parents[1]
 AXE = Path(os.environ.get("PLATEWATCH_AXE") or ROOT / "node_modules" / "axe-core" / "axe.min.js")
 
@@ -39,27 +41,29 @@ class Site:
     url: str
     records: Records
     models: ModelRegistry
+    users: Users
     good: tuple[Path, ...]
     rusty: tuple[Path, ...]
 
 
 @contextlib.contextmanager
 def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
-    """A station of its own, with a shelf that holds the tiny model, on a free port of 127.0.0.1."""
+    """A station of its own, with the tiny model as the only available one, on a free port of 127.0.0.1."""
     shutil.copytree(tiny_model.model, folder / "models" / "first")
     rendered_plates.render_set(folder / "line", good=30, test={"good": 1, "total_rust": 3}, size=128, seed=77)
     url = f"sqlite:///{folder / 'records.db'}"
     with Records.open(url, policy=Policy(review_share=0)) as records:
         models = ModelRegistry(folder / "models" / "first")
-        settings = Settings(data=tiny_model.data, record_url=url, users=folder / "users.json")
+        users = Users(folder / "users.json")
+        settings = Settings(data=tiny_model.data, record_url=url, users=users.path)
         good = tuple(reading.find(folder / "line" / "train" / "good"))
         rusty = tuple(reading.find(folder / "line" / "test" / "total_rust"))
-        for path in (rusty[-1], good[-1]):  # every test, whichever comes first, finds something
+        for path in (rusty[-1], good[-1]):  # so that every test, run alone, finds plates
             records.add(models.loaded().inspect(path), path.read_bytes())
         app = create_app(models, records, settings)
-        app.state.challengers.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
+        app.state.retraining_runs.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
         with _served(app) as port:
-            yield Site(f"http://127.0.0.1:{port}", records, models, good, rusty)
+            yield Site(f"http://127.0.0.1:{port}", records, models, users, good, rusty)
 
 
 @contextlib.contextmanager
@@ -101,8 +105,8 @@ def tab(browser: Browser, size: tuple[int, int] = SIZES[0], scheme: str = "light
     page, wrong = context.new_page(), list[str]()
     page.set_default_timeout(10_000)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    page.on("request", lambda asked: wrong.append(asked.url) if "//127.0.0.1:" not in asked.url else None)
+    page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+    page.on("request", lambda sent: wrong.append(sent.url) if "//127.0.0.1:" not in sent.url else None)
     try:
         yield page
         assert wrong == []

@@ -76,7 +76,7 @@ class FakeInspector:
         redness = np.maximum(prepared[..., 0].astype(np.float32) - prepared[..., 2] - 10, 0) / 50
         inspection = _inspection(image, None if photo.max() == 0 else float(redness.max()) + 0.1, _boxes(photo))
         return Examination(
-            inspection, prepared, frame, quality.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
+            inspection, photo, prepared, frame, quality.measure(frame.cut(prepared)), redness, redness, np.sqrt(redness)
         )
 
     def reconstruct(self, prepared: Array) -> Array:

@@ -23,7 +23,7 @@ def write(url: str, folder: Path, writer: str) -> None:
     with Records.open(url, folder / "photographs", Policy(review_share=0.5)) as records:
         for number in range(len(mine), 100_000):
             key = f"{writer}-{number}"
-            entry = records.add(plate(verdicts[number % 4]), key.encode(), key=key, deliver=["http://127.0.0.1/"])
+            entry = records.add(plate(verdicts[number % 4]), key.encode(), key=key, deliver=["http://127.0.0.1/"]).entry
             os.write(log, f"{key} {entry.number} {entry.chain}\n".encode())
             if number % 3 == 0:
                 records.review(entry.number, Judgement.GOOD, "anna")

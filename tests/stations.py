@@ -3,9 +3,11 @@
 import io
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,7 +50,7 @@ class LineInspector(fake_inspector.FakeInspector):
                 image=name,
                 image_sha256=reading.sha256(image),
                 verdict=None,
-                reason="could not be read",
+                reason="the photograph is not readable",
                 threshold=fake_inspector.THRESHOLD,
                 error=str(error),
                 model_id=self.manifest.model_id,
@@ -112,7 +114,7 @@ def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Itera
 
 
 def two_models(models_folder: Path, folder: Path) -> str:
-    """Put a model onto the shelf as `first` and, with a threshold of its own, as `second`; the second's id."""
+    """Copy a model to `models_folder` as `first` and, with another threshold, as `second`; returns the second's id."""
     for name in ("first", "second"):
         shutil.copytree(folder, models_folder / name)
     manifest = model_folder.load_manifest(models_folder / "second")
@@ -123,11 +125,21 @@ def two_models(models_folder: Path, folder: Path) -> str:
 
 def enrol(users: Users) -> dict[Role, str]:
     """One user of each role, named like it, with PASSWORD; and each one's token."""
-    tokens = {}
-    for role in Role:
-        users.add(role, role, PASSWORD)
-        tokens[role] = users.add(role, role) or ""
-    return tokens
+    content, tokens = _enrolled()
+    users.path.touch(mode=0o600)
+    users.path.write_bytes(content)
+    return dict(tokens)
+
+
+@cache
+def _enrolled() -> tuple[bytes, dict[Role, str]]:
+    """The users' file, made once, as a hash takes long on purpose."""
+    with tempfile.TemporaryDirectory() as folder:
+        users, tokens = Users(Path(folder) / "users.json"), {}
+        for role in Role:
+            users.add(role, role, PASSWORD)
+            tokens[role] = users.add(role, role) or ""
+        return users.path.read_bytes(), tokens
 
 
 def bearer(token: str) -> dict[str, str]:

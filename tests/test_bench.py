@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from conftest import Tiny
 from platewatch import cli
@@ -15,7 +16,7 @@ from platewatch.arrays import Array
 from platewatch.cli import summary
 from platewatch.errors import InputError, ModelError
 from platewatch.evaluation import bench
-from tiny import silent
+from platewatch.progress import silent
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,12 @@ def test_photographs_that_cannot_be_read_are_an_error(tiny_model: Tiny, tmp_path
         bench.bench(tiny_model.model, tmp_path, progress=silent)
     with pytest.raises(ModelError):
         bench.bench(tmp_path, progress=silent)
+
+
+def test_photographs_that_no_detector_gets_to_see_are_no_measure(tiny_model: Tiny, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "black.png")
+    with pytest.raises(InputError, match="quality check"):
+        bench.bench(tiny_model.model, tmp_path, progress=silent)
 
 
 def test_the_ratio_is_the_reference_over_the_verdict() -> None:

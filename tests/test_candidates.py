@@ -60,7 +60,7 @@ def records(tmp_path: Path) -> Any:
 
 
 def add(records: Records, photograph: bytes, judgement: Judgement, verdict: Verdict = REJECT) -> int:
-    entry = records.add(inspection(verdict), photograph, plate_id=photograph.decode())
+    entry = records.add(inspection(verdict), photograph, plate_id=photograph.decode()).entry
     records.review(entry.number, judgement, "anna")
     return entry.number
 

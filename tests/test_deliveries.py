@@ -102,9 +102,9 @@ def test_a_webhook_gets_each_plate_as_the_typed_entry(
     url = f"http://anna:s%20ecret@127.0.0.1:{receiver.port}/plates?token=x"
     name = destination(url).name
     assert name == f"http://127.0.0.1:{receiver.port}/plates"
-    entries = [records.add(plate(duration_ms=number), deliver=[name]) for number in range(8)]
+    entries = [records.add(plate(duration_ms=number), deliver=[name]).entry for number in range(8)]
     started = worker(url)
-    entries.append(records.add(plate(), deliver=[name]))
+    entries.append(records.add(plate(), deliver=[name]).entry)
     started.wake()
     eventually(lambda: len(receiver.got) == 9)
     assert [entry for _, entry in receiver.got] == [entry.as_dict() for entry in entries]
@@ -234,7 +234,7 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
         url = f"mqtt://127.0.0.1:{broker.port}/plant/line%202/plates"
         name = destination(url).name
         worker(url)
-        entry = records.add(plate(), deliver=[name])
+        entry = records.add(plate(), deliver=[name]).entry
         eventually(lambda: got == [("plant/line 2/plates", entry.as_dict())])
         ready.clear()
         broker.stop()
@@ -252,7 +252,7 @@ def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypat
     import socket
 
     monkeypatch.setattr("platewatch.line.destinations.PATIENCE_S", 0.2)
-    entry = records.add(plate())
+    entry = records.add(plate()).entry
     with pytest.raises(DeliveryFailed):
         destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").tell(entry)
     with socket.socket() as silent:

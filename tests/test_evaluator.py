@@ -213,9 +213,9 @@ def test_one_class_left_has_no_area_and_still_counts(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_once_per_photograph(data: Path) -> None:
-    reported: list[tuple[int, int]] = []
-    evaluate(fake(), data, progress=lambda done, of: reported.append((done, of)))
-    assert reported == [(step, 10) for step in range(1, 11)]
+    reported: list[tuple[str, int, int]] = []
+    evaluate(fake(), data, progress=lambda *call: reported.append(call))
+    assert reported == [("inspecting", step, 10) for step in range(1, 11)]
 
 
 def test_mistakes_are_named(data: Path) -> None:

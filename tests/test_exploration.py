@@ -140,9 +140,9 @@ def test_good_plates_alone_are_described_and_outliers_found(tmp_path: Path) -> N
     spotted = part(21, (40, 60, 150))
     spotted[26:33, 30:37] = (150, 80, 20)
     save(tmp_path / "spotted.png", spotted)
-    steps: list[tuple[int, int]] = []
-    found = explore(tmp_path, size=SIZE, progress=lambda done, count: steps.append((done, count)))
-    assert steps == [(done, 16) for done in range(1, 17)]
+    steps: list[tuple[str, int, int]] = []
+    found = explore(tmp_path, size=SIZE, progress=lambda *call: steps.append(call))
+    assert steps == [("looking at photographs", done, 16) for done in range(1, 17)]
     assert found.detectors == found.rows == found.drift == ()
     reasons = {Path(each.path).stem: " ".join(each.reasons) for each in found.outliers}
     assert set(reasons) == {"dark", "spotted"}

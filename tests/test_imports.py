@@ -223,6 +223,11 @@ def test_files_and_folders_are_written_atomically_in_one_place() -> None:
     assert calling("fsync", "mkstemp", "mkdtemp", "NamedTemporaryFile") == {"files"}
 
 
+def test_the_sequence_from_quality_check_to_verdict_stands_once() -> None:
+    assert calling("reason_unusable") == {"model.scoring"}
+    assert calling("judge_prepared") == {"model.inspector", "learning.out_of_fold"}
+
+
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:
     """Invariant 1: each of these turns files into photographs for a detector."""
     assert {"model.inspector", "learning.preflight", "exploration.analysis"} <= calling("prepare")

@@ -18,7 +18,8 @@ from conftest import Tiny
 from platewatch.arrays import Array
 from platewatch.errors import InputError, ModelError
 from platewatch.inspection import Inspection, Verdict
-from platewatch.model.inspector import Inspector, measure, score
+from platewatch.model import scoring
+from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network, NetworkResult
 from platewatch.photographs import preparation, reading
 from platewatch.synthetic import rendered_plates
@@ -107,7 +108,7 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
     assert len(failed) == len(bad) + len(outliers) == 9
     for each in failed:
         assert (each.verdict, each.score, each.p_value, each.defects) == (None, None, None, ())
-        assert each.reason == "could not be read"
+        assert each.reason == "the photograph is not readable"
         assert "\n" not in str(each.error)
     hashes = {Path(str(each.image)).name: each.image_sha256 for each in failed}
     assert hashes["half.png"] == reading.sha256((tmp_path / "half.png").read_bytes())
@@ -261,5 +262,6 @@ def test_a_score_runs_only_detectors_with_weight(inspector: Inspector, photos: l
     for path in photos[:3]:
         photo = reading.read(path)
         prepared, frame = preparation.prepare(photo, size), preparation.frame(photo.shape[1], photo.shape[0], size)
-        raw = measure(inspector._surface, inspector._network, prepared, frame)
-        assert score(first, second, prepared, frame, decision) == decision.score(*raw.numbers)
+        raw = scoring.measure(inspector._surface, inspector._network, prepared, frame)
+        found = scoring.measure_weighted(first, second, prepared, frame, decision)
+        assert decision.score(*found.numbers) == decision.score(*raw.numbers)

@@ -10,9 +10,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
-from platewatch import config
+from conftest import Tiny
+from platewatch import cli, config
+from platewatch.line import judging
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import preparation
 from platewatch.skipganomaly import export
@@ -54,24 +57,46 @@ def test_the_exported_network_multiplies_no_more_than_it_did() -> None:
     assert 0.9 * MULTIPLY_ADDS < multiply_adds(graph) <= MULTIPLY_ADDS
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_a_plate_is_decoded_and_prepared_once(
-    suffix: str, inspector: Inspector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / f"plate.{suffix}"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).save(path)
-    calls = Counter[str]()
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often photographs were decoded and prepared."""
+    counts = Counter[str]()
 
     def counted(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **options: Any) -> Any:
-            calls[name] += 1
+            counts[name] += 1
             return work(*given, **options)
 
         return call
 
     monkeypatch.setattr(Image, "open", counted("decoded", Image.open))
     monkeypatch.setattr(preparation, "prepare", counted("prepared", preparation.prepare))
+    return counts
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_plate_is_decoded_and_prepared_once(
+    suffix: str, inspector: Inspector, tmp_path: Path, calls: Counter[str]
+) -> None:
+    path = tmp_path / f"plate.{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).save(path)
     for source in (path, path.read_bytes()):
         calls.clear()
         assert inspector.inspect(source).error is None
         assert calls == {"decoded": 1, "prepared": 1}
+
+
+def test_a_broken_photograph_is_decoded_once(inspector: Inspector, tiny_model: Tiny, calls: Counter[str]) -> None:
+    broken = (tiny_model.data / "test/good/000.png").read_bytes()[:-200]
+    inspection, seen = judging.judge(inspector, broken, "plate")
+    assert (inspection.reason, seen) == ("the photograph is not readable", None)
+    assert calls == {"decoded": 1}
+
+
+def test_inspect_with_overlays_decodes_each_photograph_once(
+    tiny_model: Tiny, tmp_path: Path, calls: Counter[str]
+) -> None:
+    folder = tiny_model.data / "test" / "good"
+    words = ["inspect", str(tiny_model.model), str(folder), "--out", str(tmp_path)]
+    assert CliRunner().invoke(cli.main, words).exit_code in {0, 3}
+    assert calls["decoded"] == len(list(tmp_path.iterdir())) == len(list(folder.iterdir()))

@@ -12,6 +12,7 @@ from platewatch.errors import InputError
 from platewatch.learning import preflight
 from platewatch.learning.preflight import GoodPlates
 from platewatch.photographs import colour, preparation, reading
+from platewatch.progress import silent
 from platewatch.synthetic import rendered_plates
 
 CONFIG = tiny.settings()
@@ -28,7 +29,7 @@ def paths(tmp_path: Path) -> list[Path]:
 
 
 def read(paths: list[Path], min_images: int = 3) -> GoodPlates:
-    return preflight.read(paths, tiny.settings(min_images=min_images), tiny.silent)
+    return preflight.read(paths, tiny.settings(min_images=min_images), silent)
 
 
 def test_photographs_are_prepared_as_for_the_verdict(paths: list[Path]) -> None:

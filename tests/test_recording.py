@@ -161,14 +161,14 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
     )
     with Records.open(str(tmp_path / "r.db"), policy=Policy(review_share=0)) as records:
         for path in photographs:
-            number = records.add(plate(Verdict.REVIEW), path.read_bytes()).number
+            number = records.add(plate(Verdict.REVIEW), path.read_bytes()).entry.number
             good = path.parent.name == "good"
             records.review(number, Judgement.GOOD if good else Judgement.DEFECTIVE, "anna", boxes=[(4, 6, 20, 10)])
-        twice = records.add(plate(), photographs[0].read_bytes()).number
+        twice = records.add(plate(), photographs[0].read_bytes()).entry.number
         records.review(twice, Judgement.DEFECTIVE, "bob")
         for judgement, data in ((Judgement.UNSURE, b"x"), (Judgement.GOOD, None)):
-            records.review(records.add(plate(), data).number, judgement, "anna")
-        records.review(records.add(plate(None), b"broken").number, Judgement.GOOD, "anna")
+            records.review(records.add(plate(), data).entry.number, judgement, "anna")
+        records.review(records.add(plate(None), b"broken").entry.number, Judgement.GOOD, "anna")
         records.add(plate(), b"never reviewed")
         made = records.export_dataset(tmp_path / "set")
         again = run("export", "dataset", tmp_path / "set", "--records", tmp_path / "r.db")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from plate_rows import plate
 from platewatch.errors import InputError, NotFound, RecordError, RecordUnavailable
 from platewatch.inspection import Verdict
-from platewatch.records import Counts, Entry, Judgement, Outcome, Page, Policy, Query, Records
+from platewatch.records import Added, Counts, Entry, Judgement, Keep, Outcome, Page, Policy, Query, Records
 
 PASS, REVIEW, REJECT = Verdict
 
@@ -42,7 +42,7 @@ def fill(records: Records) -> None:
 def test_a_plate_is_read_back_as_it_was_added(records: Records, tmp_path: Path) -> None:
     before = datetime.now(UTC)
     given = plate(REJECT, image="Blech № 7\n.png", reason="worse than all")
-    entry = records.add(given, b"photograph", plate_id="A 1", key="k", source="watch")
+    entry = records.add(given, b"photograph", plate_id="A 1", key="k", source="watch").entry
     assert entry == records.get(1) == records.with_key("k")
     assert entry.inspection == given
     assert (entry.number, entry.plate_id, entry.source, entry.outcome) == (1, "A 1", "watch", Outcome.REJECT)
@@ -64,7 +64,7 @@ def test_an_entry_s_json_is_typed_and_reads_back(records: Records) -> None:
 
 
 def test_a_photograph_that_could_not_be_read_is_a_row_too(records: Records) -> None:
-    entry = records.add(plate(None, image_sha256=None), b"no photograph at all")
+    entry = records.add(plate(None, image_sha256=None), b"no photograph at all").entry
     assert (entry.outcome, entry.inspection.error) == (Outcome.FAILED, "damaged")
     assert records.photograph(1) == b"no photograph at all"
     counts = records.counts()
@@ -72,21 +72,22 @@ def test_a_photograph_that_could_not_be_read_is_a_row_too(records: Records) -> N
 
 
 def test_infinite_and_nan_numbers_are_kept(records: Records) -> None:
-    assert records.add(plate(REJECT, score=float("inf"))).inspection.score == float("inf")
+    assert records.add(plate(REJECT, score=float("inf"))).entry.inspection.score == float("inf")
     assert records.audit().intact
 
 
 def test_the_same_key_gives_the_first_entry_also_for_many_at_once(records: Records) -> None:
     barrier = threading.Barrier(4)
 
-    def hand_in(number: int) -> Entry:
+    def hand_in(number: int) -> Added:
         barrier.wait()
         return records.add(plate(duration_ms=number), key="one")
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(hand_in, range(4)))
-    assert [entry.number for entry in found] == [1] * 4
-    assert len({entry.inspection.duration_ms for entry in found}) == 1
+    assert [each.entry.number for each in found] == [1] * 4
+    assert len({each.entry.inspection.duration_ms for each in found}) == 1
+    assert sorted(each.is_new for each in found) == [False, False, False, True]
     assert records.counts().received == 1
 
 
@@ -96,7 +97,7 @@ def test_several_writers_make_one_intact_chain(record_url: str, tmp_path: Path) 
 
     def work(station: Records) -> None:
         for number in range(10):
-            entry = station.add(plate([PASS, REJECT][number % 2]), str(number).encode())
+            entry = station.add(plate([PASS, REJECT][number % 2]), str(number).encode()).entry
             station.review(entry.number, Judgement.GOOD, "anna")
 
     with ThreadPoolExecutor(3) as pool:
@@ -209,6 +210,21 @@ def test_the_review_queue_holds_review_reject_and_sampled_plates_until_reviewed(
         records.undo(review.id, "anna")
         assert numbers(records.queue(200)) == waiting
         assert records.audit().intact
+
+
+def test_returned_values_equal_those_read_back(record_url: str, tmp_path: Path) -> None:
+    """Equal in every value and in their JSON: destinations get what was returned, a page what is read."""
+    with Records.open(record_url, tmp_path / "photographs", Policy(keep=Keep.NOT_PASSED, review_share=0)) as records:
+        given = [(PASS, b"one"), (REJECT, b"one"), (PASS, b"one"), (None, b"two"), (REVIEW, None)]
+        added = [records.add(plate(verdict), photograph).entry for verdict, photograph in given]
+        assert [entry.photograph_kept for entry in added] == [False, True, True, True, False]
+        assert records.get(2).as_json() == added[1].as_json()
+        assert [entry.as_json() for entry in added[2:]] == [records.get(number).as_json() for number in (3, 4, 5)]
+        review = records.review(2, Judgement.DEFECTIVE, "anna", boxes=[(1, 2, 3, 4)], note="deep")
+        undo = records.undo(review.id, "bob")
+        assert (review, undo) == records.reviews(2)
+        assert [each.time.utcoffset() for each in records.reviews(2)] == [review.time.utcoffset()] * 2
+        assert (records.event("light changed", "anna", {"watt": [1, 2.5], "old": None}),) == records.events()
 
 
 def test_reviews_are_added_and_undone_and_the_last_valid_one_counts(records: Records) -> None:
@@ -325,7 +341,7 @@ def test_a_locked_record_is_unavailable_and_works_again_afterwards(
     with Records.open(record_url) as records, Records.open(record_url) as other:
         with other._database.writing(), pytest.raises(RecordUnavailable, match="try again"):
             records.add(plate())
-        assert records.add(plate()).number == 1
+        assert records.add(plate()).entry.number == 1
 
 
 def test_a_server_that_dropped_every_connection_is_used_again(postgresql: str) -> None:
@@ -338,7 +354,7 @@ def test_a_server_that_dropped_every_connection_is_used_again(postgresql: str) -
             killed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'dropped'"
             assert connection.execute(text(killed)).all()
         engine.dispose()
-        assert records.add(plate()).number == 2
+        assert records.add(plate()).entry.number == 2
 
 
 def test_a_full_disk_is_unavailable_and_loses_nothing(
@@ -351,7 +367,7 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(
             with pytest.raises(RecordUnavailable, match="No space left"):
                 records.add(plate(), b"second", key="k")
         assert records.counts().received == 1
-        assert records.add(plate(), b"second", key="k").number == 2
+        assert records.add(plate(), b"second", key="k").entry.number == 2
         assert len([path for path in (tmp_path / "photographs").rglob("*") if path.is_file()]) == 2
 
 

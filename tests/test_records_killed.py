@@ -30,4 +30,4 @@ def test_killed_at_any_moment_no_acknowledged_plate_is_lost_or_recorded_twice(re
             assert written in (set(range(sure)), set(range(sure + 1)))
         (told,) = records.deliveries()
         assert told.waiting == len(entries)
-        assert records.add(next(iter(entries.values())).inspection).number == len(entries) + 1
+        assert records.add(next(iter(entries.values())).inspection).entry.number == len(entries) + 1

@@ -57,7 +57,7 @@ def test_an_earlier_record_is_migrated_with_its_rows(record_url: str, monkeypatc
         engine.dispose()
     with Records.open(record_url) as new:
         assert new.get(1).plate_id == "before"
-        assert new.add(plate()).number == 2
+        assert new.add(plate()).entry.number == 2
         assert new.audit().intact
 
 

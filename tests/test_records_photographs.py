@@ -56,9 +56,9 @@ def test_equal_photographs_are_one_file_named_by_its_hash(records: Records, tmp_
 def test_without_bytes_or_folder_the_plate_is_recorded(records: Records, postgresql: str) -> None:
     import servers
 
-    assert not records.add(plate()).photograph_kept
+    assert not records.add(plate()).entry.photograph_kept
     with Records.open(servers.new_database(postgresql, f"bare_{id(records)}")) as bare:
-        entry = bare.add(plate(), b"photograph")
+        entry = bare.add(plate(), b"photograph").entry
         assert (entry.photograph_kept, bare.photograph(1), bare.prune().photographs) == (False, None, 0)
         assert entry.photograph_sha256 == hashlib.sha256(b"photograph").hexdigest()
         assert bare.audit().intact

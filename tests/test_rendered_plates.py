@@ -151,9 +151,9 @@ def test_bad_options_are_refused_in_one_line(kind: str, seed: int, size: int, me
 
 def test_set_has_the_mvtec_layout(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "plates"
-    calls: list[tuple[int, int]] = []
-    assert render_set(out, good=2, test=FEW, size=64, progress=lambda done, of: calls.append((done, of))) == 7
-    assert calls == [(i, 7) for i in range(1, 8)]
+    calls: list[tuple[str, int, int]] = []
+    assert render_set(out, good=2, test=FEW, size=64, progress=lambda *call: calls.append(call)) == 7
+    assert calls == [("rendering plates", i, 7) for i in range(1, 8)]
     assert sorted(hashes(out)) == [
         "ground_truth/major_rust/000_mask.png",
         "ground_truth/scratches/000_mask.png",

@@ -17,6 +17,7 @@ from platewatch.inspection import Inspection, Verdict, now
 from platewatch.line import candidates, comparison, retraining
 from platewatch.model.model_folder import load_manifest
 from platewatch.photographs.reading import sha256
+from platewatch.progress import silent
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
 from platewatch.synthetic import rendered_plates
@@ -52,11 +53,11 @@ def reviewed(records: Records, line: Path) -> dict[int, bytes]:
     """The fresh plates called good, the rusty ones defective; the good ones' bytes by their numbers."""
     good = dict[int, bytes]()
     for path in sorted((line / "train" / "good").iterdir()):
-        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem)
+        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem).entry
         records.review(entry.number, Judgement.GOOD, "anna")
         good[entry.number] = path.read_bytes()
     for path in sorted((line / "test" / "total_rust").glob("*.png")):
-        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}")
+        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}").entry
         records.review(entry.number, Judgement.DEFECTIVE, "anna")
     return good
 
@@ -97,16 +98,12 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
     monkeypatch.setenv(quick_training.LENIENT, "1")
     reviewed(records, line)
     models_folder = tmp_path / "shelf"
-    done = retraining.retrain(
-        tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-    )
+    done = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
     assert records.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
-        retraining.retrain(
-            tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-        )
+        retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
 
 
 def test_the_command_says_why_and_exits_with_3(
@@ -144,14 +141,10 @@ def test_a_second_challenger_learns_again_what_the_first_one_learned(
 ) -> None:
     reviewed(records, line)
     models_folder = tmp_path / "shelf"
-    first = retraining.retrain(
-        tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-    )
+    first = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     fresh = sorted((line / "test" / "good").glob("*.png"))[0]
-    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).number, Judgement.GOOD, "anna")
-    second = retraining.retrain(
-        first.folder, records, tiny_model.data, models_folder, actor="bert", progress=tiny.silent
-    )
+    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
+    second = retraining.retrain(first.folder, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
     assert learned[0] < learned[1]
     assert len(learned[1] - learned[0]) == 1
@@ -161,7 +154,7 @@ def test_originals_that_were_since_called_defective_are_left_behind(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     first = sorted((tiny_model.data / "train" / "good").iterdir())[0]
-    entry = records.add(judged(Verdict.PASS), first.read_bytes())
+    entry = records.add(judged(Verdict.PASS), first.read_bytes()).entry
     records.review(entry.number, Judgement.DEFECTIVE, "anna")
     material = candidates.gather(records, load_manifest(tiny_model.model))
     assert retraining.lay_out(material, records, tiny_model.data, tmp_path / "data") == tiny.GOOD - 1
@@ -173,6 +166,6 @@ def test_without_reviewed_plates_nothing_is_trained(
 ) -> None:
     with pytest.raises(InputError, match="reviewed plates"):
         retraining.retrain(
-            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=tiny.silent
+            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=silent
         )
     assert not (tmp_path / "shelf").exists()

@@ -24,7 +24,9 @@ from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
 from platewatch.model.inspector import Inspector
+from platewatch.model.scoring import Scores
 from platewatch.photographs import preparation, quality
+from platewatch.progress import silent
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
 SIDE = 96
@@ -74,7 +76,7 @@ class Strict:
 
 def test_found_is_what_does_not_pass_with_its_interval() -> None:
     plates = good()
-    stated = defect_trials(plates, [PASS] * 9, Strict(plates), settings(), tiny.silent)
+    stated = defect_trials(plates, [PASS] * 9, Strict(plates), settings(), silent)
     for kind, sizes in (("scratch", (2, 6)), ("rust", (6, 20))):
         trials = stated.scratch if kind == "scratch" else stated.rust
         assert [(each.size_px, each.contrast) for each in trials] == [(s, c) for s in sizes for c in (0.1, 0.2, 0.5)]
@@ -89,17 +91,17 @@ def test_only_plates_that_pass_undamaged_are_used_spread_over_all_of_them() -> N
     plates = good(20)
     undamaged = [REVIEW, REJECT, *[PASS] * 16, REVIEW, REVIEW]
     judge = Strict(plates)
-    stated = defect_trials(plates, undamaged, judge, settings(), tiny.silent)
+    stated = defect_trials(plates, undamaged, judge, settings(), silent)
     assert {plate for plate, _ in judge.seen} == {2, 7, 12, 17}
     assert (stated.good_plates, stated.passing, stated.rust[0].plates) == (20, 16, 4)
-    few = defect_trials(plates, [PASS, *[REVIEW] * 19], judge, settings(), tiny.silent)
+    few = defect_trials(plates, [PASS, *[REVIEW] * 19], judge, settings(), silent)
     assert (few.passing, few.rust[0].plates) == (1, 1)
 
 
 def test_without_a_passing_plate_no_defect_is_tried() -> None:
     plates = good()
     judge = Strict(plates)
-    stated = defect_trials(plates, [REVIEW] * 9, judge, settings(), tiny.silent)
+    stated = defect_trials(plates, [REVIEW] * 9, judge, settings(), silent)
     assert judge.seen == []
     assert (stated.passing, stated.scratch[0].plates, stated.scratch[0].interval) == (0, 0, (0, 1))
     assert stated.scratch[0].fraction is None
@@ -112,7 +114,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(threads: int, pause: float, seed: int = 0) -> tuple[object, Counter[tuple[int, str]]]:
         monkeypatch.setattr(sensitivity_trials, "cores", lambda: threads)
         judge, chosen = Strict(plates, pause), tiny.settings(seed=seed, sensitivity=settings().sensitivity.__dict__)
-        judged = [each(plates, [PASS] * 9, judge, chosen, tiny.silent) for each in (defect_trials, illumination_trials)]
+        judged = [each(plates, [PASS] * 9, judge, chosen, silent) for each in (defect_trials, illumination_trials)]
         return judged, Counter(judge.seen)
 
     alone = run(1, 0)
@@ -144,11 +146,11 @@ def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind) -> None:
 
 def test_lengths_are_those_of_the_photographs() -> None:
     plates = good(9, 192, 120)
-    stated = defect_trials(plates, [PASS] * 9, Strict(plates), settings(length=0.5), tiny.silent)
+    stated = defect_trials(plates, [PASS] * 9, Strict(plates), settings(length=0.5), silent)
     assert (stated.photo_side, stated.scale, stated.length_px, stated.mm_per_px) == (192, 0.5, 48, None)
     assert stated.length(3) == "6 px"
     chosen = tiny.settings(mm_per_px=0.25, sensitivity=settings().sensitivity.__dict__)
-    assert defect_trials(plates, [PASS] * 9, Strict(plates), chosen, tiny.silent).length(3) == "6 px (1.5 mm)"
+    assert defect_trials(plates, [PASS] * 9, Strict(plates), chosen, silent).length(3) == "6 px (1.5 mm)"
 
 
 def test_a_scratch_has_the_width_length_and_contrast_that_are_stated() -> None:
@@ -173,13 +175,13 @@ def test_all_good_plates_are_relit_and_counted() -> None:
     plates = good(9)
     judge = Strict(plates)
     undamaged = [PASS] * 7 + [REVIEW, REJECT]
-    levels = illumination_trials(plates, undamaged, judge, settings(brightnesses=(0.5, 1.0, 1.25)), tiny.silent)
+    levels = illumination_trials(plates, undamaged, judge, settings(brightnesses=(0.5, 1.0, 1.25)), silent)
     assert [(each.brightness, each.warmth) for each in levels] == [(0.5, 0), (1, 0), (1.25, 0), (1, -0.04), (1, 0.04)]
     counts = [(each.passed, each.review, each.reject) for each in levels]
     assert counts == [(0, 0, 9), (7, 1, 1), (0, 9, 0), (9, 0, 0), (9, 0, 0)]
     assert Counter(plate for plate, _ in judge.seen) == dict.fromkeys(range(9), 4), "as photographed is known already"
     assert [each.interval for each in levels[:2]] == [clopper_pearson(9, 9), clopper_pearson(1, 9)]
-    bare = illumination_trials(plates, undamaged, judge, settings(brightnesses=(), warmth=0), tiny.silent)
+    bare = illumination_trials(plates, undamaged, judge, settings(brightnesses=(), warmth=0), silent)
     assert [(each.brightness, each.warmth, each.plates) for each in bare] == [(1, 0, 9)]
 
 
@@ -212,11 +214,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
     """Every score is 0.5; the fixture lists the detectors that gave it."""
     calls: list[tuple[object, object]] = []
 
-    def score(surface: object, network: object, *_: object) -> float:
+    def score(surface: object, network: object, *_: object) -> Scores:
         calls.append((surface, network))
-        return 0.5
+        return Scores(0.5, 0, 0)
 
-    monkeypatch.setattr("platewatch.model.inspector.score", score)
+    monkeypatch.setattr("platewatch.model.scoring.measure_weighted", score)
     return calls
 
 
@@ -254,7 +256,7 @@ def test_undamaged_verdicts_come_from_out_of_fold_scores(
     detectors = Detectors(Left(), range(4), networks)  # type: ignore[arg-type]
     monkeypatch.setattr("platewatch.learning.out_of_fold.score", lambda *_: None)
     monkeypatch.setattr("platewatch.learning.fitting._decide", lambda *_: (decision, np.array([0.5, 0.7, 1.2, 0.6])))
-    made = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), tiny.silent)
+    made = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent)
     assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
     assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)
 

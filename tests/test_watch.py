@@ -24,7 +24,7 @@ from platewatch.line.arrivals import Arrivals
 from platewatch.line.watch_folder import Watch
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import reading
-from platewatch.records import Entry, Outcome, Query, Records
+from platewatch.records import Added, Entry, Outcome, Query, Records
 
 
 class Reader:
@@ -225,7 +225,7 @@ def test_a_record_that_is_locked_loses_nothing(line: Line, monkeypatch: pytest.M
     add, locked = line.records.add, threading.Event()
     locked.set()
 
-    def sometimes(*given: Any, **options: Any) -> Entry:
+    def sometimes(*given: Any, **options: Any) -> Added:
         if locked.is_set():
             raise RecordUnavailable("records.db: database is locked; try again")
         return add(*given, **options)

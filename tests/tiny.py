@@ -16,9 +16,9 @@ from platewatch import config
 from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.learning import fitting, preflight
-from platewatch.model import inspector, runtime
+from platewatch.model import runtime, scoring
 from platewatch.photographs import data_sets
-from platewatch.progress import Progress
+from platewatch.progress import Progress, silent
 from platewatch.skipganomaly import export, training
 from platewatch.skipganomaly.network import Scorer
 from platewatch.surface import detector
@@ -45,10 +45,6 @@ def settings(**changes: Any) -> Config:
         },
     }
     return config.preset("fast", **(values | changes))
-
-
-def silent(_stage: str, _done: int, _total: int) -> None:
-    """Progress that nobody watches."""
 
 
 def render(data: Path) -> None:
@@ -161,8 +157,8 @@ class Spy:
         patch.setattr("platewatch.skipganomaly.export.export", spied_export)
         patch.setattr("platewatch.learning.fitting.Network", spied_network)
         patch.setattr("platewatch.learning.out_of_fold.Network", spied_network)
-        for judge in ("measure", "score"):
-            patch.setattr(f"platewatch.model.inspector.{judge}", self._heard(getattr(inspector, judge)))
+        for judge in ("measure", "measure_weighted"):
+            patch.setattr(f"platewatch.model.scoring.{judge}", self._heard(getattr(scoring, judge)))
         for room, name in (
             ("learning.out_of_fold", "random_defect"),
             *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "relight")),
@@ -177,7 +173,7 @@ class Spy:
             plate, change = self._shows.get(photograph, (photograph, None))
             seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
             found = judge(fitted, scorer, photo, *rest)
-            numbers = list(found.numbers) if isinstance(found, inspector.RawNumbers) else None
+            numbers = list(found.numbers) if isinstance(found, scoring.RawNumbers) else None
             self.scored.append({"plate": plate, "changed": change, "numbers": numbers, **seen})
             return found
 

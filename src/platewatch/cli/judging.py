@@ -11,7 +11,7 @@ import click
 import platewatch
 from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
     from platewatch.inspection import Inspection
@@ -36,14 +36,10 @@ def evaluate(
 
     inspector = platewatch.load(model, runtime=runtime)
     with progress() as report:
-        found = evaluating.evaluate(
-            inspector, data, pixel_size=pixel_size, progress=lambda *done: report("inspecting", *done)
-        )
+        found = evaluating.evaluate(inspector, data, pixel_size=pixel_size, progress=report)
         page = None
         if out is not None:
-            page = reports.write_evaluation(
-                found, inspector, out, progress=lambda *done: report("writing the report", *done)
-            )
+            page = reports.write_evaluation(found, inspector, out, progress=report)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:
@@ -153,27 +149,28 @@ def _overlay_paths(out: Path | None, paths: list[Path]) -> list[Path | None]:
 
 def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tuple["Inspection", str | None]:
     """The Inspection of one photograph, and why its overlay was not written, if it was not."""
-    if picture is None:
-        return inspector.inspect(path), None
+    from platewatch.line import judging
     from platewatch.photographs import overlay, reading
 
-    try:
-        seen = inspector.examine(path)
-    except InputError:
-        return inspector.inspect(path), None
-    drawn = overlay.overlay(reading.read(path), seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
+    inspection, seen = judging.judge(inspector, path)
+    if picture is None or seen is None:
+        return inspection, None
     try:
         with files.whole_file(picture, remedy="free space there") as part:
-            reading.write_png(part, drawn)
+            reading.write_png(part, overlay.overlay(seen.photo, seen.frame.cut(seen.anomaly_map), inspection.defects))
     except OutputError as error:
-        return seen.inspection, str(error)
-    return seen.inspection, None
+        return inspection, str(error)
+    return inspection, None
 
 
 def line(found: "Inspection") -> str:
-    """One line for a person: verdict, score, p-value, threshold, name and reason."""
-    colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red", "ERROR": "magenta"}
-    word = str(found.verdict or "ERROR")
+    """One plate as a line for people: verdict, score, p-value, threshold, name, reason."""
+    from platewatch.inspection import NOT_READABLE
+
+    rest = f"threshold {found.threshold:.2f}  {found.image}: {found.reason}"
+    if found.verdict is None:  # as wide as verdict and numbers of the other lines
+        return f"{click.style(f'{NOT_READABLE.upper():<28}', fg='magenta', bold=True)}  {rest}"
+    colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red"}
+    verdict = click.style(f"{found.verdict:<6}", fg=colours[found.verdict], bold=True)
     numbers = "score    –  p    –  " if found.score is None else f"score {found.score:4.2f}  p {found.p_value:.3f}"
-    head = click.style(f"{word:<6}", fg=colours[word], bold=True)
-    return f"{head}  {numbers:<20}  threshold {found.threshold:.2f}  {found.image}: {found.reason}"
+    return f"{verdict}  {numbers:<20}  {rest}"

@@ -34,9 +34,7 @@ def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
 
     test = rendered_plates.TEST_COUNTS if with_test else {}
     with progress() as report:
-        count = rendered_plates.render_set(
-            out, good=good, test=test, size=size, seed=seed, progress=lambda *done: report("rendering plates", *done)
-        )
+        count = rendered_plates.render_set(out, good=good, test=test, size=size, seed=seed, progress=report)
     click.echo(f"{out}: {count} photographs of {size}×{size} px")
 
 
@@ -51,7 +49,7 @@ def explore(data: Path, out: Path, seed: int) -> None:
     from platewatch.exploration import report as pages
 
     with progress() as report:
-        found = exploring.explore(data, seed=seed, progress=lambda *done: report("measuring photographs", *done))
+        found = exploring.explore(data, seed=seed, progress=report)
         report("writing the page", 0, 1)
         page = pages.write(found, out)
         report("writing the page", 1, 1)

@@ -76,6 +76,7 @@ def replay(
     number: int, model: Path | None, models: Path | None, records: str, photographs: Path | None, as_json: bool
 ) -> None:
     """Judge plate ID of the record again with MODEL and compare the verdicts; exit code 1 when they differ."""
+    from platewatch.inspection import NOT_READABLE
     from platewatch.line import replay as replaying
 
     if (model is None) == (models is None):
@@ -86,7 +87,7 @@ def replay(
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False))
     else:
-        click.echo(f"plate {number}: {found.recorded.verdict or 'FAILED'}, {found.recorded.reason}")
+        click.echo(f"plate {number}: {found.recorded.verdict or NOT_READABLE}, {found.recorded.reason}")
         for difference in found.differences:
             click.echo(f"  {difference}")
         click.echo("equal" if found.equal else "NOT EQUAL")
@@ -129,9 +130,7 @@ def _report(records: "Records", out: Path, since: datetime | None, until: dateti
     if since is None:
         raise click.UsageError("a report needs the start of the shift: --since 2026-11-24T06:00")
     with progress() as report:
-        path = shift_report.write(
-            records, since, until or now(), out, progress=lambda *done: report("pictures of plates", *done)
-        )
+        path = shift_report.write(records, since, until or now(), out, progress=report)
     click.echo(str(path))
 
 

@@ -25,13 +25,14 @@ from platewatch.errors import InputError
 from platewatch.inspection import SCHEMA
 from platewatch.model import model_folder, ordered_map, thread_limits
 from platewatch.model.inspector import Inspector
-from platewatch.model.runtime import Network, Runtime
-from platewatch.photographs import preparation, quality, reading
+from platewatch.model.runtime import Runtime
+from platewatch.photographs import reading
 from platewatch.progress import Progress
 
 STAGES = ("read", "prepare", "judgeable", "surface", "network", "decide")
 """The stages of a verdict, in order; `judgeable` is the quality check, `decide` is everything after the two phases."""
 
+_KEYS = {"quality": "judgeable"}  # a stage's key in the JSON, where that is older than its name
 _PHOTOS = 24  # photographs taken from a folder, at most
 _ROUNDS = 9  # rounds over all stages, each with one score of the reference network
 _PLATES = 200  # plates judged for the latency, and again for the throughput
@@ -91,7 +92,7 @@ def bench(folder: Path, photos: Path | None = None, *, runtime: Runtime = "onnxr
     plates_per_s = _throughput(alone, files, progress)
     resident = resident_mb()
     latency = _latency(Inspector(folder, runtime=runtime), files, progress)
-    stages, verdict, reference = _in_turn(folder, alone, runtime, files, progress)
+    stages, verdict, reference = _in_turn(alone, files, progress)
     return Bench(
         machine={**_machine(), "runtime": runtime},
         photos=f"{len(files)} photographs of " + (str(photos) if photos else f"the model, {_SIDE}×{_SIDE} px, PNG"),
@@ -149,35 +150,28 @@ def _throughput(inspector: Inspector, files: Sequence[bytes], progress: Progress
 
 
 def _in_turn(
-    folder: Path, inspector: Inspector, runtime: Runtime, files: Sequence[bytes], progress: Progress
+    inspector: Inspector, files: Sequence[bytes], progress: Progress
 ) -> tuple[dict[str, float], float, float | None]:
     """Core-ms of the stages, of the complete verdict and of the reference network, measured in turn."""
     reference = _reference()
-    manifest, surface = model_folder.load(folder)
-    network, size = Network(folder / model_folder.NETWORK, threads=1, runtime=runtime), manifest.config.image_size
     times: dict[str, list[float]] = {name: [] for name in (*STAGES, "verdict", "reference")}
 
     def timed(name: str, work: Callable[..., Any], *arguments: Any) -> Any:
         started = time.process_time()
         result = work(*arguments)
-        times[name].append(1e3 * (time.process_time() - started))
+        times[_KEYS.get(name, name)].append(1e3 * (time.process_time() - started))
         return result
-
-    def reason_unusable(photo: Array) -> str | None:
-        return quality.reason_unusable(quality.measure(photo), manifest.quality_limits)
 
     for done in range(_ROUNDS):
         for data in files:
             photo = timed("read", reading.read, data)
-            frame = preparation.frame(photo.shape[1], photo.shape[0], size)
-            prepared = timed("prepare", preparation.prepare, photo, size)
-            timed("judgeable", reason_unusable, frame.cut(prepared))
-            timed("surface", surface.inspect, prepared, frame.inside(size))
-            timed("network", network.run, prepared[None])
+            inspector.examine(photo, stage=timed)
             timed("verdict", inspector.inspect, photo)
         if reference is not None:
             timed("reference", reference.score, np.zeros((1, reference.image_size, reference.image_size, 3), np.uint8))
         progress("core time by stage", done + 1, _ROUNDS)
+    if not times["surface"]:
+        raise InputError("photographs", "none passes the quality check", remedy="pass others by --photos")
     found = {name: median(each) for name, each in times.items() if each}
     verdict, reference_ms = found.pop("verdict"), found.pop("reference", None)
     before = sum(found[name] for name in STAGES[1:-1])

@@ -1,6 +1,6 @@
 """Evaluates a model on a labelled test folder: judges every plate as on the line and compares with labels and masks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from platewatch.evaluation.results import Evaluation, Failure, Phase, Pixel, Pla
 from platewatch.inspection import Verdict
 from platewatch.photographs import data_sets, preparation, reading
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
+from platewatch.progress import Progress, silent
 
 if TYPE_CHECKING:  # the caller passes the inspector
     from platewatch.model.inspector import Examination, Inspector
@@ -89,13 +90,12 @@ def evaluate(
     data: Path,
     *,
     pixel_size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Inspect every plate of DATA/test and compute the metrics; unreadable photographs go into `failed`.
 
     Pixel metrics compare each map, without its padding, with the mask at `pixel_size` px on the longer side; good
-    plates have an empty mask. `progress` is called with the number of plates done and the total. Raises InputError when
-    the folder has another layout or no photograph could be read.
+    plates have an empty mask. Raises InputError when the folder has another layout or no photograph could be read.
     """
     samples = data_sets.test(data)
     plates, failed, pixels = [], [], MaskedMaps(pixel_size)
@@ -108,8 +108,7 @@ def evaluate(
             plates.append(_plate(sample, examination))
             if plates[-1].score is not None:
                 pixels.add(sample, examination)
-        if progress:
-            progress(done, len(samples))
+        progress("inspecting", done, len(samples))
     if not plates:
         raise InputError(
             data / "test", f"none of {len(samples)} photographs could be read", remedy=f"first: {failed[0].error}"

@@ -1,7 +1,6 @@
 """Evaluation report: report.html with tables, plots (scores, ROC) and plates embedded, and the plots as PNG."""
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from platewatch.photographs import preparation, reading, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.photographs.thumbnails import jpeg_uri
+from platewatch.progress import Progress, silent
 from platewatch.templates import environment
 
 if TYPE_CHECKING:  # the caller passes the inspector
@@ -51,9 +51,7 @@ class Group:
     plates: tuple[PlateScore, ...]
 
 
-def write_evaluation(
-    evaluation: Evaluation, inspector: "Inspector", out: Path, *, progress: Callable[[int, int], None] | None = None
-) -> Path:
+def write_evaluation(evaluation: Evaluation, inspector: "Inspector", out: Path, *, progress: Progress = silent) -> Path:
     """Write OUT/report.html and its plots as PNG; returns the page's path.
 
     Plates that are shown are examined once more for their pictures. Raises OutputError when a file cannot be written.
@@ -67,8 +65,7 @@ def write_evaluation(
     cards = {}
     for done, plate in enumerate(shown, start=1):
         cards[plate.path] = card(plate, inspector, side)
-        if progress:
-            progress(done, len(shown))
+        progress("drawing the report", done, len(shown))
     scale = np.linspace(FAINT, FULL, 160, dtype=np.float32)[None].repeat(14, axis=0)
     manifest = inspector.manifest
     page = render(

@@ -1,6 +1,6 @@
 """Explores a folder: measures of good and defective plates, AUROC of each measure and of classical detectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from platewatch.exploration import classical_detectors, outliers
 from platewatch.exploration.classical_detectors import PlateFeatures
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Example, Exploration, Group, Row
 from platewatch.photographs import data_sets, preparation, reading
+from platewatch.progress import Progress, silent
 from platewatch.surface import detector
 
 MIN_GOOD = 5
@@ -42,7 +43,7 @@ class _Picture:
 class _Reader:
     """Reads and prepares photographs, collects errors and reports progress."""
 
-    def __init__(self, size: int, count: int, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, size: int, count: int, progress: Progress) -> None:
         self.failed: list[tuple[str, str]] = []
         self._size, self._count, self._done, self._progress = size, count, 0, progress
 
@@ -55,18 +56,15 @@ class _Reader:
             return None
         finally:
             self._done += 1
-            if self._progress:
-                self._progress(self._done, self._count)
+            self._progress("looking at photographs", self._done, self._count)
 
 
-def explore(
-    data: Path, *, size: int = 256, seed: int = 0, progress: Callable[[int, int], None] | None = None
-) -> Exploration:
+def explore(data: Path, *, size: int = 256, seed: int = 0, progress: Progress = silent) -> Exploration:
     """Explore DATA/train/good (or the photographs in DATA) and, if it exists, DATA/test.
 
     Every photograph is prepared to `size` px; unreadable ones are listed in `failed`. Detectors are fitted to the
-    training photographs alone. `progress` is called with the number of photographs done and the total. Raises
-    InputError for a missing folder, another layout, or fewer than MIN_GOOD readable good photographs.
+    training photographs alone. Raises InputError for a missing folder, another layout, or fewer than MIN_GOOD readable
+    good photographs.
     """
     training = data_sets.training(data)
     samples = data_sets.test(data) if (data / "test").is_dir() else []

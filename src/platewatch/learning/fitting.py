@@ -26,10 +26,10 @@ from platewatch.evaluation import model_card, plots, sensitivity_plots
 from platewatch.learning import out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import PARITY, Detectors, OutOfFold
 from platewatch.learning.preflight import GoodPlates, Preflight
-from platewatch.model import inspector, model_folder, thread_limits
-from platewatch.model.inspector import RawNumbers
+from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.model.runtime import Network
+from platewatch.model.scoring import RawNumbers
 from platewatch.model.thread_limits import cores
 from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.quality import QualityLimits
@@ -188,7 +188,7 @@ def _write(
     np.savez_compressed(folder / model_folder.SURFACE, allow_pickle=False, **fitted.arrays())
     export.export(trained, config, folder / model_folder.NETWORK, plates.photos[:PARITY])
     network = Network(folder / model_folder.NETWORK)
-    numbers = [inspector.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
+    numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
     _check_parity(trained, config, plates.photos, numbers, decision)
     scores = zip(plates.paths, plates.sha256, calibrated.scores, calibrated.raw.good, strict=True)
     manifest = Manifest(

@@ -17,10 +17,10 @@ from platewatch.config import Config
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates, Preflight
-from platewatch.model import inspector
-from platewatch.model.inspector import RawNumbers
+from platewatch.model import scoring
 from platewatch.model.runtime import Network
-from platewatch.photographs import quality
+from platewatch.model.scoring import RawNumbers, Scores
+from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
@@ -92,9 +92,9 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
     rng = np.random.default_rng(config.seed)
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
         pair = detectors.of(plate)
-        good.append(inspector.measure(*pair, photo, frame))
+        good.append(scoring.measure(*pair, photo, frame))
         damaged = [random_defect(photo, rng)[0] for _ in range(DEFECTS_PER_PLATE)]
-        artificial += [inspector.measure(*pair, each, frame) for each in damaged]
+        artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
         good=np.array([each.numbers for each in good]),
@@ -112,9 +112,9 @@ def judge(
     """
 
     def verdict(plate: int, photo: Array) -> Verdict:
-        frame = plates.frames[plate]
-        if quality.reason_unusable(quality.measure(frame.cut(photo)), limits) is not None:
-            return Verdict.REVIEW
-        return decision.verdict(inspector.score(*detectors.of(plate), photo, frame, decision))
+        def measure(photo: Array, frame: Frame) -> Scores:
+            return scoring.measure_weighted(*detectors.of(plate), photo, frame, decision)
+
+        return scoring.judge_prepared(photo, plates.frames[plate], decision, limits, measure).verdict
 
     return verdict

@@ -13,6 +13,7 @@ from platewatch.inspection import Inspection
 from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
+from platewatch.progress import Progress
 from platewatch.records import Judgement, Outcome, Records, Reviewed
 from platewatch.records.exports import held_out
 
@@ -22,8 +23,6 @@ LEVEL = 0.05
 """A challenger that passes fewer held-out good plates is refused when chance explains it no more often than this."""
 TRAINED = "challenger_trained"
 """The event in the record: the figures of a comparison, refused or not."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def compare(
     pairs = []
     for done, plate in enumerate(plates, start=1):
         pairs.append(_judge(plate, photograph(plate.number) or b"", champion, challenger))
-        progress(done, len(plates))
+        progress("comparing both models", done, len(plates))
     good, defective = pairs[: len(material.held_out)], pairs[len(material.held_out) :]
     return Comparison(
         champion=_candidate(champion),

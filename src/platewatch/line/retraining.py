@@ -94,10 +94,7 @@ def _compare(material: Material, serving: Inspector, trained: Path, records: Rec
         raise ModelError(
             trained, "the challenger judges its own plates differently when replayed", remedy="train it anew"
         )
-    stage = "comparing both models"
-    return candidates.compare(
-        material, serving, Inspector(trained), records.photograph, lambda *done: progress(stage, *done)
-    )
+    return candidates.compare(material, serving, Inspector(trained), records.photograph, progress)
 
 
 def _keep(trained: Path, found: Comparison, models: Path) -> Path:

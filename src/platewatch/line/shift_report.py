@@ -1,6 +1,5 @@
 """A shift on paper: counts, hours, every plate that did not pass with its picture, what people said. One HTML file."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from platewatch.inspection import now
 from platewatch.photographs import reading
 from platewatch.photographs.overlay import boxed
 from platewatch.photographs.thumbnails import jpeg_uri
+from platewatch.progress import Progress, silent
 from platewatch.records import Counts, Entry, Event, Head, Judgement, Outcome, Query, Records
 from platewatch.templates import environment
 
@@ -60,18 +60,14 @@ class Shift:
     made: datetime
 
 
-def write(
-    records: Records, since: datetime, until: datetime, path: Path, progress: Callable[[int, int], None] | None = None
-) -> Path:
+def write(records: Records, since: datetime, until: datetime, path: Path, progress: Progress = silent) -> Path:
     """Write the page on the plates received from `since` on and before `until`; raises InputError, OutputError."""
     shift = gather(records, since, until, progress)
     page = _TEMPLATES.get_template("shift.html").render(shift=shift)
     return files.write(path, page)
 
 
-def gather(
-    records: Records, since: datetime, until: datetime, progress: Callable[[int, int], None] | None = None
-) -> Shift:
+def gather(records: Records, since: datetime, until: datetime, progress: Progress = silent) -> Shift:
     """Everything that the page shows; raises InputError when the time ends before it begins."""
     if since >= until:
         raise InputError(
@@ -82,8 +78,7 @@ def gather(
     cards = []
     for done, entry in enumerate(shown[:_MOST], start=1):
         cards.append(_card(records, entry))
-        if progress is not None:
-            progress(done, min(len(shown), _MOST))
+        progress("drawing plates", done, min(len(shown), _MOST))
     within = Query(since=since, until=until)
     defective = records.every(Query(since=since, until=until, judgement=Judgement.DEFECTIVE))
     missed = sum(entry.outcome is Outcome.PASS for entry in defective)

@@ -149,7 +149,7 @@ class Watch:
         """Into the record, however long that is locked, full or out of reach: the photograph waits with us."""
         while True:
             try:
-                entry = self._records.add(found, photograph, key=arrival.key, source="watch", deliver=self._deliver)
+                added = self._records.add(found, photograph, key=arrival.key, source="watch", deliver=self._deliver)
                 break
             except RecordUnavailable as error:
                 self._trouble(str(error))
@@ -157,8 +157,8 @@ class Watch:
                     return
         self._trouble(None)
         self._arrivals.done(arrival)
-        if entry.inspection.time == found.time:  # otherwise another process was quicker, and told of it
-            self._judged(entry)
+        if added.is_new:  # otherwise another process was quicker, and told of it
+            self._judged(added.entry)
 
 
 def _load(path: Path) -> bytes | None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,14 @@ import numpy as np
 
 from platewatch.arrays import Array
 from platewatch.decision import verdict
-from platewatch.decision.verdict import Decision
-from platewatch.errors import InputError
+from platewatch.errors import InputError, PlatewatchError
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.model import model_folder, thread_limits
+from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
+from platewatch.model.scoring import JudgedPhoto, RawNumbers, Stage
 from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.preparation import Frame
-from platewatch.surface.detector import Surface
 
 Source = Path | str | bytes | Array
 
@@ -29,6 +28,8 @@ class Examination:
     """An Inspection with its pictures; maps are (S, S) float32, 1 is the robust 3σ limit of good plates."""
 
     inspection: Inspection
+    photo: Array
+    """(H, W, 3) uint8 RGB, as it was read."""
     prepared: Array
     """(S, S, 3) uint8 RGB: the detectors' input."""
     frame: Frame
@@ -38,25 +39,6 @@ class Examination:
     anomaly_map: Array
     surface_map: Array
     network_map: Array
-
-
-@dataclass(frozen=True)
-class RawNumbers:
-    """The detectors' output for one prepared photograph, before the decision; maps are (S, S) float32."""
-
-    surface: float
-    reconstruction_error: float
-    latent_error: float
-    colour_map: Array
-    line_map: Array
-    surface_map: Array
-    network_map: Array
-    """Not yet divided by `Decision.network_map_scale`."""
-
-    @property
-    def numbers(self) -> tuple[float, float, float]:
-        """Surface score, reconstruction error, latent error: the arguments of `Decision.score`."""
-        return self.surface, self.reconstruction_error, self.latent_error
 
 
 class Inspector:
@@ -87,28 +69,30 @@ class Inspector:
         try:
             return self.examine(image, name).inspection
         except InputError as error:
-            found = {"verdict": None, "reason": "could not be read", "error": _text(str(error))}
-            return self._record(started, _name(image, name), _sha256(image), **found)
+            return failed(self.manifest, image, name, error, started)
 
-    def examine(self, image: Source, name: str | None = None) -> Examination:
+    def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
         """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
         started = time.perf_counter()
         name = _name(image, name)
         photo, sha256 = _read(image, name)
-        size = self.manifest.config.image_size
-        prepared, frame = preparation.prepare(photo, size), preparation.frame(photo.shape[1], photo.shape[0], size)
-        conditions = quality.measure(frame.cut(prepared))
-        obstacle = quality.reason_unusable(conditions, self.manifest.quality_limits)
-        if obstacle is not None:
+        size, decision = self.manifest.config.image_size, self.manifest.decision
+        prepared = stage("prepare", lambda: preparation.prepare(photo, size))
+        frame = preparation.frame(photo.shape[1], photo.shape[0], size)
+
+        def both(prepared: Array, frame: Frame) -> RawNumbers:
+            return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
+
+        judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
+        if judged.raw is None:
             blank = np.zeros((size, size), np.float32)
-            judged = self._record(started, name, sha256, verdict=Verdict.REVIEW, reason=obstacle)
-            return Examination(judged, prepared, frame, conditions, blank, blank, blank)
-        raw = measure(self._surface, self._network, prepared, frame, self._beside)
-        decision = self.manifest.decision
-        network_map = raw.network_map / np.float32(decision.network_map_scale)
-        anomaly_map = decision.fuse_maps(raw.surface_map, network_map)
-        judged = self._record(started, name, sha256, **self._decide(raw, anomaly_map, frame, photo.shape))
-        return Examination(judged, prepared, frame, conditions, anomaly_map, raw.surface_map, network_map)
+            inspection = self._record(started, name, sha256, verdict=judged.verdict, reason=judged.unusable)
+            return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
+        network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
+        anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
+        inspection = self._record(started, name, sha256, **self._describe(judged, anomaly_map, frame, photo.shape))
+        maps = anomaly_map, judged.raw.surface_map, network_map
+        return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
     def reconstruct(self, prepared: Array) -> Array:
         """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8."""
@@ -118,12 +102,15 @@ class Inspector:
     def replay(self, plate: ReplayPlate) -> RawNumbers:
         """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
         prepared = reading.read(self._folder / plate.file)
-        return measure(self._surface, self._network, prepared, Frame(*plate.frame))
+        return scoring.measure(self._surface, self._network, prepared, Frame(*plate.frame))
 
-    def _decide(self, raw: RawNumbers, anomaly_map: Array, frame: Frame, shape: tuple[int, ...]) -> dict[str, Any]:
-        decision = self.manifest.decision
-        score = decision.score(raw.surface, raw.reconstruction_error, raw.latent_error)
-        decided, p = decision.verdict(score), verdict.p_value(score, self._good_scores)
+    def _describe(
+        self, judged: JudgedPhoto[RawNumbers], anomaly_map: Array, frame: Frame, shape: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """What the Inspection of a judged photograph says besides where it came from."""
+        raw, score, decided = judged.raw, judged.score, judged.verdict
+        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the quality check
+        p = verdict.p_value(score, self._good_scores)
         maps, size = (anomaly_map, raw.colour_map, raw.line_map), (shape[1], shape[0])
         found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)
         return {
@@ -139,48 +126,32 @@ class Inspector:
         }
 
     def _record(self, started: float, name: str | None, sha256: str | None, **found: Any) -> Inspection:
-        return Inspection(
-            image=name,
-            image_sha256=sha256,
-            threshold=self.manifest.threshold,
-            model_id=self._model_id,
-            time=now(),
-            duration_ms=round(1e3 * (time.perf_counter() - started), 3),
-            **found,
-        )
+        return _inspection(self.manifest.threshold, self._model_id, started, name, sha256, **found)
 
 
-def measure(
-    surface: Surface, network: Network, prepared: Array, frame: Frame, beside: Executor | None = None
-) -> RawNumbers:
-    """Both phases' raw numbers of one prepared (S, S, 3) uint8 photograph; maps are 0 on the padding.
+def failed(manifest: Manifest, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
+    """The Inspection of a photograph without a verdict: an InputError means that it could not be read.
 
-    With an executor `beside` phase two runs there, in parallel with phase one.
+    Any other error is the detectors'. `started` is `time.perf_counter()` when judging began.
     """
-    inside = frame.inside(prepared.shape[0])
-    waiting = beside.submit(network.run, prepared[None]) if beside else None
-    first = surface.inspect(prepared, inside)
-    second = waiting.result() if waiting else network.run(prepared[None])
-    return RawNumbers(
-        surface=first.score,
-        reconstruction_error=float(second.reconstruction_error[0]),
-        latent_error=float(second.latent_error[0]),
-        colour_map=first.colour_map,
-        line_map=first.line_map,
-        surface_map=first.anomaly_map,
-        network_map=np.where(inside, second.anomaly_map[0], np.float32(0)),
+    reason = "the photograph is not readable" if isinstance(error, InputError) else "judging failed"
+    what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
+    found = {"verdict": None, "reason": reason, "error": _text(what)}
+    return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)
+
+
+def _inspection(
+    threshold: float, model_id: str, started: float, name: str | None, sha256: str | None, **found: Any
+) -> Inspection:
+    return Inspection(
+        image=name,
+        image_sha256=sha256,
+        threshold=threshold,
+        model_id=model_id,
+        time=now(),
+        duration_ms=round(1e3 * (time.perf_counter() - started), 3),
+        **found,
     )
-
-
-def score(surface: Surface, network: Network, prepared: Array, frame: Frame, decision: Decision) -> float:
-    """Score only; a detector with weight 0 is not run."""
-    first, second = 0.0, (0.0, 0.0)
-    if decision.weight > 0:
-        first = surface.inspect(prepared, frame.inside(prepared.shape[0])).score
-    if decision.weight < 1:
-        seen = network.run(prepared[None])
-        second = float(seen.reconstruction_error[0]), float(seen.latent_error[0])
-    return decision.score(first, *second)
 
 
 def _name(image: Source, name: str | None) -> str | None:

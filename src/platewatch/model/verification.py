@@ -6,9 +6,10 @@ from typing import Any
 
 from platewatch.inspection import SCHEMA
 from platewatch.model import model_folder
-from platewatch.model.inspector import Inspector, RawNumbers
+from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import ReplayPlate
 from platewatch.model.runtime import RUNTIMES, Runtime, installed
+from platewatch.model.scoring import RawNumbers
 
 TOLERANCE = 1e-4
 """Largest allowed relative difference of a raw number from the stored one."""

@@ -1,7 +1,7 @@
 """The record: one row for every plate, review and event, chained by SHA-256 in SQLite or PostgreSQL.
 
     records = Records.open("sqlite:///records.db")
-    entry = records.add(inspection, photograph)
+    entry = records.add(inspection, photograph).entry
     records.review(entry.number, Judgement.GOOD, "anna")
 
 Rows are never changed or removed; a correction is a further row. SQLite is the default, PostgreSQL serves several
@@ -14,6 +14,7 @@ from platewatch.records.policy import Keep, Policy
 from platewatch.records.records import Records
 from platewatch.records.retention import RetentionJob
 from platewatch.records.values import (
+    Added,
     Audit,
     Box,
     Counts,
@@ -32,6 +33,7 @@ from platewatch.records.values import (
 )
 
 __all__ = [
+    "Added",
     "Audit",
     "Box",
     "Counts",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import chain, hourly_counts, schema, search, search_index
 from platewatch.records.schema import entries
-from platewatch.records.values import Outcome
+from platewatch.records.values import Entry, Outcome
 
 _BATCH = 500  # keys per query
 
@@ -23,9 +24,12 @@ def check_text(name: str, value: str | None, longest: int) -> None:
         raise InputError(name, f"{value[:40]!r}", expected=expected, remedy="correct it or leave it out")
 
 
-def drawn(inspection: Inspection, share: float) -> bool:
-    """Whether this plate is among the `share` that a person looks at although it passed; the same answer every time."""
-    digest = hashlib.sha256(chain.canonical(inspection.as_dict()).encode()).hexdigest()
+def is_sampled(inspection: str, share: float) -> bool:
+    """Whether a plate that passed is among the `share` shown to a person; `inspection` is its canonical JSON.
+
+    The same Inspection gives the same answer every time.
+    """
+    digest = hashlib.sha256(inspection.encode()).hexdigest()
     return int(digest[:13], 16) < share * 16**13
 
 
@@ -45,33 +49,70 @@ def known(connection: Connection, keys: Sequence[str]) -> set[str]:
     return found
 
 
-def add(connection: Connection, inspection: Inspection, values: dict[str, Any], size: int | None) -> int:
-    """Append the plate within a writing transaction; its number. `size`: bytes of the photograph if it is stored."""
+@dataclass(frozen=True)
+class NewPlate:
+    """A plate as it is about to be added."""
+
+    inspection: Inspection
+    values: dict[str, Any]
+    """The Inspection as JSON values."""
+    plate_id: str | None
+    key: str | None
+    source: str
+    sampled: bool
+    photograph: str | None
+    """SHA-256 of the photograph's bytes."""
+    size: int | None
+    """Bytes of the photograph; None when it is not stored."""
+
+
+def add(connection: Connection, new: NewPlate) -> Entry:
+    """Append the plate within a writing transaction."""
     received = datetime.now(UTC)
-    time = search.microseconds(received)
-    outcome = Outcome(inspection.verdict or Outcome.FAILED)
-    number: int = connection.execute(select(schema.head.c.entries)).scalar_one() + 1
-    body = {**values, "number": number, "received": received.isoformat()}
-    body |= {"stored": size is not None, "inspection": inspection.as_dict()}
-    link = chain.append(connection, chain.INSPECTION, body, entries=1)
-    row = {name: values[name] for name in ("plate_id", "key", "photograph", "sampled")} | {
-        "number": number,
+    time, outcome = search.microseconds(received), Outcome(new.inspection.verdict or Outcome.FAILED)
+    body = {name: getattr(new, name) for name in ("plate_id", "key", "source", "photograph", "sampled")}
+    body |= {"received": received.isoformat(), "stored": new.size is not None, "inspection": new.values}
+    link = chain.append(connection, chain.INSPECTION, body)
+    row = {
+        "number": link.entries,
         "position": link.position,
+        "key": new.key,
         "received": time,
         "outcome": outcome,
-        "model_id": inspection.model_id,
-        "waiting": values["sampled"] or outcome in (Outcome.REVIEW, Outcome.REJECT),
+        "plate_id": new.plate_id,
+        "model_id": new.inspection.model_id,
+        "photograph": new.photograph,
+        "sampled": new.sampled,
+        "waiting": new.sampled or outcome in (Outcome.REVIEW, Outcome.REJECT),
     }
     connection.execute(insert(entries), row)
-    search_index.index(connection, search_index.of_plate(values["plate_id"], inspection.image), time, number, new=True)
+    found = search_index.of_plate(new.plate_id, new.inspection.image)
+    search_index.index(connection, found, time, link.entries, new=True)
     hourly_counts.count_one(connection, time, outcome)
-    if size is not None:
-        _note_photograph(connection, values["photograph"], size, time)
-    return number
+    return Entry(
+        number=link.entries,
+        inspection=new.inspection,
+        plate_id=new.plate_id,
+        source=new.source,
+        received=search.moment(time),
+        photograph_sha256=new.photograph,
+        photograph_kept=_keep_photograph(connection, new, time),
+        sampled=new.sampled,
+        review=None,
+        chain=link.hash,
+        key=new.key,
+    )
 
 
-def _note_photograph(connection: Connection, sha256: str, size: int, time: int) -> None:
+def _keep_photograph(connection: Connection, new: NewPlate, time: int) -> bool:
+    """Write down that the photograph is stored; whether it is, perhaps since another plate had the same bytes."""
     table = schema.photographs
+    here = table.c.sha256 == new.photograph
+    if new.photograph is None:
+        return False
+    if new.size is None:
+        return connection.execute(select(table.c.sha256).where(here, table.c.pruned.is_(None))).first() is not None
     stored = {"stored": time, "pruned": None, "file": True}
-    if not connection.execute(update(table).where(table.c.sha256 == sha256).values(stored)).rowcount:
-        connection.execute(insert(table), {"sha256": sha256, "bytes": size, **stored})
+    if not connection.execute(update(table).where(here).values(stored)).rowcount:
+        connection.execute(insert(table), {"sha256": new.photograph, "bytes": new.size, **stored})
+    return True

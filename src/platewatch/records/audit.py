@@ -2,19 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from platewatch.progress import Progress, silent
 from platewatch.records import audit_photographs, audit_tables, chain, schema, search, search_index
 from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
 from platewatch.records.values import Audit, Outcome, Tampering
 
-Progress = Callable[[str, int, int], None]
 Anchor = tuple[int, str]
 """Row and hash of an earlier head that was kept elsewhere."""
 
@@ -39,11 +38,10 @@ _ROWS = select(
 def audit(
     connection: Connection,
     photographs: Photographs | None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     anchor: Anchor | None = None,
 ) -> Audit:
     """Check all rows from the first to the last; with `photographs` None the files of photographs are not checked."""
-    report = progress or (lambda _stage, _done, _total: None)
     head = chain.head(connection)
     walk = Walk()
     rows = connection.execute(_ROWS.order_by(_row.c.position).execution_options(yield_per=_STEP))
@@ -52,14 +50,14 @@ def audit(
         if anchor is not None and anchor[0] == row.position and anchor[1] != row.hash:
             walk.report(row.position, "its hash differs from the anchor: this row or earlier ones were written again")
         if row.position % _STEP == 0 or row.position == head.rows:
-            report("rows", row.position, head.rows)
+            progress("rows", row.position, head.rows)
     if (walk.last, walk.hash, walk.seen[chain.INSPECTION]) != (head.rows, head.chain, head.entries):
         what = f"the chain ends at row {walk.last} with {walk.seen[chain.INSPECTION]} plates"
         walk.report(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
     if anchor is not None and anchor[0] > walk.last:
         walk.report(0, f"row {anchor[0]} of the anchor is missing")
     audit_tables.check(connection, walk)
-    read = audit_photographs.check(connection, walk, photographs, report)
+    read = audit_photographs.check(connection, walk, photographs, progress)
     return Audit(walk.rows, read, head, tuple(walk.breaks[:_MOST]))
 
 

@@ -1,12 +1,12 @@
 """Audit of photographs: each file is present with the recorded SHA-256, or an event says that it was pruned."""
 
 from bisect import bisect_right
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
 from platewatch.errors import RecordError
+from platewatch.progress import Progress
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import photographs as table
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from platewatch.records.audit import Walk
 
 
-def check(
-    connection: Connection, walk: "Walk", photographs: Photographs | None, progress: Callable[[str, int, int], None]
-) -> int:
+def check(connection: Connection, walk: "Walk", photographs: Photographs | None, progress: Progress) -> int:
     """Report every photograph that is missing or altered; returns the number of files checked."""
     total = connection.execute(select(func.count()).select_from(table)).scalar_one()
     pruned = _merged(walk.pruned)

@@ -24,6 +24,8 @@ class Link:
 
     position: int
     hash: str
+    entries: int
+    """Plates in the chain up to this row: the plate's own number when the row is a plate."""
 
 
 def canonical(values: dict[str, Any]) -> str:
@@ -36,15 +38,19 @@ def digest(previous: str, body: str) -> str:
     return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
 
 
-def append(connection: Connection, kind: str, values: dict[str, Any], *, entries: int = 0) -> Link:
-    """Append a row within a writing transaction; `entries` is how many plates it adds."""
+def append(connection: Connection, kind: str, values: dict[str, Any]) -> Link:
+    """Append a row within a writing transaction; a row of kind INSPECTION gets the next plate's `number`."""
     before = connection.execute(select(schema.head)).one()
-    position = before.position + 1
-    body = canonical({**values, "kind": kind, "position": position})
-    link = Link(position, digest(before.hash, body))
-    row = {"position": position, "kind": kind, "previous": before.hash, "hash": link.hash, "body": body}
-    connection.execute(insert(schema.chain), row)
-    connection.execute(update(schema.head).values(position=position, hash=link.hash, entries=before.entries + entries))
+    position, number = before.position + 1, before.entries
+    row = {**values, "kind": kind, "position": position}
+    if kind == INSPECTION:
+        number += 1
+        row["number"] = number
+    body = canonical(row)
+    link = Link(position, digest(before.hash, body), number)
+    columns = {"position": position, "kind": kind, "previous": before.hash, "hash": link.hash, "body": body}
+    connection.execute(insert(schema.chain), columns)
+    connection.execute(update(schema.head).values(position=position, hash=link.hash, entries=number))
     return link
 
 

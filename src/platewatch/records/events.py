@@ -18,14 +18,14 @@ def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any
     appending.check_text("event", kind, 64)
     appending.check_text("actor", actor, 200)
     time = datetime.now(UTC)
-    body = {"event": kind, "actor": actor, "time": time.isoformat(), "details": dict(details)}
+    body: dict[str, Any] = {"event": kind, "actor": actor, "time": time.isoformat(), "details": dict(details)}
     try:
         chain.canonical(body)
     except (TypeError, ValueError) as error:
         raise InputError(f"event {kind}", f"its details are not JSON ({error})", remedy="give plain values") from error
     link = chain.append(connection, chain.EVENT, body)
     connection.execute(insert(events), {"position": link.position, "kind": kind, "time": search.microseconds(time)})
-    return _event(chain.read(connection, link.position), link.hash)
+    return Event(link.position, kind, actor, time.astimezone(), body["details"], link.hash)
 
 
 def find(

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
+from platewatch.progress import Progress, silent
 from platewatch.records import (
     appending,
     audit,
@@ -30,6 +31,7 @@ from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
 from platewatch.records.values import (
+    Added,
     Audit,
     Box,
     Counts,
@@ -100,34 +102,30 @@ class Records:
         key: str | None = None,
         source: str = "rest",
         deliver: Sequence[str] = (),
-    ) -> Entry:
+    ) -> Added:
         """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
 
-        The same `key` again gives the entry that is there. `deliver` names who is to be told of it (deliveries.py).
-        Raises InputError for a plate id or key that cannot be kept.
+        The same `key` again gives the entry that is there. `deliver` names the destinations that get it
+        (deliveries.py). Raises InputError for a plate id or key that cannot be kept.
         """
         for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
             appending.check_text(name, text, longest)
-        passed = inspection.verdict is Verdict.PASS
-        sampled = passed and appending.drawn(inspection, self.policy.review_share)
+        values, passed = inspection.as_dict(), inspection.verdict is Verdict.PASS
+        sampled = passed and appending.is_sampled(chain.canonical(values), self.policy.review_share)
         keep = self.policy.keep is Keep.ALL or not passed or sampled
         data = photograph if keep and self._photographs is not None else None
         sha256 = None if photograph is None else hashlib.sha256(photograph).hexdigest()
-        values = {
-            "plate_id": plate_id,
-            "key": key,
-            "source": source,
-            "photograph": sha256,
-            "sampled": sampled,
-        }
+        size = None if data is None else len(data)
+        new = appending.NewPlate(inspection, values, plate_id, key, source, sampled, sha256, size)
         self._store(data, sha256)
         with self._database.writing() as connection:
             number = None if key is None else appending.find_key(connection, key)
-            if number is None:
-                self._store(data, sha256)  # once more, should it have been pruned meanwhile; mostly it is there
-                number = appending.add(connection, inspection, values, None if data is None else len(data))
-                outbox.enqueue(connection, deliver, number)
-            return search.load(connection, [number])[0]
+            if number is not None:
+                return Added(search.load(connection, [number])[0], is_new=False)
+            self._store(data, sha256)  # once more, should it have been pruned meanwhile; mostly it is there
+            entry = appending.add(connection, new)
+            outbox.enqueue(connection, deliver, entry.number)
+            return Added(entry, is_new=True)
 
     def get(self, number: int) -> Entry:
         """The plate with this number; raises NotFound."""
@@ -270,7 +268,7 @@ class Records:
 
     def audit(
         self,
-        progress: audit.Progress | None = None,
+        progress: Progress = silent,
         *,
         photographs: bool = True,
         anchor: audit.Anchor | None = None,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, exists, func, insert, select, update
@@ -60,30 +61,38 @@ def standing(connection: Connection, number: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _append(connection: Connection, said: Review) -> Review:
-    received = _received(connection, said.number)
+def _append(connection: Connection, new: Review) -> Review:
+    received = _received(connection, new.number)
     body = {
-        "number": said.number,
-        "judgement": said.judgement,
-        "reviewer": said.reviewer,
-        "time": said.time.isoformat(),
-        "boxes": [list(box) for box in said.boxes],
-        "note": said.note,
-        "undoes": said.undoes,
+        "number": new.number,
+        "judgement": new.judgement,
+        "reviewer": new.reviewer,
+        "time": new.time.isoformat(),
+        "boxes": [list(box) for box in new.boxes],
+        "note": new.note,
+        "undoes": new.undoes,
     }
     link = chain.append(connection, chain.REVIEW, body)
-    connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
-    search_index.index(connection, search_index.of_review(said.reviewer, said.note), received, said.number)
-    _stand(connection, said.number)
-    return search.review(chain.read(connection, link.position), link.hash)
+    connection.execute(insert(reviews), {"position": link.position, "number": new.number, "undoes": new.undoes})
+    search_index.index(connection, search_index.of_review(new.reviewer, new.note), received, new.number)
+    position: int | None = link.position
+    judgement: str | None = new.judgement
+    if new.undoes is not None:
+        position, judgement = _valid(connection, new.number)
+    _set_review(connection, new.number, position, judgement)
+    return replace(new, id=link.position, time=new.time.astimezone(), chain=link.hash)
 
 
-def _stand(connection: Connection, number: int) -> None:
+def _valid(connection: Connection, number: int) -> tuple[int | None, str | None]:
+    """Id and judgement of the valid review after an undo."""
+    position = standing(connection, number)
+    return position, None if position is None else chain.read(connection, position)["judgement"]
+
+
+def _set_review(connection: Connection, number: int, position: int | None, judgement: str | None) -> None:
     """Set the entry's columns to the valid review."""
     here = entries.c.number == number
     row = connection.execute(select(entries.c.outcome, entries.c.sampled).where(here)).one()
-    position = standing(connection, number)
-    judgement = None if position is None else chain.read(connection, position)["judgement"]
     waiting = position is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
     connection.execute(update(entries).where(here).values(review=position, judgement=judgement, waiting=waiting))
 

@@ -99,6 +99,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Added:
+    """What became of a plate that was handed to the record."""
+
+    entry: Entry
+    is_new: bool
+    """False: the key was known, and `entry` is what stood there."""
+
+
+@dataclass(frozen=True)
 class Reviewed:
     """A plate with a valid review, without its Inspection, for lists of many plates."""
 

@@ -18,7 +18,7 @@ from platewatch.model.inspector import Inspector
 from platewatch.photographs import reading
 from platewatch.records import Entry, Records
 from platewatch.station.metrics import Metrics
-from platewatch.station.problem_details import Refusal
+from platewatch.station.problem_details import RequestError
 
 log = logging.getLogger("platewatch.station")
 
@@ -86,7 +86,7 @@ class Work:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place from a photograph's first byte to its answer; raises Refusal 503 when all are taken."""
+        """A place from a photograph's first byte to its answer; raises RequestError 503 when all are taken."""
         with self._lock:
             if self._closed or self._taken >= self.places:
                 refused = self._no_place()
@@ -102,7 +102,7 @@ class Work:
     def submit(self, plate: Plate) -> "Future[Done]":
         """Have the plate judged and written down; to be called with a place.
 
-        The future raises RecordError when it could not be written down. Raises Refusal 409 when its key is another
+        The future raises RecordError when it could not be written down. Raises RequestError 409 when its key is another
         photograph's.
         """
         if plate.key is None:
@@ -125,8 +125,8 @@ class Work:
             self._closed = True
         self._pool.shutdown(wait=True)
 
-    def _no_place(self) -> Refusal:
-        return Refusal(
+    def _no_place(self) -> RequestError:
+        return RequestError(
             503,
             "stopping" if self._closed else "overloaded",
             "the station stops" if self._closed else "every place is taken",
@@ -149,7 +149,7 @@ class Work:
         self._figures.received.inc()
         try:
             inspection, anomaly_map, brightness = judge(inspector, plate)
-            entry = self._records.add(
+            added = self._records.add(
                 inspection, plate.photograph, plate_id=plate.plate_id, key=plate.key, source=plate.source
             )
         except BaseException as error:
@@ -158,7 +158,7 @@ class Work:
                 self._failed(error)
             raise
         self._count(inspection)
-        done = Done(entry, anomaly_map, brightness, again=entry.inspection.time != inspection.time)
+        done = Done(added.entry, anomaly_map, brightness, again=not added.is_new)
         self._told(done)
         return done
 
@@ -198,8 +198,8 @@ def _unjudged(inspector: Inspector, plate: Plate, error: Exception, started: flo
     )
 
 
-def _other_photograph() -> Refusal:
-    return Refusal(
+def _other_photograph() -> RequestError:
+    return RequestError(
         409,
         "key_reused",
         "the Idempotency-Key was another photograph's",

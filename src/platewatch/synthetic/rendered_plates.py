@@ -4,7 +4,7 @@ A painted steel plate with a round hole and a notched corner hangs on a hook, in
 `materials` gives paint, rust and scratches of the front, `pose` illumination and camera.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from platewatch import files
 from platewatch.errors import InputError
+from platewatch.progress import Progress, silent
 from platewatch.synthetic.materials import ASPECT, Floats, Material, abrade, half_paint, paint, plate_from_texels, rust
 from platewatch.synthetic.pose import compose, expose, illuminate, mount, rim_distance
 
@@ -59,13 +60,12 @@ def render_set(
     test: Mapping[str, int] = TEST_COUNTS,
     size: int = 512,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> int:
     """Write `good` training photographs and the `test` ones with masks in the MVTec layout; returns their number.
 
-    `progress` is called with the number done and the total. A photograph depends on seed, size, folder and number
-    alone. On failure nothing is left behind. Raises InputError when an option is out of its bounds,
-    OutputError when `out` is not empty or the set cannot be written.
+    A photograph depends on seed, size, folder and number alone. On failure nothing is left behind. Raises InputError
+    when an option is out of its bounds, OutputError when `out` is not empty or the set cannot be written.
     """
     for kind, count in [("good", good), *test.items()]:
         _check_options(kind, seed, size)
@@ -80,8 +80,7 @@ def render_set(
             _write_png(folder / split / kind / f"{i:03d}.png", photo[..., ::-1])  # OpenCV writes BGR
             if kind != "good":
                 _write_png(folder / "ground_truth" / kind / f"{i:03d}_mask.png", mask.astype(np.uint8) * 255)
-            if progress:
-                progress(done, len(photographs))
+            progress("rendering plates", done, len(photographs))
     return len(photographs)
 
 

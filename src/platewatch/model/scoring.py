@@ -1,0 +1,136 @@
+"""One prepared photograph: quality check → detectors → score → verdict; the only such sequence."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from platewatch.arrays import Array
+from platewatch.decision.verdict import Decision
+from platewatch.inspection import Verdict
+from platewatch.model.runtime import Network
+from platewatch.photographs import quality
+from platewatch.photographs.preparation import Frame
+from platewatch.photographs.quality import QualityLimits
+from platewatch.surface.detector import Surface
+
+T = TypeVar("T")
+
+
+class Stage(Protocol):
+    """Runs one named stage on the way of a photograph: `prepare`, `quality`, `surface` or `network`."""
+
+    def __call__(self, name: str, work: Callable[[], T], /) -> T:
+        """What `work()` returns."""
+
+
+def run_stage(_name: str, work: Callable[[], T], /) -> T:
+    """Run the stage; the bench passes a Stage that measures its time too."""
+    return work()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The detectors' scores of one prepared photograph, before the decision; 0 from a detector that was not run."""
+
+    surface: float
+    reconstruction_error: float
+    latent_error: float
+
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """Surface, reconstruction error, latent error: the arguments of `Decision.score`."""
+        return self.surface, self.reconstruction_error, self.latent_error
+
+
+@dataclass(frozen=True)
+class RawNumbers(Scores):
+    """The scores with the maps that they come from, (S, S) float32."""
+
+    colour_map: Array
+    line_map: Array
+    surface_map: Array
+    network_map: Array
+    """Not yet divided by `Decision.network_map_scale`."""
+
+
+S = TypeVar("S", bound=Scores)
+
+
+@dataclass(frozen=True)
+class JudgedPhoto(Generic[S]):
+    """A prepared photograph after quality check, detectors and decision."""
+
+    conditions: quality.Conditions
+    verdict: Verdict
+    unusable: str | None = None
+    """Why the quality check sends it to a person; then no detector was run, and `raw` and `score` are None."""
+    raw: S | None = None
+    score: float | None = None
+
+
+def judge_prepared(
+    prepared: Array,
+    frame: Frame,
+    decision: Decision,
+    limits: QualityLimits,
+    measure: Callable[[Array, Frame], S],
+    *,
+    stage: Stage = run_stage,
+) -> JudgedPhoto[S]:
+    """Quality check → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
+
+    The only such sequence: the line, the out-of-fold verdicts and the bench run it. `measure` runs the detectors.
+    """
+    conditions, unusable = stage("quality", lambda: _check(frame.cut(prepared), limits))
+    if unusable is not None:
+        return JudgedPhoto(conditions, Verdict.REVIEW, unusable)
+    raw = measure(prepared, frame)
+    score = decision.score(*raw.numbers)
+    return JudgedPhoto(conditions, decision.verdict(score), None, raw, score)
+
+
+def _check(photo: Array, limits: QualityLimits) -> tuple[quality.Conditions, str | None]:
+    conditions = quality.measure(photo)
+    return conditions, quality.reason_unusable(conditions, limits)
+
+
+def measure(
+    surface: Surface,
+    network: Network,
+    prepared: Array,
+    frame: Frame,
+    *,
+    beside: Executor | None = None,
+    stage: Stage = run_stage,
+) -> RawNumbers:
+    """Both phases' raw numbers of one prepared (S, S, 3) uint8 photograph; maps are 0 on the padding.
+
+    With an executor `beside` phase two runs there, in parallel with phase one.
+    """
+    inside = frame.inside(prepared.shape[0])
+    waiting = beside.submit(stage, "network", lambda: network.run(prepared[None])) if beside else None
+    first = stage("surface", lambda: surface.inspect(prepared, inside))
+    second = waiting.result() if waiting else stage("network", lambda: network.run(prepared[None]))
+    return RawNumbers(
+        surface=first.score,
+        reconstruction_error=float(second.reconstruction_error[0]),
+        latent_error=float(second.latent_error[0]),
+        colour_map=first.colour_map,
+        line_map=first.line_map,
+        surface_map=first.anomaly_map,
+        network_map=np.where(inside, second.anomaly_map[0], np.float32(0)),
+    )
+
+
+def measure_weighted(surface: Surface, network: Network, prepared: Array, frame: Frame, decision: Decision) -> Scores:
+    """Scores only; a detector with weight 0 is not run."""
+    first, second = 0.0, (0.0, 0.0)
+    if decision.weight > 0:
+        first = surface.inspect(prepared, frame.inside(prepared.shape[0])).score
+    if decision.weight < 1:
+        seen = network.run(prepared[None])
+        second = float(seen.reconstruction_error[0]), float(seen.latent_error[0])
+    return Scores(first, *second)
