@@ -1,14 +1,20 @@
-"""Audit: checks every row's hash and the tables against the chain, and names the places of tampering."""
+"""Audit: checks every row's hash, the tables and the photographs against the chain, and names the places of tampering.
+
+The tables must show what the chain says: valid reviews, hourly counts, search index. Each photograph must be present
+with the recorded SHA-256, or an event must say that it was pruned.
+"""
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
+from platewatch.errors import RecordError
 from platewatch.progress import Progress, silent
-from platewatch.records import audit_photographs, audit_tables, chain, schema, search, search_index
+from platewatch.records import chain, schema, search, search_index
 from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
@@ -18,7 +24,7 @@ Anchor = tuple[int, str]
 """Row and hash of an earlier head that was kept elsewhere."""
 
 _MOST = 1000  # places of tampering listed at most
-_STEP = 500  # rows between two reports of progress
+_STEP = 500  # rows fetched at a time, and between two reports of progress
 
 _row = schema.chain
 _ROWS = select(
@@ -56,9 +62,9 @@ def audit(
         walk.report(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
     if anchor is not None and anchor[0] > walk.last:
         walk.report(0, f"row {anchor[0]} of the anchor is missing")
-    audit_tables.check(connection, walk)
-    read = audit_photographs.check(connection, walk, photographs, progress)
-    return Audit(walk.rows, read, head, tuple(walk.breaks[:_MOST]))
+    _compare_tables(connection, walk)
+    read = _compare_photographs(connection, walk, photographs, progress)
+    return Audit(walk.rows, read, head, tuple(walk.tampering[:_MOST]))
 
 
 class Walk:
@@ -67,7 +73,7 @@ class Walk:
     def __init__(self) -> None:
         self.rows = self.last = 0
         self.hash = chain.START
-        self.breaks = list[Tampering]()
+        self.tampering = list[Tampering]()
         self.seen = Counter[str]()
         """Number of rows of each kind."""
         self.reviews = dict[int, list[dict[str, Any]]]()
@@ -81,8 +87,8 @@ class Walk:
         """First and last plate number of each range whose photographs were pruned, as events say."""
 
     def report(self, row: int, what: str) -> None:
-        """Add a place of tampering."""
-        self.breaks.append(Tampering(row, what))
+        """Add a place of tampering; row 0 is the record as a whole."""
+        self.tampering.append(Tampering(row, what))
 
     def visit(self, row: Row[Any]) -> None:
         """Check one row against the row before and against the tables."""
@@ -138,3 +144,94 @@ class Walk:
 
 def _stored(time: str) -> int:
     return search.microseconds(datetime.fromisoformat(time))
+
+
+def _compare_tables(connection: Connection, walk: Walk) -> None:
+    """Report every difference between the tables and the walk over the chain."""
+    for table, kind in ((entries, chain.INSPECTION), (reviews, chain.REVIEW), (events, chain.EVENT)):
+        count = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        if count != walk.seen[kind]:
+            walk.report(0, f"the table of {table.name} has {count} rows, the chain {walk.seen[kind]}")
+    expected = walk.terms
+    columns = select(
+        *(entries.c[name] for name in ("number", "position", "received", "review", "judgement", "waiting")),
+        *(entries.c[name] for name in ("outcome", "sampled", "plate_id")),
+    )
+    for row in connection.execute(columns.execution_options(yield_per=5000)):
+        given = walk.reviews.get(row.number, [])
+        if given:
+            expected += search_index.checksum(_terms_of_reviews(connection, row, given), row.received, row.number)
+        _compare_review(row, given, walk)
+    if {
+        (row.hour, row.outcome): row.count for row in connection.execute(select(schema.hourly_counts))
+    } != walk.hourly_counts:
+        walk.report(0, "the hourly counts differ from the chain")
+    if search_index.total(connection) != expected:
+        walk.report(0, "the words of the search index differ from the chain")
+
+
+def _compare_review(row: Row[Any], given: list[dict[str, Any]], walk: Walk) -> None:
+    undone = {review["undoes"] for review in given}
+    valid = [each for each in given if each["undoes"] is None and each["position"] not in undone]
+    last = valid[-1] if valid else None
+    waits = last is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
+    expected = (last["position"], last["judgement"]) if last else (None, None)
+    if (row.review, row.judgement, bool(row.waiting)) != (*expected, waits):
+        walk.report(row.position, f"plate {row.number}: the table has another review than the valid one")
+
+
+def _terms_of_reviews(connection: Connection, row: Row[Any], given: list[dict[str, Any]]) -> set[search_index.Term]:
+    """The search terms that the plate has from its reviews alone."""
+    added = {term for each in given for term in search_index.of_review(each["reviewer"], each["note"])}
+    image = chain.read(connection, row.position)["inspection"]["image"]
+    return added - search_index.of_plate(row.plate_id, image)
+
+
+def _compare_photographs(
+    connection: Connection, walk: Walk, photographs: Photographs | None, progress: Progress
+) -> int:
+    """Report every photograph that is missing or altered; returns the number of files checked."""
+    total = connection.execute(select(func.count()).select_from(schema.photographs)).scalar_one()
+    pruned = _merged(walk.pruned)
+    waiting, read = dict(walk.stored), 0
+    rows = connection.execute(select(schema.photographs).execution_options(yield_per=_STEP))
+    for done, row in enumerate(rows, start=1):
+        position, number = waiting.pop(row.sha256, (0, 0))
+        if not position:
+            walk.report(0, f"photograph {row.sha256[:12]}… is listed, but no plate has it")
+        elif row.pruned is not None:
+            if not _covered(number, pruned):
+                walk.report(position, f"plate {number}: photograph removed, but no event says that it was pruned")
+        elif photographs is not None:
+            read += 1
+            problem = _problem(photographs, row.sha256)
+            if problem:
+                walk.report(position, f"plate {number}: photograph {problem}")
+        progress("photographs", done, total)
+    for position, number in waiting.values():
+        walk.report(position, f"plate {number}: its photograph is not listed")
+    return read
+
+
+def _problem(photographs: Photographs, sha256: str) -> str | None:
+    """What is wrong with the file; None when it is intact."""
+    try:
+        return None if photographs.read(sha256) is not None else f"missing: {photographs.path(sha256)}"
+    except RecordError as error:
+        return str(error)
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The ranges sorted and merged, so that they do not overlap."""
+    merged = list[tuple[int, int]]()
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _covered(number: int, merged: list[tuple[int, int]]) -> bool:
+    place = bisect_right(merged, number, key=lambda each: each[0])
+    return place > 0 and number <= merged[place - 1][1]

@@ -2,11 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
@@ -14,24 +13,12 @@ from platewatch import files
 from platewatch.errors import InputError
 from platewatch.photographs import formats, reading
 from platewatch.photographs.data_sets import GOOD
-from platewatch.records.values import MOST, Dataset, Entry, Judgement, Outcome, Query
-
-if TYPE_CHECKING:
-    from platewatch.records.records import Records
+from platewatch.records.values import Dataset, Entry, Judgement, Outcome
 
 DEFECTIVE = "defective"
 """Folder of plates reviewed as defective; reviews do not name the kind of defect."""
 
 _TEST_FRACTION = 0.2
-
-
-def every(records: "Records", query: Query) -> Iterator[Entry]:
-    """All entries of the query, newest first, read page by page."""
-    page = records.find(replace(query, limit=MOST))
-    yield from page.entries
-    while page.next is not None:
-        page = records.find(replace(query, limit=MOST, before=page.next))
-        yield from page.entries
 
 
 def csv_lines(entries: Iterable[Entry]) -> Iterator[str]:
@@ -66,18 +53,19 @@ def held_out(sha256: str) -> bool:
     return int(sha256[:8], 16) < _TEST_FRACTION * 16**8
 
 
-def write_dataset(records: "Records", folder: Path, query: Query) -> Dataset:
+def write_dataset(reviewed: Iterable[Entry], photograph: Callable[[int], bytes | None], folder: Path) -> Dataset:
     """Write the plates reviewed as good or defective, with a list; marked boxes become masks.
 
-    A fifth of the good ones goes to `test`, always the same ones. Raises OutputError.
+    `photograph` gives the bytes of a plate's photograph by its number, None when they are not kept. A fifth of the good
+    plates goes to `test`, always the same ones. Raises OutputError.
     """
     with files.whole_folder(folder) as part:
-        return _fill(records, part, query)
+        return _fill(reviewed, photograph, part)
 
 
-def _fill(records: "Records", folder: Path, query: Query) -> Dataset:
+def _fill(entries: Iterable[Entry], photograph: Callable[[int], bytes | None], folder: Path) -> Dataset:
     reviewed, without, unsure = dict[str, list[Entry]](), 0, 0
-    for entry in every(records, replace(query, reviewed=True)):
+    for entry in entries:
         if entry.review is None or entry.review.judgement is Judgement.UNSURE:
             unsure += 1
         elif not entry.photograph_kept or entry.photograph_sha256 is None or entry.outcome is Outcome.FAILED:
@@ -86,18 +74,18 @@ def _fill(records: "Records", folder: Path, query: Query) -> Dataset:
             reviewed.setdefault(entry.photograph_sha256, []).append(entry)
     counts = {GOOD: 0, DEFECTIVE: 0}
     contradictory, listed = 0, list[Entry]()
-    for sha256, entries in reviewed.items():
-        if len({entry.review.judgement for entry in entries if entry.review}) > 1:
+    for sha256, same in reviewed.items():
+        if len({entry.review.judgement for entry in same if entry.review}) > 1:
             contradictory += 1
             continue
-        photograph = records.photograph(entries[0].number)
-        if photograph is None:
+        data = photograph(same[0].number)
+        if data is None:
             without += 1
             continue
-        kind = GOOD if _judgement(entries[0]) is Judgement.GOOD else DEFECTIVE
-        _write_plate(folder, entries[0], photograph, kind, sha256)
+        kind = GOOD if _judgement(same[0]) is Judgement.GOOD else DEFECTIVE
+        _write_plate(folder, same[0], data, kind, sha256)
         counts[kind] += 1
-        listed.append(entries[0])
+        listed.append(same[0])
     with (folder / "reviewed.csv").open("w", encoding="utf-8", newline="") as file:
         write_csv(listed, file)
     return Dataset(counts[GOOD], counts[DEFECTIVE], unsure, without, contradictory)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,7 @@ from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
 from platewatch.records.values import (
+    MOST,
     Added,
     Audit,
     Box,
@@ -72,7 +74,11 @@ class Records:
         photographs are stored only if a folder is named. Raises RecordError.
         """
         database = Database(url)
-        database.prepare(create=create)
+        try:
+            database.prepare(create=create)
+        except BaseException:
+            database.close()  # a record that is refused keeps no connection
+            raise
         folder = photographs or database.folder
         return cls(database, None if folder is None else Photographs(folder), policy)
 
@@ -230,7 +236,12 @@ class Records:
 
     def every(self, query: Query | None = None) -> Iterator[Entry]:
         """All plates of the query, newest first, without its limit; read page by page."""
-        return exports.every(self, query or Query())
+        every = replace(query or Query(), limit=MOST)
+        page = self.find(every)
+        yield from page.entries
+        while page.next is not None:
+            page = self.find(replace(every, before=page.next))
+            yield from page.entries
 
     def export_dataset(self, folder: Path, query: Query | None = None) -> Dataset:
         """Write the reviewed plates as a data set in the MVTec layout; raises OutputError.
@@ -238,7 +249,8 @@ class Records:
         `train/good` and `test/good` hold plates reviewed as good, `test/defective` those reviewed as defective, with
         masks of the marked boxes; `reviewed.csv` lists the reviews. Only plates of the query are written.
         """
-        return exports.write_dataset(self, folder, query or Query())
+        reviewed = self.every(replace(query or Query(), reviewed=True))
+        return exports.write_dataset(reviewed, self.photograph, folder)
 
     def claim(self, destination: str, limit: int, lease_s: float) -> tuple[Due, ...]:
         """Deliveries due for a destination, in order; within the lease no other caller gets them."""
