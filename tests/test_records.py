@@ -212,7 +212,7 @@ def test_the_review_queue_holds_review_reject_and_sampled_plates_until_reviewed(
         assert records.audit().intact
 
 
-def test_what_is_written_is_returned_as_it_is_read_afterwards(record_url: str, tmp_path: Path) -> None:
+def test_returned_values_equal_those_read_back(record_url: str, tmp_path: Path) -> None:
     """Equal in every value and in their JSON: destinations get what was returned, a page what is read."""
     with Records.open(record_url, tmp_path / "photographs", Policy(keep=Keep.NOT_PASSED, review_share=0)) as records:
         given = [(PASS, b"one"), (REJECT, b"one"), (PASS, b"one"), (None, b"two"), (REVIEW, None)]
@@ -220,11 +220,11 @@ def test_what_is_written_is_returned_as_it_is_read_afterwards(record_url: str, t
         assert [entry.photograph_kept for entry in added] == [False, True, True, True, False]
         assert records.get(2).as_json() == added[1].as_json()
         assert [entry.as_json() for entry in added[2:]] == [records.get(number).as_json() for number in (3, 4, 5)]
-        said = records.review(2, Judgement.DEFECTIVE, "anna", boxes=[(1, 2, 3, 4)], note="deep")
-        undo = records.undo(said.id, "bob")
-        assert (said, undo) == records.reviews(2)
-        assert [review.time.utcoffset() for review in records.reviews(2)] == [said.time.utcoffset()] * 2
-        assert (records.event("lamp changed", "anna", {"watt": [1, 2.5], "old": None}),) == records.events()
+        review = records.review(2, Judgement.DEFECTIVE, "anna", boxes=[(1, 2, 3, 4)], note="deep")
+        undo = records.undo(review.id, "bob")
+        assert (review, undo) == records.reviews(2)
+        assert [each.time.utcoffset() for each in records.reviews(2)] == [review.time.utcoffset()] * 2
+        assert (records.event("light changed", "anna", {"watt": [1, 2.5], "old": None}),) == records.events()
 
 
 def test_reviews_are_added_and_undone_and_the_last_valid_one_counts(records: Records) -> None:

@@ -1,4 +1,4 @@
-"""How long work reports its progress."""
+"""The type of progress callbacks, and the callback that does nothing."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
-    """The progress of work that nobody watches."""
+    """A callback that does nothing."""

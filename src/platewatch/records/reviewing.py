@@ -61,35 +61,35 @@ def standing(connection: Connection, number: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _append(connection: Connection, said: Review) -> Review:
-    received = _received(connection, said.number)
+def _append(connection: Connection, new: Review) -> Review:
+    received = _received(connection, new.number)
     body = {
-        "number": said.number,
-        "judgement": said.judgement,
-        "reviewer": said.reviewer,
-        "time": said.time.isoformat(),
-        "boxes": [list(box) for box in said.boxes],
-        "note": said.note,
-        "undoes": said.undoes,
+        "number": new.number,
+        "judgement": new.judgement,
+        "reviewer": new.reviewer,
+        "time": new.time.isoformat(),
+        "boxes": [list(box) for box in new.boxes],
+        "note": new.note,
+        "undoes": new.undoes,
     }
     link = chain.append(connection, chain.REVIEW, body)
-    connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
-    search_index.index(connection, search_index.of_review(said.reviewer, said.note), received, said.number)
+    connection.execute(insert(reviews), {"position": link.position, "number": new.number, "undoes": new.undoes})
+    search_index.index(connection, search_index.of_review(new.reviewer, new.note), received, new.number)
     position: int | None = link.position
-    judgement: str | None = said.judgement
-    if said.undoes is not None:
-        position, judgement = _before(connection, said.number)
-    _stand(connection, said.number, position, judgement)
-    return replace(said, id=link.position, time=said.time.astimezone(), chain=link.hash)
+    judgement: str | None = new.judgement
+    if new.undoes is not None:
+        position, judgement = _valid(connection, new.number)
+    _set_review(connection, new.number, position, judgement)
+    return replace(new, id=link.position, time=new.time.astimezone(), chain=link.hash)
 
 
-def _before(connection: Connection, number: int) -> tuple[int | None, str | None]:
+def _valid(connection: Connection, number: int) -> tuple[int | None, str | None]:
     """Id and judgement of the valid review after an undo."""
     position = standing(connection, number)
     return position, None if position is None else chain.read(connection, position)["judgement"]
 
 
-def _stand(connection: Connection, number: int, position: int | None, judgement: str | None) -> None:
+def _set_review(connection: Connection, number: int, position: int | None, judgement: str | None) -> None:
     """Set the entry's columns to the valid review."""
     here = entries.c.number == number
     row = connection.execute(select(entries.c.outcome, entries.c.sampled).where(here)).one()
