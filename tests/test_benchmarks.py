@@ -274,7 +274,7 @@ def test_the_large_record_is_intact_and_spread_over_time(tmp_path: Path) -> None
         rows = records.compare(opened, opened, 1)
         assert {"queue", "find: REJECT", "review"} <= {row["question"] for row in rows}
         assert next(row["plates"] for row in rows if row["question"] == "find: newest") == 50
-        assert opened.audit().whole
+        assert opened.audit().intact
 
 
 def test_other_light_is_noticed_and_told_by_light_and_plates_before(

@@ -138,6 +138,11 @@ def test_no_import_runs_upwards(module: str) -> None:
     assert above == set()
 
 
+def test_no_module_reaches_itself() -> None:
+    """No circle, type-only imports included."""
+    assert {module for module in MODULES if module in reachable(module, for_types=True)} == set()
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_each_library_keeps_to_its_place(library: str) -> None:
     importers = {module for module in MODULES if library in foreign(module)}

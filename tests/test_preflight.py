@@ -96,9 +96,9 @@ def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: 
 
 
 def test_progress_is_reported_for_every_photograph(paths: list[Path]) -> None:
-    told: list[tuple[str, int, int]] = []
-    preflight.read(paths, CONFIG, lambda *each: told.append(each))
-    assert told == [("reading photographs", done, 9) for done in range(1, 10)]
+    reported: list[tuple[str, int, int]] = []
+    preflight.read(paths, CONFIG, lambda *each: reported.append(each))
+    assert reported == [("reading photographs", done, 9) for done in range(1, 10)]
 
 
 def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: list[Path]) -> None:

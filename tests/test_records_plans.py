@@ -1,4 +1,4 @@
-"""Every question to the record is answered by an index, in its order: nothing is scanned, nothing sorted."""
+"""Every query of the record uses an index in its order: no table scan, no sort."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -77,7 +77,7 @@ def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
 
 
 @pytest.mark.parametrize("question", ASKED)
-def test_an_index_answers(records: Records, question: str) -> None:
+def test_every_query_uses_an_index(records: Records, question: str) -> None:
     steps = plans(records, ASKED[question])
     assert steps
     for step in steps:

@@ -59,8 +59,8 @@ def test_half_of_what_https_takes_is_one_line(tmp_path: Path, tiny_model: Tiny) 
 @pytest.mark.parametrize(
     "words", [[], ["model", "--port", "70000"], ["model", "--keep", "some"], ["model", "--waiting", "0"]]
 )
-def test_wrong_usage_of_serve_exits_with_2(tmp_path: Path, words: list[str]) -> None:
-    assert serve(tmp_path, *words).returncode == 2
+def test_wrong_usage_of_serve_exits_with_2(words: list[str]) -> None:
+    assert CliRunner().invoke(cli.main, ["serve", *words]).exit_code == 2
 
 
 def test_reachable_from_elsewhere_takes_users_and_says_the_command_that_adds_one(

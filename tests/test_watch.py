@@ -128,7 +128,7 @@ def test_many_at_once(line: Line) -> None:
         line.drop(number)
     eventually(lambda: line.records.counts().received == 300)
     assert sorted(line.names()) == [f"{number:04}.png" for number in range(300)]
-    assert line.records.audit().whole
+    assert line.records.audit().intact
 
 
 def test_nothing_is_judged_again_after_a_restart_but_a_new_photograph_under_an_old_name_is(line: Line) -> None:
@@ -317,4 +317,4 @@ def test_killed_again_and_again_the_command_still_judges_each_photograph_exactly
         names = [Path(entry.inspection.image or "").name for entry in records.every(Query())]
         assert sorted(names) == [f"{number:04}.png" for number in range(32)]
         assert len(done.stdout.splitlines()) <= 32
-        assert records.audit().whole
+        assert records.audit().intact

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done and how much there is."""
+"""Called with the name of a stage, the number of steps done and the total."""
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:

@@ -1,4 +1,4 @@
-"""One more plate: its row in the chain and everything by which it is found."""
+"""Adds a plate to the record: its row in the chain, its entry, search index, hourly count and photograph."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from platewatch.records import chain, hourly_counts, schema, search, search_inde
 from platewatch.records.schema import entries
 from platewatch.records.values import Entry, Outcome
 
-_BATCH = 500  # keys asked for at a time
+_BATCH = 500  # keys per query
 
 
 def check_text(name: str, value: str | None, longest: int) -> None:
-    """Raise InputError for a text that is empty, too long or holds what no database keeps."""
+    """Raise InputError for a text that is empty, longer than `longest` or not printable."""
     if value is not None and (not value.strip() or len(value) > longest or not value.isprintable()):
         expected = f"1 to {longest} printable characters"
         raise InputError(name, f"{value[:40]!r}", expected=expected, remedy="correct it or leave it out")
@@ -39,7 +39,7 @@ def find_key(connection: Connection, key: str) -> int | None:
 
 
 def known(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Those of the keys that an entry has."""
+    """The subset of `keys` that entries have."""
     found = set[str]()
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
