@@ -1,7 +1,7 @@
-"""anomalib's side of `peers.py`: runs in an environment of its own, knows nothing of Platewatch.
+"""anomalib's side of `peers`: runs in an environment of its own, knows nothing of Platewatch.
 
-It answers on stdout, one JSON object a line: first what it built, then for each line on stdin, a key of what it built,
-the core-ms of every plate that it judged. One thread everywhere, so that core time is not spent on waiting.
+It answers on stdout, one JSON value a line: first what it built, then for each line on stdin, a name of what it built,
+the CPU seconds of a plate. One thread everywhere, so that core time is not spent on waiting.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -20,11 +20,7 @@ from anomalib.models import EfficientAd, Padim, Patchcore
 
 SIDE = 256  # px
 PLATES = 54  # good ones, in the memory bank
-CORESET = 10  # one in so many of their patches is kept: anomalib's default of 10 %
-JUDGED = 4  # plates a request
-
-Judge = Callable[[Any], Any]
-"""Takes a photograph (256, 256, 3) uint8."""
+Judge = Callable[[Any], Any]  # takes a photograph (256, 256, 3) uint8
 
 
 def main() -> None:
@@ -32,69 +28,50 @@ def main() -> None:
     os.dup2(2, 1)  # what the libraries print is none of the answers
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    rng = np.random.default_rng(0)
-    photos = rng.integers(0, 256, (PLATES, SIDE, SIDE, 3), np.uint8)
+    photos = np.random.default_rng(0).integers(0, 256, (PLATES, SIDE, SIDE, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        judges = {
-            f"{name}, {how}": judge for name, each in _models(photos).items() for how, judge in _runtimes(each, folder)
-        }
-        for judge in judges.values():
-            judge(photos[0])  # the first time a runtime prepares
+        models = _models(photos).items()
+        judges = {f"{name}, {how}": judge for name, model in models for how, judge in _runtimes(model, folder)}
         versions = {name: version(name) for name in ("anomalib", "torch", "onnxruntime", "openvino")}
-        _say(answers, {"judges": list(judges), "versions": versions})
+        print(json.dumps({"judges": list(judges), "versions": versions}), file=answers, flush=True)
         for line in sys.stdin:
-            _say(answers, [_core_ms(judges[line.strip()], photo) for photo in photos[:JUDGED]])
-
-
-def _say(answers: Any, what: Any) -> None:
-    answers.write(json.dumps(what) + "\n")
-    answers.flush()
-
-
-def _core_ms(judge: Judge, photo: Any) -> float:
-    started = time.process_time()
-    judge(photo)
-    return 1e3 * (time.process_time() - started)
+            started = time.process_time()
+            judges[line.strip()](photos[0])
+            print(time.process_time() - started, file=answers, flush=True)
 
 
 def _models(photos: Any) -> dict[str, Any]:
     """The three, with random weights; each as anomalib makes it, its pre- and post-processing included."""
     bare: dict[str, Any] = {"evaluator": False, "visualizer": False}
-    found = {
-        "PatchCore, ResNet-18": Patchcore(backbone="resnet18", pre_trained=False, **bare),
-        "PaDiM, ResNet-18": Padim(backbone="resnet18", pre_trained=False, **bare),
-        "EfficientAD-S": EfficientAd(model_size="small", **bare),
-    }
-    patchcore, padim = found["PatchCore, ResNet-18"].model, found["PaDiM, ResNet-18"].model
-    for model in (patchcore, padim):
+    patchcore = Patchcore(backbone="resnet18", pre_trained=False, **bare)
+    padim = Padim(backbone="resnet18", pre_trained=False, **bare)
+    for model in (patchcore.model, padim.model):
         model.train()
         model.feature_extractor.eval()
         for photo in photos:
             model(_tensor(photo))
-    padim.fit()
-    patches = torch.vstack(patchcore.embedding_store)
-    patchcore.embedding_store.clear()
-    patchcore.memory_bank = patches[
-        torch.randperm(len(patches))[: len(patches) // CORESET]
-    ].clone()  # as large as chosen
+    padim.model.fit()
+    patches = torch.vstack(patchcore.model.embedding_store)
+    patchcore.model.embedding_store.clear()
+    kept = torch.randperm(len(patches))[: len(patches) // 10]  # as many as anomalib would choose
+    patchcore.model.memory_bank = patches[kept].clone()
+    efficient = EfficientAd(model_size="small", **bare)
+    found = {"PatchCore, ResNet-18": patchcore, "PaDiM, ResNet-18": padim, "EfficientAD-S": efficient}
     return {name: model.eval() for name, model in found.items()}
 
 
-def _runtimes(model: Any, folder: str) -> list[tuple[str, Judge]]:
+def _runtimes(model: Any, folder: str) -> Iterator[tuple[str, Judge]]:
     """The model in each runtime: by anomalib's own export, one plate at a time."""
-    exported = str(
-        model.to_onnx(folder, input_size=(SIDE, SIDE), opset_version=18, dynamic_axes={}, dynamic_shapes=None)
-    )
+    yield "torch", lambda photo: model(_tensor(photo))
+    fixed: dict[str, Any] = {"dynamic_axes": {}, "dynamic_shapes": None}
+    exported = str(model.to_onnx(folder, input_size=(SIDE, SIDE), opset_version=18, **fixed))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
-    return [
-        ("torch", lambda photo: model(_tensor(photo))),
-        ("ONNX Runtime", lambda photo: session.run(None, {given.name: _tensor(photo).numpy()})),
-        ("OpenVINO float32", _openvino(exported, {"INFERENCE_PRECISION_HINT": "f32"})),
-        ("OpenVINO as it likes", _openvino(exported, {})),
-    ]
+    yield "ONNX Runtime", lambda photo: session.run(None, {given.name: _tensor(photo).numpy()})
+    yield "OpenVINO float32", _openvino(exported, {"INFERENCE_PRECISION_HINT": "f32"})
+    yield "OpenVINO as it likes", _openvino(exported, {})
 
 
 def _openvino(exported: str, settings: dict[str, Any]) -> Judge:

@@ -32,8 +32,12 @@ def write(url: str, folder: Path, writer: str) -> None:
 
 
 def main(url: str, folder: Path, rounds: int) -> None:
+    """In every second round a writer is killed after a plate of that round was acknowledged, else at any moment."""
     chance = random.Random(0)  # noqa: S311 - moments, not secrets
-    for _ in range(rounds):
+    acknowledged = folder / "acknowledged"
+    acknowledged.touch()
+    for number in range(rounds):
+        before = acknowledged.stat().st_size
         children = list[int]()
         for writer in "ab":
             child = os.fork()
@@ -41,10 +45,25 @@ def main(url: str, folder: Path, rounds: int) -> None:
                 write(url, folder, writer)
                 os._exit(1)  # never comes so far
             children.append(child)
-        for child in children:
-            time.sleep(chance.uniform(0.02, 0.2))
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        try:
+            if number % 2 == 0:
+                _wait_for_more(acknowledged, before)
+            for child in children:
+                time.sleep(chance.uniform(0, 0.1))
+                os.kill(child, signal.SIGKILL)
+        finally:
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+
+
+def _wait_for_more(file: Path, size: int) -> None:
+    """Return when the file has grown beyond `size` bytes; raises TimeoutError after a minute."""
+    until = time.monotonic() + 60
+    while file.stat().st_size <= size:
+        if time.monotonic() > until:
+            raise TimeoutError(f"nothing was acknowledged within a minute: {file}")
+        time.sleep(0.005)
 
 
 if __name__ == "__main__":

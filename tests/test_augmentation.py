@@ -1,4 +1,4 @@
-"""Flips and turns move input and target alike; forged defects are on the input alone."""
+"""Flips and rotations change input and target alike; artificial defects are on the input alone."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from platewatch.config import TrainingConfig
+from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly.augmentation import Floats, Photos, _moved, augment, draw_turn
-from platewatch.synthetic.compositing import find_object
 from platewatch.synthetic.rendered_plates import render
 
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
@@ -47,7 +47,7 @@ def test_turns_stay_within_their_angle_and_about_the_middle() -> None:
     assert np.allclose([turn @ (16, 16, 1) for turn in turns], 16)
 
 
-def test_some_plates_are_turned_any_way() -> None:
+def test_some_plates_are_rotated_by_any_angle() -> None:
     settings = TrainingConfig(rotation_degrees=15, any_angle=0.3, flip_horizontal=0, flip_vertical=0)
     turns = [draw_turn(33, settings, np.random.default_rng(i)) for i in range(500)]
     angles = np.degrees([np.arctan2(turn[1, 0], turn[0, 0]) for turn in turns])
@@ -55,7 +55,7 @@ def test_some_plates_are_turned_any_way() -> None:
     assert (np.abs(angles) <= 15).mean() == pytest.approx(0.7 + 0.3 * 15 / 180, abs=0.06)
 
 
-def test_light_falls_on_input_and_target_alike() -> None:
+def test_input_and_target_get_the_same_brightness() -> None:
     photos = np.full((50, 32, 32, 3), 200, np.uint8)
     x_input, x = augmented(photos, brightness_range=0.5)
     levels = x.mean(axis=(1, 2, 3))
@@ -70,12 +70,12 @@ def test_a_quarter_turn_moves_every_pixel_to_its_place() -> None:
     assert np.array_equal(_moved(PHOTOS[0], quarter), np.rot90(PHOTOS[0], -1)[::-1, ::-1])
 
 
-def test_what_comes_in_from_outside_repeats_the_border() -> None:
+def test_rotation_repeats_the_border() -> None:
     _, x = augmented(np.full((4, 32, 32, 3), 200, np.uint8), rotation_degrees=180)
     assert np.unique(x.round()).tolist() == [200]
 
 
-def test_forged_defects_are_on_the_input_alone() -> None:
+def test_artificial_defects_are_on_the_input_alone() -> None:
     photos = np.stack([render("good", seed, size=64)[0] for seed in range(3)])
     before = photos.copy()
     x_input, x = augmented(photos, defect_probability=1.0, rotation_degrees=180)
@@ -83,7 +83,7 @@ def test_forged_defects_are_on_the_input_alone() -> None:
     assert np.array_equal(photos, before)
 
 
-def test_defects_lie_where_the_object_is_said_to_be() -> None:
+def test_defects_lie_within_the_given_object_mask() -> None:
     plates, insides = np.stack([render("good", seed, 64)[0] for seed in range(6)]), np.zeros((6, 64, 64), bool)
     insides[:, 16:40, 20:44] = True
     still = TrainingConfig(flip_horizontal=0, flip_vertical=0, rotation_degrees=0, defect_probability=1)

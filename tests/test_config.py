@@ -72,7 +72,7 @@ def test_every_preset_can_be_built(name: str) -> None:
         ({"network": {"resolution": 100}}, ("resolution 100", "halved 5 times")),
         ({"network": {"cut_skips": 5}}, ("cut_skips 5", "only 4 skip connections")),
         ({"network": {"encoder": ()}}, ("at least one block",)),
-        ({"surface": {"bands": (2.0, 1.0)}}, ("surface", "bands (2.0, 1.0)", "wider than the one before")),
+        ({"surface": {"bands": (2.0, 1.0)}}, ("surface", "bands (2.0, 1.0)", "larger than the one before")),
         ({"surface": {"bank": 15}}, ("surface.bank", "16", "15")),
         ({"surface": {"bands": ()}}, ("surface.bands", "at least 1 item")),
     ],

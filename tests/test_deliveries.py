@@ -14,8 +14,8 @@ import servers
 from plate_rows import plate
 from platewatch.errors import InputError
 from platewatch.line.deliveries import DeliveryWorker
-from platewatch.line.destinations import Refused, destination
-from platewatch.records import Records
+from platewatch.line.destinations import DeliveryFailed, Refused, destination
+from platewatch.records import Entry, Records
 
 
 class Receiver:
@@ -150,6 +150,46 @@ def test_a_server_that_fails_is_asked_again_and_one_that_refuses_a_plate_gets_th
     assert records.deliveries()[0].failures == 4
 
 
+class Unwilling:
+    """A destination that takes nothing."""
+
+    name = "http://127.0.0.1/"
+
+    def __init__(self, error: DeliveryFailed) -> None:
+        self._error = error
+
+    def tell(self, _entry: Entry) -> None:
+        raise self._error
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [Refused("not this one"), DeliveryFailed("out of reach")], ids=str)
+def test_each_wait_is_twice_the_last_up_to_the_longest(
+    records: Records, monkeypatch: pytest.MonkeyPatch, error: DeliveryFailed
+) -> None:
+    waits, postpone = list[float](), records.postpone
+
+    def noted(*details: Any, wait_s: float, why: str) -> None:
+        waits.append(wait_s)
+        postpone(*details, wait_s=wait_s, why=why)
+
+    monkeypatch.setattr(records, "postpone", noted)
+    records.add(plate(), deliver=[Unwilling.name])
+    worker = DeliveryWorker(records, Unwilling(error), first_wait_s=0.001, longest_wait_s=0.032)
+    worker.start()
+
+    def tried_often() -> bool:
+        worker.wake()  # it looks again for what is due
+        return len(waits) >= 8
+
+    eventually(tried_often)
+    worker.stop()
+    expected = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.032, 0.032]
+    assert waits[:8] == pytest.approx(expected, rel=0.2), "never quite the same for all who wait"
+
+
 def test_a_restarted_station_tells_what_was_left(records: Records, receiver: Receiver, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{receiver.port}/"
     records.add(plate(), deliver=[url])
@@ -210,8 +250,6 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
 
 def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
-
-    from platewatch.line.destinations import DeliveryFailed
 
     monkeypatch.setattr("platewatch.line.destinations.PATIENCE_S", 0.2)
     entry = records.add(plate()).entry

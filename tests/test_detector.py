@@ -1,4 +1,4 @@
-"""Phase one tells rust and scratches from good plates, by cells of good plates alone."""
+"""Phase one tells rust and scratches from good plates, fitted to good plates alone."""
 
 import cv2
 import numpy as np
@@ -50,7 +50,7 @@ def test_good_plates_score_about_one_at_most(fitted: Surface) -> None:
     assert max(scores) < 1.6
 
 
-def test_padding_counts_for_nothing(fitted: Surface) -> None:
+def test_padding_does_not_change_score_or_map(fitted: Surface) -> None:
     inside = ALL.copy()
     inside[:, 48:] = False
     photo = rendered("total_rust", 1)[0]
@@ -93,7 +93,7 @@ def test_phase_one_works_on_grey_photographs() -> None:
     assert min(fitted.inspect(photo, ALL).score for photo in grey("total_rust", 6)) > np.median(good)
 
 
-def test_what_a_photograph_shows_elsewhere_does_not_change_a_cell() -> None:
+def test_a_patch_s_features_do_not_depend_on_the_rest_of_the_photograph() -> None:
     """Invariant 2: nothing is scaled by the photograph's own extremes."""
     photo = rendered("good", 1)[0]
     beside = photo.copy()
@@ -104,8 +104,8 @@ def test_what_a_photograph_shows_elsewhere_does_not_change_a_cell() -> None:
         assert np.array_equal(before[18:, 18:], after[18:, 18:])
 
 
-def test_one_odd_cell_spreads_as_far_as_the_settings_say(fitted: Surface) -> None:
-    """A map's place speaks for its neighbourhood: noise of single cells is no defect."""
+def test_the_map_is_blurred_as_wide_as_the_settings_say(fitted: Surface) -> None:
+    """The blur removes noise of single patches."""
     bank, side = fitted.colour, SIZE // fitted.settings.patch
     features = np.tile(bank.patches[0], (side, side, 1))
     features[side // 2, side // 2] += 50
@@ -134,42 +134,43 @@ def test_plates_that_are_all_alike_give_a_finite_score() -> None:
     assert np.isfinite(seen.anomaly_map).all()
 
 
-def test_pooling_takes_the_mean_of_the_largest_places() -> None:
+def test_pooling_takes_the_mean_of_the_top_pixels() -> None:
     values = np.random.default_rng(0).permutation(np.arange(100.0))
     assert detector.pool(values.reshape(10, 10), 0.05) == pytest.approx(np.mean([95, 96, 97, 98, 99]))
     assert detector.pool(values.reshape(10, 10), 1e-9) == 99
     assert detector.pool(values.reshape(10, 10), 1) == pytest.approx(49.5)
 
 
-def test_without_a_plate_its_cells_are_gone_and_the_units_stay(fitted: Surface) -> None:
-    """Invariant 5: nothing of the plates left out is searched."""
-    assert fitted.drawn is not None
+def test_without_a_plate_its_patches_are_removed_and_the_scales_stay(fitted: Surface) -> None:
+    """Invariant 5: no patch of a plate that is left out is searched."""
+    assert fitted.coresets is not None
     left = fitted.without([2, 5])
-    for mine, theirs, drawn in zip((left.colour, left.line), (fitted.colour, fitted.line), fitted.drawn, strict=True):
-        assert np.array_equal(mine.patches, drawn.without([2, 5]))
+    banks = (left.colour, left.line), (fitted.colour, fitted.line)
+    for mine, theirs, coreset in zip(*banks, fitted.coresets, strict=True):
+        assert np.array_equal(mine.patches, coreset.without([2, 5]))
         assert mine.scale == theirs.scale
     assert (left.map_scale, left.score_scales) == (fitted.map_scale, fitted.score_scales)
 
 
-def test_cells_are_numbered_by_the_photograph_that_they_are_from(fitted: Surface) -> None:
-    """Its own cells are in the bank only while the photograph is."""
-    assert fitted.drawn is not None
+def test_patches_carry_the_number_of_their_photograph(fitted: Surface) -> None:
+    """A photograph's patches are in the bank unless it is left out."""
+    assert fitted.coresets is not None
     colour, _ = features.describe(rendered("good", 16)[3], fitted.settings)
     own = {each.tobytes() for each in colour.reshape(-1, colour.shape[-1])}
-    found = np.array([patch.tobytes() in own for patch in fitted.drawn[0].drawn])
-    assert set(fitted.drawn[0].numbers[found]) == {3}
+    found = np.array([patch.tobytes() in own for patch in fitted.coresets[0].sample])
+    assert set(fitted.coresets[0].numbers[found]) == {3}
     assert any(patch.tobytes() in own for patch in fitted.colour.patches)
     assert not any(patch.tobytes() in own for patch in fitted.without([3]).colour.patches)
 
 
-def test_from_a_folder_nobody_knows_whose_the_cells_are(fitted: Surface) -> None:
-    with pytest.raises(ValueError, match="does not know"):
+def test_a_loaded_surface_cannot_leave_out_photographs(fitted: Surface) -> None:
+    with pytest.raises(ValueError, match="no longer knows"):
         Surface.from_arrays(fitted.arrays(), fitted.settings).without([0])
-    with pytest.raises(ValueError, match="does not know"):
+    with pytest.raises(ValueError, match="no longer knows"):
         fitted.without([0]).without([1])
 
 
-def test_the_score_is_the_larger_of_what_stands_out_in_a_few_places_and_in_many(fitted: Surface) -> None:
+def test_the_score_is_the_larger_of_the_scores_of_a_small_and_a_large_fraction(fitted: Surface) -> None:
     few, many = fitted.settings.score_fractions
     spot, worn = np.zeros((2, 256, 256), np.float32)
     spot[100:110, 100:110], worn[60:180, 60:180] = 8, 1.5
@@ -177,7 +178,7 @@ def test_the_score_is_the_larger_of_what_stands_out_in_a_few_places_and_in_many(
     assert detector.pool(spot, many) / fitted.score_scales[1] < detector.pool(worn, many) / fitted.score_scales[1]
     for photo in rendered("scratches", 2):
         seen = fitted.inspect(photo, ALL)
-        pooled = [detector.pool(seen.anomaly_map, share) for share in (few, many)]
+        pooled = [detector.pool(seen.anomaly_map, fraction) for fraction in (few, many)]
         assert seen.score == pytest.approx(max(pooled[0] / fitted.score_scales[0], pooled[1] / fitted.score_scales[1]))
 
 
@@ -186,14 +187,14 @@ def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> N
     assert 0.4 < np.median(peaks) < 1
 
 
-def test_lines_weigh_as_the_settings_say(fitted: Surface) -> None:
+def test_the_line_map_is_fused_with_the_weight_of_the_settings(fitted: Surface) -> None:
     seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
-    joined = np.hypot(seen.colour_map, fitted.settings.line_weight * seen.line_map) / fitted.map_scale
-    assert seen.anomaly_map == pytest.approx(joined)
+    fused = np.hypot(seen.colour_map, fitted.settings.line_weight * seen.line_map) / fitted.map_scale
+    assert seen.anomaly_map == pytest.approx(fused)
 
 
 def test_a_change_of_hue_alone_makes_lines_too(fitted: Surface) -> None:
-    """Lines are looked for in a and b as well: paint rubbed off to a tone as light as the paint is seen."""
+    """Line features are taken of a and b as well: worn paint as light as the rest is found."""
     photo = rendered("good", 1, 200)[0]
     grey = np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     striped = photo.copy()
@@ -203,14 +204,14 @@ def test_a_change_of_hue_alone_makes_lines_too(fitted: Surface) -> None:
     assert gain[:, 2].max() > 2 * gain[:, 0].max()
 
 
-def test_another_lamp_is_less_of_a_defect_than_without_copies_in_other_light(fitted: Surface) -> None:
+def test_illumination_copies_lower_the_scores_of_dark_photographs(fitted: Surface) -> None:
     plain = detector.fit(rendered("good", 16), seed=0, settings=SurfaceConfig(illumination_copies=0))
     darker = [(photo * 0.7).astype(np.uint8) for photo in rendered("good", 6, 100)]
     scores = [[each.inspect(photo, ALL).score for photo in darker] for each in (fitted, plain)]
     assert np.median(scores[0]) < 0.9 * np.median(scores[1])
 
 
-def test_without_units_maps_are_the_same_distances() -> None:
+def test_an_unscaled_fit_has_the_same_distances() -> None:
     photos = rendered("good", 6)
     plain, fitted = detector.fit_unscaled(photos, 0), detector.fit(photos, 0)
     seen, scaled = (each.inspect(photos[0], ALL) for each in (plain, fitted))

@@ -1,4 +1,4 @@
-"""The drift watch: its p-values and evidence by another way of counting, its patience with good plates, its memory."""
+"""The drift test: p-values and evidence against their definitions, rate of false alarms, saved state."""
 
 import json
 
@@ -12,9 +12,9 @@ LIMIT = 1000.0
 
 
 def feed(watch: Watch, scores: np.ndarray, brightness: np.ndarray, seed: int = 0) -> Watch:
-    lots = np.random.default_rng(seed).uniform(size=len(scores))
-    for score, light, lot in zip(scores, brightness, lots, strict=True):
-        watch.see({SCORE: float(score), BRIGHTNESS: float(light)}, float(lot))
+    tie_breaks = np.random.default_rng(seed).uniform(size=len(scores))
+    for score, light, tie_break in zip(scores, brightness, tie_breaks, strict=True):
+        watch.see({SCORE: float(score), BRIGHTNESS: float(light)}, float(tie_break))
     return watch
 
 
@@ -23,40 +23,40 @@ def draw(seed: int, count: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndar
     return rng.lognormal(-0.4, 0.15, count), rng.normal(60 + shift, 2, count)
 
 
-def test_the_p_value_is_the_plate_s_place_counted_one_by_one() -> None:
+def test_the_p_value_is_the_rank_in_the_reference_with_ties_broken_at_random() -> None:
     rng = np.random.default_rng(0)
     reference = sorted(rng.integers(0, 8, 40) / 4)  # with ties
     for value in (*rng.integers(-1, 10, 30) / 4, 0.3):
-        lot = float(rng.uniform())
+        tie_break = float(rng.uniform())
         above = sum(other > value for other in reference)
         ties = 1 + sum(other == value for other in reference)
-        assert drift.p_value(value, reference, lot) == pytest.approx((above + lot * ties) / 41)
+        assert drift.p_value(value, reference, tie_break) == pytest.approx((above + tie_break * ties) / 41)
 
 
-def test_every_bet_is_fair_and_bounded() -> None:
+def test_every_bet_has_mean_1_and_is_bounded() -> None:
     grid = (np.arange(20_000) + 0.5) / 20_000
     won = np.array([drift.bets(p) for p in grid])
     assert won.mean(axis=0) == pytest.approx(1, abs=1e-3)
     assert 0 < won.min() <= won.max() <= drift.BOUND + 1e-9
 
 
-def test_the_evidence_is_the_sum_over_every_plate_that_a_change_may_have_begun_at() -> None:
-    """R(t) by its definition, product by product, against the recursion."""
+def test_the_evidence_is_the_shiryaev_roberts_sum_over_all_change_points() -> None:
+    """R(t) by its definition, a sum of products, against the recursion."""
     calibration, _ = draw(1, 30)
     scores, light = draw(2, 25)
     watch = feed(Watch(calibration, LIMIT), scores, light, seed=5)
-    lots, values = np.random.default_rng(5).uniform(size=25), []
+    tie_breaks, values = np.random.default_rng(5).uniform(size=25), []
     for numbers, known in ((scores, list(calibration)), (light, [])):
-        paid = []
-        for value, lot in zip(numbers, lots, strict=True):
-            paid.append(drift.bets(drift.p_value(float(value), sorted(known), float(lot))))
+        factors = []
+        for value, tie_break in zip(numbers, tie_breaks, strict=True):
+            factors.append(drift.bets(drift.p_value(float(value), sorted(known), float(tie_break))))
             known.append(value)
-        values.append(sum(np.prod(paid[begun:], axis=0) for begun in range(25)).mean())
+        values.append(sum(np.prod(factors[begun:], axis=0) for begun in range(25)).mean())
     assert watch.evidence().value == pytest.approx(max(values) / 2)
     assert watch.evidence().number == (SCORE, BRIGHTNESS)[int(np.argmax(values))]
 
 
-def test_plates_that_stay_as_they_were_alarm_no_oftener_than_is_stated() -> None:
+def test_false_alarms_without_drift_are_as_rare_as_the_bound_says() -> None:
     """m / limit = 200 / 1000 at most; 60 lines: 21 and more alarms would have a chance below 1 in 100."""
     alarms = 0
     for seed in range(60):
@@ -71,7 +71,7 @@ def test_plates_that_stay_as_they_were_alarm_no_oftener_than_is_stated() -> None
     assert alarms <= 20
 
 
-def test_another_lamp_is_noticed_within_a_few_plates() -> None:
+def test_a_change_of_brightness_raises_the_alarm_within_a_few_plates() -> None:
     watch = feed(Watch(draw(1, 54)[0], LIMIT), *draw(2, 200))
     assert not watch.evidence().alarm
     feed(watch, *draw(3, 20, shift=-6))
@@ -80,7 +80,7 @@ def test_another_lamp_is_noticed_within_a_few_plates() -> None:
     assert found.number == BRIGHTNESS
 
 
-def test_rejected_and_unjudged_plates_are_no_drift_but_are_counted() -> None:
+def test_rejected_and_unjudged_plates_do_not_change_the_evidence_but_are_counted() -> None:
     watch = Watch(draw(1, 54)[0], LIMIT)
     for _ in range(drift.RECENT):
         watch.see({SCORE: 9.0, BRIGHTNESS: 60.0}, 0.5, rejected=True)
@@ -88,20 +88,20 @@ def test_rejected_and_unjudged_plates_are_no_drift_but_are_counted() -> None:
     assert watch.evidence() == drift.Evidence(0.0, SCORE, LIMIT, 0, 1.0)
 
 
-def test_a_watch_taken_up_again_goes_on_as_if_it_had_never_stopped() -> None:
+def test_a_resumed_test_gives_the_same_state_as_an_uninterrupted_one() -> None:
     scores, light = draw(2, 60)
-    whole = feed(Watch(draw(1, 54)[0], LIMIT), scores, light)
+    uninterrupted = feed(Watch(draw(1, 54)[0], LIMIT), scores, light)
     first = feed(Watch(draw(1, 54)[0], LIMIT), scores[:30], light[:30])
     again = Watch.resume(json.loads(json.dumps(first.state())), LIMIT)
-    lots = np.random.default_rng(0).uniform(size=60)
+    tie_breaks = np.random.default_rng(0).uniform(size=60)
     for place in range(30, 60):
-        again.see({SCORE: float(scores[place]), BRIGHTNESS: float(light[place])}, float(lots[place]))
-    assert again.state() == whole.state()
+        again.see({SCORE: float(scores[place]), BRIGHTNESS: float(light[place])}, float(tie_breaks[place]))
+    assert again.state() == uninterrupted.state()
     with pytest.raises((KeyError, TypeError, ValueError)):
         Watch.resume({"lines": {}}, LIMIT)
 
 
-def test_begun_anew_it_forgets_the_light_and_keeps_the_scores_reference() -> None:
+def test_a_reset_drops_the_reference_of_brightness_and_keeps_that_of_the_score() -> None:
     watch = feed(Watch(draw(1, 54)[0], LIMIT), *draw(2, 30))
     watch.begin_anew()
     kept = watch.state()["lines"]

@@ -1,4 +1,4 @@
-"""Looking through a folder: what is computed, what is said of it, what the page holds."""
+"""Exploration of a folder: measures, detectors, sentences and the page."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,8 @@ from platewatch.errors import InputError, OutputError
 from platewatch.exploration import classical_detectors, interpretation, outliers, report
 from platewatch.exploration.analysis import explore
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Exploration
-from platewatch.photographs import preparation, reading
-from platewatch.synthetic import compositing, rendered_plates
+from platewatch.photographs import foreground, preparation, reading
+from platewatch.synthetic import rendered_plates
 
 SIZE = 64
 
@@ -47,7 +47,7 @@ def found(labelled: Path) -> Exploration:
     return explore(labelled, size=SIZE)
 
 
-def test_groups_count_what_could_be_read_and_name_what_could_not(found: Exploration, labelled: Path) -> None:
+def test_groups_count_readable_photographs_and_unreadable_ones_are_named(found: Exploration, labelled: Path) -> None:
     counts = {group.name: group.count for group in found.groups}
     assert counts == {TRAIN: 12, TEST: 6, "scratches": 5, "total_rust": 5}
     assert found.count == 28
@@ -56,7 +56,7 @@ def test_groups_count_what_could_be_read_and_name_what_could_not(found: Explorat
     assert all("\n" not in reason and str(labelled) not in reason for _, reason in found.failed)
 
 
-def test_histograms_are_shares_of_the_plate_with_channels_named_rightly(found: Exploration) -> None:
+def test_histograms_sum_to_1_and_channels_have_the_right_names(found: Exploration) -> None:
     groups = {group.name: group for group in found.groups}
     for group in found.groups:
         assert group.histogram.shape == group.spread.shape == (3, classical_detectors.BINS)
@@ -78,7 +78,7 @@ def test_the_background_is_masked_out(found: Exploration) -> None:
         assert not group.example.inside[:3, :3].any()
 
 
-def test_rust_is_told_by_every_kind_of_detector_and_areas_lie_in_their_intervals(found: Exploration) -> None:
+def test_every_detector_finds_rust_and_areas_lie_in_their_intervals(found: Exploration) -> None:
     assert len(found.detectors) == len(classical_detectors.DETECTORS) + 1
     for row in found.detectors + found.rows:
         for area in row.areas.values():
@@ -90,7 +90,7 @@ def test_rust_is_told_by_every_kind_of_detector_and_areas_lie_in_their_intervals
     assert next(row for row in found.rows if row.name == "blue").areas["total_rust"].value < 0.1
 
 
-def test_the_reading_says_what_the_figures_say(found: Exploration) -> None:
+def test_the_sentences_agree_with_the_figures(found: Exploration) -> None:
     paragraphs = dict(interpretation.read(found))
     assert "12 good (train)" in paragraphs["What was looked at"]
     assert "2 could not be read" in paragraphs["What was looked at"]
@@ -99,11 +99,11 @@ def test_the_reading_says_what_the_figures_say(found: Exploration) -> None:
     red = next(group for group in found.groups if group.name == "total_rust").measures["red"]
     row = next(row for row in found.rows if row.name == "red")
     assert interpretation.spread_text(red) in rust or interpretation.area_text(row.areas["total_rust"]) in rust
-    assert "with 6 good and 5" in paragraphs["Detectors that learn from good plates alone"]
+    assert "With 6 good and 5" in paragraphs["Detectors fitted to good plates alone"]
     assert not re.search(r"\bnan\b|None\b(?! of)|\bTrue\b", " ".join(paragraphs.values()))
 
 
-def test_the_page_is_whole_in_itself_and_the_plots_lie_beside_it(found: Exploration, tmp_path: Path) -> None:
+def test_the_page_embeds_everything_and_the_plots_lie_beside_it(found: Exploration, tmp_path: Path) -> None:
     page = report.write(found, tmp_path / "out")
     text = page.read_text(encoding="utf-8")
     assert page.name == "explore.html"
@@ -131,7 +131,7 @@ def test_the_same_folder_gives_the_same_figures(found: Exploration, labelled: Pa
     assert interpretation.read(again) == interpretation.read(found)
 
 
-def test_good_plates_alone_are_described_and_the_odd_ones_found(tmp_path: Path) -> None:
+def test_good_plates_alone_are_described_and_outliers_found(tmp_path: Path) -> None:
     for number in range(14):
         side = SIZE if number % 2 else 2 * SIZE  # mixed sizes
         save(tmp_path / f"{number:02d}.png", part(number, (40, 60, 150), side))
@@ -154,9 +154,21 @@ def test_good_plates_alone_are_described_and_the_odd_ones_found(tmp_path: Path) 
     assert 20 <= place[1] <= 38
     headings = dict(interpretation.read(found))
     assert "no labelled test folder" in headings["What was looked at"]
-    assert "2 of 16 good plates stand out" in headings["Odd ones among the good plates"]
+    assert "2 of 16 good plates stand out" in headings["Outliers among the good plates"]
     page = report.write(found, tmp_path / "out").read_text(encoding="utf-8")
     assert 'id="detectors"' not in page
+
+
+def test_a_small_spot_counts_by_its_peak_and_not_by_the_plate_around_it(tmp_path: Path) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png", part(number, (40, 60, 150)))
+    spotted = part(21, (40, 60, 150))
+    spotted[28:31, 30:33] = (150, 80, 20)
+    save(tmp_path / "spotted.png", spotted)
+    reasons = {Path(each.path).stem: each.reasons for each in explore(tmp_path, size=SIZE).outliers}
+    times = re.match(r"a place whose colour no other good plate has: ([\d.]+) times the usual", reasons["spotted"][0])
+    assert times is not None
+    assert float(times[1]) > 40, "about 90; the mean over its map is 8 times the usual"
 
 
 def test_grey_photographs_that_fill_the_frame_are_explored_as_such(tmp_path: Path) -> None:
@@ -172,22 +184,22 @@ def test_grey_photographs_that_fill_the_frame_are_explored_as_such(tmp_path: Pat
     assert [row.name for row in found.rows] == ["brightness", "unevenness", "edge strength"]
     paragraphs = dict(interpretation.read(found))
     assert "fills the frame" in paragraphs["What was looked at"]
-    assert "None of them holds any colour" in paragraphs["What was looked at"]
+    assert "All of them are grey" in paragraphs["What was looked at"]
     assert "It shows in mean brightness over the plate" in paragraphs["dark"]
     assert "red" not in paragraphs["dark"]
     report.write(found, tmp_path / "out")
 
 
-def test_a_measure_that_does_not_tell_is_said_not_to() -> None:
-    assert interpretation.verb(Area(0.62, 0.45, 0.78)) == "does not tell"
-    assert interpretation.verb(Area(0.75, 0.6, 0.9)) == "leans"
+def test_the_verb_depends_on_the_interval() -> None:
+    assert interpretation.verb(Area(0.62, 0.45, 0.78)) == "does not separate"
+    assert interpretation.verb(Area(0.75, 0.6, 0.9)) == "tends"
     assert interpretation.verb(Area(0.05, 0.01, 0.3)) == "separates"
     assert interpretation.area_text(Area(0.617, 0.5, 1.0)) == ".62 [.50, 1.00]"
     assert interpretation.spread_text(np.array([100.0, 120.0])) == "110 ± 10"
     assert interpretation.spread_text(np.array([1.0, 1.5])) == "1.25 ± 0.25"
 
 
-def test_numbers_of_a_plate_stay_when_it_is_turned() -> None:
+def test_features_do_not_change_when_the_plate_is_rotated() -> None:
     photo = rendered_plates.render("scratches", 3, 128)[0]
     frame = preparation.frame(128, 128, 128)
     upright, turned = (
@@ -198,7 +210,7 @@ def test_numbers_of_a_plate_stay_when_it_is_turned() -> None:
     assert np.allclose(upright.edges, turned.edges, atol=0.1)
 
 
-def test_padding_does_not_count() -> None:
+def test_padding_is_not_measured() -> None:
     wide = np.repeat(np.linspace(40, 200, 120).astype(np.uint8)[None, :, None], 60, axis=0).repeat(3, axis=2)
     frame = preparation.frame(120, 60, SIZE)
     inside, masked = classical_detectors.find_plate(preparation.prepare(wide, SIZE), frame)
@@ -228,7 +240,7 @@ def test_robust_z_is_not_moved_by_a_few_outliers() -> None:
     assert outliers._robust_z(values, upper=True)[7] == 0
 
 
-def test_too_few_and_unwritable_are_told_in_one_line(tmp_path: Path, found: Exploration) -> None:
+def test_too_few_photographs_and_an_unwritable_folder_give_one_line(tmp_path: Path, found: Exploration) -> None:
     for number in range(3):
         save(tmp_path / "few" / f"{number}.png", part(number, (40, 60, 150)))
     (tmp_path / "few" / "x.png").write_bytes(b"x")
@@ -243,4 +255,4 @@ def test_too_few_and_unwritable_are_told_in_one_line(tmp_path: Path, found: Expl
 
 def test_find_object_agrees_with_the_rendered_plate() -> None:
     photo = part(5, (40, 60, 150), 128)
-    assert compositing.find_object(photo).mean() == pytest.approx((photo[..., 0] < 140).mean(), abs=0.02)
+    assert foreground.find_object(photo).mean() == pytest.approx((photo[..., 0] < 140).mean(), abs=0.02)

@@ -1,4 +1,4 @@
-"""Export writes the trained network whole, silently and the same each time, or, when the numbers differ, not at all."""
+"""Export writes a complete, reproducible file without output on the terminal, and no file if parity fails."""
 
 import logging
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def untrained(seed: int = 0) -> Trained:
 
 @pytest.fixture
 def traced(folder: Path, report: ExportReport, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tracing takes most of the time: where it is not what is looked at, the graph is the one already made."""
+    """Reuse one traced graph in tests that do not test tracing, which takes most of the time."""
     monkeypatch.setattr(export_module, "_graph", lambda *_: (folder / "network.onnx").read_bytes())
 
 
@@ -78,7 +78,7 @@ def test_the_graph_takes_and_gives_what_the_runtime_expects(folder: Path) -> Non
         assert trace.encode() not in data
 
 
-def test_fewer_layers_judge_the_same() -> None:
+def test_fused_layers_give_the_same_numbers() -> None:
     trained, state = untrained(), torch.get_rng_state()
     for module in (trained.generator, trained.discriminator):
         for layer in module.modules():
@@ -166,10 +166,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("traced")
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No such file"):
-        export(untrained(), CONFIG, tmp_path / "missing" / "network.onnx", PHOTOS)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="Not a directory"):
+    with pytest.raises(OutputError, match=r"the network cannot be written \(File exists\)"):
         export(untrained(), CONFIG, tmp_path / "file" / "network.onnx", PHOTOS)
 
 

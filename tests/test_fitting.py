@@ -12,6 +12,7 @@ import pytest
 
 import tiny
 from conftest import Resumed, Tiny
+from platewatch.decision import calibration
 from platewatch.errors import CalibrationError, InputError, ModelError, OutputError
 from platewatch.learning import fitting, out_of_fold
 from platewatch.model import model_folder
@@ -111,6 +112,19 @@ def test_the_verdicts_limits_come_from_out_of_fold_scores(inspector: Inspector) 
     assert 0 < decision.review <= decision.threshold
 
 
+def test_the_weights_are_those_that_best_tell_artificial_defects(resumed: Resumed) -> None:
+    """Invariant 5: from numbers by detectors that never saw the plate, with and without a defect on it."""
+    decision = model_folder.load_manifest(resumed.model).decision
+    held_out = [each for each in resumed.scored if each["numbers"] and each["plate"] not in each["network"]]
+    phases = []
+    for change in (None, "random_defect"):
+        numbers = np.array([each["numbers"] for each in held_out if each["changed"] == change])
+        phases.append((numbers[:, 1:], [[first, decision.network_score(*errors)] for first, *errors in numbers]))
+    (good, good_scores), (artificial, artificial_scores) = phases
+    assert decision.alpha == calibration.choose_weight(good, artificial) != 0.5
+    assert decision.weight == calibration.choose_weight(np.array(good_scores), np.array(artificial_scores), alone=True)
+
+
 def test_calibration_plates_are_named_with_their_hashes(tiny_model: Tiny, inspector: Inspector) -> None:
     files = reading.find(tiny_model.data / "train" / "good")
     expected = [(path.name, reading.sha256(path.read_bytes())) for path in files]
@@ -178,11 +192,11 @@ def test_a_failing_training_stops_the_others(tiny_model: Tiny, tmp_path: Path, m
 
     def failing(photos: Any, chosen: Any, *, seed: int, **options: Any) -> Any:
         if seed == chosen.seed + 1:
-            raise InputError("training: gave losses that are no numbers")
+            raise InputError("training: losses are not finite")
         return fit_network(photos, chosen, seed=seed, **options)
 
     monkeypatch.setattr(fitting, "fit_network", failing)
-    with pytest.raises(InputError, match="no numbers"):
+    with pytest.raises(InputError, match="not finite"):
         tiny.learn(tiny_model.data, tmp_path / "model", training={"epochs": 100_000})
     assert list(tmp_path.iterdir()) == []
 

@@ -23,7 +23,7 @@ skipganomaly
 model
 records decision surface synthetic
 photographs
-config
+files config templates
 robust
 errors inspection progress arrays
 """
@@ -43,7 +43,7 @@ LIBRARIES = {
     "sklearn": {"evaluation", "exploration"},
     "scipy": {"decision", "evaluation", "exploration"},
     "matplotlib": {"evaluation", "exploration"},
-    "jinja2": {"evaluation", "exploration", "line", "station"},
+    "jinja2": {"templates"},
     "fastapi": {"station"},
     "starlette": {"station"},
     "uvicorn": {"station"},
@@ -195,14 +195,14 @@ def test_no_pickle_is_ever_loaded(module: str) -> None:
 RESIZES = {
     "photographs.preparation": "prepare itself",
     "photographs.quality": "conditions of a prepared photograph",
-    "surface.features": "the cells of a prepared photograph, each the mean of its places",
-    "surface.detector": "the map of a prepared photograph, up from its cells",
+    "surface.features": "the patches of a prepared photograph, each the mean of its pixels",
+    "surface.detector": "the map of a prepared photograph, up from its patches",
     "learning.preflight": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
-    "evaluation.report": "pictures for people",
-    "line.shift_report": "pictures for people",
+    "photographs.thumbnails": "pictures for people",
     "evaluation.evaluator": "maps and masks to one size",
-    "synthetic.compositing": "the forge's noise, and where the object lies",
+    "photographs.foreground": "the mask of the part, found on a small copy",
+    "synthetic.compositing": "noise and strokes of artificial defects",
     "synthetic.materials": "noise of synthetic plates",
 }
 
@@ -222,6 +222,10 @@ def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
 def test_the_sequence_from_quality_check_to_verdict_stands_once() -> None:
     assert calling("reason_unusable") == {"model.scoring"}
     assert calling("judge_prepared") == {"model.inspector", "learning.out_of_fold"}
+
+
+def test_files_and_folders_are_written_atomically_in_one_place() -> None:
+    assert calling("fsync", "mkstemp", "mkdtemp", "NamedTemporaryFile") == {"files"}
 
 
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:

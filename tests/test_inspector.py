@@ -135,7 +135,7 @@ def test_a_name_that_is_no_utf8_is_inspected_and_written_as_json(
     assert "plate �.png" in json.loads(found.as_json())["image"]
 
 
-@pytest.mark.parametrize(("level", "reason"), [(0, "too dark to judge"), (255, "burnt out"), (128, "no plate in view")])
+@pytest.mark.parametrize(("level", "reason"), [(0, "too dark to judge"), (255, "clipped ("), (128, "no plate in view")])
 def test_what_cannot_be_judged_is_for_review_never_a_guess(inspector: Inspector, level: int, reason: str) -> None:
     seen = inspector.examine(np.full((100, 80, 3), level, np.uint8))
     assert seen.inspection.verdict is Verdict.REVIEW
@@ -169,8 +169,8 @@ def test_maps_cover_the_photograph_and_leave_out_the_padding(inspector: Inspecto
         assert picture.shape == (96, 96)
         assert picture.dtype == np.float32
         assert not picture[~inside].any()
-    joined = inspector.manifest.decision.join(seen.surface_map, seen.network_map)
-    assert np.array_equal(seen.anomaly_map, joined)
+    fused = inspector.manifest.decision.fuse_maps(seen.surface_map, seen.network_map)
+    assert np.array_equal(seen.anomaly_map, fused)
     assert inspector.reconstruct(seen.prepared).shape == (32, 32, 3)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import load
-import runs
+from benchmarks import models
+from benchmarks.entries import load
+from benchmarks.harness import Table
 from conftest import Tiny
 from platewatch.photographs import reading
 from served import Served
@@ -15,26 +16,31 @@ from served import Served
 def test_too_many_clients_are_told_to_come_again_and_nothing_is_lost(tiny_model: Tiny, tmp_path: Path) -> None:
     photographs = [path.read_bytes() for path in reading.find(tiny_model.data / "test" / "good")]
     with Served(tiny_model.model, tmp_path, "--workers", "1", "--waiting", "1") as served:
-        found = {part: load.load(served, photographs, 6, 0.02, part) for part in ("load", "overload")}
-        found["counts"] = served.ask("GET", "/counts")[1]
-    found["audit"] = json.loads(runs.command("audit", "--records", served.records, "--json"))
-    assert load.check(found) == []
-    assert found["load"]["answers"]["503"] > 0
-    assert f"| {found['load']['acknowledged']} |" in load.table(
-        found | {"bench": [{"plates_per_s": 1.0}] * 2, "ratio": 1.0}
-    )
-    found["overload"]["numbers"][0] += 1000
-    found["counts"]["received"] += 1
-    found["load"]["station"]["uploads_refused_total"] += 1
-    assert [each.split(":")[0] for each in load.check(found)] == [
-        "the acknowledged plates' numbers are not 1, 2, 3 …",
-        "record",
-        "load",
-    ]
+        found = [load.load(served.address, photographs, 6, 0.02, part) for part in ("load", "crowd")]
+        counts = load.ask(served.address, "/counts")
+    assert json.loads(models.command("audit", "--records", served.records, "--json"))["whole"]
+    assert load.check(found, counts) == []
+    assert found[0]["busy"] > 0
+    assert [row[2] for row in Table.of(load.COLUMNS, found).rows] == [str(part["acknowledged"]) for part in found]
+    found[1]["numbers"][0] += 1000
+    counts["received"] += 1
+    found[0]["uploads_refused_total"] += 1
+    found[1]["plates_failed_total"] += 1
+    assert [each.split()[0] for each in load.check(found, counts)] == ["the", "record:", "refused", "received"]
+
+
+def test_a_station_whose_process_is_killed_answers_and_judges_again(tiny_model: Tiny, tmp_path: Path) -> None:
+    photographs = [path.read_bytes() for path in reading.find(tiny_model.data / "test" / "good")]
+    with Served(tiny_model.model, tmp_path) as served:
+        found = load.killed(served.address, photographs, kills=1, pid=served.process.pid)
+        received = load.ask(served.address, "/counts")["received"]
+    ((answered,), (judged,)) = found.values()
+    assert 0 < answered <= judged
+    assert received >= 1
 
 
 def test_memory_that_grows_shows_as_a_slope() -> None:
-    grows = load._memory([(second, 200 + 0.01 * second) for second in range(0, 600, 5)])
-    assert grows["memory_mb_per_h"] == pytest.approx(36)
-    assert grows["memory_end_mb"] > grows["memory_warm_mb"]
-    assert load._memory([(second, 200.0) for second in range(0, 600, 5)])["memory_mb_per_h"] == pytest.approx(0)
+    grows = load.memory([(second, 200 + 0.01 * second) for second in range(0, 600, 5)])
+    assert grows["mb_per_h"] == pytest.approx(36)
+    assert grows["end_mb"] > grows["warm_mb"]
+    assert load.memory([(second, 200.0) for second in range(0, 600, 5)])["mb_per_h"] == pytest.approx(0)

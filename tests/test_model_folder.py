@@ -1,6 +1,5 @@
 """A model folder vouches for itself: what is missing, altered, foreign or too new is named in one line."""
 
-import errno
 import hashlib
 import json
 import shutil
@@ -14,7 +13,7 @@ import pytest
 
 import tiny
 from conftest import Tiny
-from platewatch.errors import ModelError, OutputError
+from platewatch.errors import ModelError
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
@@ -281,69 +280,6 @@ class Trap:
 
 def _spring() -> None:
     Trap.sprung += 1
-
-
-def test_a_folder_is_written_whole(tmp_path: Path) -> None:
-    out = tmp_path / "deep" / "model"
-    with model_folder.whole(out) as partial:
-        assert not out.exists()
-        (partial / "file").write_text("whole")
-    assert [path.name for path in out.parent.iterdir()] == ["model"]
-    assert (out / "file").read_text() == "whole"
-    assert out.stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ModelError("x")]
-)
-def test_or_not_at_all(tmp_path: Path, error: BaseException) -> None:
-    def write() -> None:
-        with model_folder.whole(tmp_path / "model") as partial:
-            (partial / "file").write_text("half")
-            raise error
-
-    with pytest.raises(OutputError if isinstance(error, OSError) else type(error)) as caught:
-        write()
-    assert list(tmp_path.iterdir()) == []
-    if isinstance(error, OSError):
-        assert (
-            str(caught.value)
-            == f"{tmp_path / 'model'}: cannot be written (No space left on device); free space or check it"
-        )
-
-
-def test_an_empty_folder_may_be_written_into_a_used_one_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with model_folder.whole(tmp_path) as partial:
-        (partial / "file").touch()
-    for used in (tmp_path, tmp_path / "file"):
-        with (
-            pytest.raises(OutputError, match="exists and is not empty; choose another folder"),
-            model_folder.whole(used),
-        ):
-            pass
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    with model_folder.whole(Path()) as partial:
-        (partial / "file").touch()
-    assert (tmp_path / "here" / "file").exists()
-
-
-def test_folders_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").touch()
-    for out in (tmp_path / "file" / "model", tmp_path / ("long" * 100)):
-        with pytest.raises(OutputError, match=r"File exists|File name too long") as caught, model_folder.whole(out):
-            pass
-        assert "\n" not in str(caught.value)
-
-    def read_only(*_: Any, **__: Any) -> str:
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    monkeypatch.setattr("tempfile.mkdtemp", read_only)
-    with (
-        pytest.raises(OutputError, match=r"model: cannot be written \(Read-only file system\)"),
-        model_folder.whole(tmp_path / "model"),
-    ):
-        pass
 
 
 def test_a_manifest_with_another_number_has_another_id(folder: Path) -> None:

@@ -36,7 +36,7 @@ def photos(count: int, side: int = 64) -> Tensor:
 
 
 class Grey(nn.Module):
-    """Redraws every plate as the training mean."""
+    """Reconstructs every plate as the training mean."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
@@ -142,7 +142,7 @@ def test_a_plate_is_judged_alike_in_any_batch() -> None:
         torch.testing.assert_close(whole, torch.cat(parts), rtol=1e-6, atol=1e-6)
 
 
-def test_pooling_takes_the_largest_places() -> None:
+def test_pooling_takes_the_top_pixels() -> None:
     judge = scorer(small(64, 64, blur=0.0, pool_fraction=0.01), mean=0.0)
     judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator
     photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
@@ -151,7 +151,7 @@ def test_pooling_takes_the_largest_places() -> None:
 
 
 class Still(nn.Module):
-    """Redraws every plate as the one it was given."""
+    """Reconstructs every plate as the given one."""
 
     def __init__(self, plate: Tensor) -> None:
         super().__init__()
@@ -161,8 +161,10 @@ class Still(nn.Module):
         return self.plate.expand_as(x)
 
 
-@pytest.mark.parametrize(("shift", "tolerance", "forgiven"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)])
-def test_an_edge_out_of_place_is_forgiven_within_the_tolerance(shift: int, tolerance: int, *, forgiven: bool) -> None:
+@pytest.mark.parametrize(
+    ("shift", "tolerance", "tolerated"), [(1, 0, False), (1, 1, True), (3, 2, False), (3, 3, True)]
+)
+def test_a_displaced_edge_costs_nothing_within_the_tolerance(shift: int, tolerance: int, *, tolerated: bool) -> None:
     settings = {"blur": 0.0, "pool_fraction": 1.0, "tolerance": tolerance}
     judge = scorer(small(64, 64, **settings), mean=0.0)
     photo = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
@@ -170,10 +172,10 @@ def test_an_edge_out_of_place_is_forgiven_within_the_tolerance(shift: int, toler
     judge.generator = Still(photo.roll(shift, dims=2).permute(0, 3, 1, 2) / 255)  # type: ignore[assignment] # stands in
     scores = judge(photo)
     inner = scores.anomaly_map[:, :, 8:]  # what was rolled in from the other side is an error all the same
-    assert (inner.max().item() == 0) is forgiven
+    assert (inner.max().item() == 0) is tolerated
 
 
-def test_a_spot_within_a_redrawn_plain_is_never_forgiven() -> None:
+def test_a_spot_on_a_uniform_reconstruction_is_an_error_at_any_tolerance() -> None:
     for tolerance in (0, 1, 3):
         judge = scorer(small(64, 64, blur=0.0, pool_fraction=1.0, tolerance=tolerance), mean=0.0)
         judge.generator = Grey()  # type: ignore[assignment] # stands in for the Generator

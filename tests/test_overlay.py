@@ -5,7 +5,7 @@ import pytest
 
 from platewatch.arrays import Array
 from platewatch.inspection import Defect, Evidence
-from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
+from platewatch.photographs.overlay import FAINT, FULL, boxed, colours, overlay
 
 
 def _photo(height: int = 120, width: int = 160) -> Array:
@@ -74,3 +74,10 @@ def test_the_photograph_itself_is_not_drawn_on() -> None:
     photo = _photo()
     overlay(photo, np.full((30, 40), 3, np.float32), [_defect((5, 5, 20, 20))])
     assert np.array_equal(photo, _photo())
+
+
+def test_boxes_alone_are_those_of_the_overlay_and_leave_the_photograph_as_it_is() -> None:
+    photo, defects = _photo(), [_defect((20, 30, 40, 50)), _defect((90, 10, 20, 20))]
+    before = photo.copy()
+    assert np.array_equal(boxed(photo, defects), overlay(photo, np.zeros((2, 2), np.float32), defects))
+    assert np.array_equal(photo, before)

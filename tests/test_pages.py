@@ -100,7 +100,7 @@ def test_the_report_counts_and_lists_what_did_not_pass(here: Running) -> None:
 
 def test_a_thumbnail_and_a_map_are_small_pictures(here: Running) -> None:
     small = Image.open(io.BytesIO(here.client.get("/inspections/3/thumbnail.jpg").content))
-    assert (small.format, small.size) == ("JPEG", (160, 160))
+    assert (small.format, small.size) == ("JPEG", (64, 48)), "never enlarged"
     heat = Image.open(io.BytesIO(here.client.get("/inspections/3/map.png").content))
     assert (heat.format, heat.mode) == ("PNG", "RGBA")
     low, high = heat.getchannel("A").getextrema()

@@ -50,7 +50,7 @@ def test_mixed_sizes_and_kinds_become_one_array(tmp_path: Path, paths: list[Path
     assert colour.is_grey(found.photos[-2])
 
 
-def test_an_unreadable_photograph_costs_only_itself(tmp_path: Path, paths: list[Path]) -> None:
+def test_an_unreadable_photograph_is_left_out(tmp_path: Path, paths: list[Path]) -> None:
     bad = tmp_path / "bad.png"
     bad.write_text("no photograph")
     found = read([*paths[:4], bad, *paths[4:], tmp_path / "gone.png"])
@@ -94,7 +94,7 @@ def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: 
         assert "\n" not in str(caught.value)
 
 
-def test_progress_is_told_for_every_photograph(paths: list[Path]) -> None:
+def test_progress_is_reported_for_every_photograph(paths: list[Path]) -> None:
     told: list[tuple[str, int, int]] = []
     preflight.read(paths, CONFIG, lambda *each: told.append(each))
     assert told == [("reading photographs", done, 9) for done in range(1, 10)]
@@ -126,7 +126,7 @@ def test_groups_join_pairs_that_meet() -> None:
     assert preflight._groups(3, []) == (0, 1, 2)
 
 
-def test_a_rusty_plate_among_the_good_ones_is_odd(tmp_path: Path, paths: list[Path]) -> None:
+def test_a_rusty_plate_among_the_good_ones_is_an_outlier(tmp_path: Path, paths: list[Path]) -> None:
     rust = save(tmp_path / "rust.png", rendered_plates.render("total_rust", 3, 128)[0])
     more = [save(tmp_path / f"m{seed}.png", rendered_plates.render("good", 30 + seed, 128)[0]) for seed in range(9)]
     outliers = preflight.look(read([*paths, *more, rust]), CONFIG).outliers
@@ -134,11 +134,11 @@ def test_a_rusty_plate_among_the_good_ones_is_odd(tmp_path: Path, paths: list[Pa
     assert "much red" in outliers[0][1]
 
 
-def test_too_few_plates_to_tell_odd_ones(paths: list[Path]) -> None:
+def test_among_too_few_plates_no_outlier_is_named(paths: list[Path]) -> None:
     assert preflight.look(read(paths[:4]), CONFIG).outliers == ()
 
 
-def test_what_lies_ahead_is_counted(paths: list[Path]) -> None:
+def test_training_steps_are_counted(paths: list[Path]) -> None:
     found = preflight.look(
         read(paths), tiny.settings(training={"epochs": 40, "batch_size": 4}, calibration={"folds": 3})
     )

@@ -31,12 +31,12 @@ def test_a_somewhat_dimmer_lamp_can_still_be_judged() -> None:
     [
         (lambda photo: photo // 12, "too dark to judge"),
         (np.zeros_like, "too dark to judge"),
-        (lambda photo: np.clip(photo * 6.0 + 90, 0, 255).astype(np.uint8), "burnt out"),
-        (lambda photo: np.full_like(photo, 255), "burnt out"),
+        (lambda photo: np.clip(photo * 6.0 + 90, 0, 255).astype(np.uint8), "clipped ("),
+        (lambda photo: np.full_like(photo, 255), "clipped ("),
         (lambda photo: np.full_like(photo, 180), "no plate in view"),
         (lambda photo: cv2.GaussianBlur(photo, (0, 0), 5), "blurred"),
     ],
-    ids=["dark", "black", "burnt", "white", "empty", "blurred"],
+    ids=["dark", "black", "clipped", "white", "empty", "blurred"],
 )
 def test_each_obstacle_has_its_reason_and_numbers(spoil: object, reason: str) -> None:
     assert callable(spoil)
@@ -60,7 +60,7 @@ def test_a_wholly_white_photograph_is_refused_whatever_the_good_ones_burn() -> N
     assert quality.reason_unusable(Conditions(100, 1.0, 1, 1), limits) is not None
 
 
-def test_brightness_and_burnt_share_are_what_they_say() -> None:
+def test_brightness_and_clipped_fraction_are_measured_as_documented() -> None:
     photo = np.zeros((64, 64, 3), np.uint8)
     photo[:32] = 255
     found = quality.measure(photo)
@@ -68,7 +68,7 @@ def test_brightness_and_burnt_share_are_what_they_say() -> None:
     assert found.clipped == 0.5
     assert found.contrast == pytest.approx(50, abs=0.1)
     assert quality.measure(np.full_like(photo, 119)).brightness == pytest.approx(50, abs=0.2)  # L is no share of 255
-    photo[:32] = (255, 255, 200)  # a bright colour is not burnt out
+    photo[:32] = (255, 255, 200)  # a bright colour is not clipped
     assert quality.measure(photo).clipped == 0
 
 

@@ -149,8 +149,10 @@ def test_json_lines_follow_the_schema(url: str, records: Records, tmp_path: Path
 
 
 def test_a_file_that_cannot_be_written_is_one_line(url: str, tmp_path: Path) -> None:
-    result = run("export", "csv", tmp_path / "none" / "plates.csv", "--records", url)
+    (tmp_path / "file").touch()
+    result = run("export", "csv", tmp_path / "file" / "plates.csv", "--records", url)
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert run("export", "csv", tmp_path / "new" / "plates.csv", "--records", url).exit_code == 0
 
 
 def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, tiny_model: Tiny) -> None:
@@ -181,7 +183,7 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
     mask = reading.read(rusty.mask)[..., 0]
     assert (int((mask > 0).sum()), int(mask[6, 4]), int(mask[5, 4])) == (200, 255, 0)
     assert len((tmp_path / "set/reviewed.csv").read_text().splitlines()) == len(photographs)
-    assert [path for path in tmp_path.iterdir() if path.name.endswith(".partial")] == []
+    assert [path for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
 
 
 def test_a_shift_s_report_is_one_page_with_every_plate_that_did_not_pass(

@@ -195,12 +195,12 @@ def test_an_empty_folder_is_used_and_a_full_one_refused(tmp_path: Path) -> None:
     out.mkdir()
     assert render_set(out, good=1, test={}, size=64) == 1
     before = hashes(out)
-    with pytest.raises(InputError, match="expected a new or an empty folder"):
+    with pytest.raises(OutputError, match="exists and is not empty; choose another folder"):
         render_set(out, good=2, test={}, size=64)
     assert hashes(out) == before
     file = tmp_path / "file"
     file.write_text("mine")
-    with pytest.raises(InputError, match="file"):
+    with pytest.raises(OutputError, match="file"):
         render_set(file, good=1, test={}, size=64)
     assert file.read_text() == "mine"
 
@@ -237,6 +237,6 @@ def test_a_read_only_folder_is_an_output_error(tmp_path: Path, monkeypatch: pyte
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(OutputError, match="Permission denied"):
         render_set(tmp_path / "plates", good=1, test={}, size=64)

@@ -8,7 +8,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -175,14 +174,6 @@ def test_a_page_of_many_mistakes_stays_small(tmp_path: Path, monkeypatch: pytest
     assert [image["alt"] for image in page.images].count("photograph") == 3
     assert page.words.count("the page shows the first 3 plates") == 3
     assert page.words.count("rust / ") == 5
-
-
-def test_thumbnails_are_small_and_never_enlarged() -> None:
-    for side, expected in ((100, (100, 50)), (900, (400, 200))):
-        uri = report.thumbnail(np.zeros((200, 400, 3), np.uint8), side)
-        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
-            assert image.size == expected
-    assert report.thumbnail(np.ones((4, 4), bool)).startswith("data:image/jpeg;base64,")
 
 
 def test_a_folder_that_cannot_be_made_is_told(data: Path, tmp_path: Path) -> None:

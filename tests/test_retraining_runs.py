@@ -46,7 +46,7 @@ except KeyboardInterrupt:
 STATION = """
 import pathlib, sys, time
 import test_retraining_runs
-test_retraining_runs.challengers(pathlib.Path(), test_challengers.WATCHING).start("anna")
+test_retraining_runs.challengers(pathlib.Path(), test_retraining_runs.WATCHING).start("anna")
 time.sleep(60)
 """
 

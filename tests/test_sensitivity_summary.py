@@ -1,4 +1,4 @@
-"""What is said of what was found is true of every trial that it covers, and nothing is said where nothing is known."""
+"""The summary's sentences are true of every trial that they cover."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def plain(text: str) -> str:
 GRID = (trial(1, 0.1, 0), trial(1, 0.2, 5), trial(2, 0.1, 3), trial(2, 0.2, 19), trial(4, 0.1, 20), trial(4, 0.2, 20))
 
 
-def test_the_smallest_found_at_each_contrast_is_told_with_its_count_and_interval() -> None:
+def test_the_smallest_size_found_at_each_contrast_is_stated_with_count_and_interval() -> None:
     first, second = map(plain, sensitivity_summary.sentences(found(*GRID), "scratch"))
     assert (
         first
@@ -38,9 +38,9 @@ def test_the_smallest_found_at_each_contrast_is_told_with_its_count_and_interval
     assert plain(sensitivity_summary.summary_sentence(found(*GRID), "scratch")) == first
 
 
-def test_a_spot_has_no_length_and_mm_stand_where_they_are_known() -> None:
-    said = plain(sensitivity_summary.sentences(found(*GRID, mm_per_px=0.2), "rust")[1])
-    assert said.startswith("a rust spot 4 px (0.8 mm) across at 20 % contrast: found on 19 of 20 plates")
+def test_a_spot_has_no_length_and_mm_are_stated_where_known() -> None:
+    text = plain(sensitivity_summary.sentences(found(*GRID, mm_per_px=0.2), "rust")[1])
+    assert text.startswith("a rust spot 4 px (0.8 mm) across at 20 % contrast: found on 19 of 20 plates")
 
 
 @pytest.mark.parametrize(("count", "enough"), [(19, True), (18, False)])
@@ -52,72 +52,72 @@ def test_a_size_is_not_claimed_while_a_larger_one_fails() -> None:
     trials = [trial(1, 0.1, 20), trial(2, 0.1, 10), trial(4, 0.1, 20)]
     assert sensitivity_summary.smallest(trials, 0.1) == trials[2]
     assert sensitivity_summary.smallest(trials[:2], 0.1) is None
-    said = plain(sensitivity_summary.sentences(found(*trials[:2]), "scratch")[0])
-    assert said.startswith("even a scratch 4 px wide and 128 px long at 10 % contrast: found on only 10 of 20 plates")
+    text = plain(sensitivity_summary.sentences(found(*trials[:2]), "scratch")[0])
+    assert text.startswith("even a scratch 4 px wide and 128 px long at 10 % contrast: found on only 10 of 20 plates")
 
 
-def test_the_headline_claims_no_contrast_while_a_stronger_one_fails() -> None:
+def test_the_summary_sentence_claims_no_contrast_while_a_stronger_one_fails() -> None:
     trials = (trial(2, 0.1, 20), trial(2, 0.2, 15), trial(2, 0.4, 20))
     assert "at 40 % contrast: found on 20 of 20" in plain(sensitivity_summary.summary_sentence(found(*trials), "rust"))
-    said = plain(sensitivity_summary.summary_sentence(found(*trials[:2]), "rust"))
-    assert said.startswith("even a rust spot 4 px across at 20 % contrast: found on only 15 of 20 plates")
+    text = plain(sensitivity_summary.summary_sentence(found(*trials[:2]), "rust"))
+    assert text.startswith("even a rust spot 4 px across at 20 % contrast: found on only 15 of 20 plates")
 
 
-def test_none_found_is_said_plainly_and_once() -> None:
+def test_if_nothing_is_found_there_is_one_sentence() -> None:
     trials = [replace(each, found=min(each.found, 18)) for each in GRID]
-    (said,) = sensitivity_summary.sentences(found(*trials), "scratch")
-    assert plain(said).startswith(
-        "no scratch that was tried is found on 95 % of plates: the best found, a scratch 8 px wide and 128 px long at "
-        "20 % contrast, on only 18 of 20 plates"
+    (text,) = sensitivity_summary.sentences(found(*trials), "scratch")
+    assert plain(text).startswith(
+        "no scratch that was tried is found on 95 % of plates; most often found: a scratch 8 px wide and 128 px long "
+        "at 20 % contrast, on only 18 of 20 plates"
     )
-    assert sensitivity_summary.summary_sentence(found(*trials), "scratch") == said
+    assert sensitivity_summary.summary_sentence(found(*trials), "scratch") == text
 
 
-def test_where_no_good_plate_passes_nothing_is_stated() -> None:
+def test_where_no_good_plate_passes_nothing_is_claimed() -> None:
     nothing = found(*(trial(each.size_px, each.contrast, 0, 0) for each in GRID))
     assert sensitivity_summary.sentences(nothing, "rust") == (
-        "rust spot: nothing can be stated, no good plate passes undamaged",
+        "rust spot: not tested, because no good plate passes without a defect",
     )
     assert sensitivity_summary.unseen(nothing, "rust") == ()
 
 
-def test_what_is_mostly_not_seen_is_the_largest_of_those_that_are_all_not_seen() -> None:
+def test_one_sentence_covers_all_sizes_up_to_the_largest_consecutively_missed() -> None:
     first, second = map(plain, sensitivity_summary.unseen(found(*GRID), "scratch"))
     assert first.startswith("a scratch 4 px wide and 128 px long at 10 % contrast, or smaller: 3 of 20 plates")
     assert second.startswith("a scratch 2 px wide and 128 px long at 20 % contrast, or smaller: 5 of 20 plates")
     assert sensitivity_summary.unseen(found(trial(1, 0.1, 10)), "scratch") == (), "one half is not under one half"
 
 
-def test_a_large_defect_that_is_not_seen_is_named_though_a_smaller_one_is() -> None:
+def test_a_missed_size_above_a_found_one_has_its_own_sentence() -> None:
     gaps = found(trial(1, 0.1, 3), trial(2, 0.1, 10), trial(4, 0.1, 0), trial(8, 0.1, 9))
-    said = [plain(each) for each in sensitivity_summary.unseen(gaps, "rust")]
-    assert [each.split(" at ")[0] for each in said] == [f"a rust spot {px} px across" for px in (2, 8, 16)]
-    assert "or smaller" in said[0]
-    assert not any("or smaller" in each for each in said[1:])
+    texts = [plain(each) for each in sensitivity_summary.unseen(gaps, "rust")]
+    assert [each.split(" at ")[0] for each in texts] == [f"a rust spot {px} px across" for px in (2, 8, 16)]
+    assert "or smaller" in texts[0]
+    assert not any("or smaller" in each for each in texts[1:])
 
 
-def test_the_best_found_is_named_where_it_is_not_the_largest() -> None:
+def test_the_most_often_found_is_named_where_it_is_not_the_largest() -> None:
     grid = found(trial(1, 0.1, 17), trial(2, 0.1, 4), trial(4, 0.1, 7))
-    (said,) = map(plain, sensitivity_summary.sentences(grid, "rust"))
-    assert "the best found, a rust spot 2 px across at 10 % contrast, on only 17 of 20" in said
+    (text,) = map(plain, sensitivity_summary.sentences(grid, "rust"))
+    assert "most often found: a rust spot 2 px across at 10 % contrast, on only 17 of 20" in text
     enough = found(trial(1, 0.1, 20), trial(2, 0.1, 4))
-    (said,) = map(plain, sensitivity_summary.sentences(found(*enough.rust), "rust"))
-    assert said.startswith("even a rust spot 4 px across at 10 % contrast: found on only 4 of 20 plates")
-    assert "the best found, a rust spot 2 px across at 10 % contrast: 20 of 20 plates" in said
+    (text,) = map(plain, sensitivity_summary.sentences(found(*enough.rust), "rust"))
+    assert text.startswith("even a rust spot 4 px across at 10 % contrast: found on only 4 of 20 plates")
+    assert "most often found: a rust spot 2 px across at 10 % contrast, on 20 of 20 plates" in text
 
 
 @pytest.mark.parametrize(
-    ("scale", "mm_per_px", "said"), [(0.064, 0.25, "1,000 px (250 mm)"), (0.5, 0.05, "128 px (6.4 mm)")]
+    ("scale", "mm_per_px", "text"), [(0.064, 0.25, "1,000 px (250 mm)"), (0.5, 0.05, "128 px (6.4 mm)")]
 )
-def test_lengths_are_never_powers_of_ten(scale: float, mm_per_px: float, said: str) -> None:
-    assert found(*GRID, scale=scale, mm_per_px=mm_per_px).length(64) == said
+def test_lengths_are_never_powers_of_ten(scale: float, mm_per_px: float, text: str) -> None:
+    assert found(*GRID, scale=scale, mm_per_px=mm_per_px).length(64) == text
 
 
 def light(factor: float, warmth: float, passed: int) -> Illumination:
     return Illumination(factor, warmth, passed, 50 - passed, 0, (0, 1))
 
 
-def test_a_lamp_is_costly_when_it_more_than_doubles_what_does_not_pass() -> None:
+def test_an_illumination_is_costly_if_more_than_twice_as_many_plates_do_not_pass() -> None:
     usual, twice, more = light(1, 0, 47), light(0.75, 0, 44), light(1.25, 0, 43)
     assert sensitivity_summary.costly((usual, twice, more)) == (more,)
     none, two, three = light(1, 0, 50), light(0.75, 0, 48), light(1, 0.04, 47)
@@ -134,5 +134,5 @@ def test_a_lamp_is_costly_when_it_more_than_doubles_what_does_not_pass() -> None
         (1.1, -0.04, "10 % brighter and 4 % colder"),
     ],
 )
-def test_lamps_have_names(factor: float, warmth: float, name: str) -> None:
+def test_illuminations_have_names(factor: float, warmth: float, name: str) -> None:
     assert plain(light(factor, warmth, 50).name) == name

@@ -1,4 +1,4 @@
-"""Forged and relit plates are counted as they were judged, each by its own plate's detectors, whatever the threads."""
+"""Sensitivity trials count the out-of-fold verdicts on damaged and relit plates, whatever the number of threads."""
 
 import hashlib
 import threading
@@ -22,7 +22,7 @@ from platewatch.inspection import Verdict
 from platewatch.learning import fitting, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
-from platewatch.learning.sensitivity_trials import GridPoint, damage, illumination_trials, state
+from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
 from platewatch.model.inspector import Inspector
 from platewatch.model.scoring import Scores
 from platewatch.photographs import preparation, quality
@@ -75,7 +75,7 @@ class Strict:
 
 def test_found_is_what_does_not_pass_with_its_interval() -> None:
     plates = good()
-    stated = state(plates, [PASS] * 9, Strict(plates), settings(), tiny.silent)
+    stated = defect_trials(plates, [PASS] * 9, Strict(plates), settings(), tiny.silent)
     for kind, sizes in (("scratch", (2, 6)), ("rust", (6, 20))):
         trials = stated.scratch if kind == "scratch" else stated.rust
         assert [(each.size_px, each.contrast) for each in trials] == [(s, c) for s in sizes for c in (0.1, 0.2, 0.5)]
@@ -90,20 +90,20 @@ def test_only_plates_that_pass_undamaged_are_used_spread_over_all_of_them() -> N
     plates = good(20)
     undamaged = [REVIEW, REJECT, *[PASS] * 16, REVIEW, REVIEW]
     judge = Strict(plates)
-    stated = state(plates, undamaged, judge, settings(), tiny.silent)
+    stated = defect_trials(plates, undamaged, judge, settings(), tiny.silent)
     assert {plate for plate, _ in judge.seen} == {2, 7, 12, 17}
     assert (stated.good_plates, stated.passing, stated.rust[0].plates) == (20, 16, 4)
-    few = state(plates, [PASS, *[REVIEW] * 19], judge, settings(), tiny.silent)
+    few = defect_trials(plates, [PASS, *[REVIEW] * 19], judge, settings(), tiny.silent)
     assert (few.passing, few.rust[0].plates) == (1, 1)
 
 
-def test_without_a_passing_plate_nothing_is_forged() -> None:
+def test_without_a_passing_plate_no_defect_is_tried() -> None:
     plates = good()
     judge = Strict(plates)
-    stated = state(plates, [REVIEW] * 9, judge, settings(), tiny.silent)
+    stated = defect_trials(plates, [REVIEW] * 9, judge, settings(), tiny.silent)
     assert judge.seen == []
     assert (stated.passing, stated.scratch[0].plates, stated.scratch[0].interval) == (0, 0, (0, 1))
-    assert stated.scratch[0].share is None
+    assert stated.scratch[0].fraction is None
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(threads: int, pause: float, seed: int = 0) -> tuple[object, Counter[tuple[int, str]]]:
         monkeypatch.setattr(sensitivity_trials, "cores", lambda: threads)
         judge, chosen = Strict(plates, pause), tiny.settings(seed=seed, sensitivity=settings().sensitivity.__dict__)
-        judged = [each(plates, [PASS] * 9, judge, chosen, tiny.silent) for each in (state, illumination_trials)]
+        judged = [each(plates, [PASS] * 9, judge, chosen, tiny.silent) for each in (defect_trials, illumination_trials)]
         return judged, Counter(judge.seen)
 
     alone = run(1, 0)
@@ -123,13 +123,13 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plate_is_damaged_in_one_place_at_every_contrast() -> None:
     plates, chosen = good(), settings()
-    for cell in (GridPoint("scratch", 3, 0.2), GridPoint("rust", 9, 0.2)):
+    for point in (GridPoint("scratch", 3, 0.2), GridPoint("rust", 9, 0.2)):
         faint, strong = (
-            (damage(plates, 3, cell._replace(contrast=contrast), chosen) != plates.photos[3]).any(axis=2)
+            (damage(plates, 3, point._replace(contrast=contrast), chosen) != plates.photos[3]).any(axis=2)
             for contrast in (0.2, 0.5)
         )
         assert np.array_equal(faint, strong)
-        other = (damage(plates, 4, cell, chosen) != plates.photos[4]).any(axis=2)
+        other = (damage(plates, 4, point, chosen) != plates.photos[4]).any(axis=2)
         assert not np.array_equal(faint, other)
 
 
@@ -145,11 +145,11 @@ def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind) -> None:
 
 def test_lengths_are_those_of_the_photographs() -> None:
     plates = good(9, 192, 120)
-    stated = state(plates, [PASS] * 9, Strict(plates), settings(length=0.5), tiny.silent)
+    stated = defect_trials(plates, [PASS] * 9, Strict(plates), settings(length=0.5), tiny.silent)
     assert (stated.photo_side, stated.scale, stated.length_px, stated.mm_per_px) == (192, 0.5, 48, None)
     assert stated.length(3) == "6 px"
     chosen = tiny.settings(mm_per_px=0.25, sensitivity=settings().sensitivity.__dict__)
-    assert state(plates, [PASS] * 9, Strict(plates), chosen, tiny.silent).length(3) == "6 px (1.5 mm)"
+    assert defect_trials(plates, [PASS] * 9, Strict(plates), chosen, tiny.silent).length(3) == "6 px (1.5 mm)"
 
 
 def test_a_scratch_has_the_width_length_and_contrast_that_are_stated() -> None:
@@ -185,14 +185,14 @@ def test_all_good_plates_are_relit_and_counted() -> None:
 
 
 def test_progress_counts_every_photograph() -> None:
-    plates, told = good(), list[tuple[str, int, int]]()
-    for each in (state, illumination_trials):
-        each(plates, [PASS] * 9, Strict(plates), settings(), lambda *news: told.append(news))
+    plates, reported = good(), list[tuple[str, int, int]]()
+    for each in (defect_trials, illumination_trials):
+        each(plates, [PASS] * 9, Strict(plates), settings(), lambda *news: reported.append(news))
     stages: dict[str, list[int]] = {}
-    for stage, done, total in told:
+    for stage, done, total in reported:
         stages.setdefault(stage, []).append(done)
-        assert total == {"stating sensitivity": 4 * 12, "trying another light": 9 * 4}[stage]
-    assert stages == {"stating sensitivity": [*range(1, 49)], "trying another light": [*range(1, 37)]}
+        assert total == {"sensitivity trials": 4 * 12, "illumination trials": 9 * 4}[stage]
+    assert stages == {"sensitivity trials": [*range(1, 49)], "illumination trials": [*range(1, 37)]}
 
 
 def test_an_interruption_ends_it_at_the_next_plate() -> None:
@@ -204,25 +204,25 @@ def test_an_interruption_ends_it_at_the_next_plate() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        state(plates, [PASS] * 9, judge, settings(), interrupt)
+        defect_trials(plates, [PASS] * 9, judge, settings(), interrupt)
     assert len(judge.seen) < 20
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
-    """Every plate's score is 0.5, by whatever detectors; which ones is kept."""
-    asked: list[tuple[object, object]] = []
+    """Every score is 0.5; the fixture lists the detectors that gave it."""
+    calls: list[tuple[object, object]] = []
 
     def score(surface: object, network: object, *_: object) -> Scores:
-        asked.append((surface, network))
+        calls.append((surface, network))
         return Scores(0.5, 0, 0)
 
     monkeypatch.setattr("platewatch.model.scoring.measure_weighted", score)
-    return asked
+    return calls
 
 
 class Left:
-    """A surface that only knows what was left out."""
+    """A surface that gives the numbers of the photographs left out."""
 
     def without(self, photos: Array) -> str:
         return f"less {list(map(int, photos))}"
@@ -234,34 +234,34 @@ def test_a_plate_is_judged_by_its_own_fold_as_on_the_line(
 ) -> None:
     plates = good(4)
     networks: list[Any] = [(np.array(each), f"n{each}") for each in ([0, 2], [1, 3])]
-    seen_by = Detectors(Left(), [0, 1, 0, 1], networks)  # type: ignore[arg-type]
+    detectors = Detectors(Left(), [0, 1, 0, 1], networks)  # type: ignore[arg-type]
     decision = Decision(0.5, 1, 1, weight=1, review=review, threshold=threshold)
     judge: Callable[[int, Array], Verdict] = out_of_fold.judge(
-        plates, seen_by, decision, quality.limits(plates.conditions())
+        plates, detectors, decision, quality.limits(plates.conditions())
     )
     assert judge(2, plates.photos[2]) is verdict
     assert judge(3, plates.photos[3]) is verdict
     assert measured == [("less [0, 2]", "n[0, 2]"), ("less [1, 3]", "n[1, 3]")]
     black = np.zeros_like(plates.photos[0])
-    assert judge(0, black) is REVIEW, "what cannot be judged goes to a person"
+    assert judge(0, black) is REVIEW, "an unusable photograph goes to a person"
     assert len(measured) == 2
 
 
-def test_as_they_are_means_by_their_out_of_fold_scores(
+def test_undamaged_verdicts_come_from_out_of_fold_scores(
     measured: list[tuple[object, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plates, decision = good(4), Decision(0.5, 1, 1, weight=1, review=0.6, threshold=1)
     networks: list[Any] = [(np.arange(4), "network")]
-    seen_by = Detectors(Left(), range(4), networks)  # type: ignore[arg-type]
+    detectors = Detectors(Left(), range(4), networks)  # type: ignore[arg-type]
     monkeypatch.setattr("platewatch.learning.out_of_fold.score", lambda *_: None)
     monkeypatch.setattr("platewatch.learning.fitting._decide", lambda *_: (decision, np.array([0.5, 0.7, 1.2, 0.6])))
-    made = fitting._calibrate(plates, seen_by, settings(brightnesses=(), warmth=0), tiny.silent)
+    made = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), tiny.silent)
     assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
     assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)
 
 
-def test_the_model_states_what_was_tried(inspector: Inspector) -> None:
-    """On the tiny model: the whole grid, the lamps, and the plates as they are."""
+def test_the_model_holds_the_results_of_all_trials(inspector: Inspector) -> None:
+    """On the tiny model: the whole grid, the illuminations, and the plates as they are."""
     manifest, tried = inspector.manifest, tiny.settings().sensitivity
     found = manifest.sensitivity
     sizes = {"scratch": tried.widths, "rust": tried.diameters}

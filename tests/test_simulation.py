@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-import simulation
-import simulation_report
+from benchmarks import simulation_report
+from benchmarks.entries import simulation
+from benchmarks.entries.simulation import simulate
+from benchmarks.populations import Endless, Plates, formulas, rendered, smoothed
+from benchmarks.simulation_report import Check
 from platewatch.arrays import Array
 from platewatch.decision import calibration
 from platewatch.decision.verdict import FalseAlarmBound, p_value
-from populations import Bells, Plates, Resampled, formulas, rendered, smoothed
-from simulation import simulate
-from simulation_report import Check
 
 LOGNORMAL, GLARING = formulas()[:2]
 
@@ -87,30 +87,38 @@ def test_splits_share_no_plate_and_leave_none_out() -> None:
     assert split.above(np.array([0.0, split.further.max()])).tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("population", [*formulas(), smoothed(Plates("few", np.array([1.0, 1.2, 1.3, 2.0])))])
-def test_exact_shares_are_those_of_the_draws(population: Bells) -> None:
+@pytest.mark.parametrize("population", [*formulas(), smoothed("few", np.array([1.0, 1.2, 1.3, 2.0]))])
+def test_exact_shares_are_those_of_the_draws(population: Endless) -> None:
     split = population.split(default_rng(0), 20_000)
     for at in np.quantile(split.scores, [0.5, 0.9]):
         assert split.above(np.array([at]))[0] == pytest.approx((split.scores > at).mean(), abs=0.02)
 
 
 def test_real_plates_are_drawn_with_replacement_when_less_than_half_would_be_left() -> None:
-    few = Plates("few", np.linspace(1, 2, 10))
-    population = Resampled(few, smoothed(few))
+    scores = np.linspace(1, 2, 10)
+    population = Plates("few", scores, smoothed("few", scores))
     assert [population.split(default_rng(0), count).judged for count in (5, 6)] == [5, None]
 
 
-def test_rendered_plates_are_scored_once(tmp_path: Path) -> None:
-    done: list[int] = []
-    first = rendered(tmp_path, 3, 0, lambda now, _: done.append(now))
-    again = rendered(tmp_path, 3, 0, lambda now, _: done.append(now))
-    assert done == [1, 2, 3]
-    assert np.array_equal(first.scores, again.scores)
+def test_rendered_plates_are_scored_each_on_its_own() -> None:
+    population = rendered(3, 0)
+    assert population.name == "3 rendered plates"
+    assert (population.scores > 0).all()
+    assert len(set(population.scores)) == 3
 
 
 def test_tables_and_picture(found: list[Check], tmp_path: Path) -> None:
-    rows = simulation_report.table(found).splitlines()
-    assert (len(rows), {row.count("|") for row in rows}) == (2 + 2 * 6, {5})
-    assert len(simulation_report.needed(found).splitlines()) == 2 + 2
-    simulation_report.save(simulation_report.figure(found, simulation_report.NOISE), tmp_path / "picture.png")
+    table = simulation_report.table(found)
+    assert (len(table.rows), {len(row) for row in table.rows}) == (2 * 6, {len(table.head)})
+    assert len(table.head) == 4
+    assert len(simulation_report.needed(found).rows) == 2
+    simulation_report.figure(found).savefig(tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 5000
+
+
+def test_a_broken_promise_is_bold_and_makes_the_benchmark_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Check("some", 54, "rate", 0.05, 0.2, 0.05, 0.01, 15.0)
+    assert broken.cell("{:.1f} / {:.1f}") == "**20.0 / 5.0**"
+    monkeypatch.setattr(calibration, "limits", off_by_one)
+    monkeypatch.setattr(simulation, "rendered", lambda *_: LOGNORMAL)
+    assert simulation.measure(splits=60).wrong

@@ -60,7 +60,7 @@ def _no_space(*_: Any) -> None:
 def test_a_full_disk_is_answered_said_and_got_over(line: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     line.post()
     with monkeypatch.context() as patch:
-        patch.setattr("platewatch.records.photographs._write", _no_space)
+        patch.setattr("os.fsync", _no_space)
         error = refused(send(line, 80, "k"), 503, "record_unavailable")
         assert "No space left" in error["message"]
         assert problems(line) >= {"record_unavailable"}
@@ -69,7 +69,7 @@ def test_a_full_disk_is_answered_said_and_got_over(line: Running, monkeypatch: p
     again = send(line, 80, "k")
     assert (again.status_code, again.json()["number"]) == (201, 2), "the same key, now written down for the first time"
     assert "record_unavailable" not in problems(line)
-    assert not list(line.folder.rglob("*.partial"))
+    assert not list(line.folder.rglob("*.part"))
     received, failed = figure(line, "platewatch_plates_received_total"), figure(line, "platewatch_plates_failed_total")
     assert received == failed + figure(line, "platewatch_plates_judged_total") == 3
 
@@ -89,7 +89,7 @@ def test_a_locked_record_is_answered_said_and_got_over(line: Running) -> None:
 
 def test_a_record_that_is_back_is_noticed_though_no_plate_comes(line: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("platewatch.records.photographs._write", _no_space)
+        patch.setattr("os.fsync", _no_space)
         refused(send(line), 503, "record_unavailable")
     line.station.health._probe()
     assert "record_unavailable" not in problems(line)

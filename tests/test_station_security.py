@@ -188,7 +188,7 @@ def test_a_login_leads_nowhere_else(line: Running, tokens: dict[Role, str], targ
 def test_what_a_cookie_does_needs_the_page_s_token(line: Running, tokens: dict[Role, str]) -> None:
     token = line.log_in("engineer")
     for headers in ({}, {"X-CSRF-Token": "0" * 64}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "é"}):
-        encoded = {name: value.encode() for name, value in headers.items()}
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         answer = line.client.post("/inspections", content=photograph(), headers=encoded)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forged")
     assert line.records.counts().received == 0
@@ -261,6 +261,16 @@ def test_guessing_is_slowed_down_and_told(line: Running, tokens: dict[Role, str]
     assert line.records.events("login_locked")
     other = line.client.post("/login", data={"name": "auditor", "password": PASSWORD}, follow_redirects=False)
     assert other.status_code == 303
+
+
+def test_guessing_many_names_from_one_address_is_slowed_down() -> None:
+    throttle = LoginThrottle()
+    for number in range(19):
+        throttle.failed(f"name-{number}", "10.0.0.1")
+    assert throttle.wait_s("anna", "10.0.0.1") == 0
+    throttle.failed("name-19", "10.0.0.1")
+    assert throttle.wait_s("anna", "10.0.0.1") > 60
+    assert throttle.wait_s("anna", "10.0.0.2") == 0, "elsewhere nobody waits"
 
 
 def test_every_answer_carries_the_guards(line: Running) -> None:

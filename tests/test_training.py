@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from platewatch import config
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
+from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly import training
 from platewatch.skipganomaly.augmentation import Masks, augment
 from platewatch.skipganomaly.training import LOSSES, Photos, Trained, _contextual, _rate, fit_network
-from platewatch.synthetic.compositing import find_object
 
 NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 
@@ -93,8 +93,8 @@ def test_training_learns_to_redraw(ema: float) -> None:
     assert redrawing_error(trained) < 2 * trained.history[-1]["loss_con"]
 
 
-def test_averaged_weights_have_statistics_of_their_own() -> None:
-    """After a few steps running statistics are mostly where they began; measured ones suit the weights at once."""
+def test_averaged_weights_have_recalibrated_batch_norm() -> None:
+    """After a few steps running statistics are near their initial values; recalibrated ones fit the weights."""
     trained = fit_network(plates(), settings(epochs=5, defect_probability=0.0, learning_rate=2e-3, ema=0.9), seed=0)
     assert redrawing_error(trained) < 2 * trained.history[-1]["loss_con"]
 
@@ -106,7 +106,7 @@ def redrawing_error(trained: Trained) -> float:
         return float((trained.generator(x) - x).abs().mean())
 
 
-def test_the_learning_rate_falls_to_what_is_left() -> None:
+def test_the_learning_rate_falls_to_the_final_rate() -> None:
     falling = TrainingConfig(epochs=100, learning_rate=1e-3, final_rate=0.1)
     rates = [_rate(falling, epoch) for epoch in range(1, 101)]
     assert rates == sorted(rates, reverse=True)
@@ -114,9 +114,17 @@ def test_the_learning_rate_falls_to_what_is_left() -> None:
     assert {_rate(TrainingConfig(), epoch) for epoch in (1, 50, 100)} == {1e-4}
 
 
+def test_a_generator_that_is_seen_through_has_a_high_adversarial_loss() -> None:
+    """It is to be taken for real: with a generator that stands still, a learning discriminator raises that loss."""
+    still = {"w_adv": 0.0, "w_con": 0.0, "w_lat": 0.0, "ema": 0.0, "defect_probability": 0.0}
+    last = fit_network(plates(), settings(**still, epochs=12, learning_rate=2e-2), seed=0).history[-1]
+    assert last["loss_discriminator"] < 0.5
+    assert last["loss_adv"] > 1
+
+
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_frozen_norms_are_those_that_are_exported(ema: float) -> None:
-    """The statistics stay where the share of epochs has ended, whatever is learned after."""
+    """The statistics do not change after the fraction of epochs in `freeze_norms`."""
     early = {"ema": 0.0, "epochs": 2}
     before = fit_network(plates(), settings(**early), seed=1)
     after = fit_network(plates(), settings(ema=ema, freeze_norms=0.5), seed=1)
@@ -136,17 +144,17 @@ def test_every_plate_is_damaged_where_its_own_object_lies(monkeypatch: pytest.Mo
     assert seen == [True] * 4 * 9
 
 
-def test_forged_places_weigh_more() -> None:
+def test_pixels_with_artificial_defects_weigh_more() -> None:
     x = torch.zeros(2, 3, 8, 8)
     x_input, x_hat = x.clone(), x + 0.5
-    x_input[0, 1, :4] = 0.1  # half of one of the two plates is forged
+    x_input[0, 1, :4] = 0.1  # half of one of the two plates has an artificial defect
     plain = _contextual(x_hat, x_input, x, TrainingConfig())
     weighted = _contextual(x_hat, x_input, x, TrainingConfig(w_defect=5))
     assert (plain.item(), weighted.item()) == pytest.approx((0.5, 0.5 * (3 + 5) / 4))
 
 
 def test_the_same_seed_gives_the_same_weights(whole: Trained) -> None:
-    """Invariant 11; whatever the global generators of the process are at."""
+    """Invariant 11, whatever the state of the process's global generators."""
     torch.manual_seed(99)
     np.random.seed(99)
     assert_same(fit_network(plates(), settings(), seed=1), whole)
@@ -198,7 +206,7 @@ def test_interrupted_within_an_epoch(tmp_path: Path, whole: Trained) -> None:
 
 
 @pytest.mark.usefixtures("always_saved")
-def test_without_averaging_and_forging_it_resumes_as_well(tmp_path: Path) -> None:
+def test_without_averaging_and_artificial_defects_it_resumes_as_well(tmp_path: Path) -> None:
     plain = settings(ema=0.0, defect_probability=0.0)
     interrupted(tmp_path / "checkpoint", 2, changed=plain)
     resumed = fit_network(plates(), plain, seed=1, checkpoint=tmp_path / "checkpoint")
@@ -324,6 +332,6 @@ def test_losses_that_are_no_numbers_end_the_training(tmp_path: Path, monkeypatch
         "platewatch.skipganomaly.checkpoint.initialise",
         lambda module, _: [nn.init.constant_(w, 1e30) for w in module.parameters()],
     )
-    with pytest.raises(InputError, match="epoch 1 gave losses that are no numbers; lower"):
+    with pytest.raises(InputError, match="losses of epoch 1 are not finite; lower"):
         fit_network(plates(), settings(), seed=0, checkpoint=tmp_path / "checkpoint")
     assert list(tmp_path.iterdir()) == []

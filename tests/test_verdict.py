@@ -1,4 +1,4 @@
-"""A score meets its thresholds, a map becomes places on the photograph, and all of it one sentence."""
+"""Score and limits give the verdict, the map gives defects, and both give the verdict's sentence."""
 
 from dataclasses import replace
 
@@ -25,16 +25,16 @@ def places(*boxes: tuple[int, int, int, int], size: int = 96, value: float = 2) 
     return made
 
 
-def test_errors_are_mixed_by_alpha_and_the_worse_phase_counts() -> None:
+def test_errors_are_weighted_by_alpha_and_phases_by_weight() -> None:
     assert DECISION.network_score(4, 8) == (0.75 * 4 + 0.25 * 8) / 2
     assert DECISION.score(1, 4, 8) == (1 + DECISION.network_score(4, 8)) / 2
     assert replace(DECISION, weight=0.9).score(9, 4, 8) == pytest.approx(0.9 * 9 + 0.1 * DECISION.network_score(4, 8))
 
 
-def test_maps_are_weighed_as_scores_are() -> None:
+def test_maps_are_fused_with_the_weights_of_the_scores() -> None:
     decision, ones, none = replace(DECISION, weight=0.8), np.ones((2, 2), np.float32), np.zeros((2, 2), np.float32)
-    assert decision.join(ones, ones) == pytest.approx(ones)
-    first, second = decision.join(4 * ones, none), decision.join(none, 4 * ones)
+    assert decision.fuse_maps(ones, ones) == pytest.approx(ones)
+    first, second = decision.fuse_maps(4 * ones, none), decision.fuse_maps(none, 4 * ones)
     assert first / second == pytest.approx(4 * ones)
     assert np.hypot(first, second) == pytest.approx(4 * ones)
     assert first.dtype == np.float32
@@ -70,7 +70,7 @@ def test_a_worse_score_never_gets_a_larger_p_value(one: float, other: float, goo
 
 @given(st.lists(SCORES, min_size=2, max_size=40))
 def test_p_values_of_good_plates_are_uniform_or_larger(scores: list[float]) -> None:
-    """Conformal validity, exactly: of n + 1 exchangeable plates at most a share p gets a value of p or less."""
+    """Conformal validity, exactly: of n + 1 exchangeable plates at most a fraction p gets a value of p or less."""
     values = [verdict.p_value(score, scores[:each] + scores[each + 1 :]) for each, score in enumerate(scores)]
     for p in values:
         assert np.mean([value <= p for value in values]) <= p + 1e-12
@@ -82,7 +82,7 @@ def test_different_scores_give_every_p_value_once() -> None:
     assert sorted(values) == pytest.approx([rank / 20 for rank in range(1, 21)])
 
 
-def test_a_tie_counts_against_the_plate_being_special() -> None:
+def test_ties_raise_the_p_value() -> None:
     assert verdict.p_value(1.0, [1.0, 1.0, 0.5]) == 3 / 4
 
 
@@ -102,6 +102,12 @@ def test_places_are_found_where_they_lie_worst_first() -> None:
     assert second.evidence == Evidence(colour=1, line=0)
 
 
+def test_places_that_touch_at_a_corner_are_one() -> None:
+    anomaly = places((10, 10, 8, 8), (18, 18, 8, 8))
+    (found,) = verdict.defects(anomaly, anomaly, anomaly, preparation.frame(96, 96, 96), (96, 96))
+    assert (found.box, found.area_px) == ((10, 10, 16, 16), 128)
+
+
 def test_lengths_are_in_px_of_the_photograph() -> None:
     frame = preparation.frame(192, 96, 96)  # half the size, 24 px of padding above and below
     anomaly = places((10, 34, 30, 10))
@@ -109,14 +115,14 @@ def test_lengths_are_in_px_of_the_photograph() -> None:
     assert (found.box, found.area_px, found.length_px) == ((20, 20, 60, 20), 1200, 60)
 
 
-def test_the_noise_of_single_pixels_is_no_place() -> None:
+def test_regions_below_12_px_are_not_listed() -> None:
     frame = preparation.frame(96, 96, 96)
     speck, spot = places((5, 5, 3, 3)), places((5, 5, 4, 3))
     assert verdict.defects(speck, speck, speck, frame, (96, 96)) == ()
     assert len(verdict.defects(spot, spot, spot, frame, (96, 96))) == 1
 
 
-def test_what_stands_out_most_is_shown_when_nothing_reaches_the_limit() -> None:
+def test_the_highest_region_is_listed_when_none_exceeds_the_limit() -> None:
     frame = preparation.frame(96, 96, 96)
     anomaly = places((0, 0, 96, 96), value=0.2) + places((10, 10, 9, 9), value=0.4)
     (found,) = verdict.defects(anomaly, anomaly, anomaly, frame, (96, 96))

@@ -21,7 +21,6 @@ from plate_rows import plate
 from platewatch.errors import InputError, RecordUnavailable
 from platewatch.inspection import Inspection, now
 from platewatch.line.arrivals import Arrivals
-from platewatch.line.file_endings import has_end
 from platewatch.line.watch_folder import Watch
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import reading
@@ -274,24 +273,6 @@ def test_a_notice_is_quicker_than_the_next_look(line: Line) -> None:
     time.sleep(0.5)
     line.drop(1)
     eventually(lambda: line.records.counts().received == 1)
-
-
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
-def test_no_beginning_of_a_photograph_is_taken_for_the_whole(file_format: str) -> None:
-    data = photograph(1, file_format)
-    assert has_end(data)
-    for length in range(len(data)):
-        if has_end(data[:length]):
-            with pytest.raises(InputError):
-                reading.read(data[:length])
-
-
-def test_a_jpeg_with_a_thumbnail_ends_only_after_its_own_picture() -> None:
-    data, thumbnail = photograph(1, "JPEG"), photograph(2, "JPEG")
-    length = (len(thumbnail) + 2).to_bytes(2, "big")
-    both = data[:2] + b"\xff\xe1" + length + thumbnail + data[2:]
-    assert has_end(both)
-    assert not has_end(both[:-2])
 
 
 def test_a_photograph_is_known_by_path_size_and_time(tmp_path: Path) -> None:

@@ -45,6 +45,14 @@ def test_python_reads_the_same_verdict_as_here(production: Path, tiny_model: Tin
     assert float(_run(production, "-c", code).stdout) == pytest.approx(float(here), rel=1e-6)
 
 
+def test_the_wheel_holds_every_file_of_the_package(production: Path) -> None:
+    """Templates, pages, migrations and schemas too."""
+    (site,) = (production.parents[1] / "lib").glob("python*/site-packages")
+    source = ROOT / "src"
+    expected = {path.relative_to(source) for path in (source / "platewatch").rglob("*") if path.is_file()}
+    assert {path for path in expected if "__pycache__" not in path.parts and not (site / path).exists()} == set()
+
+
 def test_training_without_torch_says_what_to_install(production: Path, tiny_model: Tiny, tmp_path: Path) -> None:
     result = _run(production, "-m", "platewatch", "train", str(tiny_model.data), "--out", str(tmp_path / "model"))
     assert result.returncode == 1

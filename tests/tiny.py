@@ -107,10 +107,10 @@ def trace_once(graphs: Path, patch: pytest.MonkeyPatch) -> None:
 
 def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
     """The numbers of the photographs that the cells of `left` are from, found by their bytes in those of `fitted`."""
-    assert fitted.drawn is not None
+    assert fitted.coresets is not None
     numbers = set()
-    for bank, drawn in zip((left.colour, left.line), fitted.drawn, strict=True):
-        of = {cell.tobytes(): int(number) for cell, number in zip(drawn.drawn, drawn.numbers, strict=True)}
+    for bank, coreset in zip((left.colour, left.line), fitted.coresets, strict=True):
+        of = {patch.tobytes(): int(number) for patch, number in zip(coreset.sample, coreset.numbers, strict=True)}
         numbers |= {of[cell.tobytes()] for cell in bank.patches}
     return sorted(numbers)
 
@@ -120,9 +120,9 @@ class Spy:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.scored: list[dict[str, Any]] = []
-        """One for each photograph scored: the plate that it shows, whether that was changed, and what its surface and
-        network were fitted to."""
-        self._shows: dict[str, str] = {}  # by a changed photograph the one that it was made of
+        """One for each photograph scored: the plate that it shows, what changed that, what its surface and network were
+        fitted to, and the raw numbers where all were asked for."""
+        self._shows: dict[str, tuple[str, str]] = {}  # by a changed photograph the one it was made of, and the change
         self._seen_by: dict[int, list[str]] = {}  # by the id of a Surface, Trained or Network
         self._by_path: dict[str, list[str]] = {}
         self._alive: list[object] = []  # ids stay unique while the objects live
@@ -174,10 +174,12 @@ class Spy:
 
         def heard(fitted: Any, scorer: Any, photo: Array, *rest: Any) -> Any:
             photograph = _hashes(photo[None])[0]
-            plate = self._shows.get(photograph, photograph)
+            plate, change = self._shows.get(photograph, (photograph, None))
             seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
-            self.scored.append({"plate": plate, "changed": photograph in self._shows, **seen})
-            return judge(fitted, scorer, photo, *rest)
+            found = judge(fitted, scorer, photo, *rest)
+            numbers = list(found.numbers) if isinstance(found, scoring.RawNumbers) else None
+            self.scored.append({"plate": plate, "changed": change, "numbers": numbers, **seen})
+            return found
 
         return heard
 
@@ -187,7 +189,7 @@ class Spy:
         def watched(photo: Array, *rest: Any, **options: Any) -> Any:
             made = change(photo, *rest, **options)
             changed = made[0] if isinstance(made, tuple) else made
-            self._shows[_hashes(changed[None])[0]] = _hashes(photo[None])[0]
+            self._shows[_hashes(changed[None])[0]] = _hashes(photo[None])[0], change.__name__
             return made
 
         return watched

@@ -1,8 +1,8 @@
-"""Names for arrays, so that a signature says what it takes."""
+"""Type aliases of NumPy arrays for signatures."""
 
 from typing import Any
 
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-"""Any array; the docstring says shape, dtype and range."""
+"""Any array; the function's docstring says shape, dtype and range."""

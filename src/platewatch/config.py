@@ -1,6 +1,6 @@
-"""What can be set, with its bounds; two presets: `fast` and `reference`.
+"""Settings of training, with bounds and defaults; the presets `fast` and `reference`; reading a TOML file.
 
-Values are checked on construction; `load` reads a TOML file with the same names over a preset.
+Values are checked on construction. A TOML file has the same names as the classes here.
 """
 
 import tomllib
@@ -26,43 +26,46 @@ STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=STRICT)
 class SurfaceConfig:
-    """Phase one: what of a cell is compared, with how many good cells; lengths in px of the prepared photograph."""
+    """Phase one: patch features, memory banks, maps and score; lengths in px of the prepared photograph."""
 
     patch: Literal[4, 8, 16, 32] = 4
-    """Side of a cell."""
+    """Side of a patch, px."""
     colour_window: Annotated[float, Field(gt=0, le=32)] = 1.0
-    """For its colour a cell looks at itself and this far around its middle (standard deviation of a Gaussian),"""
+    """Standard deviation, px, of the window over which a patch's colour is averaged."""
     line_window: Annotated[float, Field(gt=0, le=32)] = 1.0
-    """and for its lines at least this far, wider for wide bands."""
+    """Standard deviation, px, of the window over which a patch's line features are averaged; at least 1.5 times the
+    band's."""
     bands: Annotated[tuple[Length, ...], Field(min_length=1)] = (0.7, 1.4, 2.8, 5.6)
-    """Widths between which detail is measured, an octave apart, the narrowest first."""
+    """Standard deviations, px, ascending. A band is the difference of two successive Gaussian blurs; the first band
+    begins at the unblurred photograph."""
     directions: tuple[Length, ...] = (1.0, 2.0)
-    """Blurs before the gradients whose main direction is measured."""
+    """Standard deviations, px, of the Gaussian blurs before the gradients of the structure tensor."""
     lightness: Annotated[float, Field(ge=0, le=1)] = 0.6
-    """Weight of lightness beside colour: a lamp changes it first."""
+    """Weight of L beside a and b in the colour features; below 1, because illumination changes L first."""
     noise_floor: Annotated[float, Field(gt=0, le=10)] = 0.2
-    """Detail below this, in L, a or b (L is 0 to 100), is the camera's noise."""
+    """Added to each line amplitude before its logarithm, in Lab units (L is 0 to 100): camera noise lies below it."""
     illumination_copies: Annotated[int, Field(ge=0, le=10)] = 2
-    """Copies of each good plate in other light that the banks hold beside the plate itself."""
+    """Illumination augmentation: copies of each good photograph, in brightness and warmth of their own, that are added
+    to the memory banks."""
     brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """A copy is brighter or darker by up to this share,"""
+    """Largest relative change of brightness of such a copy."""
     warmth_range: Annotated[float, Field(ge=0, lt=1)] = 0.04
-    """and up to this share redder and less blue, or the other way: 0.04 is about 500 K of a lamp's colour."""
+    """Largest relative change of red in such a copy; blue changes by as much the other way. 0.04 is about 500 K."""
     bank: Annotated[int, Field(ge=16)] = 65536
-    """Good cells drawn for each bank; of those that are alike one is kept."""
+    """Good patches drawn at random for each memory bank, before the coreset is selected."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
-    """Blur of the finished map."""
+    """Standard deviation, px, of the Gaussian blur of the finished map."""
     line_weight: Annotated[float, Field(gt=0, le=10)] = 4.0
-    """Weight of lines beside colour in the joined map: colour peaks higher, lines mark more of a worn place."""
+    """Weight of the line map beside the colour map when the two are fused."""
     peak_fraction: Share = 0.002
-    """A map's unit is the mean over this share of its largest places."""
+    """Maps are normalised by the mean of their top `peak_fraction` pixels."""
     score_fractions: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.005, 0.02)
-    """The score is the largest of the joined map's means over these shares of its largest places, each in its own unit:
-    a small one for a spot or a scratch, a broad one for worn paint."""
+    """The score is the largest of the fused map's means over these fractions of its top pixels, each mean normalised by
+    its own scale. A small fraction finds spots and scratches, a large one worn paint."""
 
     def __post_init__(self) -> None:
         if any(wider <= width for width, wider in pairwise(self.bands)):
-            raise ValueError(f"bands {self.bands}: each must be wider than the one before it")
+            raise ValueError(f"bands {self.bands}: each must be larger than the one before it")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,7 +73,7 @@ class NetworkConfig:
     """Phase two's generator and discriminator; the defaults are the published ones (arXiv 1901.08954, docs/log.md)."""
 
     resolution: Annotated[int, Field(ge=32, le=1024)] = 256
-    """Side in px that the network sees; the graph averages the prepared photograph down to it."""
+    """Side R in px of the network's input; the graph averages the prepared photograph down to it."""
     encoder: Channels = (64, 128, 256, 512, 512)
     """Channels of each encoder block; each halves the side."""
     convolutions: Annotated[int, Field(ge=0, le=8)] = 3
@@ -80,12 +83,12 @@ class NetworkConfig:
     feature_size: Count = 100
     """Length of the discriminator's latent feature."""
     cut_skips: Annotated[int, Field(ge=0)] = 0
-    """How many of the outermost skip connections are cut, so that fine detail cannot be copied through."""
+    """Number of skip connections that are removed, outermost first, so that fine detail cannot be copied through."""
     fused_upsampling: bool = False
-    """Whether the decoder's convolutions over doubled pictures are computed with their taps added up while training:
-    the same numbers but for rounding, from half of the multiplications. A model folder has them added up either way."""
+    """Whether the decoder's upsampling convolutions use fused weights while training: equal but for rounding, with half
+    of the multiplications. An exported network always uses fused weights."""
     norm_momentum: Share = 0.1
-    """Momentum of the running batch-norm statistics (PyTorch's sense); they are exported where `ema` is 0."""
+    """Momentum of the running batch-norm statistics, in PyTorch's sense. They are exported if `ema` is 0."""
 
     def __post_init__(self) -> None:
         halvings = max(len(self.encoder), len(self.discriminator))
@@ -94,7 +97,7 @@ class NetworkConfig:
         if self.resolution % 2**halvings:
             raise ValueError(f"resolution {self.resolution} cannot be halved {halvings} times; take a multiple of 2^n")
         if self.cut_skips >= len(self.encoder):
-            raise ValueError(f"cut_skips {self.cut_skips}: only {len(self.encoder) - 1} skip connections are there")
+            raise ValueError(f"cut_skips {self.cut_skips}: there are only {len(self.encoder) - 1} skip connections")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -105,93 +108,98 @@ class TrainingConfig:
     batch_size: Annotated[int, Field(ge=2, le=256)] = 4
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-4
     final_rate: Share = 1.0
-    """Share of `learning_rate` that is left at the end; it falls along half a cosine."""
+    """Fraction of `learning_rate` that is left at the end; the rate falls along half a cosine."""
     w_adv: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the adversarial loss."""
     w_con: Annotated[float, Field(ge=0)] = 4.0
+    """Weight of the contextual loss."""
     w_lat: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the latent loss."""
     w_defect: Annotated[float, Field(ge=0)] = 1.0
-    """Weight in the contextual loss of places where a defect was forged, beside 1 for all others."""
+    """Weight, in the contextual loss, of pixels with an artificial defect; all others have weight 1."""
     flip_horizontal: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Chance of a left-right flip; where it does not happen, `flip_vertical` is tried."""
+    """Probability of a left-right flip."""
     flip_vertical: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Probability of a top-bottom flip of a plate that was not flipped left-right."""
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
-    """Rotation is drawn from ± this angle."""
+    """Rotations are drawn from ± this angle."""
     any_angle: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Chance that a plate is turned to any angle instead: upright is learned best, and what is turned stays known."""
+    """Probability of a rotation from ± 180° instead."""
     brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """A plate is made brighter or darker by up to this share, so that the lamp becomes no defect."""
+    """Illumination augmentation: largest relative change of a plate's brightness."""
     defect_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Chance that a defect is forged onto the input while the clean plate stays the target."""
+    """Probability of an artificial defect on the input; the target stays the clean plate."""
     freeze_norms: Share = 1.0
-    """Share of the epochs after which the Generator's batch-norm statistics stay as they are: from then on a plate is
-    redrawn in training as it is in use, whatever the others of its batch; 1 for never."""
+    """Fraction of the epochs after which the generator's batch-norm statistics are frozen; 1 for never. From then on a
+    plate's reconstruction does not depend on its batch, as in use."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """What the convolutions compute in while training; float32 all the same where the machine has no bfloat16."""
+    """Precision of the convolutions while training; a machine without bfloat16 uses float32."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of the averaged weights that are exported, with batch-norm statistics measured anew on the good plates;
-    0 exports the last weights with their running statistics."""
+    """Decay of the exponential moving average of the weights. The averages are exported, with batch-norm statistics
+    recalibrated on the good plates; 0 exports the last weights with their running statistics."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class ScoreConfig:
-    """How phase two's error map becomes one reconstruction error."""
+    """How phase two's error map becomes one reconstruction error; lengths in px of the network's input."""
 
     tolerance: Annotated[int, Field(ge=0, le=16)] = 0
-    """Network px by which an edge may be drawn out of place: the error of a place is how far it lies from what the
-    redrawn plate shows within this distance."""
+    """Displacement of an edge, px, that costs nothing: a pixel's error is its distance from the range of values that
+    the reconstruction has within this distance."""
     colours: Literal["mean", "opponent"] = "mean"
-    """How the channels' errors become one: their mean, or the length of the error in lightness, yellow to blue and
-    green to purple, so that a change of colour counts beside a change of light."""
+    """How the errors of the three channels become one: `mean`, or `opponent`, the length of the error in lightness,
+    yellow–blue and green–purple. With `opponent` a change of hue counts beside a change of brightness."""
     blur: Annotated[float, Field(ge=0, le=32)] = 0.0
-    """Standard deviation in network px of the blur over the error map; 0 for none."""
+    """Standard deviation, px, of the Gaussian blur of the error map; 0 for none."""
     pool_fraction: Share = 1.0
-    """The reconstruction error is the mean over this share of the map's largest places; 1 is the plain mean."""
+    """The reconstruction error is the mean of the map's top `pool_fraction` pixels; 1 is the plain mean."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class CalibrationConfig:
-    """How good plates become a threshold."""
+    """How the limits for PASS and REJECT are set from the scores of good plates."""
 
     folds: Annotated[int, Field(ge=2, le=20)] = 3
-    """Every good plate is scored by a model that was fitted without it, in this many turns."""
+    """Cross-validation folds: every good plate is scored by detectors fitted without it."""
     review_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.025
-    """The share of good plates that a person may have to look at, were their log scores bell-shaped."""
+    """The PASS limit is the 1 − review_rate quantile of a log-normal fit (median, MAD) to the good plates' scores."""
     false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    """The share of good plates that REJECT may cost; 1 / (good plates + 1) at least can be promised."""
+    """Target for the fraction of good plates with verdict REJECT; n good plates cannot show less than 1 / (n + 1)."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class SensitivityConfig:
-    """What is tried on good plates to state what the model finds; lengths in px of the prepared photograph."""
+    """The sensitivity trials: artificial defects on good plates; lengths in px of the prepared photograph."""
 
     widths: Annotated[tuple[Length, ...], Field(min_length=1)] = (1.0, 2.0, 4.0, 8.0)
-    """Widths of forged scratches,"""
+    """Widths of the scratches, px."""
     length: Share = 0.25
-    """their length as a share of the picture's side,"""
+    """Length of the scratches, as a fraction of the photograph's side."""
     diameters: Annotated[tuple[Length, ...], Field(min_length=1)] = (3.0, 6.0, 12.0, 24.0)
-    """diameters of forged rust spots,"""
+    """Diameters of the rust spots, px."""
     contrasts: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5)
-    """and the change of the strongest channel, as a share of its range, with which each of them is forged."""
+    """Contrasts of both: the change of the strongest channel, as a fraction of its range."""
     plates: Count = 20
-    """Good plates that each of them is forged onto, at most."""
+    """Good plates on which each size and contrast is tried, at most."""
     brightnesses: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
-    """Every good plate is judged again with its channels multiplied by each of these,"""
+    """Every good plate is judged again with all channels multiplied by each of these factors."""
     warmth: Annotated[float, Field(ge=0, lt=1)] = 0.04
-    """and with red raised and blue lowered by this share, or the other way: 0.04 is about 500 K; 0 leaves it out."""
+    """Every good plate is judged again with red raised and blue lowered by this fraction, and the other way round.
+    0.04 is about 500 K; 0 leaves these trials out."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Everything that training depends on besides the photographs."""
+    """All settings of one training; with the photographs and the machine they determine the model."""
 
     preset: Preset
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     image_size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
     """Side S in px of the prepared photograph."""
     min_images: Annotated[int, Field(ge=3)] = 20
-    """Fewer good photographs than this are refused."""
+    """Training is refused with fewer good photographs than this."""
     mm_per_px: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """What one px of a photograph as it came shows of the plate; lengths are then stated in mm too."""
+    """Millimetres per px of the original photographs. If it is set, lengths are stated in mm too."""
     surface: SurfaceConfig = SurfaceConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
@@ -238,7 +246,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def preset(name: str, /, **changes: Any) -> Config:
-    """The named preset with `changes` laid over it; a mapping changes only the names in it.
+    """The named preset with `changes` applied; a nested mapping changes only the settings that it names.
 
     Raises InputError for an unknown preset, an unknown name or a value out of its bounds.
     """
@@ -248,7 +256,7 @@ def preset(name: str, /, **changes: Any) -> Config:
 
 
 def load(path: Path, /, **changes: Any) -> Config:
-    """Read a TOML file laid over the preset that it names (`fast` without a name), then `changes`.
+    """The preset that a TOML file names (`fast` if it names none), with the file's settings, then `changes`, applied.
 
     Raises InputError when the file cannot be read or holds an unknown name or a value out of its bounds.
     """
@@ -276,11 +284,11 @@ _RENAMED: dict[str, dict[str, str]] = {
     "score": {"pool_share": "pool_fraction"},
     "sensitivity": {"lights": "brightnesses", "tint": "warmth"},
 }
-"""Names of 0.1.0 and what they are called now; both are read."""
+"""For each section the settings' names in 0.1.0 and their names now; both are read."""
 
 
 def build(values: Mapping[str, Any]) -> Config:
-    """The Config that `values` (as from `asdict`) describe; raises InputError where one is out of its bounds."""
+    """The Config with these values, as `as_dict` gives them; raises InputError for a value out of its bounds."""
     try:
         return TypeAdapter(Config).validate_python(renamed(values))
     except ValidationError as error:
@@ -293,7 +301,7 @@ def build(values: Mapping[str, Any]) -> Config:
 
 
 def renamed(values: Any) -> Any:
-    """The same plain values with the names of 0.1.0 replaced by today's; what is no mapping is left for the check."""
+    """`values` with the names of 0.1.0 replaced by the current ones; anything but a mapping is returned as it is."""
     if not isinstance(values, Mapping):
         return values
     return {part: _with_new_names(part, content) for part, content in values.items()}
@@ -312,7 +320,7 @@ def _with_new_names(part: str, content: Any) -> Any:
 
 
 def as_dict(config: Config) -> dict[str, Any]:
-    """The configuration as plain values; `build` is its inverse."""
+    """The configuration as plain JSON values; `build` is the inverse."""
     return asdict(config)
 
 

@@ -1,4 +1,4 @@
-"""Centre and spread of scores that few outliers do not move: median and MAD, and the limit drawn from them."""
+"""Robust statistics that outliers do not move: median, standard deviation from the MAD, and the robust 3σ limit."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ def median_and_deviation(values: Array) -> tuple[float, float]:
 
 
 def limit(scores: Sequence[float] | Array, deviations: float = 3.0, *, smallest_deviation: float = 0.0) -> float:
-    """The score so many robust standard deviations above the median, both taken of the logarithms of (N,) scores.
+    """The robust limit of (N,) scores: exp(median + deviations · robust standard deviation) of their logarithms.
 
-    3 is the usual robust 3σ limit. The deviation of the logarithms counts as `smallest_deviation` at least.
+    3 deviations give the robust 3σ limit. The standard deviation is raised to `smallest_deviation` if it is less.
     """
     centre, deviation = median_and_deviation(np.log(np.maximum(scores, _SMALLEST)))
     return float(np.exp(centre + deviations * max(deviation, smallest_deviation)))

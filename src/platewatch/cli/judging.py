@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import platewatch
+from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
 from platewatch.errors import OutputError
 
@@ -158,12 +159,12 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
     inspection, seen = judging.judge(inspector, path)
     if picture is None or seen is None:
         return inspection, None
+    drawn = overlay.overlay(seen.photo, seen.frame.cut(seen.anomaly_map), inspection.defects)
     try:
-        drawn = overlay.overlay(seen.photo, seen.frame.cut(seen.anomaly_map), inspection.defects)
-        reading.write_png(picture, drawn)
-    except OSError as error:
-        picture.unlink(missing_ok=True)
-        return inspection, f"{picture}: cannot be written ({error.strerror or error}); free space there"
+        with files.whole_file(picture, remedy="free space there") as part:
+            reading.write_png(part, drawn)
+    except OutputError as error:
+        return inspection, str(error)
     return inspection, None
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, PHOTOGRAPHS, RECORDS, progress
-from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
     from platewatch.records import Records
@@ -138,16 +138,8 @@ def _lines(records: "Records", kind: str, out: Path, since: datetime | None, unt
     if str(out) == "-":
         write(entries, sys.stdout)
         return
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="" if kind == "csv" else "\n") as file:
-            count = write(entries, file)
-        part.replace(out)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            out, f"cannot be written ({error.strerror or error})", remedy="free some space there"
-        ) from error
+    with files.whole_file(out) as part, part.open("w", encoding="utf-8", newline="" if kind == "csv" else "\n") as file:
+        count = write(entries, file)
     click.echo(f"{out}: {count} plates")
 
 

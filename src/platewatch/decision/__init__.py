@@ -1,1 +1,1 @@
-"""From numbers to a decision: verdict, calibration, sensitivity summary, drift statistics."""
+"""Decisions from scores: limits, verdict, false-alarm bound, sensitivity summary, drift statistics."""

@@ -1,4 +1,4 @@
-"""From good plates' out-of-fold scores to the limits, and the promise that so many plates can support."""
+"""Calibration: PASS limit, REJECT limit and false-alarm bound from the out-of-fold scores of good plates."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from platewatch.decision.verdict import FalseAlarmBound, plates_needed
 from platewatch.errors import CalibrationError
 
 _SMALLEST_SCORE = 1e-9
-_SMALLEST_DEVIATION = 0.02  # good plates never agree better than to 2 %, however alike the few at hand are
+_SMALLEST_DEVIATION = 0.02  # of log scores: guards against a few good plates that happen to be nearly equal
 
 
 def folds(groups: Sequence[int], count: int, seed: int) -> tuple[Array, ...]:
-    """Deal plates into `count` folds of about equal size; plates of one group (near duplicates) stay together.
+    """Split plates into `count` folds of about equal size; plates of one group (near duplicates) share a fold.
 
-    Returns the held-out indices of each fold, ascending. Raises CalibrationError when there are more folds than groups.
+    Returns the held-out indices of each fold, ascending. Raises CalibrationError for fewer groups than folds.
     """
     members: dict[int, list[int]] = {}
     for plate, group in enumerate(groups):
@@ -31,18 +31,18 @@ def folds(groups: Sequence[int], count: int, seed: int) -> tuple[Array, ...]:
         )
     order = np.random.default_rng(seed).permutation(len(members))
     shuffled = [list(members.values())[each] for each in order]
-    dealt: list[list[int]] = [[] for _ in range(count)]
-    for together in sorted(shuffled, key=len, reverse=True):
-        min(dealt, key=len).extend(together)
-    return tuple(np.array(sorted(fold)) for fold in dealt)
+    held_out: list[list[int]] = [[] for _ in range(count)]
+    for group_members in sorted(shuffled, key=len, reverse=True):
+        min(held_out, key=len).extend(group_members)
+    return tuple(np.array(sorted(fold)) for fold in held_out)
 
 
 def limit(scores: Sequence[float] | Array, rate: float) -> float:
-    """The score that a further good plate exceeds with probability `rate`, from good plates' out-of-fold scores.
+    """The 1 − rate quantile of a log-normal fit to good plates' out-of-fold scores.
 
-    Log scores are taken as bell-shaped about their median with the spread of their median absolute deviation, so that a
-    few odd plates among them move neither; Student's t and the factor √(1 + 1/n) allow for how few they are.
-    Raises CalibrationError when a score is no number or there are fewer than 3.
+    The fit takes the median and the MAD of the log scores, so that a few outliers do not move it. Student's t and the
+    factor √(1 + 1/n) widen it for small n (prediction interval of one further plate). Raises CalibrationError for fewer
+    than 3 scores or one that is not finite.
     """
     values = np.asarray(scores, dtype=np.float64)
     if len(values) < 3 or not np.isfinite(values).all():
@@ -54,12 +54,12 @@ def limit(scores: Sequence[float] | Array, rate: float) -> float:
 
 
 def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate: float) -> tuple[float, float]:
-    """The scores above which a plate is not PASS, and above which it is REJECT.
+    """The PASS limit and the REJECT limit: scores above the first are not PASS, scores above the second are REJECT.
 
-    A plate passes up to the limit that `review_rate` of good plates exceed; odd plates among them do not move it.
-    REJECT asks for more: worse than all good plates but as many as `false_alarm_rate` allows, a promise that needs no
-    bell shape (split conformal: Vovk, Gammerman, Shafer 2005). Below the floor 1 / (n + 1) it is the worst of them, or
-    what the bell shape gives when that is higher. Between lies REVIEW: unusual, but good plates have looked so.
+    PASS limit: the 1 − review_rate quantile of `limit`. REJECT limit: the k-th largest score of the n good plates,
+    k = ⌊false_alarm_rate · (n + 1)⌋, which bounds the false-alarm rate for any distribution of scores (split conformal:
+    Vovk, Gammerman, Shafer 2005). With k = 0, a rate below 1 / (n + 1), it is the largest score, or the quantile of
+    `limit` if that is larger. It is never below the PASS limit. Scores between the two are REVIEW.
     """
     review = limit(scores, review_rate)
     descending = np.sort(np.asarray(scores, dtype=np.float64))[::-1]
@@ -70,7 +70,10 @@ def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate
 
 
 def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> FalseAlarmBound:
-    """What the out-of-fold scores of good plates promise about the share of good plates above `threshold`."""
+    """The bound on the fraction of good plates above `threshold`, from their n out-of-fold scores.
+
+    Expected: (1 + number above) / (n + 1). Upper 95 %: Clopper–Pearson, one-sided. `asked` is the target.
+    """
     count = len(scores)
     above = int((np.asarray(scores) > threshold).sum())
     expected = (1 + above) / (count + 1)
@@ -87,16 +90,15 @@ def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> 
 
 
 def choose_weight(good: Array, artificial: Array, *, alone: bool = False) -> float:
-    """The share, .1 to .9, of the first of two numbers in their mean that best tells forged defects from good plates.
+    """The weight w of the first of two numbers in w · first + (1 − w) · second that best separates artificial defects.
 
-    good (N, 2), forged (M, 2), all out of fold: reconstruction and latent errors for alpha, both phases' scores for
-    their weight. With `alone` 0 and 1 are shares too: then the mean is never worse than the better number, as far as
-    forged defects tell. Best is the highest share of pairs (good, forged) in the right order; where that is equal, the
-    largest distance between the two medians of the logs.
+    good (N, 2) and artificial (M, 2) are out-of-fold numbers: reconstruction and latent errors to choose alpha, the
+    scores of both phases to choose their weight. w is one of .1, .2 … .9, with `alone` also 0 and 1. Best is the
+    largest AUROC; of equals, the largest distance between the medians of the log scores.
     """
 
-    def quality(share: float) -> tuple[float, float]:
-        weights = np.array([share, 1 - share])
+    def quality(weight: float) -> tuple[float, float]:
+        weights = np.array([weight, 1 - weight])
         low, high = (np.log(np.maximum(scores @ weights, _SMALLEST_SCORE)) for scores in (good, artificial))
         order = (high[:, None] > low[None]).mean() + 0.5 * (high[:, None] == low[None]).mean()
         return round(float(order), 6), float(np.median(high) - np.median(low))

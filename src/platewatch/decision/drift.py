@@ -1,27 +1,28 @@
-"""Whether the line drifts away from what the model knows: good plates no longer look as they did, and nobody said why.
+"""Drift alarm: a test of whether scores and brightness of good plates change over time, with a false-alarm bound.
 
-Two numbers of each plate are watched: its score, and the photograph's brightness. The score alone would be a poor
-watchman: training relights its plates so that a lamp does *not* move it (benchmarks/drift.py: what 10 % less light
-does to both). Each number gets a p-value: its place among those before it, ties by lot (conformal; Vovk, Gammerman,
-Shafer 2005). Those before it are the model's calibration plates, for the score, and the line's own, up to REFERENCE
-of them; from then on these stand for ever, so that a slow change is seen as well as a sudden one. While a reference
-grows, the p-values of plates from one source, in whatever order, are independent and uniform on [0, 1]: exactly,
-whatever the numbers are distributed like; against one that stands they are nearly so. The p-values in the Inspections
-are not, taken together: all are counted against the same fifty plates, whose own luck a long run takes for drift.
+Two numbers per plate are tested: the score and the photograph's brightness. The score alone would not do: training
+augments illumination so that less light does *not* change it (benchmarks/drift.py compares both at 10 % less light).
 
-Each p-value is bet upon: a bet f(p) has mean 1 when p is uniform, and is above 1 where p is very small or very large.
-The evidence is Shiryaev's and Roberts's, a sum over every plate that a change may have begun at:
+p-values. Each number gets a conformal p-value, its rank among the reference numbers, ties broken at random (Vovk,
+Gammerman, Shafer 2005). The reference of the score begins with the model's calibration plates; both references grow
+with the line's own plates up to REFERENCE numbers and stay fixed from then on, so that slow changes are found as well
+as sudden ones. While a reference grows, the p-values of exchangeable plates are independent and uniform on [0, 1],
+whatever the distribution; against a fixed reference they are nearly so. The p-values in the Inspections cannot be used:
+they all share the same fifty or so calibration plates, so that a long series of them is not uniform.
 
-    R(t) = (1 + R(t − 1)) · f(p(t)),   the mean of it over the bets
+Bets. A bet f(p) has mean 1 for uniform p and is above 1 where p is very small or very large. The evidence is the
+Shiryaev–Roberts statistic, averaged over the bets:
 
-R(t) − t is a martingale as long as nothing drifts, R a submartingale with mean t: by Doob and Ville the chance that R
-ever reaches K · L within m plates is at most m / (K · L). K numbers are watched, so that the chance of a false alarm
-within m plates is at most m / L in all. `benchmarks/drift.py` simulates it.
+    R(t) = (1 + R(t − 1)) · f(p(t))
 
-Plates with REJECT, and those that could not be judged, take no part: defective plates have tiny p-values, and how many
-of them come is no property of the light. Good plates below the threshold are as exchangeable as good plates are. A
-defective plate that slips in among them moves the evidence by a factor of at most BOUND. A change so large that every
-plate is rejected leaves none to bet on: `share_lost` is for that, and promises nothing.
+Bound. Without drift R(t) − t is a martingale and R a submartingale with mean t. By Doob's and Ville's inequalities the
+probability that R reaches K · L within m plates is at most m / (K · L). K numbers are tested, so that the probability
+of a false alarm within m plates is at most m / L. `benchmarks/drift.py` simulates it.
+
+Plates with REJECT and plates without a score are left out: defective plates have tiny p-values, and how many there are
+says nothing about the illumination. The good plates among the rest are exchangeable; a defective one changes the
+evidence by a factor of at most BOUND. If a change is so large that every plate is rejected, nothing is left to test.
+`share_lost` reports that case; it has no bound.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -34,33 +35,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCORE, BRIGHTNESS = "score", "brightness"
-"""The numbers that are watched."""
+"""The numbers that are tested."""
 REFERENCE = 20_000
-"""Numbers of each kind that a plate's is counted against, at most."""
+"""Largest size of a reference."""
 BOUND = 3.0
-"""No bet pays more on one plate."""
+"""Largest factor by which one plate changes the evidence."""
 RECENT = 40
-"""Plates whose share of REJECT and unjudged is watched."""
+"""Number of latest plates of which `share_lost` is taken."""
 
 _TAIL = np.array([0.05, 0.1, 0.2, 0.4])
 _STAKE = np.minimum(0.9, (BOUND - 1) / (1 / _TAIL - 1))
-"""Each bet puts this share of what it has on one tail, p < tail or p ≥ 1 − tail, and keeps the rest."""
+"""Each bet stakes this fraction of its capital on one tail, p < tail or p ≥ 1 − tail, and keeps the rest."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where the watch stands."""
+    """The state of the drift test after the latest plate."""
 
     value: float
-    """The largest R by the numbers watched; a few, without drift."""
+    """The larger R of the two numbers, divided by K; a few, without drift."""
     number: str
-    """Which of them it is."""
+    """The number whose R it is: SCORE or BRIGHTNESS."""
     limit: float
-    """The alarm is at this value: the chance of a false one within m plates is at most m / limit."""
+    """The alarm limit L: the probability of a false alarm within m plates is at most m / limit."""
     plates: int
-    """Plates bet upon since the watch began, or was begun anew."""
+    """Plates tested since the start or the last reset."""
     share_lost: float
-    """Of the last RECENT plates, those with REJECT or without a score; 0 until so many have come."""
+    """Fraction of the last RECENT plates with REJECT or without a score; 0 until there are RECENT plates."""
 
     @property
     def alarm(self) -> bool:
@@ -69,10 +70,10 @@ class Evidence:
 
 
 class Watch:
-    """The evidence that one model's plates change; to be called by one thread at a time."""
+    """The drift test of one model's plates; to be called by one thread at a time."""
 
     def __init__(self, scores: Iterable[float], limit: float) -> None:
-        """`scores` of the model's calibration plates to begin with; m plates err by m / limit at most."""
+        """`scores`: the model's calibration scores, the first reference. `limit`: see Evidence.limit."""
         self._limit = limit
         self._lines = {SCORE: _Line(sorted(scores)), BRIGHTNESS: _Line([])}
         self._plates = 0
@@ -80,7 +81,7 @@ class Watch:
 
     @classmethod
     def resume(cls, state: Mapping[str, Any], limit: float) -> "Watch":
-        """The watch whose `state` this was; raises KeyError, TypeError or ValueError for anything else."""
+        """The test whose `state` this is; raises KeyError, TypeError or ValueError for anything else."""
         watch = cls((), limit)
         for name, line in watch._lines.items():
             kept = state["lines"][name]
@@ -91,15 +92,18 @@ class Watch:
         return watch
 
     def state(self) -> dict[str, Any]:
-        """Everything the watch knows, as plain JSON values."""
+        """The whole state as plain JSON values; `resume` is the inverse."""
         lines = {
             name: {"reference": list(line.reference), "evidence": line.evidence.tolist()}
             for name, line in self._lines.items()
         }
         return {"lines": lines, "plates": self._plates, "lost": list(self._lost)}
 
-    def see(self, numbers: Mapping[str, float | None], lot: float, *, rejected: bool = False) -> None:
-        """Bet on a plate; a number that is None or missing is not bet upon. `lot` is uniform on [0, 1)."""
+    def see(self, numbers: Mapping[str, float | None], tie_break: float, *, rejected: bool = False) -> None:
+        """Update the test with one plate. A number that is None or missing is left out.
+
+        `tie_break` is a random number, uniform on [0, 1), that breaks ties of the p-values.
+        """
         lost = rejected or numbers.get(SCORE) is None
         self._lost.append(lost)
         if lost:
@@ -108,17 +112,20 @@ class Watch:
         for name, line in self._lines.items():
             value = numbers.get(name)
             if value is not None:
-                line.see(value, lot)
+                line.see(value, tie_break)
 
     def evidence(self) -> Evidence:
-        """Where the watch stands."""
+        """The state after the latest plate."""
         lost = sum(self._lost) / RECENT if len(self._lost) == RECENT else 0.0
         worst = max(self._lines, key=lambda name: self._lines[name].value())
         value = self._lines[worst].value() / len(self._lines)
         return Evidence(value, worst, self._limit, self._plates, lost)
 
     def begin_anew(self) -> None:
-        """Forget evidence and brightness: the change was looked at, and may stay. The scores' reference stands."""
+        """Reset the evidence and the reference of brightness, after a person accepted the change.
+
+        The reference of the score stays.
+        """
         self._lines[SCORE].evidence[:] = 0
         self._lines[BRIGHTNESS] = _Line([])
         self._plates = 0
@@ -126,31 +133,34 @@ class Watch:
 
 
 class _Line:
-    """One of the numbers: what it is counted against, and the evidence of each bet."""
+    """The test of one number: its sorted reference, and R of each bet."""
 
     def __init__(self, reference: list[float]) -> None:
         self.reference = reference
         self.evidence = np.zeros(2 * len(_TAIL))
 
-    def see(self, value: float, lot: float) -> None:
-        """Bet on a plate's number, which then joins the reference while that grows."""
-        p = p_value(value, self.reference, lot)
+    def see(self, value: float, tie_break: float) -> None:
+        """Update R with one value, then add the value to the reference while that grows."""
+        p = p_value(value, self.reference, tie_break)
         if len(self.reference) < REFERENCE:
             insort(self.reference, value)
         self.evidence = (1 + self.evidence) * bets(p)
 
     def value(self) -> float:
-        """R."""
+        """R, averaged over the bets."""
         return float(self.evidence.mean())
 
 
-def p_value(value: float, reference: Sequence[float], lot: float) -> float:
-    """The share of the sorted reference above the value, the value itself and its ties by lot; on [0, 1)."""
+def p_value(value: float, reference: Sequence[float], tie_break: float) -> float:
+    """The conformal p-value of `value` in the sorted reference, on [0, 1): small where the value is large.
+
+    (number above + tie_break · (1 + number equal)) / (n + 1)
+    """
     first, after = bisect_left(reference, value), bisect_right(reference, value)
-    return (len(reference) - after + lot * (1 + after - first)) / (len(reference) + 1)
+    return (len(reference) - after + tie_break * (1 + after - first)) / (len(reference) + 1)
 
 
 def bets(p: float) -> NDArray[np.float64]:
-    """What each bet makes of 1, (8,): mean 1 over uniform p, and at most BOUND."""
+    """The factor f(p) of each bet, (8,) float64: mean 1 over uniform p, at most BOUND."""
     won, kept = 1 - _STAKE + _STAKE / _TAIL, 1 - _STAKE
     return np.concatenate([np.where(p < _TAIL, won, kept), np.where(p >= 1 - _TAIL, won, kept)])

@@ -1,8 +1,8 @@
-"""What a model finds and how it takes another light: counts as kept in the manifest, and the sentences they give.
+"""Sensitivity summary: smallest scratch and rust spot found, and verdicts under other illumination, in sentences.
 
-Good plates were judged by detectors that never saw them, once with a defect of known size and contrast forged onto
-them, once under another lamp. Lengths are px of the prepared photograph; in words they become px of the photograph as
-it came, and mm where its scale is known.
+The counts come from the manifest. Good plates were judged out of fold: with one artificial defect of known size and
+contrast each, and with other illumination. Lengths in the manifest are px of the prepared photograph; sentences state
+them in px of the original photograph, and in mm where `mm_per_px` is known.
 """
 
 from collections.abc import Sequence
@@ -18,74 +18,75 @@ KINDS: tuple[Kind, ...] = ("scratch", "rust")
 Number = Annotated[int, Field(ge=0)]
 
 FOUND = 0.95
-"""A defect counts as found when it is found on this share of plates,"""
+"""A size and contrast counts as found if it is found on at least this fraction of the plates."""
 UNSEEN = 0.5
-"""and as not seen when it is found on less than this."""
+"""A size and contrast counts as missed if it is found on less than this fraction of the plates."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Trial:
-    """One defect, forged onto so many good plates that PASS without it."""
+    """One artificial defect of one size and contrast, tried on good plates that PASS without it."""
 
     size_px: Annotated[float, Field(gt=0)]
-    """A scratch's width, a rust spot's diameter."""
+    """Width of the scratch or diameter of the rust spot, px of the prepared photograph."""
     contrast: Annotated[float, Field(gt=0, le=1)]
-    """Change of the strongest channel, as a share of its range."""
+    """Change of the strongest channel, as a fraction of its range."""
     plates: Number
+    """Plates on which it was tried."""
     found: Number
-    """Of these, how many did not PASS."""
+    """Plates on which the verdict was not PASS."""
     rejected: Number
-    """Of these, how many were even REJECT."""
+    """Plates on which the verdict was REJECT."""
     interval: tuple[float, float]
-    """95 % interval of the share found (Clopper–Pearson, two-sided)."""
+    """95 % interval of the fraction found (Clopper–Pearson, two-sided)."""
 
     @property
-    def share(self) -> float | None:
-        """The share found, None out of nothing."""
+    def fraction(self) -> float | None:
+        """The fraction of plates on which it was found; None without plates."""
         return self.found / self.plates if self.plates else None
 
 
 @dataclass(frozen=True, config=STRICT)
 class Sensitivity:
-    """What was forged onto good plates and found."""
+    """The trials with artificial scratches and rust spots on good plates."""
 
     photo_side: Annotated[int, Field(gt=0)]
-    """Longer side in px of the good photographs as they came, the median of them."""
+    """Median of the longer sides of the original good photographs, px."""
     scale: Annotated[float, Field(gt=0)]
-    """Px of the prepared photograph for each px of such a photograph."""
+    """Px of the prepared photograph per px of an original photograph of that size."""
     mm_per_px: Annotated[float, Field(gt=0)] | None
-    """What one px of such a photograph shows of the plate, where that is known."""
+    """Millimetres per px of the original photographs, where known."""
     length_px: Annotated[float, Field(gt=0)]
-    """Length of each scratch."""
+    """Length of every scratch, px of the prepared photograph."""
     good_plates: Number
     passing: Number
-    """Good plates that PASS undamaged: only these show whether a defect makes the difference."""
+    """Good plates with verdict PASS before any defect; only these are used for trials."""
     scratch: tuple[Trial, ...]
     rust: tuple[Trial, ...]
 
     def trials(self, kind: Kind) -> tuple[Trial, ...]:
-        """The trials of one kind, sizes ascending, for each size contrasts ascending."""
+        """The trials of one kind, by size, then by contrast, ascending."""
         return self.scratch if kind == "scratch" else self.rust
 
     def length(self, px: float) -> str:
-        """Px of the prepared photograph in words: '8 px (0.8 mm)', of the photograph as it came."""
+        """A length in px of the prepared photograph as text in px of the original one, e.g. '8 px (0.8 mm)'."""
         photo_px = px / self.scale
         return f"{_short(photo_px, 3)} px" + (f" ({_short(photo_px * self.mm_per_px, 2)} mm)" if self.mm_per_px else "")
 
 
 @dataclass(frozen=True, config=STRICT)
 class Illumination:
-    """Verdicts on the good plates under one lamp."""
+    """Verdicts on the good plates under one illumination."""
 
     brightness: Annotated[float, Field(gt=0)]
-    """What every channel was multiplied by; 1 for as photographed."""
+    """Factor of all channels; 1 for as photographed."""
     warmth: float
-    """The share by which red was raised and blue lowered."""
+    """Fraction by which red is raised and blue lowered."""
     passed: Number
     review: Number
     reject: Number
     interval: tuple[float, float]
-    """95 % interval of the share in REJECT (Clopper–Pearson, two-sided)."""
+    """95 % interval of the fraction with REJECT (Clopper–Pearson, two-sided)."""
 
     @property
     def plates(self) -> int:
@@ -93,7 +94,7 @@ class Illumination:
 
     @property
     def name(self) -> str:
-        """The lamp in words."""
+        """The illumination in words, e.g. '25 % darker'."""
         parts = [f"{percent(abs(self.brightness - 1))} {'brighter' if self.brightness > 1 else 'darker'}"] * (
             self.brightness != 1
         )
@@ -102,18 +103,21 @@ class Illumination:
 
 
 def smallest(trials: Sequence[Trial], contrast: float) -> Trial | None:
-    """The smallest size at this contrast that was found, as was every larger one tried; None when there is none."""
+    """The smallest size found at this contrast, all larger ones found too; None when there is none."""
     best = None
     for trial in sorted(trials, key=lambda each: -each.size_px):
         if trial.contrast == contrast:
-            if trial.share is None or trial.share < FOUND:
+            if trial.fraction is None or trial.fraction < FOUND:
                 return best
             best = trial
     return best
 
 
 def sentences(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
-    """For each contrast, faintest first, the smallest defect found, or that not even the largest was; one for none."""
+    """One sentence per contrast, ascending: the smallest defect found, or that the largest was missed.
+
+    A single sentence if nothing was found at any contrast.
+    """
     trials = found.trials(kind)
     if _nothing(trials):
         return (_none(found, kind),)
@@ -121,7 +125,7 @@ def sentences(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
 
 
 def summary_sentence(found: Sensitivity, kind: Kind) -> str:
-    """One sentence: the smallest defect found at the faintest contrast from which on, at all stronger ones, one was."""
+    """One sentence: the smallest defect found at the lowest contrast above which every contrast has a found size."""
     trials = found.trials(kind)
     if _nothing(trials):
         return _none(found, kind)
@@ -132,35 +136,38 @@ def summary_sentence(found: Sensitivity, kind: Kind) -> str:
 
 
 def unseen(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
-    """For each contrast the defects found on under half of the plates: those up to a size in one, others one by one."""
-    said = []
+    """The defects missed on more than half of the plates, per contrast.
+
+    One sentence for all sizes up to the largest consecutively missed, one for each further missed size.
+    """
+    texts = []
     for contrast in contrasts(found.trials(kind)):
         trials = sorted(
             (each for each in found.trials(kind) if each.contrast == contrast), key=lambda each: each.size_px
         )
-        missed = [trial.share is not None and trial.share < UNSEEN for trial in trials]
-        small = missed.index(False) if False in missed else len(missed)  # so many of the smallest, without a gap
+        missed = [trial.fraction is not None and trial.fraction < UNSEEN for trial in trials]
+        small = missed.index(False) if False in missed else len(missed)  # number of the smallest sizes, all missed
         if small:
-            said.append(f"{_defect(found, kind, trials[small - 1])}, or smaller: {_counted(trials[small - 1])}")
+            texts.append(f"{_defect(found, kind, trials[small - 1])}, or smaller: {_counted(trials[small - 1])}")
         rest = zip(trials[small:], missed[small:], strict=True)
-        said += [f"{_defect(found, kind, trial)}: {_counted(trial)}" for trial, is_missed in rest if is_missed]
-    return tuple(said)
+        texts += [f"{_defect(found, kind, trial)}: {_counted(trial)}" for trial, is_missed in rest if is_missed]
+    return tuple(texts)
 
 
-def costly(lights: Sequence[Illumination]) -> tuple[Illumination, ...]:
-    """The lamps under which more than twice as many good plates do not PASS as in the light of the photographs."""
-    usual = max([1, *(each.plates - each.passed for each in lights if (each.brightness, each.warmth) == (1, 0))])
-    return tuple(each for each in lights if each.plates - each.passed > 2 * usual)
+def costly(levels: Sequence[Illumination]) -> tuple[Illumination, ...]:
+    """The illuminations under which more than twice as many good plates do not PASS as under the original one."""
+    usual = max([1, *(each.plates - each.passed for each in levels if (each.brightness, each.warmth) == (1, 0))])
+    return tuple(each for each in levels if each.plates - each.passed > 2 * usual)
 
 
 def contrasts(trials: Sequence[Trial]) -> tuple[float, ...]:
-    """The contrasts that were tried, ascending."""
+    """The contrasts of the trials, ascending, without repetition."""
     return tuple(sorted({trial.contrast for trial in trials}))
 
 
-def percent(share: float) -> str:
-    """A share in whole percent, or tenths where it has them; the sign stays with its number where a line breaks."""
-    return f"{round(100 * share, 1):g}\u00a0%"
+def percent(fraction: float) -> str:
+    """A fraction as percent with at most one decimal; the space before the sign does not break."""
+    return f"{round(100 * fraction, 1):g}\u00a0%"
 
 
 _NAMES: dict[Kind, str] = {"scratch": "scratch", "rust": "rust spot"}
@@ -174,11 +181,11 @@ def _defect(found: Sensitivity, kind: Kind, trial: Trial) -> str:
 
 
 def _nothing(trials: Sequence[Trial]) -> bool:
-    return not any(trial.share is not None and trial.share >= FOUND for trial in trials)
+    return not any(trial.fraction is not None and trial.fraction >= FOUND for trial in trials)
 
 
 def _at(found: Sensitivity, kind: Kind, contrast: float) -> str:
-    """What was found at this contrast."""
+    """The sentence for one contrast."""
     trial = smallest(found.trials(kind), contrast)
     if trial:
         return f"{_defect(found, kind, trial)}: found on {_counted(trial)}"
@@ -186,25 +193,25 @@ def _at(found: Sensitivity, kind: Kind, contrast: float) -> str:
     largest = max(at, key=lambda each: each.size_px)
     best = _best(at)
     only = f"even {_defect(found, kind, largest)}: found on only {_counted(largest)}"
-    return only if best is largest else f"{only}; the best found, {_defect(found, kind, best)}: {_counted(best)}"
+    return only if best is largest else f"{only}; most often found: {_defect(found, kind, best)}, on {_counted(best)}"
 
 
 def _none(found: Sensitivity, kind: Kind) -> str:
-    """That nothing was found on enough plates, not even what was found on most of them."""
+    """The sentence for a kind of which no size and contrast was found on enough plates."""
     best = _best(found.trials(kind))
     if not best.plates:
-        return f"{_NAMES[kind]}: nothing can be stated, no good plate passes undamaged"
-    only = f"the best found, {_defect(found, kind, best)}, on only {_counted(best)}"
-    return f"no {_NAMES[kind]} that was tried is found on {percent(FOUND)} of plates: {only}"
+        return f"{_NAMES[kind]}: not tested, because no good plate passes without a defect"
+    only = f"most often found: {_defect(found, kind, best)}, on only {_counted(best)}"
+    return f"no {_NAMES[kind]} that was tried is found on {percent(FOUND)} of plates; {only}"
 
 
 def _best(trials: Sequence[Trial]) -> Trial:
-    """The trial that was found most often; of equals the largest, at the strongest contrast."""
-    return max(trials, key=lambda trial: (trial.share or 0, trial.size_px, trial.contrast))
+    """The trial that was found most often; of equals the one with the largest size, then the strongest contrast."""
+    return max(trials, key=lambda trial: (trial.fraction or 0, trial.size_px, trial.contrast))
 
 
 def _short(number: float, digits: int) -> str:
-    """The number with so many digits that mean something, never as a power of ten."""
+    """The number with `digits` significant digits, never in exponential notation."""
     return f"{float(f'{number:.{digits}g}'):,.10g}"
 
 

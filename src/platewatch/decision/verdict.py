@@ -1,4 +1,4 @@
-"""From numbers to a decision and a sentence: the only place where a score meets a threshold."""
+"""Verdict: fuse scores and maps, compare with the limits, list defects, p-value, and the verdict's sentence."""
 
 import math
 from collections.abc import Sequence
@@ -15,47 +15,47 @@ from platewatch.config import STRICT
 from platewatch.inspection import Defect, Evidence, Verdict
 from platewatch.photographs.preparation import Frame
 
-_SMALLEST = 12  # px of the prepared photograph: less is the camera's noise
-_MOST = 50  # defects listed at most; what is left out is in the map all the same
+_SMALLEST = 12  # px of the prepared photograph; smaller regions are camera noise
+_MOST = 50  # defects listed at most; the map shows all
 
 
 @dataclass(frozen=True, config=STRICT)
 class Decision:
-    """Everything that turns the detectors' numbers into a verdict; kept in the manifest, apart from the weights."""
+    """The parameters that turn the detectors' raw numbers into a score and a verdict; stored in the manifest."""
 
     alpha: Annotated[float, Field(ge=0, le=1)]
-    """Phase two's score is alpha · reconstruction error + (1 − alpha) · latent error."""
+    """Phase two's raw score is alpha · reconstruction error + (1 − alpha) · latent error."""
     network_scale: Annotated[float, Field(gt=0)]
-    """Phase two's score that counts as 1, the highest expected of a good plate."""
+    """Robust 3σ limit of phase two's raw score on good plates; the score is divided by it."""
     network_map_scale: Annotated[float, Field(gt=0)]
-    """The same for its anomaly map."""
+    """Robust 3σ limit of phase two's pooled anomaly map on good plates; the map is divided by it."""
     weight: Annotated[float, Field(ge=0, le=1)]
-    """The plate's score is weight · surface + (1 − weight) · Skip-GANomaly, each in its unit; 1: surface alone."""
+    """The plate's score is weight · surface score + (1 − weight) · Skip-GANomaly score; 1 is the surface alone."""
     review: float
-    """Scores above this are not PASS."""
+    """The PASS limit: scores above it are not PASS."""
     threshold: float
-    """Scores above this are REJECT."""
+    """The REJECT limit: scores above it are REJECT."""
 
     def network_score(self, reconstruction_error: float, latent_error: float) -> float:
-        """Phase two's score in its own unit: 1 is the highest expected of a good plate."""
+        """Phase two's score; 1 is the robust 3σ limit of good plates."""
         return (self.alpha * reconstruction_error + (1 - self.alpha) * latent_error) / self.network_scale
 
     def score(self, surface: float, reconstruction_error: float, latent_error: float) -> float:
-        """The plate's score: both phases, weighed, each in units of what is expected of good plates."""
+        """The plate's score: the weighted mean of both phases' scores."""
         return self.weight * surface + (1 - self.weight) * self.network_score(reconstruction_error, latent_error)
 
-    def join(self, surface_map: Array, network_map: Array) -> Array:
-        """Both phases' maps (S, S) float32, each in its unit, in one: the root of their squares, weighed as the scores.
+    def fuse_maps(self, surface_map: Array, network_map: Array) -> Array:
+        """The weighted root mean square of both phases' maps, (S, S) float32, with the weights of the scores.
 
-        Where both are 1 it is 1. A sum would let the network's blur soften what the surface draws sharply.
+        Where both are 1 it is 1. A weighted mean would show more of the network's blur beside the surface's sharp map.
         """
         first, second = np.float32(self.weight), np.float32(1 - self.weight)
-        joined: Array = np.sqrt((first * surface_map) ** 2 + (second * network_map) ** 2)  # NumPy's hypot is slow
-        joined /= np.hypot(first, second)
-        return joined
+        fused: Array = np.sqrt((first * surface_map) ** 2 + (second * network_map) ** 2)  # NumPy's hypot is slow
+        fused /= np.hypot(first, second)
+        return fused
 
     def verdict(self, score: float) -> Verdict:
-        """PASS up to `review`, REVIEW up to `threshold`, REJECT above and for what is no number."""
+        """PASS up to `review`, REVIEW up to `threshold`, REJECT above it and for NaN."""
         if score <= self.review:
             return Verdict.PASS
         return Verdict.REVIEW if score <= self.threshold else Verdict.REJECT
@@ -63,53 +63,54 @@ class Decision:
 
 @dataclass(frozen=True, config=STRICT)
 class FalseAlarmBound:
-    """What false-alarm rate the good plates support."""
+    """The bound on the false-alarm rate that n good plates support: target, expected, upper 95 %."""
 
     asked: Annotated[float, Field(gt=0, lt=1)]
-    """The false-alarm rate that was asked for."""
+    """The target: the false-alarm rate of the configuration."""
     false_alarm_rate: float
-    """The rate expected of a further good plate, on average: (1 + good plates above the threshold) / (n + 1)."""
+    """Expected rate: (1 + good plates above the threshold) / (n + 1)."""
     upper_95: float
-    """With 95 % confidence the rate is no higher (Clopper–Pearson, one-sided)."""
+    """Upper 95 % confidence limit of the rate (Clopper–Pearson, one-sided)."""
     floor: float
-    """The lowest rate that so many plates can promise: 1 / (n + 1)."""
+    """Lowest expected rate that n plates can show: 1 / (n + 1)."""
     good_plates: int
     promised: bool
-    """Whether `asked` is at least `false_alarm_rate`."""
+    """Whether the expected rate is at most the target."""
     plates_needed: int
-    """Good plates that it takes to promise `asked`, on average."""
+    """Number of good plates from which `floor` is at most the target."""
     plates_needed_95: int
-    """The same with 95 % confidence, when none of them is above the threshold."""
+    """Number of good plates from which `upper_95` is at most the target if none of them is above the threshold."""
 
 
 def plates_needed(rate: float) -> int:
-    """Good plates from which on a false-alarm rate is possible on average: the smallest n with 1 / (n + 1) ≤ `rate`."""
+    """The smallest number n of good plates that can show a false-alarm rate: 1 / (n + 1) ≤ `rate`."""
     return math.ceil(1 / rate - 1 - 1e-9)
 
 
 def p_value(score: float, good_scores: Sequence[float]) -> float:
-    """The share of good plates at least this bad: (1 + #{good ≥ score}) / (n + 1).
+    """The conformal p-value of a score: (1 + #{good ≥ score}) / (n + 1).
 
-    Conformal: at most a share p of further good plates gets a value of p or less (Vovk, Gammerman, Shafer 2005, 2.20).
+    Of further good plates at most a fraction p gets a value of p or less (Vovk, Gammerman, Shafer 2005, eq. 2.20).
     """
     worse = sum(good >= score for good in good_scores)
     return (1 + worse) / (len(good_scores) + 1)
 
 
 def evidence(colour_map: Array, line_map: Array, where: Array | EllipsisType = ...) -> Evidence:
-    """How much of the anomaly within `where`, bool like the maps, is colour and how much line, by summed squares."""
+    """The fractions of colour and of line in the sum of squares of both maps within `where` (S, S) bool."""
     colour = float(np.square(colour_map[where], dtype=np.float64).sum())
     line = float(np.square(line_map[where], dtype=np.float64).sum())
-    share = round(colour / (colour + line), 4) if colour + line > 0 else 0.5
-    return Evidence(colour=share, line=round(1 - share, 4))
+    fraction = round(colour / (colour + line), 4) if colour + line > 0 else 0.5
+    return Evidence(colour=fraction, line=round(1 - fraction, 4))
 
 
 def defects(
     anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame, size: tuple[int, int]
 ) -> tuple[Defect, ...]:
-    """The places where the map (S, S) exceeds 1, or stands out most when none does; worst first, at most 50.
+    """The regions where the map (S, S) exceeds 1, or 70 % of its maximum if that is less; worst first, at most 50.
 
-    `size` is the photograph's (width, height) in px; no box reaches beyond it.
+    Regions are 8-connected and at least 12 px of the prepared photograph. `size` is the original photograph's (width,
+    height) in px; boxes lie within it.
     """
     level = min(1.0, 0.7 * float(anomaly_map.max()))
     count, labels, stats, _ = cv2.connectedComponentsWithStats((anomaly_map > level).astype(np.uint8))
@@ -130,9 +131,9 @@ def defects(
 def _measure(
     place: Array, corner: tuple[int, int], frame: Frame, size: tuple[int, int]
 ) -> tuple[tuple[int, int, int, int], int, float]:
-    """Box, area and longest extent, in px of the photograph, of a place (H, W) bool of the prepared square.
+    """Box, area and longest extent, in px of the original photograph, of a region (H, W) bool of the prepared square.
 
-    `corner` is where its upper left lies in the square, as x and y.
+    `corner` is the x and y of the region's upper left corner in the square.
     """
     outline, _ = cv2.findContours(place.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=corner)
     points = np.concatenate(outline)
@@ -145,7 +146,7 @@ def _measure(
 
 
 def _span(start: int, length: int, framed: int, full: int) -> tuple[int, int]:
-    """A stretch of the `framed` px that a photograph takes in the square → start and length on its own `full` px."""
+    """Start and length of an interval, scaled from the `framed` px of the square to the photograph's `full` px."""
     first, last = max(0, start) * full // framed, -(-min(framed, start + length) * full // framed)
     return first, last - first
 
@@ -158,7 +159,7 @@ def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect]
         f"{'worse than all' if p <= 1 / (good_plates + 1) else f'worse than {1 - p:.0%} of'} {good_plates} good plates"
     )
     surely = "" if verdict is Verdict.REJECT else ", not surely defective: look at it"
-    if not found:  # the network's features differ, or no place is large enough to list
+    if not found:  # only the latent error is high, or every region is too small to list
         return f"{standing}: as a whole, in no single place{surely}"
     worst = found[0]
     kind = (
@@ -168,9 +169,9 @@ def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect]
         if worst.evidence.line >= 0.65
         else "colour and line"
     )
-    share = worst.area_px / (size[0] * size[1])
+    fraction = worst.area_px / (size[0] * size[1])
     places = "1 place" if len(found) == 1 else f"{len(found)} places, the worst"
-    return f"{standing}: {kind} in {places} {_corner(worst, size)}, {share:.1%} of the picture{surely}"
+    return f"{standing}: {kind} in {places} {_corner(worst, size)}, {fraction:.1%} of the picture{surely}"
 
 
 def _corner(defect: Defect, size: tuple[int, int]) -> str:

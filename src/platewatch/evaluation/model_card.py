@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from platewatch.decision import sensitivity_summary
 from platewatch.evaluation import tables
 from platewatch.evaluation.tables import Sheet
 from platewatch.model import model_folder
 from platewatch.model.model_folder import CalibrationPlate, Manifest
+from platewatch.templates import environment
 
 Outlier = tuple[str, str]
 """A good plate's name, and why it looks odd."""
@@ -68,12 +67,4 @@ def _runs(name: str) -> list[str]:
     return "".join(letter if letter == "`" else " " for letter in name).split()
 
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("platewatch"),
-    autoescape=False,  # noqa: S701 - Markdown: what was not written here, names, goes through `code`
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_TEMPLATES.filters |= {"table": _table, "code": _code}
+_TEMPLATES = environment(filters={"table": _table, "code": _code})

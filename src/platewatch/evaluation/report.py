@@ -1,41 +1,32 @@
 """Tables and pictures → one HTML file that needs nothing beside it."""
 
-import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from PIL import Image
 
+from platewatch import files
 from platewatch.arrays import Array
 from platewatch.decision import sensitivity_summary
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import reading
+from platewatch.photographs import preparation, reading, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
+from platewatch.photographs.thumbnails import jpeg_uri
+from platewatch.templates import environment
 
 if TYPE_CHECKING:  # a caller brings the inspector
     from platewatch.model.inspector import Examination, Inspector
 
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("platewatch"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["filename"] = lambda path: Path(path).name
+_TEMPLATES = environment(filters={"filename": lambda path: Path(path).name})
 
 _MOST_CARDS = 150  # plates shown with pictures; beyond them the page would pass ten megabytes
 _SIDES = ((48, 320), (90, 240), (_MOST_CARDS, 190))  # up to so many plates, thumbnails of so many px
@@ -83,13 +74,13 @@ def write_evaluation(
     page = render(
         "evaluation.html",
         evaluation=evaluation,
-        plots={name: data_uri(png) for name, png in pngs.items()},
+        plots={name: thumbnails.data_uri(png) for name, png in pngs.items()},
         groups=chosen,
         cards=cards,
         sheets=tables,
         found=manifest.sensitivity,
         statement=sensitivity_summary,
-        scale={"uri": thumbnail(colours(scale)), "faint": FAINT, "full": FULL},
+        scale={"uri": jpeg_uri(colours(scale)), "faint": FAINT, "full": FULL},
     )
     return write(out / "report.html", page)
 
@@ -147,9 +138,9 @@ def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
     return Card(
         plate,
         (
-            (thumbnail(photo, side), "photograph"),
-            (thumbnail(_redrawn(inspector, seen), side), "redrawn by the network"),
-            (thumbnail(overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects), side), "anomaly map"),
+            (jpeg_uri(photo, side), "photograph"),
+            (jpeg_uri(_redrawn(inspector, photo, seen), side), "redrawn by the network"),
+            (jpeg_uri(overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects), side), "anomaly map"),
             _mask(plate, side),
         ),
     )
@@ -162,53 +153,14 @@ def figure_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def data_uri(data: bytes) -> str:
-    """A PNG or JPEG file's bytes as a URI to stand in an img tag."""
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def thumbnail(picture: Array, side: int = 320) -> str:
-    """An (H, W, 3) uint8 RGB or (H, W) bool picture as the data URI of a JPEG of at most `side` px; never enlarged."""
-    if picture.dtype == np.bool_:
-        picture = picture.astype(np.uint8) * 255
-    height, width = picture.shape[:2]
-    scale = side / max(height, width)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=82)
-    return data_uri(buffer.getvalue())
-
-
 def render(template: str, **context: object) -> str:
     """The named template of the package filled in; every text is escaped, a name that is missing is an error."""
-    return _TEMPLATES.get_template(template).render(version=metadata.version("platewatch"), **context)
+    return _TEMPLATES.get_template(template).render(**context)
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a page or a picture whole or not at all, making its folder; returns `path`.
-
-    Raises OutputError when it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        part.replace(path)
-    except OSError as error:
-        _discard(part)
-        what = f"cannot be written ({error.strerror or error})"
-        raise OutputError(path, what, remedy="free some space or name another --out folder") from error
-    return path
-
-
-def _discard(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # what stopped the writing stops this too, and the first error is the one to tell
+    """Write a page or a picture and return `path`; raises OutputError."""
+    return files.write(path, content, remedy="free some space or name another --out folder")
 
 
 def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | None]]:
@@ -226,15 +178,16 @@ def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | Non
     }
 
 
-def _redrawn(inspector: "Inspector", seen: "Examination") -> Array:
-    size = seen.prepared.shape[:2]
-    return seen.frame.cut(cv2.resize(inspector.reconstruct(seen.prepared), size, interpolation=cv2.INTER_LINEAR))
+def _redrawn(inspector: "Inspector", photo: Array, seen: "Examination") -> Array:
+    """What the network makes of the photograph, in the network's own px, without the border that `prepare` added."""
+    picture = inspector.reconstruct(seen.prepared)
+    return preparation.frame(photo.shape[1], photo.shape[0], len(picture)).cut(picture)
 
 
 def _mask(plate: PlateScore, side: int) -> tuple[str | None, str]:
     if plate.label == NORMAL:
         return None, "a good plate: nothing to mark"
     try:
-        return (thumbnail(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask beside it")
+        return (jpeg_uri(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask beside it")
     except InputError:
         return None, "the mask cannot be read"

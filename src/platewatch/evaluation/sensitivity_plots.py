@@ -53,13 +53,14 @@ def light(levels: Sequence[Illumination]) -> Figure:
 def _table(axes: Axes, found: Sensitivity, kind: Kind, title: str) -> None:
     trials = found.trials(kind)
     rows, columns = contrasts(trials), sorted({trial.size_px for trial in trials})
-    shares = np.zeros((len(rows), len(columns)))
+    fractions = np.zeros((len(rows), len(columns)))
     for trial in trials:
         row, column = rows.index(trial.contrast), columns.index(trial.size_px)
-        shares[row, column] = share = trial.share or 0.0
-        words = percent(round(share, 2)) if trial.plates else "–"
-        axes.text(column, row, words, ha="center", va="center", color="white" if share > 0.8 else BLACK, fontsize=12)
-    axes.imshow(shares, cmap=_SHADES, vmin=0, vmax=1.15, aspect="auto")
+        fractions[row, column] = fraction = trial.fraction or 0.0
+        words = percent(round(fraction, 2)) if trial.plates else "–"
+        colour = "white" if fraction > 0.8 else BLACK
+        axes.text(column, row, words, ha="center", va="center", color=colour, fontsize=12)
+    axes.imshow(fractions, cmap=_SHADES, vmin=0, vmax=1.15, aspect="auto")
     axes.set_xticks(range(len(columns)), [found.length(size).replace(" (", "\n").strip(")") for size in columns])
     axes.set_yticks(range(len(rows)), [percent(contrast) for contrast in rows])
     axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)

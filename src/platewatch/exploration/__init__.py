@@ -1,1 +1,1 @@
-"""What separates good from defective photographs, by eye and by classical detectors."""
+"""Exploration of a data set: histograms, edges, outliers and classical detectors, as plots and sentences."""

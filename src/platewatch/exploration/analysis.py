@@ -1,4 +1,4 @@
-"""Looks through a folder: what good plates look like, what sets defects apart, how classical detectors fare."""
+"""Explores a folder: measures of good and defective plates, AUROC of each measure and of classical detectors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,37 +10,37 @@ from platewatch.arrays import Array
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.exploration import classical_detectors, outliers
-from platewatch.exploration.classical_detectors import Plate
+from platewatch.exploration.classical_detectors import PlateFeatures
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Example, Exploration, Group, Row
 from platewatch.photographs import data_sets, preparation, reading
 from platewatch.surface import detector
 
 MIN_GOOD = 5
 BANK_PLATES = 300
-"""The bank is drawn from at most so many good plates, so that memory does not grow with the folder."""
+"""The memory bank is fitted to at most this number of good plates, to bound memory."""
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A photograph that was read; `score` is the bank's, of test plates alone."""
+class _Measured:
+    """The features of a photograph; `score` is phase one's score of a test plate."""
 
     path: Path
     group: str
-    plate: Plate
+    plate: PlateFeatures
     score: float | None = None
 
 
 @dataclass(frozen=True)
 class _Picture:
-    """A photograph prepared to (S, S, 3) uint8, where it lies in the square, and its numbers."""
+    """A prepared photograph (S, S, 3) uint8, its place in the square, and its features."""
 
     photo: Array
     frame: preparation.Frame
-    plate: Plate
+    plate: PlateFeatures
 
 
 class _Reader:
-    """Reads and prepares photographs; keeps the errors and tells the progress."""
+    """Reads and prepares photographs, collects errors and reports progress."""
 
     def __init__(self, size: int, count: int, progress: Callable[[int, int], None] | None) -> None:
         self.failed: list[tuple[str, str]] = []
@@ -62,11 +62,11 @@ class _Reader:
 def explore(
     data: Path, *, size: int = 256, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> Exploration:
-    """Look through DATA/train/good (or the photographs in DATA) and, when it is there, DATA/test.
+    """Explore DATA/train/good (or the photographs in DATA) and, if it exists, DATA/test.
 
-    Every photograph is prepared to `size` px; one that cannot be read costs only itself. Detectors are fitted to the
-    training photographs alone. `progress` is told photographs done and in all. Raises InputError for a folder that is
-    missing or laid out wrongly, or with fewer than MIN_GOOD readable good photographs to learn from.
+    Every photograph is prepared to `size` px; unreadable ones are listed in `failed`. Detectors are fitted to the
+    training photographs alone. `progress` is called with the number of photographs done and the total. Raises
+    InputError for a missing folder, another layout, or fewer than MIN_GOOD readable good photographs.
     """
     training = data_sets.training(data)
     samples = data_sets.test(data) if (data / "test").is_dir() else []
@@ -74,7 +74,7 @@ def explore(
     good, pictures = _read_good(training, reader, seed)
     bank = detector.fit(np.stack([picture.photo for picture in pictures.values()]), seed)
     tested = _read_test(samples, reader, bank)
-    seen = good + tested
+    measured = good + tested
     strongest_outliers, outlier_count = outliers.find(
         list(pictures),
         np.stack([picture.photo for picture in pictures.values()]),
@@ -85,15 +85,15 @@ def explore(
     return Exploration(
         data=str(data),
         size=size,
-        groups=tuple(_group(name, seen, size) for name in dict.fromkeys(each.group for each in seen)),
+        groups=tuple(_group(name, measured, size) for name in dict.fromkeys(each.group for each in measured)),
         rows=_measure_rows(tested, TEST),
-        drift=_measure_rows([each for each in seen if each.group in (TRAIN, TEST)], TRAIN),
+        drift=_measure_rows([each for each in measured if each.group in (TRAIN, TEST)], TRAIN),
         detectors=_detector_rows(good, tested, seed),
         outliers=strongest_outliers,
         outlier_count=outlier_count,
-        masked=sum(each.plate.masked for each in seen),
-        covered=float(np.median([each.plate.covered for each in seen])),
-        grey=sum(each.plate.grey for each in seen),
+        masked=sum(each.plate.masked for each in measured),
+        covered=float(np.median([each.plate.covered for each in measured])),
+        grey=sum(each.plate.grey for each in measured),
         failed=tuple(reader.failed),
     )
 
@@ -105,14 +105,14 @@ def _open(path: Path, size: int) -> _Picture:
     return _Picture(square, frame, classical_detectors.describe(square, frame))
 
 
-def _read_good(paths: Sequence[Path], reader: _Reader, seed: int) -> tuple[list[_Seen], dict[Path, _Picture]]:
-    """All good plates in numbers, and the photographs themselves of at most BANK_PLATES, drawn at random."""
+def _read_good(paths: Sequence[Path], reader: _Reader, seed: int) -> tuple[list[_Measured], dict[Path, _Picture]]:
+    """The features of all good plates, and the photographs of at most BANK_PLATES of them, chosen at random."""
     order = np.random.default_rng(seed).permutation(len(paths))
     kept = {paths[place] for place in order[:BANK_PLATES]}
     good, pictures = [], {}
     for path in paths:
         if found := reader.read(path):
-            good.append(_Seen(path, TRAIN, found.plate))
+            good.append(_Measured(path, TRAIN, found.plate))
             if path in kept:
                 pictures[path] = found
     if len(pictures) < MIN_GOOD:
@@ -125,18 +125,18 @@ def _read_good(paths: Sequence[Path], reader: _Reader, seed: int) -> tuple[list[
     return good, pictures
 
 
-def _read_test(samples: Sequence[data_sets.Sample], reader: _Reader, bank: detector.Surface) -> list[_Seen]:
-    seen = []
+def _read_test(samples: Sequence[data_sets.Sample], reader: _Reader, bank: detector.Surface) -> list[_Measured]:
+    measured = []
     for sample in samples:
         if found := reader.read(sample.path):
             name = sample.defect if sample.label == data_sets.ANOMALOUS else TEST
             score = bank.inspect(found.photo, found.frame.inside(len(found.photo))).score
-            seen.append(_Seen(sample.path, name, found.plate, score))
-    return seen
+            measured.append(_Measured(sample.path, name, found.plate, score))
+    return measured
 
 
-def _group(name: str, seen: Sequence[_Seen], size: int) -> Group:
-    members = [each for each in seen if each.group == name]
+def _group(name: str, measured: Sequence[_Measured], size: int) -> Group:
+    members = [each for each in measured if each.group == name]
     histograms = np.stack([each.plate.histogram for each in members])
     mean = histograms.mean(axis=0)
     apart = ((np.sqrt(histograms) - np.sqrt(mean)) ** 2).sum(axis=(1, 2))
@@ -157,34 +157,35 @@ def _group(name: str, seen: Sequence[_Seen], size: int) -> Group:
     )
 
 
-def _common(members: Sequence[_Seen]) -> list[str]:
-    """The measures that all have: a grey photograph has no red, green and blue of its own."""
+def _common(members: Sequence[_Measured]) -> list[str]:
+    """The measures that all members have; grey photographs lack red, green and blue."""
     return [name for name in members[0].plate.measures if all(name in each.plate.measures for each in members)]
 
 
-def _measure_rows(seen: Sequence[_Seen], normal: str) -> tuple[Row, ...]:
-    if not seen:
+def _measure_rows(plates: Sequence[_Measured], normal: str) -> tuple[Row, ...]:
+    if not plates:
         return ()
-    rows = [_row(name, "", seen, np.array([e.plate.measures[name] for e in seen]), normal) for name in _common(seen)]
+    values = {name: np.array([each.plate.measures[name] for each in plates]) for name in _common(plates)}
+    rows = [_row(name, "", plates, values[name], normal) for name in values]
     return tuple(row for row in rows if row.areas)
 
 
-def _detector_rows(good: Sequence[_Seen], tested: Sequence[_Seen], seed: int) -> tuple[Row, ...]:
+def _detector_rows(good: Sequence[_Measured], tested: Sequence[_Measured], seed: int) -> tuple[Row, ...]:
     if not tested:
         return ()
     rows = []
     for classical in classical_detectors.DETECTORS:
-        learned = classical.fit(np.stack([classical.features(each.plate) for each in good]), seed)
-        scores = learned(np.stack([classical.features(each.plate) for each in tested]))
+        fitted = classical.fit(np.stack([classical.features(each.plate) for each in good]), seed)
+        scores = fitted(np.stack([classical.features(each.plate) for each in tested]))
         rows.append(_row(classical.name, classical.looks_at, tested, scores, TEST))
     scores = np.array([each.score for each in tested], float)
-    rows.append(_row(BANK, "colour and lines of every small place", tested, scores, TEST))
+    rows.append(_row(BANK, "colour and lines of every patch", tested, scores, TEST))
     return tuple(row for row in rows if row.areas)
 
 
-def _row(name: str, looks_at: str, seen: Sequence[_Seen], values: Array, normal: str) -> Row:
-    """The areas of each group other than `normal`, and of all of them together."""
-    groups = np.array([each.group for each in seen])
+def _row(name: str, looks_at: str, plates: Sequence[_Measured], values: Array, normal: str) -> Row:
+    """The AUROC of each group against `normal`, and of all of them together; `values` (N,)."""
+    groups = np.array([each.group for each in plates])
     areas = {}
     for group in dict.fromkeys(groups[groups != normal].tolist()):
         if area := _area(values[groups == normal], values[groups == group]):

@@ -1,6 +1,6 @@
-"""Classical detectors: a plate's histogram and edges as numbers, and what scikit-learn learns from good plates'.
+"""Classical detectors of scikit-learn on histograms and edges: Gaussian mixture, nearest neighbour, one-class SVM.
 
-Every detector learns from good plates alone and gives a score that is higher for worse.
+Every detector is fitted to good plates alone; a higher score is worse.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
 from platewatch.arrays import Array
-from platewatch.photographs import colour, preparation
-from platewatch.synthetic import compositing
+from platewatch.photographs import colour, foreground, preparation
 
 Score = Callable[[Array], Array]
 """(N, F) features → (N,) scores."""
@@ -25,44 +24,45 @@ BINS = 64
 
 
 @dataclass(frozen=True)
-class Plate:
-    """One photograph in numbers, all of them over the plate alone.
-
-    `histogram` (3, BINS) float64, shares of R, G, B, each row's sum 1; `edges` (F,) float64, the same when the plate is
-    turned; `measures` by name, in grey levels; `covered` the plate's share of the photograph; `masked` whether a
-    background was told from the plate, so that `covered` is below 1.
-    """
+class PlateFeatures:
+    """Histogram, edges and measures of one photograph, taken over the plate without its background."""
 
     histogram: Array
+    """(3, BINS) float64: histograms of R, G and B; each sums to 1."""
     edges: Array
+    """(F,) float64: edge features that do not depend on the plate's rotation."""
     measures: dict[str, float]
+    """Named measures in grey levels, e.g. brightness and edge strength."""
     covered: float
+    """Fraction of the photograph that the plate covers."""
     masked: bool
+    """Whether a background was found and masked out."""
     grey: bool
+    """Whether the photograph is grey."""
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A name, what it looks at, and how it learns from good plates."""
+    """A detector: its name, its features in words, the features' function, and the function that fits it."""
 
     name: str
     looks_at: str
-    features: Callable[[Plate], Array]
+    features: Callable[[PlateFeatures], Array]
     fit: Callable[[Array, int], Score]
 
 
 def find_plate(photo: Array, frame: preparation.Frame) -> tuple[Array, bool]:
-    """Where the plate lies in a prepared (S, S, 3) photograph, (S, S) bool, and whether a background was masked out."""
-    pictured = frame.inside(len(photo))
-    found = compositing.find_object(photo)
-    inside = found & pictured
+    """The plate's mask (S, S) bool in a prepared (S, S, 3) photograph, and whether a background was masked out."""
+    within = frame.inside(len(photo))
+    found = foreground.find_object(photo)
+    inside = found & within
     if found.all() or not inside.any():
-        return pictured, False
+        return within, False
     return inside, True
 
 
-def describe(photo: Array, frame: preparation.Frame) -> Plate:
-    """Put a prepared (S, S, 3) uint8 photograph into numbers."""
+def describe(photo: Array, frame: preparation.Frame) -> PlateFeatures:
+    """The features of a prepared (S, S, 3) uint8 photograph."""
     inside, masked = find_plate(photo, frame)
     pixels = photo[inside]
     bright = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
@@ -72,7 +72,7 @@ def describe(photo: Array, frame: preparation.Frame) -> Plate:
     measures = {name: float(pixels[:, channel].mean()) for channel, name in enumerate(names)}
     measures |= {"brightness": float(bright[inside].mean()), "unevenness": float(bright[inside].std())}
     counts = [np.bincount(pixels[:, channel] // (256 // BINS), minlength=BINS) for channel in range(3)]
-    return Plate(
+    return PlateFeatures(
         histogram=np.stack(counts) / len(pixels),
         edges=edges,
         measures=measures | {"edge strength": strength},
@@ -83,8 +83,11 @@ def describe(photo: Array, frame: preparation.Frame) -> Plate:
 
 
 def _edges(bright: Array, inside: Array, masked: bool) -> tuple[float, Array]:
-    """Mean Sobel magnitude in grey levels per px; its log quantiles and the sorted shares of nine directions."""
-    if masked:  # the plate's own outline is no finding
+    """Mean Sobel magnitude in grey levels per px, and features (14,).
+
+    The features are five log quantiles of the magnitude and the sorted fractions of nine directions.
+    """
+    if masked:  # without the plate's own outline
         margin = max(1, round(len(bright) / 64))
         core = cv2.erode(inside.astype(np.uint8), np.ones((2 * margin + 1,) * 2, np.uint8)) > 0
         inside = core if core.any() else inside
@@ -92,23 +95,23 @@ def _edges(bright: Array, inside: Array, masked: bool) -> tuple[float, Array]:
     down = cv2.Sobel(bright, cv2.CV_32F, 0, 1, scale=1 / 8)[inside]
     magnitude = np.hypot(across, down)
     direction = np.floor(np.arctan2(down, across) / np.pi * 9).astype(int) % 9
-    shares = np.bincount(direction, weights=magnitude, minlength=9) / max(float(magnitude.sum()), 1e-9)
-    spread = np.log(np.quantile(magnitude, (0.5, 0.75, 0.9, 0.97, 0.995)) + 0.5)
-    return float(magnitude.mean()), np.concatenate([spread, np.sort(shares)[::-1]])
+    fractions = np.bincount(direction, weights=magnitude, minlength=9) / max(float(magnitude.sum()), 1e-9)
+    quantiles = np.log(np.quantile(magnitude, (0.5, 0.75, 0.9, 0.97, 0.995)) + 0.5)
+    return float(magnitude.mean()), np.concatenate([quantiles, np.sort(fractions)[::-1]])
 
 
-def roots(plate: Plate) -> Array:
-    """Square roots of the histogram (3·BINS,): their Euclidean distance is Hellinger's, kind to small shares."""
+def roots(plate: PlateFeatures) -> Array:
+    """Square roots of the histogram (3·BINS,): their Euclidean distance is the Hellinger distance."""
     return np.asarray(np.sqrt(plate.histogram).ravel())
 
 
-def coarse_roots(plate: Plate) -> Array:
-    """The same with four bins made one."""
+def coarse_roots(plate: PlateFeatures) -> Array:
+    """Square roots of the histogram with groups of four bins merged (3·BINS / 4,)."""
     return np.asarray(np.sqrt(plate.histogram.reshape(3, BINS // 4, 4).sum(axis=2)).ravel())
 
 
 def _mixture(good: Array, seed: int) -> Score:
-    """One to three Gaussians, as many as the Bayesian information criterion likes best."""
+    """Negative log likelihood of a mixture of one to three Gaussians, chosen by the Bayesian information criterion."""
     candidates = [
         GaussianMixture(count, covariance_type="diag", reg_covar=1e-4, random_state=seed).fit(good)
         for count in range(1, 1 + min(3, max(1, len(good) // 10)))
@@ -117,21 +120,21 @@ def _mixture(good: Array, seed: int) -> Score:
     return lambda features: -best.score_samples(features)
 
 
-def _nearest(good: Array, seed: int) -> Score:  # noqa: ARG001 - all detectors are fitted alike
+def _nearest(good: Array, seed: int) -> Score:  # noqa: ARG001 - one signature for all detectors
     """Distance to the nearest good plate."""
     neighbours = NearestNeighbors(n_neighbors=1).fit(good)
     return lambda features: np.asarray(neighbours.kneighbors(features)[0][:, 0])
 
 
 def _nearest_scaled(good: Array, seed: int) -> Score:
-    """The same, each number in units of its spread over good plates."""
-    centre, unit = good.mean(axis=0), good.std(axis=0) + 1e-6
-    score = _nearest((good - centre) / unit, seed)
-    return lambda features: score((features - centre) / unit)
+    """Distance to the nearest good plate, each feature divided by its standard deviation."""
+    centre, scale = good.mean(axis=0), good.std(axis=0) + 1e-6
+    score = _nearest((good - centre) / scale, seed)
+    return lambda features: score((features - centre) / scale)
 
 
-def _one_class(good: Array, seed: int) -> Score:  # noqa: ARG001 - all detectors are fitted alike
-    """A support vector machine's border around good plates, its kernel as wide as they lie apart."""
+def _one_class(good: Array, seed: int) -> Score:  # noqa: ARG001 - one signature for all detectors
+    """Negative decision function of a one-class SVM; kernel width: the median squared distance of good plates."""
     squares = euclidean_distances(good, squared=True)
     width = float(np.median(squares[~np.eye(len(good), dtype=bool)]))
     machine = OneClassSVM(nu=0.1, gamma=1 / max(width, 1e-9)).fit(good)

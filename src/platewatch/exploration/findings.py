@@ -1,32 +1,32 @@
-"""What a look through a folder found: groups of plates in figures, what tells them apart, odd good plates."""
+"""Results of an exploration: groups of plates with their measures, AUROCs, outliers."""
 
 from dataclasses import dataclass
 
 from platewatch.arrays import Array
 
 TRAIN, TEST = "good (train)", "good (test)"
-BANK = "cells: bank of good ones"
-"""The detector's name that is phase one, platewatch.surface.detector."""
+BANK = "patches: memory bank"
+"""Name of phase one, platewatch.surface.detector, among the detectors."""
 OUTLIERS_SHOWN = 24
 
 
 @dataclass(frozen=True)
 class Area:
-    """Area under the ROC curve, defects against good test plates, and its 95 % interval; below .5: lower on defects."""
+    """AUROC of defects against good test plates with its 95 % interval; below .5 the value is lower on defects."""
 
     value: float
     low: float
     high: float
 
     @property
-    def tells(self) -> bool:
-        """Whether the interval leaves out .5, the coin."""
+    def significant(self) -> bool:
+        """Whether the interval excludes .5, which is chance."""
         return self.low > 0.5 or self.high < 0.5
 
 
 @dataclass(frozen=True)
 class Example:
-    """The most typical photograph of a group: prepared (S, S, 3) uint8, where the plate lies (S, S) bool, histogram."""
+    """The most typical photograph of a group: prepared (S, S, 3) uint8, its mask (S, S) bool, and its histogram."""
 
     path: str
     photo: Array
@@ -36,7 +36,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Group:
-    """The plates of one folder: mean and standard deviation of their histograms (3, BINS), `measures` (count,) each."""
+    """The plates of one folder: mean and standard deviation of their histograms (3, BINS), measures (count,)."""
 
     name: str
     count: int
@@ -48,7 +48,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Row:
-    """A detector or a measure: its area on each kind of defect and, for detectors, on all of them together."""
+    """A detector or a measure with its AUROC on each kind of defect and on all of them together."""
 
     name: str
     looks_at: str
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Outlier:
-    """A good plate unlike the others, the reasons in words, and (x, y) of its strangest place in px of `photo`."""
+    """A good plate unlike the others, the reasons, and (x, y) of the place with the highest anomaly, px."""
 
     path: str
     reasons: tuple[str, ...]
@@ -68,7 +68,7 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Exploration:
-    """Everything that the report shows; `rows` and `detectors` are empty without a labelled test folder."""
+    """The content of the report; `rows` and `detectors` are empty without a labelled test folder."""
 
     data: str
     size: int
@@ -78,21 +78,21 @@ class Exploration:
     """Good test plates against good training plates, measure by measure."""
     detectors: tuple[Row, ...]
     outliers: tuple[Outlier, ...]
-    """The oddest good plates to learn from, oddest first, at most ODD_SHOWN."""
+    """Outliers among the good training plates, strongest first, at most OUTLIERS_SHOWN."""
     outlier_count: int
-    """How many are odd in all."""
+    """Number of all outliers."""
     masked: int
-    """Photographs whose background was told from the plate and left out."""
+    """Number of photographs whose background was masked out."""
     covered: float
-    """The plate's share of the photograph, median over all."""
+    """Median fraction of the photograph that the plate covers."""
     grey: int
-    """Photographs without colour."""
+    """Number of grey photographs."""
     failed: tuple[tuple[str, str], ...]
     """Path and reason of each photograph that could not be read."""
 
     @property
     def count(self) -> int:
-        """Photographs that were read."""
+        """Number of photographs that were read."""
         return sum(group.count for group in self.groups)
 
     @property

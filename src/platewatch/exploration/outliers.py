@@ -1,4 +1,4 @@
-"""Odd ones among the good plates: a dark photograph, a rust spot, a plate of another size, each with its reason."""
+"""Outliers among the good plates (a dark photograph, a rust spot, a plate of another size), each with its reason."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from sklearn.neighbors import NearestNeighbors
 from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
 from platewatch.exploration import classical_detectors
-from platewatch.exploration.classical_detectors import Plate
+from platewatch.exploration.classical_detectors import PlateFeatures
 from platewatch.exploration.findings import OUTLIERS_SHOWN, Outlier
 from platewatch.robust import median_and_deviation
 from platewatch.surface import detector
 
 LIMIT = 3.5
-"""Robust z from which a plate is odd (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""
+"""Robust z above which a plate is an outlier (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""
 SHOWN_REASONS = 3
 _FOLDS = 3
-_AS_TAKEN = SurfaceConfig(illumination_copies=0)  # another light is worth pointing out here
+_AS_TAKEN = SurfaceConfig(illumination_copies=0)  # without augmentation, so that other illumination stands out
 _PLACES = ("place by colour", "place by lines")
 
 
 @dataclass(frozen=True)
-class _Figure:
-    """One number of every good plate: what to call it when low (None: no matter) and when high, and its unit."""
+class _Measure:
+    """One measure of every good plate: the reason in words when it is low (None: no reason) and when it is high."""
 
     low: str | None
     high: str
@@ -33,36 +33,36 @@ class _Figure:
     scale: float = 1.0
 
 
-_FIGURES = {
-    "brightness": _Figure("dark", "bright", " grey levels"),
-    "red": _Figure("little red", "much red", " grey levels"),
-    "green": _Figure("little green", "much green", " grey levels"),
-    "blue": _Figure("little blue", "much blue", " grey levels"),
-    "unevenness": _Figure(None, "unevenly bright (glare, shadow or damage)", " grey levels"),
-    "edge strength": _Figure("few edges (blurred or plain)", "many edges", " grey levels per px"),
-    "covered": _Figure("the plate is small in the picture", "the plate is large in the picture", " %", 100),
-    "histogram": _Figure(None, "a histogram unlike any other good plate's", " of 1 apart"),
-    _PLACES[0]: _Figure(None, "a place whose colour no other good plate has", " times the usual distance"),
-    _PLACES[1]: _Figure(None, "a place whose lines no other good plate has", " times the usual distance"),
+_MEASURES = {
+    "brightness": _Measure("dark", "bright", " grey levels"),
+    "red": _Measure("little red", "much red", " grey levels"),
+    "green": _Measure("little green", "much green", " grey levels"),
+    "blue": _Measure("little blue", "much blue", " grey levels"),
+    "unevenness": _Measure(None, "unevenly bright (glare, shadow or damage)", " grey levels"),
+    "edge strength": _Measure("few edges (blurred or plain)", "many edges", " grey levels per px"),
+    "covered": _Measure("the plate is small in the picture", "the plate is large in the picture", " %", 100),
+    "histogram": _Measure(None, "a histogram unlike any other good plate's", " Hellinger distance"),
+    _PLACES[0]: _Measure(None, "a place whose colour no other good plate has", " times the usual distance"),
+    _PLACES[1]: _Measure(None, "a place whose lines no other good plate has", " times the usual distance"),
 }
 
 
 def find(
-    paths: Sequence[Path], photos: Array, inside: Array, plates: Sequence[Plate], seed: int
+    paths: Sequence[Path], photos: Array, inside: Array, plates: Sequence[PlateFeatures], seed: int
 ) -> tuple[tuple[Outlier, ...], int]:
-    """The oddest of N good plates, at most ODD_SHOWN, and how many are odd in all.
+    """The outliers of N good plates, strongest first, at most OUTLIERS_SHOWN, and the number of all outliers.
 
-    `photos` (N, S, S, 3) uint8 are prepared, `inside` (N, S, S) bool leaves out the padding around them.
+    `photos` (N, S, S, 3) uint8 are prepared; `inside` (N, S, S) bool is False on their padding.
     """
     distances, places = _places(photos, inside, seed)
-    figures = _figures(plates) | dict(zip(_PLACES, distances, strict=True))
-    zs = {name: _robust_z(values, _FIGURES[name].low is None) for name, values in figures.items()}
+    measures = _measures(plates) | dict(zip(_PLACES, distances, strict=True))
+    zs = {name: _robust_z(values, _MEASURES[name].low is None) for name, values in measures.items()}
     strongest = np.max([np.abs(z) for z in zs.values()], axis=0)
     order = [int(k) for k in np.argsort(-strongest, kind="stable") if strongest[k] > LIMIT]
     found = tuple(
         Outlier(
             path=str(paths[k]),
-            reasons=_reasons(k, figures, zs),
+            reasons=_reasons(k, measures, zs),
             photo=photos[k],
             place=_place([zs[name][k] for name in _PLACES], places[k]),
         )
@@ -71,24 +71,24 @@ def find(
     return found, len(order)
 
 
-def _figures(plates: Sequence[Plate]) -> dict[str, Array]:
+def _measures(plates: Sequence[PlateFeatures]) -> dict[str, Array]:
     names = [name for name in plates[0].measures if all(name in plate.measures for plate in plates)]
-    figures = {name: np.array([plate.measures[name] for plate in plates]) for name in names}
-    figures["covered"] = np.array([plate.covered for plate in plates])
+    measures = {name: np.array([plate.measures[name] for plate in plates]) for name in names}
+    measures["covered"] = np.array([plate.covered for plate in plates])
     roots = np.stack([classical_detectors.roots(plate) for plate in plates])
-    # the nearest of all is the plate itself; over three channels Hellinger's distance reaches the root of 6
-    figures["histogram"] = NearestNeighbors(n_neighbors=2).fit(roots).kneighbors(roots)[0][:, 1] / np.sqrt(6)
-    return figures
+    # neighbour 0 is the plate itself; the Hellinger distance of three histograms is at most the root of 6
+    measures["histogram"] = NearestNeighbors(n_neighbors=2).fit(roots).kneighbors(roots)[0][:, 1] / np.sqrt(6)
+    return measures
 
 
 def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
-    """How far each plate's strangest places are, by colour and by lines, from the cells of other plates.
+    """For colour and for lines: each plate's peak distance from the patches of other plates, and where it is.
 
-    Distances (2, N), 1 for the middlemost plate, and where each is strangest, (N, 2, 2) as x, y.
+    Distances (2, N), divided by their median; places (N, 2, 2) as x, y.
     """
     order = np.random.default_rng(seed).permutation(len(photos))
     distances, places = np.zeros((2, len(photos))), np.zeros((len(photos), 2, 2), int)
-    # in units that good plates set, an odd one among them would shrink all distances
+    # unscaled: an outlier would enlarge the scale and so shrink all distances
     fitted = detector.fit_unscaled(photos, seed, _AS_TAKEN)
     for fold in range(_FOLDS):
         held_out = order[fold::_FOLDS]
@@ -103,15 +103,15 @@ def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
 
 
 def _place(zs: Sequence[float], places: Array) -> tuple[int, int] | None:
-    """The stranger of the two places, None when neither is odd."""
+    """The place with the larger z, None when neither is above the limit."""
     kind = int(np.argmax(zs))
     return (int(places[kind, 0]), int(places[kind, 1])) if zs[kind] > LIMIT else None
 
 
 def _robust_z(values: Array, upper: bool) -> Array:
-    """Distance from the median in robust standard deviations of the logarithm, or 0 below it when only `upper` counts.
+    """Robust z (N,) of log values: distance from the median in robust standard deviations; with `upper` at least 0.
 
-    Differences below a hundredth are the camera's, so the deviation is never smaller.
+    The standard deviation is at least 0.01, because smaller differences are camera noise.
     """
     logs = np.log(values + 1e-3)
     centre, deviation = median_and_deviation(logs)
@@ -119,13 +119,13 @@ def _robust_z(values: Array, upper: bool) -> Array:
     return np.asarray(np.maximum(z, 0) if upper else z)
 
 
-def _reasons(k: int, figures: Mapping[str, Array], zs: Mapping[str, Array]) -> tuple[str, ...]:
-    """The strongest reasons, each with the plate's figure and where the middle half of all lies."""
+def _reasons(k: int, measures: Mapping[str, Array], zs: Mapping[str, Array]) -> tuple[str, ...]:
+    """The strongest reasons, each with the plate's value and the interquartile range of all plates."""
     names = sorted((name for name in zs if abs(zs[name][k]) > LIMIT), key=lambda name: -abs(zs[name][k]))
     reasons = []
     for name in names[:SHOWN_REASONS]:
-        figure, values = _FIGURES[name], figures[name] * _FIGURES[name].scale
-        word = figure.low if zs[name][k] < 0 and figure.low else figure.high
+        measure, values = _MEASURES[name], measures[name] * _MEASURES[name].scale
+        word = measure.low if zs[name][k] < 0 and measure.low else measure.high
         low, high = np.quantile(values, (0.25, 0.75))
-        reasons.append(f"{word}: {values[k]:.3g}{figure.unit} (usual: {low:.3g} to {high:.3g})")
+        reasons.append(f"{word}: {values[k]:.3g}{measure.unit} (usual: {low:.3g} to {high:.3g})")
     return tuple(reasons)

@@ -1,4 +1,4 @@
-"""Plots of an exploration, each its own Figure on white: examples with histograms, mean histograms, edges, areas."""
+"""Plots of an exploration: examples with histograms, mean histograms, measures, AUROCs; one Figure each."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,16 @@ _GREY = (("R = G = B", BLACK, "-"),)
 
 
 def examples(found: Exploration) -> Figure:
-    """For a good plate and one of each defect: the photograph, the plate alone, its histogram."""
+    """For a good plate and one of each defect: the photograph, the masked plate and its histogram."""
     groups = [group for group in found.groups if group.name != TEST]
     figure = Figure(figsize=(9.6, 2.5 * len(groups)), layout="constrained")
     grid = figure.subplots(len(groups), 3, squeeze=False, width_ratios=(1, 1, 1.9))
     for row, group in zip(grid, groups, strict=True):
         photo = group.example.photo
-        # quarter-sized squares: no plate is painted like a chessboard
+        # chequered background, which no plate looks like
         board = 205 + 35 * ((np.indices(photo.shape[:2]) // max(2, len(photo) // 32)).sum(axis=0) % 2)
         alone = np.where(group.example.inside[..., None], photo, board[..., None].astype(np.uint8))
-        for axes, picture, title in ((row[0], photo, group.name), (row[1], alone, "what counts")):
+        for axes, picture, title in ((row[0], photo, group.name), (row[1], alone, "plate alone")):
             axes.imshow(picture)
             axes.set(xticks=[], yticks=[])
             axes.set_title(title, loc="left", fontsize=11)
@@ -37,7 +37,7 @@ def examples(found: Exploration) -> Figure:
 
 
 def histograms(found: Exploration) -> Figure:
-    """The mean histograms of the groups, with a band of one standard deviation to either side."""
+    """The mean histograms of the groups with a band of ± one standard deviation."""
     groups = found.groups
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
@@ -56,7 +56,7 @@ def histograms(found: Exploration) -> Figure:
 
 
 def measure(found: Exploration, name: str, unit: str) -> Figure:
-    """One measure of every plate, a row of points a group, the line their median."""
+    """One measure of every plate: one row of points per group, with a line at the median."""
     groups: Sequence[Group] = [group for group in found.groups if name in group.measures]
     figure = Figure(figsize=(9, 1.1 + 0.55 * len(groups)), layout="constrained")
     axes = figure.subplots()
@@ -74,7 +74,7 @@ def measure(found: Exploration, name: str, unit: str) -> Figure:
 
 
 def areas(rows: Sequence[Row]) -> Figure:
-    """AUROC with its interval, a panel a kind of defect, a row a detector or measure; the dotted line is the coin."""
+    """AUROCs with intervals: one panel per kind of defect, one row per detector or measure; dotted line: chance."""
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.areas))
     figure = Figure(figsize=(2.2 + 2.4 * max(2, len(kinds)), 1.2 + 0.42 * len(rows)), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0], kinds, strict=True):
@@ -98,15 +98,15 @@ def _channels(found: Exploration) -> tuple[tuple[str, str, str], ...]:
 
 
 def _curves(axes: Axes, mean: Array, spread: Array | None, channels: tuple[tuple[str, str, str], ...]) -> None:
-    """Histograms (3, bins) of shares in %, on an axis of square roots so that small shares show."""
+    """Histograms (3, bins) in %, on a square-root axis so that small values show."""
     bins = mean.shape[1]
     middle = (np.arange(bins) + 0.5) * 256 / bins
     for channel, (name, colour, style) in enumerate(channels):
-        share = 100 * mean[channel]
-        axes.plot(middle, share, style, color=colour, lw=1.8, label=name)
+        percent = 100 * mean[channel]
+        axes.plot(middle, percent, style, color=colour, lw=1.8, label=name)
         if spread is not None:
             band = 100 * spread[channel]
-            axes.fill_between(middle, np.maximum(share - band, 0), share + band, color=colour, alpha=0.18, lw=0)
+            axes.fill_between(middle, np.maximum(percent - band, 0), percent + band, color=colour, alpha=0.18, lw=0)
     axes.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
     axes.set_ylim(bottom=0)
     axes.set_yticks([tick for tick in (0, 1, 5, 10, 20, 40, 60, 80, 100) if tick <= axes.get_ylim()[1]])

@@ -1,1 +1,1 @@
-"""Good photographs into a model folder: preflight, fit, out-of-fold scores, sensitivity trials."""
+"""Training: good photographs → model folder; preflight, fitting, out-of-fold scores, sensitivity trials."""

@@ -1,8 +1,7 @@
-"""Good plates → a model folder: both phases, every good plate scored by detectors that never saw it, the limits.
+"""Training of a model: fits both phases, scores every good plate out of fold, sets the limits, writes the model folder.
 
-The final detectors learn from all plates. The limits come from detectors that never saw the plate that they score: the
-other plates' cells, and a network trained without the plate's fold, through the same export and runtime that a plate on
-the line goes through.
+The final detectors are fitted to all plates. The limits come from out-of-fold scores: a plate is scored by the surface
+without its patches and by a network trained without its fold, through the same export and runtime as on the line.
 """
 
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch import robust
+from platewatch import files, robust
 from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision import calibration
@@ -41,12 +40,12 @@ from platewatch.skipganomaly.training import Trained, fit_network
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
 
-_REPLAYED = 8
+_REPLAYED = 8  # plates stored for `verify`
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What the good plates' out-of-fold numbers give."""
+    """Limits, scores and trials that come from the good plates' out-of-fold numbers."""
 
     raw: OutOfFold
     decision: Decision
@@ -58,11 +57,11 @@ class Calibrated:
 
 
 def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, progress: Progress) -> Manifest:
-    """Learn from the good plates and write the model folder `out`, whole or not at all.
+    """Train on the good plates and write the model folder `out`; on failure no folder is left.
 
-    An interrupted training leaves its checkpoints beside `out`; with `resume` it goes on from them and ends as it would
-    have without the interruption. Raises OutputError when `out` is in use or cannot be written, CalibrationError and
-    ModelError when no model can be vouched for.
+    An interrupted training leaves its checkpoints beside `out`. With `resume` it continues from them and gives the
+    model of an uninterrupted training. Raises OutputError when `out` is in use or cannot be written, CalibrationError
+    when the scores allow no limits, ModelError when the parity check fails.
     """
     check_free(out, resume=resume)
     thread_limits.limit_threads()
@@ -73,14 +72,14 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
         networks = _train_all(plates, held_out, config, checkpoints, progress)
     finally:
         with suppress(OSError):
-            checkpoints.rmdir()  # succeeds when there is nothing in it to go on from
-    progress("learning the surface", 0, 1)
+            checkpoints.rmdir()  # only if there is no checkpoint in it
+    progress("fitting the surface detector", 0, 1)
     fitted = detector.fit(plates.photos, config.seed, config.surface)
-    progress("learning the surface", 1, 1)
-    with model_folder.whole(out) as folder:
+    progress("fitting the surface detector", 1, 1)
+    with files.whole_folder(out, remedy="free space or check it") as folder:
         trained = list(zip(held_out, networks[1:], strict=True))
-        seen_by = out_of_fold.detectors(found, trained, fitted, config, progress)
-        calibrated = _calibrate(plates, seen_by, config, progress)
+        detectors = out_of_fold.detectors(found, trained, fitted, config, progress)
+        calibrated = _calibrate(plates, detectors, config, progress)
         progress("writing the model", 0, 1)
         manifest = _write(folder, found, (fitted, networks[0]), calibrated, config)
         progress("writing the model", 1, 1)
@@ -89,14 +88,14 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
 
 
 def checkpoint_folder(out: Path) -> Path:
-    """Where an unfinished training for the model folder `out` keeps its checkpoints."""
+    """The folder for the checkpoints of an unfinished training of the model folder `out`."""
     out = out.resolve()  # `.` has no name
     return out.with_name(f".{out.name}.checkpoint")
 
 
 def check_free(out: Path, *, resume: bool) -> None:
-    """Raise OutputError when `out` is in use, or an unfinished training lies beside it and is not to be resumed."""
-    model_folder.refuse_used(out)
+    """Raise OutputError when `out` is in use, or when it has an unfinished training and `resume` is False."""
+    files.refuse_used(out)
     folder = checkpoint_folder(out)
     if folder.exists() and not resume:
         raise OutputError(
@@ -117,7 +116,7 @@ def _make(folder: Path) -> Path:
 def _train_all(
     plates: GoodPlates, held_out: tuple[Array, ...], config: Config, checkpoints: Path, progress: Progress
 ) -> list[Trained]:
-    """Train the final network and one for each fold, side by side on the cores, each on one thread."""
+    """Train the final network and one network per fold, in parallel on all cores, each on one thread."""
     parts = [plates.photos, *(np.delete(plates.photos, fold, axis=0) for fold in held_out)]
     done = [0] * len(parts)
     stop, lock = threading.Event(), threading.Lock()
@@ -135,7 +134,7 @@ def _train_all(
         return fit_network(
             parts[number],
             config,
-            seed=1000 * config.seed + number,  # folds are fewer: no two networks of two seeds are alike
+            seed=1000 * config.seed + number,  # fewer than 1000 folds: no two networks share a seed
             checkpoint=checkpoints / f"network-{number}.safetensors",
             on_epoch=on_epoch,
             on_step=on_step,
@@ -146,7 +145,7 @@ def _train_all(
         try:
             wait(runs, return_when=FIRST_EXCEPTION)
         finally:
-            stop.set()  # the others, if any still run, end at their next step
+            stop.set()  # trainings still running end at their next step
             pool.shutdown(cancel_futures=True)
     failures = [run.exception() for run in runs if not run.cancelled()]
     for failure in sorted((each for each in failures if each), key=lambda each: isinstance(each, KeyboardInterrupt)):
@@ -154,32 +153,32 @@ def _train_all(
     return [run.result() for run in runs]
 
 
-def _calibrate(plates: GoodPlates, seen_by: Detectors, config: Config, progress: Progress) -> Calibrated:
-    """The limits, and what they find: judged as a plate on the line is, by detectors that never saw it."""
-    raw = out_of_fold.score(plates, seen_by, config, progress)
+def _calibrate(plates: GoodPlates, detectors: Detectors, config: Config, progress: Progress) -> Calibrated:
+    """Set the limits from out-of-fold scores, then run the sensitivity trials with these limits."""
+    raw = out_of_fold.score(plates, detectors, config, progress)
     decision, scores = _decide(raw, config)
     limits = quality.limits(plates.conditions())
-    judge = out_of_fold.judge(plates, seen_by, decision, limits)
+    judge = out_of_fold.judge(plates, detectors, decision, limits)
     undamaged = [decision.verdict(score) for score in scores]
-    found = sensitivity_trials.state(plates, undamaged, judge, config, progress)
+    found = sensitivity_trials.defect_trials(plates, undamaged, judge, config, progress)
     light = sensitivity_trials.illumination_trials(plates, undamaged, judge, config, progress)
     return Calibrated(raw, decision, scores, limits, found, light)
 
 
 def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
-    """The Decision that out-of-fold numbers give, and each good plate's score under it, (N,) float64."""
+    """The Decision from out-of-fold numbers, and each good plate's score with it, (N,) float64."""
     alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
-    unit = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
+    scale = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
     map_scale = robust.limit(raw.map_score)
-    equal = Decision(alpha, unit, map_scale, weight=0.5, review=0, threshold=0)
+    equal = Decision(alpha, scale, map_scale, weight=0.5, review=0, threshold=0)
     phases = [
         np.array([[first, equal.network_score(*errors)] for first, *errors in each])
         for each in (raw.good, raw.artificial)
     ]
-    weighed = replace(equal, weight=calibration.choose_weight(*phases, alone=True))
-    scores = np.array([weighed.score(*numbers) for numbers in raw.good])
+    weighted = replace(equal, weight=calibration.choose_weight(*phases, alone=True))
+    scores = np.array([weighted.score(*numbers) for numbers in raw.good])
     review, threshold = calibration.limits(scores, config.calibration.review_rate, config.calibration.false_alarm_rate)
-    return replace(weighed, review=review, threshold=threshold), scores
+    return replace(weighted, review=review, threshold=threshold), scores
 
 
 def _write(
@@ -219,14 +218,14 @@ def _write(
 
 
 def _text(name: str) -> str:
-    """A file's name as JSON can hold it: one that is no UTF-8 must not cost the model."""
+    """A file name that JSON can hold: bytes that are not UTF-8 are replaced."""
     return os.fsencode(name).decode(errors="replace")
 
 
 def _check_parity(
     trained: Trained, config: Config, photos: Array, numbers: Sequence[RawNumbers], decision: Decision
 ) -> None:
-    """Refuse a model whose verdict on any training plate differs between torch and the runtime."""
+    """Raise ModelError if the verdict on any training plate differs between torch and the runtime."""
     scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)
     expected = export.run_torch(scorer, photos)
     for plate, seen in enumerate(numbers):
@@ -242,7 +241,7 @@ def _check_parity(
 
 
 def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers]) -> tuple[ReplayPlate, ...]:
-    """Keep a few plates, spread over the order of the surface's score, whose numbers `verify` computes again."""
+    """Store a few plates, evenly spread over the order of their surface scores, for `verify`."""
     (folder / model_folder.REPLAY).mkdir()
     order = np.argsort([each.surface for each in numbers], kind="stable")
     chosen = sorted({int(order[place]) for place in np.linspace(0, len(order) - 1, _REPLAYED).round().astype(int)})
@@ -257,11 +256,11 @@ def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers
 
 
 def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, calibrated: Calibrated) -> None:
-    """Loss curves, reconstructions beside their originals, what is found and other light: as PNG, for people."""
+    """Write the plots as PNG: sensitivity, illumination, loss curves, reconstructions beside their originals."""
     sensitivity_plots.sensitivity(calibrated.sensitivity).savefig(folder / "sensitivity.png", dpi=144)
     sensitivity_plots.light(calibrated.light).savefig(folder / "light.png", dpi=144)
     shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)]
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
-    redrawn = network.reconstruct(shown)
-    originals = [preparation.prepare(photo, redrawn.shape[1]) for photo in shown]
-    plots.reconstructions(originals, list(redrawn)).savefig(folder / "reconstructions.png", dpi=72)
+    reconstructed = network.reconstruct(shown)
+    originals = [preparation.prepare(photo, reconstructed.shape[1]) for photo in shown]
+    plots.reconstructions(originals, list(reconstructed)).savefig(folder / "reconstructions.png", dpi=72)

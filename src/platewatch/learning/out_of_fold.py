@@ -1,7 +1,7 @@
-"""Good plates seen by what never saw them: cells of the other plates, and a network trained without their fold.
+"""Out-of-fold scores: every good plate is scored by detectors fitted without it.
 
-A surface without one plate is the final surface less that plate's cells: it costs nothing to leave out one at a time.
-Networks pass through the same export and runtime as the final one, and go when the model is written.
+The surface is leave-one-out: the final banks without the plate's patches. The network is trained without the plate's
+fold; it goes through the same export and runtime as the final one and is deleted when the model is written.
 """
 
 import tempfile
@@ -30,19 +30,21 @@ from platewatch.surface.detector import Surface
 from platewatch.synthetic.artificial_defects import random_defect
 
 PARITY = 8
-"""Plates on which an exported network is compared with torch."""
+"""Number of plates in an export's parity check."""
 DEFECTS_PER_PLATE = 2
-"""Defects tried on each good plate, one at a time."""
+"""Number of artificial defects on each good plate, one at a time, to choose alpha and weight."""
 
-
-_KEPT = 8  # surfaces ready to be searched: who works through the plates one after the other needs no more
+_KEPT = 8  # surfaces kept in memory; plates are scored in order, so that more are not needed
 
 
 class Detectors:
-    """Both phases for each good plate, by what never saw it or a near duplicate of it."""
+    """For each good plate the detectors fitted without it and without its near duplicates."""
 
     def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Array, Network]]) -> None:
-        """`fitted` knows all plates; those of one group are near duplicates; a network comes with what it never saw."""
+        """`fitted`: the surface of all plates. `groups`: each plate's group of near duplicates.
+
+        `folds`: for each fold the numbers of its plates, and the network trained without them.
+        """
         self._groups = np.asarray(groups)
         self._networks = {int(plate): network for held_out, network in folds for plate in held_out}
 
@@ -53,26 +55,26 @@ class Detectors:
         self._without = without
 
     def of(self, plate: int) -> tuple[Surface, Network]:
-        """The surface and the network that judge the plate of this number; may be asked by several threads at once."""
+        """The surface and the network for the plate of this number; may be called by several threads at once."""
         return self._without(int(self._groups[plate])), self._networks[plate]
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Raw numbers of every good plate, by detectors that never saw it; float64, in the plates' order."""
+    """Out-of-fold raw numbers of the N good plates; float64, in the plates' order."""
 
     good: Array
-    """(N, 3): surface, reconstruction error, latent error."""
+    """(N, 3): surface score, reconstruction error, latent error."""
     map_score: Array
     """(N,): the network's anomaly map, pooled."""
     artificial: Array
-    """(FORGED · N, 3): as `good`, with a defect forged onto each plate."""
+    """(DEFECTS_PER_PLATE · N, 3): as `good`, of plates with one artificial defect each."""
 
 
 def detectors(
     found: Preflight, folds: Sequence[tuple[Array, Trained]], final: Surface, config: Config, progress: Progress
 ) -> Detectors:
-    """The detectors of every good plate; each fold is given as its plates and the network trained without them."""
+    """Export each fold's network and return the Detectors; a fold is its plates' numbers and its trained network."""
     networks = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (fold, trained) in enumerate(folds):
@@ -84,15 +86,15 @@ def detectors(
     return Detectors(final, found.groups, networks)
 
 
-def score(plates: GoodPlates, seen_by: Detectors, config: Config, progress: Progress) -> OutOfFold:
-    """Score every plate, and the same with defects forged onto it, by detectors that never saw it."""
+def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Progress) -> OutOfFold:
+    """Score every good plate out of fold, as it is and with artificial defects."""
     good, artificial = list[RawNumbers](), list[RawNumbers]()
     rng = np.random.default_rng(config.seed)
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
-        detectors = seen_by.of(plate)
-        good.append(scoring.measure(*detectors, photo, frame))
+        pair = detectors.of(plate)
+        good.append(scoring.measure(*pair, photo, frame))
         damaged = [random_defect(photo, rng)[0] for _ in range(DEFECTS_PER_PLATE)]
-        artificial += [scoring.measure(*detectors, each, frame) for each in damaged]
+        artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
         good=np.array([each.numbers for each in good]),
@@ -102,16 +104,16 @@ def score(plates: GoodPlates, seen_by: Detectors, config: Config, progress: Prog
 
 
 def judge(
-    plates: GoodPlates, seen_by: Detectors, decision: Decision, limits: QualityLimits
+    plates: GoodPlates, detectors: Detectors, decision: Decision, limits: QualityLimits
 ) -> Callable[[int, Array], Verdict]:
-    """Judges a prepared photograph of a good plate, given by its number, as the line would, by what never saw it.
+    """A function that gives the out-of-fold verdict on a prepared photograph of the good plate of a number.
 
-    It may be called by several threads at once.
+    The quality check is included. The function may be called by several threads at once.
     """
 
     def verdict(plate: int, photo: Array) -> Verdict:
         def measure(photo: Array, frame: Frame) -> Scores:
-            return scoring.measure_weighted(*seen_by.of(plate), photo, frame, decision)
+            return scoring.measure_weighted(*detectors.of(plate), photo, frame, decision)
 
         return scoring.judge_prepared(photo, plates.frames[plate], decision, limits, measure).verdict
 

@@ -1,4 +1,4 @@
-"""Before training: the good photographs as they are, and what a person should know about them."""
+"""Preflight before training: reads the good photographs, finds duplicates, near duplicates and outliers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
 from platewatch.progress import Progress
 
-_NEAR = 2.0  # of 255: mean difference of two thumbnails below which they show the same plate in the same place …
-_NEARER = 0.25  # … and below this share of the median of all pairs: in a jig every two plates look nearly alike
-_ENOUGH = 6  # plates from which on one can be called odd
+_NEAR = 2.0  # of 255: largest mean difference between the thumbnails of near duplicates,
+_NEARER = 0.25  # and largest ratio to the median of all pairs, because in a jig all plates look nearly alike
+_ENOUGH = 6  # smallest number of plates among which outliers are looked for
 
 
 @dataclass(frozen=True)
 class GoodPlates:
-    """The good photographs that could be read, each once; all sequences in the same order."""
+    """The N good photographs that could be read, without duplicates; all sequences in the same order."""
 
     paths: tuple[Path, ...]
     sha256: tuple[str, ...]
@@ -31,41 +31,41 @@ class GoodPlates:
     """(N, S, S, 3) uint8 RGB, prepared."""
     frames: tuple[Frame, ...]
     sizes: tuple[tuple[int, int], ...]
-    """(width, height) in px, as photographed."""
+    """(width, height) of the original photographs, px."""
     failed: tuple[tuple[Path, str], ...]
-    """What could not be read, with the reason."""
+    """Photographs that could not be read, with the reason."""
     duplicates: tuple[tuple[Path, Path], ...]
-    """(left out, kept): files that show exactly the same picture."""
+    """(left out, kept): files with exactly the same pixels."""
 
     def conditions(self) -> list[Conditions]:
-        """How each photograph was taken, padding left out."""
+        """The quality measures of each photograph without its padding."""
         pairs = zip(self.photos, self.frames, strict=True)
         return [quality.measure(frame.cut(photo)) for photo, frame in pairs]
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found out about the good photographs."""
+    """The good plates and what preflight found about them."""
 
     plates: GoodPlates
     groups: tuple[int, ...]
-    """For each plate the number of its group; near duplicates share one."""
+    """For each plate the number of its group of near duplicates."""
     near_duplicates: tuple[tuple[Path, Path], ...]
     outliers: tuple[tuple[Path, str], ...]
-    """The oddest good plates with the reason: to look at, not removed."""
+    """Outliers with the reason, strongest first. They stay in the training set; a person should look at them."""
     steps: int
-    """Training steps of phase two, folds included."""
+    """Training steps of phase two, all folds included."""
     floor: float
-    """The lowest false-alarm rate that so many plates can promise on average."""
+    """Lowest false-alarm rate that this number of plates can show: 1 / (n + 1)."""
 
 
 def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlates:
-    """Read and prepare the good photographs; an unreadable one costs only itself, an exact duplicate is left out.
+    """Read and prepare the good photographs, without unreadable ones and exact duplicates.
 
-    Raises InputError when fewer than `config.min_images` different photographs remain.
+    Raises InputError when fewer than `config.min_images` remain.
     """
     first: dict[str, Path] = {}
-    read_ones, failed, duplicates = [], [], []
+    readable, failed, duplicates = [], [], []
     for done, path in enumerate(paths, start=1):
         try:
             data = reading.load(path)
@@ -80,16 +80,16 @@ def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlate
                 first[pixels] = path
                 size = photo.shape[1], photo.shape[0]
                 frame = preparation.frame(*size, config.image_size)
-                read_ones.append((path, sha256, preparation.prepare(photo, config.image_size), frame, size))
+                readable.append((path, sha256, preparation.prepare(photo, config.image_size), frame, size))
         progress("reading photographs", done, len(paths))
-    if len(read_ones) < config.min_images:
-        raise _too_few(paths[0].parent, len(read_ones), len(failed), len(duplicates), config.min_images)
-    kept, sha256s, photos, frames, sizes = zip(*read_ones, strict=True)
+    if len(readable) < config.min_images:
+        raise _too_few(paths[0].parent, len(readable), len(failed), len(duplicates), config.min_images)
+    kept, sha256s, photos, frames, sizes = zip(*readable, strict=True)
     return GoodPlates(kept, sha256s, np.stack(photos), frames, sizes, tuple(failed), tuple(duplicates))
 
 
 def look(plates: GoodPlates, config: Config) -> Preflight:
-    """Find near duplicates and odd ones out, and count the work ahead; takes some seconds."""
+    """Find near duplicates and outliers, and count the training steps; takes some seconds."""
     near = _near_duplicates(plates.photos)
     count, folds = len(plates.paths), config.calibration.folds
     batches = config.training.epochs / config.training.batch_size
@@ -104,8 +104,8 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
 
 
 def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> InputError:
-    lost = [f"{failed} unreadable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
-    besides = f" (besides {' and '.join(lost)})" if lost else ""
+    left_out = [f"{failed} unreadable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
+    besides = f" (besides {' and '.join(left_out)})" if left_out else ""
     hint = f"add photographs or pass --min-images {found}" if found >= 3 else "add photographs"
     return InputError(folder, f"found {found} images{besides}, training needs at least {needed}", remedy=hint)
 
@@ -119,7 +119,7 @@ def _near_duplicates(photos: Array) -> list[tuple[int, int]]:
 
 
 def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Number the connected sets of plates, so that near duplicates never stand on both sides of a fold."""
+    """Each plate's number of its connected component of near-duplicate pairs; a component is never split by a fold."""
     group = list(range(count))
     for one, other in pairs:
         old, new = group[other], group[one]
@@ -128,7 +128,7 @@ def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
 
 def _outliers(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
-    """The oddest plates with their reasons; fewer than 6 plates are too few to tell."""
+    """The outliers with their reasons, strongest first; none among fewer than 6 plates."""
     if len(plates.paths) < _ENOUGH:
         return ()
     pairs = list(zip(plates.photos, plates.frames, strict=True))

@@ -1,7 +1,7 @@
-"""States what a model finds: defects of known size and contrast forged onto good plates, and good plates relit.
+"""Sensitivity trials: verdicts on good plates with artificial defects of known size and contrast, and relit ones.
 
-Every plate is judged by detectors that never saw it. What is drawn for a plate depends on the seed and that plate
-alone: nearly the same place, direction and tone for every size and contrast, whatever thread forges it and when.
+Every plate is judged out of fold. A plate's random numbers depend on the seed and the plate alone: place, direction and
+tone are nearly the same for every size and contrast, and threads do not change them.
 """
 
 from collections import Counter
@@ -24,38 +24,38 @@ from platewatch.progress import Progress
 from platewatch.synthetic.artificial_defects import rust, scratch
 
 Judge = Callable[[int, Array], Verdict]
-"""Judges a prepared (S, S, 3) uint8 photograph of the plate of this number; called by several threads at once."""
+"""Gives the verdict on a prepared (S, S, 3) uint8 photograph of the plate of a number; called by several threads."""
 
 Job = tuple[int, Callable[[], Array]]
-"""A plate's number, and what makes the photograph of it that is to be judged."""
+"""A plate's number, and a function that makes the photograph to be judged."""
 
 
 class GridPoint(NamedTuple):
-    """One place of the grid: a scratch of this width or a rust spot of this diameter, and its contrast."""
+    """One trial: width of a scratch or diameter of a rust spot, px of the prepared photograph, and contrast."""
 
     kind: Kind
     size_px: float
     contrast: float
 
 
-_TRIES = 16  # places drawn until a defect lies on the photograph, not on the padding around it
-_WITHIN = 0.9  # of the defect
+_TRIES = 16  # random places tried until the defect lies on the photograph, not on its padding
+_WITHIN = 0.9  # fraction of the defect that has to lie on the photograph
 
 
-def state(
+def defect_trials(
     plates: GoodPlates, undamaged: Sequence[Verdict], judge: Judge, config: Config, progress: Progress
 ) -> Sensitivity:
-    """What is found of the defects of `config.sensitivity`; `undamaged` holds the plates' verdicts as they are."""
+    """Run the trials of `config.sensitivity` with defects on plates that PASS; `undamaged` are all plates' verdicts."""
     settings, side = config.sensitivity, int(np.median([max(size) for size in plates.sizes]))
     passing = [plate for plate, verdict in enumerate(undamaged) if verdict is Verdict.PASS]
     chosen = _spread(passing, settings.plates)
-    cells = [GridPoint("scratch", width, contrast) for width in settings.widths for contrast in settings.contrasts]
-    cells += [
+    grid = [GridPoint("scratch", width, contrast) for width in settings.widths for contrast in settings.contrasts]
+    grid += [
         GridPoint("rust", diameter, contrast) for diameter in settings.diameters for contrast in settings.contrasts
     ]
-    jobs = [(plate, partial(damage, plates, plate, cell, config)) for plate in chosen for cell in cells]
-    verdicts = _judge_all(jobs, judge, "stating sensitivity", progress)
-    trials = {cell: _trial(cell, Counter(verdicts[place :: len(cells)])) for place, cell in enumerate(cells)}
+    jobs = [(plate, partial(damage, plates, plate, point, config)) for plate in chosen for point in grid]
+    verdicts = _judge_all(jobs, judge, "sensitivity trials", progress)
+    trials = {point: _trial(point, Counter(verdicts[place :: len(grid)])) for place, point in enumerate(grid)}
     return Sensitivity(
         photo_side=side,
         scale=config.image_size / side,
@@ -63,15 +63,15 @@ def state(
         length_px=settings.length * config.image_size,
         good_plates=len(undamaged),
         passing=len(passing),
-        scratch=tuple(trial for cell, trial in trials.items() if cell.kind == "scratch"),
-        rust=tuple(trial for cell, trial in trials.items() if cell.kind == "rust"),
+        scratch=tuple(trial for point, trial in trials.items() if point.kind == "scratch"),
+        rust=tuple(trial for point, trial in trials.items() if point.kind == "rust"),
     )
 
 
 def illumination_trials(
     plates: GoodPlates, undamaged: Sequence[Verdict], judge: Judge, config: Config, progress: Progress
 ) -> tuple[Illumination, ...]:
-    """Verdicts on all good plates under each lamp of `config.sensitivity`, the photographs' own among them."""
+    """Verdicts on all good plates under each illumination of `config.sensitivity`, and as photographed."""
     settings, photos = config.sensitivity, plates.photos
     illuminations = [(brightness, 0.0) for brightness in settings.brightnesses if brightness != 1]
     illuminations += [(1.0, warmth) for warmth in (-settings.warmth, settings.warmth) if warmth]
@@ -80,7 +80,7 @@ def illumination_trials(
         for plate, photo in enumerate(photos)
         for illumination in illuminations
     ]
-    verdicts = _judge_all(jobs, judge, "trying another light", progress)
+    verdicts = _judge_all(jobs, judge, "illumination trials", progress)
     levels = [
         _level(*illumination, Counter(verdicts[place :: len(illuminations)]))
         for place, illumination in enumerate(illuminations)
@@ -89,30 +89,30 @@ def illumination_trials(
     return tuple(sorted(levels, key=lambda each: (each.warmth != 0, each.brightness, each.warmth)))
 
 
-def damage(plates: GoodPlates, plate: int, cell: GridPoint, config: Config) -> Array:
-    """The plate's prepared photograph with the cell's defect forged onto it."""
+def damage(plates: GoodPlates, plate: int, point: GridPoint, config: Config) -> Array:
+    """The plate's prepared photograph (S, S, 3) uint8 with the artificial defect of one trial."""
     photo, frame = plates.photos[plate], plates.frames[plate]
-    rng = np.random.default_rng([config.seed, plate, int(cell.kind == "rust")])
+    rng = np.random.default_rng([config.seed, plate, int(point.kind == "rust")])
     for _ in range(_TRIES):
-        if cell.kind == "scratch":
+        if point.kind == "scratch":
             length_px = config.sensitivity.length * config.image_size
-            damaged, mask = scratch(photo, rng, width_px=cell.size_px, length_px=length_px, contrast=cell.contrast)
+            damaged, mask = scratch(photo, rng, width_px=point.size_px, length_px=length_px, contrast=point.contrast)
         else:
-            damaged, mask = rust(photo, rng, diameter_px=cell.size_px, contrast=cell.contrast)
+            damaged, mask = rust(photo, rng, diameter_px=point.size_px, contrast=point.contrast)
         if np.count_nonzero(frame.cut(mask)) >= _WITHIN * np.count_nonzero(mask):
             break
     return damaged
 
 
 def _spread(numbers: Sequence[int], count: int) -> list[int]:
-    """At most `count` of the numbers, evenly spread over them."""
+    """At most `count` of the numbers, evenly spread."""
     if len(numbers) <= count:
         return list(numbers)
     return [numbers[place] for place in np.linspace(0, len(numbers) - 1, count).round().astype(int)]
 
 
 def _judge_all(jobs: Sequence[Job], judge: Judge, stage: str, progress: Progress) -> list[Verdict]:
-    """The jobs' verdicts in their order, worked off side by side on the cores."""
+    """The verdicts of the jobs, in order, computed in parallel on all cores."""
 
     def work(job: Job) -> Verdict:
         plate, photograph = job
@@ -125,13 +125,13 @@ def _judge_all(jobs: Sequence[Job], judge: Judge, stage: str, progress: Progress
             verdicts.append(verdict)
             progress(stage, len(verdicts), len(jobs))
     finally:
-        pool.shutdown(cancel_futures=True)  # what was interrupted ends at the next plate
+        pool.shutdown(cancel_futures=True)  # after an interruption no further plate is begun
     return verdicts
 
 
-def _trial(cell: GridPoint, counts: Counter[Verdict]) -> Trial:
+def _trial(point: GridPoint, counts: Counter[Verdict]) -> Trial:
     plates, found = counts.total(), counts.total() - counts[Verdict.PASS]
-    return Trial(cell.size_px, cell.contrast, plates, found, counts[Verdict.REJECT], clopper_pearson(found, plates))
+    return Trial(point.size_px, point.contrast, plates, found, counts[Verdict.REJECT], clopper_pearson(found, plates))
 
 
 def _level(brightness: float, warmth: float, counts: Counter[Verdict]) -> Illumination:

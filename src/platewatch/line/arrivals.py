@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platewatch.photographs.reading import SUFFIXES
+from platewatch.photographs.formats import SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from platewatch import files
 from platewatch.errors import ModelError
 from platewatch.inspection import SCHEMA, Verdict
 
@@ -98,9 +99,9 @@ def file_of(models: Path, model_id: str) -> Path:
 
 
 def write(comparison: Comparison, file: Path) -> None:
-    """Write the comparison as JSON; raises OSError as the file system does."""
+    """Write the comparison as JSON; raises OutputError."""
     text = json.dumps(comparison.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-    file.write_text(text + "\n", encoding="utf-8")
+    files.write(file, text + "\n")
 
 
 def read(file: Path) -> Comparison | None:

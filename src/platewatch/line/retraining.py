@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from platewatch import files
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.learning import fitting, preflight
 from platewatch.line import candidates
@@ -21,10 +22,9 @@ from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
 from platewatch.model import verification
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import data_sets, reading
+from platewatch.photographs import data_sets, formats, reading
 from platewatch.progress import Progress
 from platewatch.records import Records
-from platewatch.records.exports import suffix
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
     for plate in material.training:
         photograph = records.photograph(plate.number)
         if photograph is not None and plate.photograph_sha256 not in seen:
-            (good / f"reviewed-{plate.number}{suffix(photograph)}").write_bytes(photograph)
+            (good / f"reviewed-{plate.number}{formats.suffix(photograph)}").write_bytes(photograph)
             seen.add(reading.sha256(photograph))
     return len(seen)
 
@@ -106,5 +106,5 @@ def _keep(trained: Path, found: Comparison, models: Path) -> Path:
     if folder.exists():
         raise InputError(folder, "this very model is there already", remedy="review more plates before retraining")
     comparisons.write(found, comparisons.file_of(models, folder.name))
-    trained.replace(folder)
+    files.rename(trained, folder)
     return folder

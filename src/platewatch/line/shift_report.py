@@ -1,28 +1,20 @@
 """A shift on paper: counts, hours, every plate that did not pass with its picture, what people said. One HTML file."""
 
-import base64
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import metadata
 from pathlib import Path
 
-import cv2
-import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
-
-from platewatch.arrays import Array
-from platewatch.errors import InputError, OutputError, RecordError
+from platewatch import files
+from platewatch.errors import InputError, RecordError
 from platewatch.inspection import now
 from platewatch.photographs import reading
-from platewatch.photographs.overlay import overlay
+from platewatch.photographs.overlay import boxed
+from platewatch.photographs.thumbnails import jpeg_uri
 from platewatch.records import Counts, Entry, Event, Head, Judgement, Outcome, Query, Records
+from platewatch.templates import environment
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("platewatch"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
+_TEMPLATES = environment()
 _MOST = 200  # plates shown with pictures: more would make a page that no browser prints
 _SIDE = 300  # px of a picture's longer side
 _MOST_ROWS = 48  # hours; a longer time is told day by day
@@ -73,18 +65,8 @@ def write(
 ) -> Path:
     """Write the page on the plates received from `since` on and before `until`; raises InputError, OutputError."""
     shift = gather(records, since, until, progress)
-    page = _TEMPLATES.get_template("shift.html").render(shift=shift, version=metadata.version("platewatch"))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            path, f"cannot be written ({error.strerror or error})", remedy="free some space there"
-        ) from error
-    return path
+    page = _TEMPLATES.get_template("shift.html").render(shift=shift)
+    return files.write(path, page)
 
 
 def gather(
@@ -157,18 +139,8 @@ def _card(records: Records, entry: Entry) -> Card:
         data = records.photograph(entry.number)
         if data is None:
             return Card(entry, None, "photograph not kept")
-        return Card(entry, _picture(reading.read(data), entry), "")
+        return Card(entry, jpeg_uri(boxed(reading.read(data), entry.inspection.defects), _SIDE), "")
     except RecordError:
         return Card(entry, None, "photograph altered or out of reach: see the audit")
     except InputError:
         return Card(entry, None, "photograph cannot be read")
-
-
-def _picture(photo: Array, entry: Entry) -> str:
-    """The photograph with its places boxed, small, as a data URI."""
-    drawn = overlay(photo, np.zeros((2, 2), np.float32), entry.inspection.defects)
-    scale = min(1.0, _SIDE / max(photo.shape[:2]))
-    size = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
-    buffer = io.BytesIO()
-    Image.fromarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)).save(buffer, format="JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from platewatch.errors import InputError, RecordUnavailable
 from platewatch.line.arrivals import Arrival, Arrivals, seen
-from platewatch.line.file_endings import has_end
 from platewatch.line.file_events import Notices
-from platewatch.photographs import reading
+from platewatch.photographs import formats, reading
 from platewatch.records import Entry, Records
 
 if TYPE_CHECKING:  # a caller brings the inspector
@@ -130,7 +129,7 @@ class Watch:
         photograph = _load(arrival.path)
         if seen(arrival.path) != arrival:
             return  # changed or gone meanwhile: the next look sees it
-        if patient and (photograph is None or not has_end(photograph)):
+        if patient and (photograph is None or not formats.has_end(photograph)):
             self._later(arrival)
             return
         found = self._inspector.inspect(arrival.path if photograph is None else photograph, str(arrival.path))

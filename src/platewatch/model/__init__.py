@@ -1,1 +1,1 @@
-"""The model folder, what runs its graph, and the inspector that judges with it."""
+"""The model folder, the ONNX runtimes, and the inspector that judges photographs with them."""

@@ -1,4 +1,4 @@
-"""The way of one photograph: read → prepare → quality check → both phases → decide → Inspection."""
+"""Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
 
 import os
 import time
@@ -25,29 +25,29 @@ Source = Path | str | bytes | Array
 
 @dataclass(frozen=True)
 class Examination:
-    """An Inspection with its pictures; the maps are (S, S) float32, and 1 is the highest expected of a good plate."""
+    """An Inspection with its pictures; maps are (S, S) float32, 1 is the robust 3σ limit of good plates."""
 
     inspection: Inspection
     photo: Array
     """(H, W, 3) uint8 RGB, as it was read."""
     prepared: Array
-    """(S, S, 3) uint8 RGB, what the detectors saw."""
+    """(S, S, 3) uint8 RGB: the detectors' input."""
     frame: Frame
     """Where the photograph lies in the square."""
     conditions: quality.Conditions
-    """Under which it was taken."""
+    """Brightness, clipping, sharpness and contrast of the photograph."""
     anomaly_map: Array
     surface_map: Array
     network_map: Array
 
 
 class Inspector:
-    """A model folder, loaded and ready to judge photographs; may be used for as many as one likes."""
+    """A loaded model that judges photographs; may be shared by threads."""
 
     def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
-        """Load and check a model folder; `threads` 0 takes every core. Raises ModelError and RuntimeUnavailable.
+        """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        With more than one thread a plate's two phases run beside each other: its verdict is there sooner.
+        With more than one thread the two phases of a plate run in parallel.
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
@@ -60,9 +60,10 @@ class Inspector:
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
 
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
-        """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array; never raises for a bad one.
+        """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
 
-        A photograph that cannot be read gives an Inspection too: its verdict is None and its `error` says why.
+        Raises no InputError: a photograph that cannot be read gives an Inspection with verdict None and the reason in
+        `error`. `name` replaces the path as the Inspection's `image`.
         """
         started = time.perf_counter()
         try:
@@ -71,7 +72,7 @@ class Inspector:
             return failed(self.manifest, image, name, error, started)
 
     def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
-        """Judge one photograph and keep the pictures; raises InputError when it cannot be read."""
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
         started = time.perf_counter()
         name = _name(image, name)
         photo, sha256 = _read(image, name)
@@ -88,18 +89,18 @@ class Inspector:
             inspection = self._record(started, name, sha256, verdict=judged.verdict, reason=judged.unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
         network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
-        anomaly_map = decision.join(judged.raw.surface_map, network_map)
+        anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
         inspection = self._record(started, name, sha256, **self._describe(judged, anomaly_map, frame, photo.shape))
         maps = anomaly_map, judged.raw.surface_map, network_map
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
     def reconstruct(self, prepared: Array) -> Array:
-        """What the generator makes of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8, R its resolution."""
+        """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8."""
         picture: Array = self._network.reconstruct(prepared[None])[0]
         return picture
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
-        """Compute a stored calibration plate's raw numbers again, through the runtime that is installed here."""
+        """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
         prepared = reading.read(self._folder / plate.file)
         return scoring.measure(self._surface, self._network, prepared, Frame(*plate.frame))
 
@@ -159,13 +160,13 @@ def _name(image: Source, name: str | None) -> str | None:
     return _text(str(image))
 
 
-def _text(words: str) -> str:
-    """The words as JSON can hold them: a file's name that is no UTF-8 must not cost the plate its record."""
-    return os.fsencode(words).decode(errors="replace")
+def _text(name: str) -> str:
+    """A file name or message that JSON can hold: bytes that are not UTF-8 are replaced."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _sha256(image: Source) -> str | None:
-    """The SHA-256 of a file that could not be judged, or None when not even its bytes could be read."""
+    """The SHA-256 of a file that could not be judged; None when its bytes cannot be read."""
     if not isinstance(image, Path | str | bytes):
         return None
     try:
@@ -175,7 +176,7 @@ def _sha256(image: Source) -> str | None:
 
 
 def _read(image: Source, name: str | None) -> tuple[Array, str]:
-    """The photograph (H, W, 3) uint8 RGB and its SHA-256: of the file's bytes, or of the array's."""
+    """The photograph (H, W, 3) uint8 RGB and the SHA-256 of its file or of the array."""
     if not isinstance(image, Path | str | bytes):
         return reading.check(image, name or "array"), reading.sha256(image)
     data = image if isinstance(image, bytes) else reading.load(Path(image))

@@ -1,21 +1,18 @@
-"""The model folder: manifest.json and the files it vouches for by hash. Written whole or not at all.
+"""The model folder: manifest.json, and files whose SHA-256 it lists. Read, check, write.
 
 model/
-├── manifest.json     everything that decides, and the SHA-256 of every file beside it
-├── surface.npz       phase one's banks
-├── network.onnx      phase two
-├── replay/           a few calibration photographs, prepared, whose scores `verify` computes again
-├── training/         loss curves, reconstructions, what is found, other light: for people
-└── model-card.md     what the model was trained on, what it promises and finds, and what it does not
+├── manifest.json     every setting, scale and limit, and the SHA-256 of every other file
+├── surface.npz       phase one: memory banks and scales
+├── network.onnx      phase two: the exported network
+├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
+├── training/         plots: loss curves, reconstructions, sensitivity, illumination
+└── model-card.md     training data, limits, sensitivity and blind spots, for people
 """
 
 import hashlib
 import json
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from importlib import metadata
@@ -30,19 +27,19 @@ from platewatch import config
 from platewatch.config import STRICT, Config
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
-from platewatch.errors import ModelError, OutputError
+from platewatch.errors import ModelError
 from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 
 FORMAT = 6
-_OLDEST = 5  # of the formats that are read
+_OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
 CARD = "model-card.md"
 
 
 @dataclass(frozen=True, config=STRICT)
 class CalibrationPlate:
-    """A good plate as scored by detectors that never saw it."""
+    """A good plate with its out-of-fold score and raw numbers."""
 
     name: str
     sha256: str
@@ -54,11 +51,11 @@ class CalibrationPlate:
 
 @dataclass(frozen=True, config=STRICT)
 class ReplayPlate:
-    """A good plate's prepared photograph in the model folder and its raw numbers by the model itself."""
+    """A good plate whose prepared photograph is stored in the model folder, with the final model's raw numbers."""
 
     file: str
     frame: tuple[float, int, int, int, int]
-    """An `preparation.Frame`: where the photograph lies in the prepared square."""
+    """The fields of a `preparation.Frame`."""
     surface: float
     reconstruction_error: float
     latent_error: float
@@ -66,7 +63,7 @@ class ReplayPlate:
 
 @dataclass(frozen=True, config=STRICT)
 class Manifest:
-    """Everything that a verdict depends on besides the two detectors' files."""
+    """The content of manifest.json: with the two detectors' files it determines every verdict."""
 
     format: int
     config: Config
@@ -75,21 +72,21 @@ class Manifest:
     promise: FalseAlarmBound
     sensitivity: Sensitivity
     light: tuple[Illumination, ...]
-    """The good plates under other lamps, out of fold, as photographed among them."""
+    """Out-of-fold verdicts on the good plates, as photographed and under other illumination."""
     calibration: tuple[CalibrationPlate, ...]
     training_errors: tuple[tuple[float, float], ...]
-    """Reconstruction and latent error of each training plate by the final network, which was fitted to it: for the
-    published table alone, never for a verdict."""
+    """Reconstruction and latent error of each training plate by the final network. Only the table in the method
+    author's form uses them, no verdict does: the network was fitted to these plates."""
     replay: tuple[ReplayPlate, ...]
     versions: dict[str, str]
     files: dict[str, str]
-    """SHA-256 of every other file of the folder, by its path within."""
+    """SHA-256 of every other file of the folder, by its relative path."""
     former_digest: str = ""
-    """The digest that an earlier version wrote, whose keys were others; empty for a manifest of this version."""
+    """The digest of a manifest that an earlier version wrote under other keys; empty otherwise."""
 
     @cached_property
     def model_id(self) -> str:
-        """Twelve hexadecimal digits that stand for everything in the folder."""
+        """The first twelve hexadecimal digits of the manifest's digest, which covers every file of the folder."""
         return (self.former_digest or digest(self))[:12]
 
     @property
@@ -112,7 +109,7 @@ _ADAPTER = TypeAdapter(Manifest)
 
 
 def digest(manifest: Manifest) -> str:
-    """SHA-256 of the manifest's content in a fixed form."""
+    """SHA-256 of the manifest's content as JSON with sorted keys."""
     return _digest(_content(manifest))
 
 
@@ -128,7 +125,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def load(folder: Path) -> tuple[Manifest, Surface]:
-    """Read a model folder, every hash checked; the network's file is folder / NETWORK.
+    """Read a model folder and check every SHA-256; the network's file is folder / NETWORK.
 
     Raises ModelError when the folder or a file is missing, altered, unreadable or of another format.
     """
@@ -183,7 +180,7 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
-    """A manifest of format 5 (Platewatch 0.1.0) under today's keys; nothing but names has changed since."""
+    """The content of a manifest of format 5 (Platewatch 0.1.0) under the current keys; the values are the same."""
     names = {
         "network_unit": "network_scale",
         "network_map_unit": "network_map_scale",
@@ -225,52 +222,16 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below `folder` but the manifest, by its path within."""
+    """SHA-256 of every file below `folder` except the manifest, by its relative path."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {path.relative_to(folder).as_posix(): sha256(folder, path.relative_to(folder).as_posix()) for path in paths}
 
 
 def versions() -> dict[str, str]:
-    """The version of every package whose numbers a verdict depends on, of those installed here."""
+    """The installed version of every package that a score depends on; packages that are not installed are left out."""
     names = ("platewatch", "numpy", "opencv-python-headless", "pillow", "onnxruntime", "openvino", "torch")
     found = {}
     for name in names:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
-
-
-@contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into that takes the name `folder` only when the block ends well, and is gone otherwise.
-
-    Raises OutputError when `folder` is there already and not empty, or when it cannot be written.
-    """
-    refuse_used(folder)
-    folder = folder.resolve()  # `.` has no name
-    partial: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        partial.chmod(0o755)
-        yield partial
-        if folder.is_dir():
-            folder.rmdir()
-        partial.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            folder, f"cannot be written ({error.strerror or error})", remedy="free space or check it"
-        ) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def refuse_used(folder: Path) -> None:
-    """Raise OutputError when `folder` exists and is no empty folder."""
-    try:
-        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    except OSError as error:
-        raise OutputError(folder, f"cannot be used ({error.strerror})", remedy="choose another folder") from error
-    if used:
-        raise OutputError(folder, "exists and is not empty", remedy="choose another folder or remove it first")

@@ -1,4 +1,4 @@
-"""Many photographs, several at a time, and what comes out in their order: nothing dropped, nothing piled up."""
+"""Ordered parallel map: judges several photographs at a time in threads, results in input order, bounded memory."""
 
 import queue
 import threading
@@ -12,27 +12,27 @@ from platewatch.model.thread_limits import cores
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 3  # items taken for each worker: one in hand, one that waits, one that is ready
+_AHEAD = 3  # items in flight per worker: one being worked on, one waiting, one finished
 
 
 def ordered_map(work: Callable[[T], R], items: Iterable[T], *, workers: int = 0) -> Iterator[R]:
-    """What `work` makes of each item, in the items' order; `workers` at a time, 0 for one on every core.
+    """The results of `work` in the order of `items`, computed by `workers` threads; 0 for one per core.
 
-    Decoding, OpenCV, NumPy and the runtime let go of Python's lock, so that plates run side by side. Items are taken
-    from their source as there is room, never many ahead of what has been handed on; each result is handed on as soon
-    as it and all before it are ready, also while the source has no next one yet. What `work` or the source raises comes
-    out in its place, and ends the work.
+    Threads suffice: decoding, OpenCV, NumPy and the runtime release Python's global lock. At most 3 items per worker
+    are taken from the source before their results are consumed. A result is yielded as soon as it and all earlier ones
+    are ready, even while the source waits for its next item. An exception of `work` or of the source is raised in the
+    item's place and ends the iteration.
     """
-    return _Line(work, workers or cores()).run(items)
+    return _OrderedMap(work, workers or cores()).run(items)
 
 
-class _Line(Generic[T, R]):
-    """One run over one source: a feeder takes items, workers work, whoever asked gets the results."""
+class _OrderedMap(Generic[T, R]):
+    """One run: a feeder thread takes items, a pool works on them, the caller's thread yields the results."""
 
     def __init__(self, work: Callable[[T], R], workers: int) -> None:
         self._work = work
         self._workers = workers
-        self._handed: queue.SimpleQueue[Future[R] | None] = queue.SimpleQueue()
+        self._submitted: queue.SimpleQueue[Future[R] | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(_AHEAD * workers)
         self._stopped = False
 
@@ -40,7 +40,7 @@ class _Line(Generic[T, R]):
         with ThreadPoolExecutor(self._workers) as pool:
             threading.Thread(target=self._feed, args=(pool, iter(items)), daemon=True).start()
             try:
-                while (future := self._handed.get()) is not None:
+                while (future := self._submitted.get()) is not None:
                     yield future.result()
                     self._room.release()
             finally:
@@ -49,20 +49,20 @@ class _Line(Generic[T, R]):
     def _feed(self, pool: ThreadPoolExecutor, items: Iterator[T]) -> None:
         try:
             while self._room.acquire() and not self._stopped:
-                self._handed.put(pool.submit(self._work, next(items)))
+                self._submitted.put(pool.submit(self._work, next(items)))
         except StopIteration:
             pass
-        except BaseException as error:  # whoever asks for the results is to hear of it
-            self._handed.put(_failed(error))
-        self._handed.put(None)
+        except BaseException as error:  # raised in the consumer's thread
+            self._submitted.put(_failed(error))
+        self._submitted.put(None)
 
     def _stop(self) -> None:
-        """Let the feeder go, which may wait for room; what has not begun is not begun."""
+        """Release the feeder, which may wait for room, and cancel items that no worker has begun."""
         self._stopped = True
         self._room.release()
         with suppress(queue.Empty):
             while True:
-                if (future := self._handed.get_nowait()) is not None:
+                if (future := self._submitted.get_nowait()) is not None:
                     future.cancel()
 
 

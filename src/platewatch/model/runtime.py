@@ -1,7 +1,7 @@
-"""Runs the exported network: photographs in, raw errors and maps out; the only file that knows the runtimes.
+"""Inference: runs the exported ONNX network with ONNX Runtime or OpenVINO; photographs in, raw errors and maps out.
 
-ONNX Runtime is the one that thresholds come from; OpenVINO gives the same numbers, in float32 as well, whatever a CPU
-would like better. N is the batch, S the side of the prepared photograph, R the side that the network sees.
+Calibration uses ONNX Runtime. OpenVINO is set to float32 and gives the same numbers to within rounding. In shapes N is
+the batch, S the side of the prepared photograph, R the side of the network's input.
 """
 
 import os
@@ -27,50 +27,50 @@ RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
 
 INPUT = "photos"
 OUTPUTS = ("reconstruction_error", "latent_error", "anomaly_map", "reconstruction")
-"""The names in the graph, which export.py gives and this file asks for."""
+"""Names of the graph's outputs, as export.py writes them."""
 
-_CHUNK = 8  # photographs at a time: more are hardly faster, and the runtime keeps the memory of its largest batch
+_CHUNK = 8  # photographs per run: more are hardly faster, and the runtime keeps the memory of its largest batch
 
 
 @dataclass(frozen=True)
 class NetworkResult:
-    """Raw errors of N plates; what they mean is calibration's."""
+    """Raw errors and maps of N plates, before calibration."""
 
     reconstruction_error: Floats
-    """(N,) float32, 0 and up."""
+    """(N,) float32 ≥ 0."""
     latent_error: Floats
-    """(N,) float32, 0 and up."""
+    """(N,) float32 ≥ 0."""
     anomaly_map: Floats
-    """(N, S, S) float32, 0 and up."""
+    """(N, S, S) float32 ≥ 0."""
 
 
 class Network:
     """The exported network, loaded; may be shared by threads."""
 
     def __init__(self, model: Path | bytes, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
-        """Load an ONNX file, or its bytes; `threads` 0 takes every core that this process may use.
+        """Load an ONNX file or its bytes; `threads` 0 uses every core that this process may use.
 
-        Raises ModelError when it is no network of Platewatch, RuntimeUnavailable without the runtime.
+        Raises ModelError when it is not a network of Platewatch, RuntimeUnavailable when the runtime is not installed.
         """
         self._name = "network" if isinstance(model, bytes) else str(model)
         self._session = _open(model, self._name, threads or cores(), runtime)
         self.image_size = self._check()
-        """Side S in px of the photographs that it takes."""
+        """Side S of the input, px."""
 
     def run(self, photos: Photos) -> NetworkResult:
-        """Judge photos (N, S, S, 3) uint8 RGB, each by itself: in any batch, a plate gets the same numbers.
+        """Errors and maps of photos (N, S, S, 3) uint8 RGB; a photograph's numbers do not depend on its batch.
 
         Raises InputError for another shape or dtype, ModelError when the runtime fails.
         """
-        reconstruction_error, latent_error, anomaly_map = self._ask(OUTPUTS[:3], photos)
+        reconstruction_error, latent_error, anomaly_map = self._infer(OUTPUTS[:3], photos)
         return NetworkResult(reconstruction_error, latent_error, anomaly_map)
 
     def reconstruct(self, photos: Photos) -> Photos:
-        """Redraw photos (N, S, S, 3) uint8 RGB: (N, R, R, 3) uint8, for people to look at. Raises as `run` does."""
-        (reconstruction,) = self._ask(OUTPUTS[3:], photos)
+        """The reconstructions of photos (N, S, S, 3) uint8 RGB: (N, R, R, 3) uint8. Raises as `run` does."""
+        (reconstruction,) = self._infer(OUTPUTS[3:], photos)
         return cast(Photos, reconstruction)
 
-    def _ask(self, outputs: tuple[str, ...], photos: Photos) -> list[Any]:
+    def _infer(self, outputs: tuple[str, ...], photos: Photos) -> list[Any]:
         self._check_photos(photos)
         chunks = [photos[start : start + _CHUNK] for start in range(0, len(photos), _CHUNK)]
         try:
@@ -92,7 +92,7 @@ class Network:
             )
 
     def _check(self) -> int:
-        """The side S that the graph takes; raises ModelError for names, types or shapes other than export.py's."""
+        """The side S of the graph's input; raises ModelError for names, types or shapes other than export.py's."""
         match self._session.inputs:
             case [(name, "uint8", [_, int(side), int(width), 3])] if name == INPUT and side == width:
                 if tuple(self._session.outputs) == OUTPUTS:
@@ -107,10 +107,10 @@ def installed() -> tuple[Runtime, ...]:
 
 
 class _Session(Protocol):
-    """A graph that a runtime has loaded; may be shared by threads."""
+    """A loaded graph of one runtime; may be shared by threads."""
 
     inputs: list[tuple[str, str, list[Any]]]
-    """Name, type and shape of each; a side that may vary is no int."""
+    """Name, type and shape of each input; a dynamic dimension is not an int."""
     outputs: list[str]
 
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]: ...
@@ -124,9 +124,9 @@ class _OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave cores to others
-        options.enable_mem_pattern = False  # patterns are kept for every batch size met: memory would grow
-        options.log_severity_level = 4  # fatal only: what goes wrong is raised, and raised once
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads free their cores
+        options.enable_mem_pattern = False  # a pattern per batch size would be kept, and memory would grow
+        options.log_severity_level = 4  # fatal only: errors are raised
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         given = self._session.get_inputs()
         self.inputs = [(each.name, each.type.removeprefix("tensor(").removesuffix(")"), each.shape) for each in given]
@@ -138,18 +138,18 @@ class _OnnxRuntime:
 
 class _OpenVino:
     def __init__(self, source: bytes, threads: int) -> None:
-        # importing openvino reports the import to its maker unless this is missing: then it takes its own stub
+        # without this module openvino uses a stub in place of sending telemetry on import
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
         import openvino  # noqa: PLC0415 - as above
 
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",  # by default a CPU takes what it is fastest with: other numbers
+            "INFERENCE_PRECISION_HINT": "f32",  # by default some CPUs use bfloat16, with other numbers
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
         }
         core = openvino.Core()
         self._model = core.compile_model(core.read_model(source), "CPU", settings)
-        self._own = threading.local()  # a request serves one thread at a time
+        self._own = threading.local()  # an inference request may be used by one thread at a time
         self.inputs = [
             (each.any_name, each.element_type.to_dtype().name, _sides(each.partial_shape))
             for each in self._model.inputs
@@ -180,7 +180,7 @@ def _open(model: Path | bytes, name: str, threads: int, runtime: Runtime) -> _Se
         raise ModelError(name, f"cannot be read ({error.strerror})", remedy="restore the file or train anew") from error
     except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
         raise ModelError(
-            name, f"no readable ONNX file ({_line(error)})", remedy="restore the file or train anew"
+            name, f"not a readable ONNX file ({_line(error)})", remedy="restore the file or train anew"
         ) from error
 
 

@@ -41,19 +41,19 @@ class Scores:
 
     @property
     def numbers(self) -> tuple[float, float, float]:
-        """Surface, reconstruction error, latent error: what `Decision.score` takes."""
+        """Surface score, reconstruction error, latent error: the arguments of `Decision.score`."""
         return self.surface, self.reconstruction_error, self.latent_error
 
 
 @dataclass(frozen=True)
 class RawNumbers(Scores):
-    """The scores with the maps that they come from, (S, S) float32."""
+    """The detectors' output for one prepared photograph, before the decision; maps are (S, S) float32."""
 
     colour_map: Array
     line_map: Array
     surface_map: Array
     network_map: Array
-    """As the network gives it, in no unit yet."""
+    """Not yet divided by `Decision.network_map_scale`."""
 
 
 S = TypeVar("S", bound=Scores)
@@ -106,9 +106,9 @@ def measure(
     beside: Executor | None = None,
     stage: Stage = run_stage,
 ) -> RawNumbers:
-    """Both phases' raw numbers for one prepared (S, S, 3) uint8 photograph, padding left out of phase one.
+    """Both phases' raw numbers of one prepared (S, S, 3) uint8 photograph; maps are 0 on the padding.
 
-    Phase two runs in `beside` meanwhile, where that is given.
+    With an executor `beside` phase two runs there, in parallel with phase one.
     """
     inside = frame.inside(prepared.shape[0])
     waiting = beside.submit(stage, "network", lambda: network.run(prepared[None])) if beside else None

@@ -1,4 +1,4 @@
-"""What this process takes of the machine: cores, and memory that stays at hand."""
+"""Thread limits of OpenCV and BLAS, number of usable cores, and glibc's memory threshold."""
 
 import os
 
@@ -6,22 +6,21 @@ import cv2
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-_KEPT = 31 * 2**20  # bytes; glibc's limit is 32 MiB
+_KEPT = 31 * 2**20  # bytes; glibc raises the threshold up to 32 MiB
 
 
 def cores() -> int:
-    """Cores that this process may use; not every system can tell, and then all of them."""
+    """Number of cores that this process may use; all cores where the system does not tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def limit_threads() -> None:
-    """Prepare the process for judging plates side by side; call it once, before the first.
+    """Limit OpenCV and BLAS to one thread each in the whole process; call it before the first plate is judged.
 
-    OpenCV and BLAS take one thread each from then on, also for others in this process: a plate's pictures are small,
-    and threads that wait for each other on a busy machine cost a plate ten times what it costs alone.
+    Plates are judged in parallel instead. A plate's arrays are small: on a busy machine, threads inside one operation
+    made a plate ten times slower.
     """
     cv2.setNumThreads(1)
     ThreadpoolController().limit(limits=1, user_api="blas")
-    # glibc returns freed blocks of this size to the system and fetches them anew, page by page, for every plate; once
-    # one has been freed it keeps all that are no larger. Untouched, it takes no memory itself.
+    # Freeing one 31 MiB block raises glibc's mmap threshold, so image buffers are reused.
     np.empty(_KEPT, np.uint8)

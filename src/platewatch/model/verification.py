@@ -1,4 +1,4 @@
-"""Is this model folder whole, and does it still say here what it said where it was trained?"""
+"""Verification of a model folder: SHA-256 of every file, and stored plates scored again through every runtime here."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,12 +12,12 @@ from platewatch.model.runtime import RUNTIMES, Runtime, installed
 from platewatch.model.scoring import RawNumbers
 
 TOLERANCE = 1e-4
-"""Largest relative difference of a replayed number from the stored one."""
+"""Largest allowed relative difference of a raw number from the stored one."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """One stored calibration plate, computed again."""
+    """One stored calibration plate, scored again by one runtime."""
 
     file: str
     runtime: Runtime
@@ -31,32 +31,32 @@ class Replay:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found; a folder that is not whole raises ModelError instead."""
+    """The result of `verify` for an intact folder."""
 
     model_id: str
     files: int
-    """Files whose SHA-256 was checked."""
+    """Number of files whose SHA-256 was checked."""
     versions: dict[str, tuple[str | None, str | None]]
-    """For each package the version at training and the one here; None where there is none."""
+    """For each package the version at training and the version here; None where it was or is not installed."""
     replays: tuple[Replay, ...]
 
     @property
     def equal(self) -> bool:
-        """Whether every replayed plate came out as it was stored."""
+        """Whether every replay is equal."""
         return all(replay.equal for replay in self.replays)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values, as in schemas/verification.json."""
         versions = {name: {"trained": pair[0], "here": pair[1]} for name, pair in self.versions.items()}
         return {"schema": SCHEMA, **asdict(self), "versions": versions, "equal": self.equal}
 
 
 def verify(folder: Path, *, threads: int = 0) -> Verification:
-    """Check every hash, then replay the stored calibration plates through every runtime that is installed here.
+    """Check every SHA-256, then score the stored calibration plates again through every runtime installed here.
 
     Raises ModelError when the folder is damaged, altered or too new, RuntimeUnavailable without any runtime.
     """
-    runtimes = installed() or RUNTIMES[:1]  # the first one says what to install
+    runtimes = installed() or RUNTIMES[:1]  # loading the first one raises RuntimeUnavailable
     inspectors = {name: Inspector(folder, threads=threads, runtime=name) for name in runtimes}
     manifest = inspectors[runtimes[0]].manifest
     here = model_folder.versions()

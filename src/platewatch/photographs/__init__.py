@@ -1,1 +1,1 @@
-"""Photographs: read, prepare, data-set folders, quality checks, overlays."""
+"""Photographs: decoding, resizing, data-set folders, quality checks, overlays."""

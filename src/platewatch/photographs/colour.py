@@ -1,4 +1,4 @@
-"""Colours of a photograph: CIE Lab, and whether there is any colour."""
+"""Colour of a photograph: conversion to CIE Lab, and whether it is grey."""
 
 import cv2
 import numpy as np
@@ -13,5 +13,5 @@ def lab(photo: Array) -> Array:
 
 
 def is_grey(photo: Array) -> bool:
-    """Whether a (…, 3) uint8 photograph holds no colour at all: R = G = B everywhere."""
+    """Whether R = G = B in every pixel of a (…, 3) uint8 photograph."""
     return bool((photo[..., 0] == photo[..., 1]).all() and (photo[..., 1] == photo[..., 2]).all())

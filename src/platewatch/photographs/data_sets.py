@@ -1,4 +1,4 @@
-"""Folders in the MVTec layout: train/good, test/good, test/<defect>, ground_truth/<defect>/<name>_mask.png."""
+"""Data-set folders in the MVTec layout: train/good, test/good, test/<defect>, ground_truth/<defect>/<name>_mask.png."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ NORMAL, ANOMALOUS = 0, 1
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled photograph; `mask` is None for good plates and where no mask lies beside it."""
+    """One labelled photograph; `mask` is None for good plates and where there is no mask file."""
 
     path: Path
     defect: str
@@ -25,7 +25,7 @@ class Sample:
 
 
 def training(data: Path) -> list[Path]:
-    """The good photographs to learn from: DATA/train/good, or DATA itself when it holds photographs and no layout.
+    """The good photographs for training: those in DATA/train/good, or in DATA itself if it has no train/ or test/.
 
     Raises InputError when there are none.
     """
@@ -33,7 +33,7 @@ def training(data: Path) -> list[Path]:
     if good.is_dir() or (data / "train").is_dir() or (data / "test").is_dir():
         return reading.find(good)
     if not data.is_dir():
-        reading.find(data)  # says whether it is missing, a file or closed
+        reading.find(data)  # raises: missing, a file or no permission
     try:
         return reading.find(data)
     except InputError as error:
@@ -41,14 +41,14 @@ def training(data: Path) -> list[Path]:
 
 
 def test(data: Path) -> list[Sample]:
-    """The labelled photographs of DATA/test, defect by defect, good ones first.
+    """The labelled photographs of DATA/test: good ones first, then the defect folders by name.
 
-    Raises InputError when DATA/test or DATA/test/good is missing or empty, or there is no defect folder beside it.
+    Raises InputError when DATA/test or DATA/test/good is missing or empty, or there is no defect folder.
     """
     folder = data / "test"
     if not folder.is_dir():
         layout = f"{folder.name}/{GOOD} and {folder.name}/<defect>"
-        raise InputError(data, "no labelled test folder", expected=layout, remedy="lay it out so")
+        raise InputError(data, "no labelled test folder", expected=layout, remedy="make these folders")
     try:
         defects = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A photograph as another illumination would give it: brighter or darker, warmer or colder."""
+"""Relighting: a photograph under another illumination, brighter or darker, warmer or colder."""
 
 import cv2
 import numpy as np
@@ -9,14 +9,14 @@ from platewatch.arrays import Array
 def gains(brightness: float | Array, warmth: float | Array = 0.0) -> Array:
     """Factors of red, green and blue, (…, 3) float32: `brightness`, with red raised and blue lowered by `warmth`.
 
-    A warmth of 0.04 is about 500 K of a light source's colour. Arrays are (…, 1).
+    A warmth of 0.04 is about 500 K of colour temperature. Arrays are (…, 1).
     """
     factors: Array = (brightness * (1 + warmth * np.array([1, 0, -1]))).astype(np.float32)
     return factors
 
 
 def relight(photo: Array, factors: Array) -> Array:
-    """Multiply an (H, W, 3) photograph, 0 to 255, by the `gains` of another illumination; what exceeds 255 is 255.
+    """Multiply an (H, W, 3) photograph, 0 to 255, by the `gains` of another illumination and clip at 255.
 
     uint8 is rounded to uint8, half to even; float32 stays float32.
     """

@@ -1,4 +1,4 @@
-"""The anomaly map drawn over its photograph: one colour scale for all plates, so that a good plate stays plain."""
+"""Overlay: the anomaly map (heat map) and numbered defect boxes drawn over a photograph, on one fixed colour scale."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,19 @@ from platewatch.arrays import Array
 from platewatch.inspection import Defect
 
 FAINT, FULL = 1.0, 3.0
-"""In limits of a good plate: the map begins to show at FAINT and is at its strongest from FULL on, on every plate."""
+"""Map values at which the colour begins to show and at which it is strongest; 1 is the robust 3σ limit of good plates.
+The same for every plate, so that a good plate shows no colour."""
 
 _OPACITY = 0.8
-_STRIP = 256  # rows blended at a time: a photograph of 8000 px a side stays within memory
-_BOX, _EDGE = (255, 255, 255), (0, 0, 0)  # white in black: seen on any paint, by any eye
+_STRIP = 256  # rows blended at a time, to bound memory for photographs of 8000 px a side
+_BOX, _EDGE = (255, 255, 255), (0, 0, 0)  # a white box with black edges shows on any colour of paint
 
 
 def overlay(photo: Array, anomaly_map: Array, defects: Sequence[Defect] = ()) -> Array:
     """The photograph (H, W, 3) uint8 RGB with the map in inferno colours over it and a numbered box on each defect.
 
-    `anomaly_map` is (h, w) float32 of the same aspect, 1 = the limit of a good plate; boxes are in px of the photo.
+    `anomaly_map` is (h, w) float32 of the same aspect ratio; 1 is the robust 3σ limit of good plates. Boxes are in px
+    of the photograph.
     """
     height, width = photo.shape[:2]
     large = cv2.resize(anomaly_map.astype(np.float32, copy=False), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -28,30 +30,39 @@ def overlay(photo: Array, anomaly_map: Array, defects: Sequence[Defect] = ()) ->
         rows = slice(top, top + _STRIP)
         opacity = _opacity(large[rows])[..., None]
         picture[rows] = np.rint(photo[rows] * (1 - opacity) + colours(large[rows]) * opacity)
-    for number, defect in enumerate(defects, start=1):
-        _draw(picture, defect, str(number))
-    return picture
+    return _draw_all(picture, defects)
+
+
+def boxed(photo: Array, defects: Sequence[Defect]) -> Array:
+    """A copy of the photograph (H, W, 3) uint8 RGB with a numbered box on each defect."""
+    return _draw_all(photo.copy(), defects)
 
 
 def heat(anomaly_map: Array) -> Array:
-    """The map alone, to lay over its photograph: (h, w) float32 in limits → (h, w, 4) uint8 RGBA, clear below FAINT."""
+    """The map as a transparent layer: (h, w) float32 → (h, w, 4) uint8 RGBA, fully transparent below FAINT."""
     return np.dstack([colours(anomaly_map), np.rint(255 * _opacity(anomaly_map)).astype(np.uint8)])
 
 
 def colours(anomaly_map: Array) -> Array:
-    """The map alone on the fixed scale, (H, W) float32 in limits → (H, W, 3) uint8 RGB."""
+    """The map alone in inferno colours: (H, W) float32 → (H, W, 3) uint8 RGB."""
     levels = np.rint(np.clip(anomaly_map / np.float32(FULL), 0, 1) * 255).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 
 def _opacity(anomaly_map: Array) -> Array:
     strength = np.clip((anomaly_map - FAINT) / np.float32(FULL - FAINT), 0, 1)
-    opacity: Array = _OPACITY * np.sqrt(strength)  # the root lets what just exceeds the limit be seen
+    opacity: Array = _OPACITY * np.sqrt(strength)  # the root makes values just above the limit visible
     return opacity
 
 
+def _draw_all(picture: Array, defects: Sequence[Defect]) -> Array:
+    for number, defect in enumerate(defects, start=1):
+        _draw(picture, defect, str(number))
+    return picture
+
+
 def _draw(picture: Array, defect: Defect, label: str) -> None:
-    """One box with its number, in lines that grow with the picture; drawn into `picture`."""
+    """Draw one box with its number into `picture`; line widths grow with the picture."""
     longest = max(picture.shape[:2])
     thick, scale = max(1, round(longest / 256)), longest / 750
     left, top, width, height = defect.box

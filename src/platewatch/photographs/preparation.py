@@ -1,4 +1,4 @@
-"""A photograph brought to the detectors' square: the only resize on the way to a detector."""
+"""Prepares a photograph: the only resize to the detectors' square input, with padding and the inverse mapping."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,10 @@ from platewatch.arrays import Array
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a photograph lies inside the prepared square, in px of the square; `scale` is square px per photo px."""
+    """Where a photograph lies in the prepared square, in px of the square.
+
+    `scale` is px of the square per px of the photograph.
+    """
 
     scale: float
     left: int
@@ -19,27 +22,28 @@ class Frame:
     height: int
 
     def cut(self, picture: Array) -> Array:
-        """The part of an (S, S, …) array that the photograph covers."""
+        """The part of an (S, S, …) array that the photograph covers, without the padding."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def inside(self, size: int) -> Array:
-        """(size, size) bool, True where the photograph lies and False on the padding around it."""
+        """(size, size) bool: True on the photograph, False on the padding around it."""
         mask = np.zeros((size, size), bool)
         self.cut(mask)[:] = True
         return mask
 
 
 def frame(width: int, height: int, size: int) -> Frame:
-    """Where a photograph of width × height px lies inside the prepared square of `size` px: whole, centred."""
+    """Where a photograph of width × height px lies in the prepared square of `size` px: uncropped and centred."""
     scale = size / max(width, height)
     inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
     return Frame(scale, (size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
 
 
 def prepare(photo: Array, size: int) -> Array:
-    """Bring an (H, W, 3) uint8 RGB photograph to (size, size, 3) uint8: aspect kept, nothing cropped away.
+    """Resize an (H, W, 3) uint8 RGB photograph to (size, size, 3) uint8: aspect ratio kept, nothing cropped.
 
-    What is left of the square repeats the photograph's border. This is the only way to any detector's input.
+    The padding repeats the photograph's border. Training, calibration, evaluation, export and the line all use this
+    function and no other resize (invariant 1).
     """
     height, width = photo.shape[:2]
     where = frame(width, height, size)

@@ -1,7 +1,7 @@
-"""What cannot be judged is not judged: too dark, burnt out, blurred, no plate in view.
+"""Quality check: photographs too dark, clipped, blurred or without a plate in view get REVIEW and no score.
 
-The limits come from the good photographs, with room to spare: a gate is for photographs that say nothing about the
-plate, not for plates that look unusual.
+The limits come from the good photographs and are wide: the check is for photographs that show too little of the plate,
+not for plates that look unusual.
 """
 
 from collections.abc import Sequence
@@ -23,18 +23,18 @@ class Conditions:
     """How a prepared photograph was taken."""
 
     brightness: float
-    """Mean lightness L of the photograph in grey, 0 to 100."""
+    """Mean lightness L of the grey photograph, 0 to 100."""
     clipped: float
-    """Share of places where every channel is at its end, 0 to 1."""
+    """Fraction of pixels with every channel at 254 or 255, 0 to 1."""
     sharpness: float
-    """Lightness step in L that the sharpest hundredth of places reaches from one px to the next."""
+    """99 % quantile of the gradient of lightness, in L per px."""
     contrast: float
-    """Spread of the colour of small places over the photograph, in Lab units."""
+    """Standard deviation of the colour of 32 × 32 areas over the photograph, in Lab units."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class QualityLimits:
-    """The conditions within which a photograph is judged."""
+    """Limits of the Conditions within which a photograph is judged."""
 
     darkest: float
     most_clipped: float
@@ -43,7 +43,7 @@ class QualityLimits:
 
 
 def measure(photo: Array) -> Conditions:
-    """Measure a prepared (S, S, 3) uint8 RGB photograph, padding left out."""
+    """The Conditions of a prepared (H, W, 3) uint8 RGB photograph without its padding."""
     lightness = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), _LIGHTNESS)
     across, down = cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)
     step = np.sqrt(across * across + down * down) / 8  # NumPy's hypot is slow
@@ -57,7 +57,7 @@ def measure(photo: Array) -> Conditions:
 
 
 def limits(good: Sequence[Conditions]) -> QualityLimits:
-    """The limits that the good photographs set: half of the lowest, and for burnt places the highest plus a quarter."""
+    """The limits that the good photographs set: half of their lowest value; for `clipped`, 0.25 above their highest."""
     return QualityLimits(
         darkest=0.5 * min(each.brightness for each in good),
         most_clipped=min(0.25 + max(each.clipped for each in good), 0.99),
@@ -67,12 +67,12 @@ def limits(good: Sequence[Conditions]) -> QualityLimits:
 
 
 def reason_unusable(found: Conditions, allowed: QualityLimits) -> str | None:
-    """Why the photograph cannot be judged, as the start of a sentence, or None when it can."""
+    """Why the photograph cannot be judged, in words for a person; None when it can."""
     if found.brightness < allowed.darkest:
         return f"too dark to judge (lightness {found.brightness:.0f}, at least {allowed.darkest:.0f} expected)"
     if found.clipped > allowed.most_clipped:
         white = f"{found.clipped:.0%} of the photograph is pure white"
-        return f"burnt out ({white}, at most {allowed.most_clipped:.0%} expected)"
+        return f"clipped ({white}, at most {allowed.most_clipped:.0%} expected)"
     if found.contrast < allowed.least_contrast:
         return f"no plate in view (contrast {found.contrast:.1f}, at least {allowed.least_contrast:.1f} expected)"
     if found.sharpness < allowed.least_sharp:
@@ -80,9 +80,9 @@ def reason_unusable(found: Conditions, allowed: QualityLimits) -> str | None:
     return None
 
 
-def _quantile(values: Array, share: float) -> float:
-    """NumPy's quantile of values in any order, in a third of its time: one partition in place of two."""
-    place = share * (values.size - 1)
+def _quantile(values: Array, fraction: float) -> float:
+    """NumPy's linear quantile, in a third of its time: one partition in place of two."""
+    place = fraction * (values.size - 1)
     below = int(place)
     upper = np.partition(values.ravel(), below)[below:]
     lower, higher = float(upper[0]), float(upper[1:].min(initial=np.inf))

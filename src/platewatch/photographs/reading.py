@@ -1,4 +1,4 @@
-"""Photographs found and decoded: formats, bit depth, EXIF turn, transparency, size limits. The only decoding."""
+"""Finds and decodes photographs (PNG, JPEG, BMP, TIFF, WebP): bit depth, EXIF orientation, transparency, size."""
 
 import hashlib
 import io
@@ -13,17 +13,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from platewatch.arrays import Array
 from platewatch.errors import InputError
+from platewatch.photographs import formats
+from platewatch.photographs.formats import SUFFIXES
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MIN_SIDE = 32
 MAX_SIDE = 8000
 MAX_BYTES = 512 * 1024 * 1024
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # JPEG's decoder reads MPO too, what many cameras write into .jpg
+_DECODERS = tuple(each.name for each in formats.FORMATS)
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+(_PNG,) = formats.PNG.magic
 _NEEDED = (b"IHDR", b"IDAT", b"IEND")
-_HARMLESS = (b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")  # Pillow's pixels are the same with them
-_EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # depth, kind of colour, and not interlaced: at byte 16 of a PNG's first chunk
+_HARMLESS = (b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")  # Pillow ignores them when decoding pixels
+_EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # bit depth, colour type, not interlaced: bytes 16 to 20 of the IHDR chunk
 
 
 def find(folder: Path) -> list[Path]:
@@ -68,19 +69,19 @@ def load(path: Path) -> bytes:
 
 
 def read(source: Path | bytes, name: str | None = None) -> Array:
-    """Decode one photograph to (H, W, 3) uint8 RGB, upright by its EXIF turn.
+    """Decode one photograph to (H, W, 3) uint8 RGB, upright by its EXIF orientation.
 
-    Grey stays grey (R = G = B), 16 bit becomes 8 by its depth and never by content, transparency shows white.
-    `name` stands for bytes in messages. Raises InputError when the source is no whole photograph of 32 to 8000 px a
-    side.
+    Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains. Transparent pixels become
+    white. `name` names the photograph in messages when the source is bytes. Raises InputError when the source is not a
+    complete photograph of 32 to 8000 px a side.
     """
     where = name or (str(source) if isinstance(source, Path) else "photograph")
     data = load(source) if isinstance(source, Path) else source
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow remarks on odd metadata; what matters is raised
+            warnings.simplefilter("ignore")  # Pillow warns about unusual metadata; real problems are raised
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
                 _check_size(image.width, image.height, where)
                 if (plain := _plain_png(data)) is not None:
                     return plain
@@ -98,23 +99,23 @@ def read(source: Path | bytes, name: str | None = None) -> Array:
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:
-    """Width and height in px as the file's beginning says, nothing decoded; None when that is no photograph's.
+    """Width and height in px from the file's header, without decoding; None if it is not a photograph's header.
 
-    More px than are ever decoded count as MAX_SIDE + 1 a side.
+    Gives MAX_SIDE + 1 for both if there are more px than Pillow decodes.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong is raised by `read`
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            warnings.simplefilter("ignore")  # `read` raises what is wrong
+            with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
                 return image.width, image.height
     except Image.DecompressionBombError:
         return MAX_SIDE + 1, MAX_SIDE + 1
-    except Exception:  # whatever is wrong, `read` says it in the plate's own Inspection
+    except Exception:  # `read` reports it in the plate's own Inspection
         return None
 
 
 def check(photo: Array, name: str = "array") -> Array:
-    """The photograph itself when it is (H, W, 3) uint8 of an allowed size; raises InputError otherwise."""
+    """The same array; raises InputError unless it is (H, W, 3) uint8 of an allowed size."""
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
         raise InputError(name, f"got {got}", expected="an (H, W, 3) uint8 RGB array")
@@ -123,7 +124,7 @@ def check(photo: Array, name: str = "array") -> Array:
 
 
 def sha256(data: bytes | Array) -> str:
-    """The SHA-256 of a file's bytes or of an array's."""
+    """The SHA-256 of a file's bytes or of an array's bytes, in hexadecimal."""
     return hashlib.sha256(data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()).hexdigest()
 
 
@@ -141,7 +142,7 @@ def _check_size(width: int, height: int, where: str) -> None:
 
 
 def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
-    if image.mode.startswith("I"):  # one 16-bit channel; the depth decides, never what the picture contains
+    if image.mode.startswith("I"):  # one 16-bit channel: divided by 257, never stretched to the picture's own range
         values = np.asarray(image)
         if image.mode == "I" and file_format != "PNG":
             raise InputError(where, "32 bits a channel", expected="8 or 16", remedy="convert the photograph")
@@ -159,10 +160,10 @@ def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
 
 
 def _plain_png(data: bytes) -> Array | None:
-    """What Pillow makes of a plain PNG, (H, W, 3) uint8 RGB, in three quarters of its time; None for any other file.
+    """Decode a plain PNG with OpenCV to (H, W, 3) uint8 RGB: Pillow's pixels in 3/4 of its time; None for other files.
 
-    Plain is what cameras write: 8 bits for each of red, green and blue, every chunk whole, and none that changes how
-    the picture is shown. OpenCV never sees what is damaged nor what is not needed: it remarks on them on the terminal.
+    Plain means 8-bit RGB, every chunk intact, and no chunk that changes how the picture is shown. Damaged and
+    unneeded chunks are kept from OpenCV, because it prints warnings about them to the terminal.
     """
     if not data.startswith(_PNG):
         return None
@@ -178,7 +179,7 @@ def _plain_png(data: bytes) -> Array | None:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Name and bytes of each chunk up to the end; no name for one that is cut off or does not have its sum."""
+    """Name and bytes of each chunk; the name is empty for one that is cut off or fails its CRC."""
     view, start, name = memoryview(data), len(_PNG), b"begin"
     while name not in (b"IEND", b""):
         end = start + 12 + int.from_bytes(view[start : start + 4], "big")

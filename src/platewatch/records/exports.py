@@ -2,8 +2,6 @@
 
 import csv
 import io
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -12,8 +10,9 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from platewatch.errors import InputError, OutputError
-from platewatch.photographs import reading
+from platewatch import files
+from platewatch.errors import InputError
+from platewatch.photographs import formats, reading
 from platewatch.photographs.data_sets import GOOD
 from platewatch.records.values import MOST, Dataset, Entry, Judgement, Outcome, Query
 
@@ -24,7 +23,6 @@ DEFECTIVE = "defective"
 """The folder of plates that people called defective: what is wrong with them nobody was asked."""
 
 _TEST_SHARE = 0.2
-_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
 
 
 def every(records: "Records", query: Query) -> Iterator[Entry]:
@@ -73,25 +71,8 @@ def write_dataset(records: "Records", folder: Path, query: Query) -> Dataset:
 
     A fifth of the good ones, by their hash and so for ever the same, goes to `test`. Raises OutputError.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(folder, "exists and is not empty", remedy="choose another folder or remove it first")
-    partial: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        partial.chmod(0o755)
-        found = _fill(records, partial, query)
-        if folder.is_dir():
-            folder.rmdir()
-        partial.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            folder, f"cannot be written ({error.strerror or error})", remedy="free some space there"
-        ) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-    return found
+    with files.whole_folder(folder) as part:
+        return _fill(records, part, query)
 
 
 def _fill(records: "Records", folder: Path, query: Query) -> Dataset:
@@ -131,7 +112,7 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
     place = folder / ("test" if test else "train") / kind
     place.mkdir(parents=True, exist_ok=True)
     name = f"{entry.number:06}"
-    (place / f"{name}{suffix(photograph)}").write_bytes(photograph)
+    (place / f"{name}{formats.suffix(photograph)}").write_bytes(photograph)
     if kind == DEFECTIVE and entry.review is not None and entry.review.boxes:
         masks = folder / "ground_truth" / kind
         masks.mkdir(parents=True, exist_ok=True)
@@ -142,11 +123,6 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         for left, top, width, height in entry.review.boxes:
             mask[top : top + height, left : left + width] = 255
         reading.write_png(masks / f"{name}_mask.png", mask)
-
-
-def suffix(photograph: bytes) -> str:
-    """What a photograph's file is called at its end, by its first bytes."""
-    return next((ending for start, ending in _SUFFIXES.items() if photograph.startswith(start)), ".webp")
 
 
 _COLUMNS = (

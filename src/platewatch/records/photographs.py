@@ -1,11 +1,9 @@
 """Photographs as files named by their SHA-256 in folders of two levels; a file is there whole or not at all."""
 
 import hashlib
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from platewatch import files
 from platewatch.errors import RecordError, RecordUnavailable
 
 
@@ -30,13 +28,9 @@ class Photographs:
         Raises RecordUnavailable when they cannot be written.
         """
         path = self.path(sha256)
-        try:
-            if not _is_there(path, len(data)):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _write(path, data)
-        except OSError as error:
-            what = f"cannot be written ({error.strerror or error})"
-            raise RecordUnavailable(path, what, remedy="free some space and try again") from error
+        if not _is_there(path, len(data)):
+            remedy = "free some space and try again"
+            files.write(path, data, private=True, within=self.folder, remedy=remedy, error=RecordUnavailable)
 
     def read(self, sha256: str) -> bytes | None:
         """The photograph's bytes, or None when it is not there; raises RecordError when they were altered."""
@@ -61,33 +55,5 @@ class Photographs:
 def _is_there(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size
-    except FileNotFoundError:
+    except OSError:  # where it cannot be seen, writing it says why
         return False
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A new name, the bytes onto the disk, then the name that counts, and that onto the disk too."""
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink(missing_ok=True)
-        raise
-    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name lasts only once its folder is on the disk; not every system lets a folder be opened."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,1 +1,1 @@
-"""Phase two, Skip-GANomaly: network, training, export. All of torch is here."""
+"""Phase two, Skip-GANomaly: network, training, export to ONNX. Needs torch, and only while training."""

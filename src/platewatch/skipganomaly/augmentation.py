@@ -1,4 +1,4 @@
-"""Plates flipped, turned, lit and damaged at random, so that a few photographs teach the network enough."""
+"""Data augmentation of a training batch: random flips, rotations, brightness and artificial defects."""
 
 import math
 
@@ -18,10 +18,10 @@ Floats = npt.NDArray[np.float32]
 def augment(
     plates: Photos, insides: Masks, settings: TrainingConfig, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """The network's input and its target for plates (B, R, R, 3) uint8: each (B, R, R, 3) float32 in 0..255.
+    """Augment a batch (B, R, R, 3) uint8: the network's input and its target, each (B, R, R, 3) float32 in 0..255.
 
-    Both are moved and lit alike; forged defects are on the input alone. `insides` (B, R, R) tells where each plate's
-    object lies: it is the same in every epoch.
+    Both get the same flip, rotation and brightness. Artificial defects are on the input alone. `insides` (B, R, R) bool
+    is `find_object` of each plate, computed once for all epochs.
     """
     inputs, targets = np.empty(plates.shape, np.float32), np.empty(plates.shape, np.float32)
     for place, (plate, inside) in enumerate(zip(plates, insides, strict=True)):
@@ -37,7 +37,7 @@ def augment(
 
 
 def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A flip and a rotation about the middle: the (2, 3) matrix from places of the result to places of the plate."""
+    """A random flip and rotation about the centre: the (2, 3) matrix from px of the result to px of the plate."""
     flip_x, flip_y = 1, 1
     if rng.random() < settings.flip_horizontal:
         flip_x = -1
@@ -53,7 +53,7 @@ def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> 
 
 
 def _moved(plate: Photos, turn: npt.NDArray[np.float64]) -> Floats:
-    """Bilinear in float32; what comes in from outside repeats the plate's border, as `preparation.prepare` does."""
+    """The plate moved by the matrix, bilinear, float32; the border is repeated as in `preparation.prepare`."""
     moved = cv2.warpAffine(
         plate.astype(np.float32),
         turn,

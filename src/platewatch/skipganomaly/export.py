@@ -1,4 +1,4 @@
-"""Trained weights → one ONNX file, written only when ONNX Runtime gives torch's numbers (invariants 2, 3, 6)."""
+"""Export of trained weights to ONNX, with the parity check: no file if ONNX Runtime and torch disagree."""
 
 import contextlib
 import copy
@@ -19,8 +19,9 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from platewatch import files
 from platewatch.config import Config
-from platewatch.errors import ModelError, OutputError
+from platewatch.errors import ModelError
 from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
 from platewatch.skipganomaly.training import Trained
@@ -31,21 +32,22 @@ Floats = npt.NDArray[np.float32]
 
 OPSET = 20
 TOLERANCE = 1e-4
-"""Largest difference between torch and the runtime, of an error of a plate or anywhere on its map; relative."""
+"""Largest allowed relative difference between torch and the runtime, of an error or anywhere on a map."""
 
-_FLOOR = 1e-5  # smaller latent errors are rounding of the features they come from: differences are relative to this
+_FLOOR = 1e-5  # smallest denominator of a relative difference: latent errors below it are rounding errors
 _CHUNK = 8  # photographs at a time in torch, to bound memory
-_TALKATIVE = ("torch.onnx", "torch.export", "torch.__trace", "onnxscript", "onnx_ir")  # loggers
+_NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch.__trace", "onnxscript", "onnx_ir")
 _ONE_AT_A_TIME = threading.Lock()  # torch's exporter patches torch while it traces
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """How far the runtime's numbers lie from torch's on the plates compared."""
+    """The result of the parity check: differences between ONNX Runtime and torch."""
 
     sha256: str
-    """Of the file written."""
+    """SHA-256 of the file written."""
     plates: int
+    """Number of plates compared."""
     reconstruction_difference: float
     """Largest relative difference of a reconstruction error."""
     latent_difference: float
@@ -55,37 +57,28 @@ class ExportReport:
 
 
 def export(trained: Trained, config: Config, path: Path, parity_photos: Photos) -> ExportReport:
-    """Write the Scorer as one ONNX file, weights within; `path` is written whole or left as it was.
+    """Write the Scorer with its weights as one ONNX file; on failure `path` is left as it was.
 
-    parity_photos (N, S, S, 3) uint8 are judged by torch and by ONNX Runtime, together and one by one. The same weights
-    give the same bytes. Raises ModelError when the two disagree by more than TOLERANCE, OutputError when `path` cannot
-    be written, InputError for photographs of another shape.
+    parity_photos (N, S, S, 3) uint8 are scored by torch and by ONNX Runtime, as one batch and one by one. The same
+    weights give the same bytes. Raises ModelError when the two differ by more than TOLERANCE, OutputError when `path`
+    cannot be written, InputError for photographs of another shape.
     """
     scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)
     graph = _graph(scorer, config)
     report = _compare(scorer, graph, parity_photos)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(graph)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputError(
-            path, f"the network cannot be written ({error.strerror})", remedy="free some space there"
-        ) from error
+    files.write(path, graph, what="the network cannot be written")
     return report
 
 
 def run_torch(scorer: Scorer, photos: Photos) -> NetworkResult:
-    """What torch itself makes of photos (N, S, S, 3) uint8; the runtime has to give the same."""
+    """Errors and maps of photos (N, S, S, 3) uint8 by torch, with which the runtime is compared."""
     with torch.no_grad():
         scores = [scorer(chunk) for chunk in torch.split(torch.tensor(photos), _CHUNK)]
     return NetworkResult(*(torch.cat(parts).numpy() for parts in list(zip(*scores, strict=True))[:3]))
 
 
 def _graph(scorer: Scorer, config: Config) -> bytes:
-    """The ONNX file's bytes: any batch size, nothing of this machine within."""
+    """The bytes of the ONNX file: dynamic batch size, no paths or names of this machine."""
     weights = _fused_scorer(scorer).state_dict()
     with _ONE_AT_A_TIME:
         traced = _traced(config)
@@ -101,15 +94,15 @@ def _graph(scorer: Scorer, config: Config) -> bytes:
 
 @lru_cache(maxsize=4)
 def _traced(config: Config) -> onnx.ModelProto:
-    """The graph of every network of this configuration, without the weights: tracing takes seconds and is done once.
+    """The traced graph of this configuration without its weights; tracing takes seconds and is done once.
 
-    It is traced with weights that no network has: were they to leave a trace, the comparison would fail.
+    It is traced with random weights. If a tracing weight leaked into the graph, the parity check would fail.
     """
     with torch.device("meta"):
         networks = Generator(config.network), Discriminator(config.network)
     scorer, rng = _fused_scorer(Scorer(*networks, 0.5, config)), torch.Generator().manual_seed(0)
-    drawn = {name: torch.randn(each.shape, generator=rng) for name, each in scorer.named_parameters()}
-    scorer.load_state_dict(drawn, strict=False, assign=True)  # the mean and the blur are there already
+    tracing = {name: torch.randn(each.shape, generator=rng) for name, each in scorer.named_parameters()}
+    scorer.load_state_dict(tracing, strict=False, assign=True)  # buffers keep their values
     example = torch.zeros(2, config.image_size, config.image_size, 3, dtype=torch.uint8)
     with _silence():
         program = torch.onnx.export(
@@ -127,13 +120,13 @@ def _traced(config: Config) -> onnx.ModelProto:
     model = program.model_proto
     _strip(model)
     for tensor in model.graph.initializer:
-        if tensor.name in drawn:
+        if tensor.name in tracing:
             tensor.ClearField("raw_data")
     return model
 
 
 def _fused_scorer(scorer: Scorer) -> Scorer:
-    """The same Scorer in fewer layers: batch norm within the convolutions, the decoder's taps added up."""
+    """A copy of the Scorer with batch norm fused into the convolutions and fused upsampling convolutions."""
     scorer = copy.deepcopy(scorer)
     generator, discriminator = scorer.generator, scorer.discriminator
     generator.encoder = nn.ModuleList(map(_fused, generator.encoder))
@@ -143,7 +136,7 @@ def _fused_scorer(scorer: Scorer) -> Scorer:
 
 
 def _fused(block: nn.Module) -> nn.Sequential:
-    layers = list[Any]()  # convolutions of either kind, and what follows them
+    layers = list[Any]()  # convolutions, transposed ones too, and activations
     for layer in block.children():
         match layer:
             case nn.BatchNorm2d():
@@ -172,7 +165,7 @@ def _compare(scorer: Scorer, graph: bytes, photos: Photos) -> ExportReport:
         map_difference=_map_difference(expected.anomaly_map, together.anomaly_map, [one.anomaly_map for one in alone]),
     )
     worst = float(np.max([report.reconstruction_difference, report.latent_difference, report.map_difference]))
-    if not worst <= TOLERANCE:  # a difference that is no number fails as well; max() would have lost it
+    if not worst <= TOLERANCE:  # NaN fails as well
         raise ModelError(
             "export",
             f"ONNX Runtime and torch differ by {worst:.1e} relative, at most {TOLERANCE:.0e} is allowed",
@@ -182,7 +175,7 @@ def _compare(scorer: Scorer, graph: bytes, photos: Photos) -> ExportReport:
 
 
 def _difference(expected: Floats, together: Floats, alone: list[Floats]) -> float:
-    """The largest relative difference from `expected` (N,), of the plates in one batch and of each plate alone."""
+    """The largest relative difference from `expected` (N,), over the plates in one batch and one by one."""
     both = np.stack([together, np.concatenate(alone)])
     return float(np.max(np.abs(both - expected) / np.maximum(np.abs(expected), _FLOOR)))
 
@@ -196,8 +189,8 @@ def _map_difference(expected: Floats, together: Floats, alone: list[Floats]) -> 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the exporter's remarks on itself (missing torchvision, deprecations) out of the caller's logs."""
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    """Suppress the exporter's own warnings, such as missing torchvision and deprecations."""
+    loggers = [logging.getLogger(name) for name in _NOISY_LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -211,7 +204,7 @@ def _silence() -> Iterator[None]:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes about where the code lies and what it was called there."""
+    """Remove the exporter's metadata: paths and names of the source code."""
     del model.metadata_props[:]
     model.doc_string = ""
     for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):

@@ -1,16 +1,17 @@
-"""Phase two's networks: the Generator redraws a plate, the Discriminator compares, the Scorer is what is exported.
+"""Skip-GANomaly's networks: Generator (U-Net), Discriminator, and the Scorer that computes errors and is exported.
 
-Skip-GANomaly (Akçay et al. 2019, arXiv 1901.08954) as measured in docs/log.md. N is the batch, S the side of the
-prepared photograph, R the side that the network sees (`NetworkConfig.resolution`).
+Akçay et al. 2019, arXiv 1901.08954; choices that the paper leaves open are in docs/log.md. In shapes N is the batch, S
+the side of the prepared photograph, R the side of the network's input (`NetworkConfig.resolution`).
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from platewatch.config import Config, NetworkConfig
 from platewatch.errors import InputError
@@ -18,9 +19,9 @@ from platewatch.skipganomaly.upsampling import UpsamplingConvolution
 
 
 class Generator(nn.Module):
-    """Redraws a plate: a U-Net of strided encoder blocks and as many doublings of the side.
+    """Reconstructs a plate: a U-Net of strided encoder blocks and as many upsampling blocks.
 
-    Input and output (N, 3, R, R) float32; the input in [0, 1] less the training mean, the output in (-1, 1).
+    Input and output (N, 3, R, R) float32. The input is in [0, 1] less the training mean, the output in (-1, 1).
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -55,14 +56,14 @@ class Generator(nn.Module):
         return x_hat
 
     def _has_skip(self, depth: int) -> bool:
-        """Depth 0 is the outermost encoder block: its skip carries the finest detail, and is cut first."""
+        """Whether the skip connection of an encoder block is kept; depth 0 is the outermost, with the finest detail."""
         return depth >= self.cut_skips
 
 
 class Discriminator(nn.Module):
-    """Tells photographs from redrawn plates; its feature is where the two are compared.
+    """Tells photographs from reconstructions; the latent error compares its features of both.
 
-    Input (N, 3, R, R) float32; gives the feature (N, feature_size) and the real/fake logit (N,).
+    Input (N, 3, R, R) float32; output the feature (N, feature_size) and the real/fake logit (N,).
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -76,7 +77,7 @@ class Discriminator(nn.Module):
             )
         )
         self.feature = nn.Linear(widths[-1], config.feature_size)
-        # On top of the feature, not beside it: nothing else would teach the feature anything.
+        # computed from the feature: otherwise no loss would train the feature
         self.logit = nn.Linear(config.feature_size, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,23 +87,23 @@ class Discriminator(nn.Module):
 
 
 class Scores(NamedTuple):
-    """What the exported graph gives, in this order; alpha, thresholds and p-values come later (manifest.json)."""
+    """The outputs of the exported graph, in this order; scales and limits are applied later, from manifest.json."""
 
     reconstruction_error: Tensor
-    """(N,) float32: mean of |x̂ − x| over the `pool_share` largest places of the map."""
+    """(N,) float32: mean of the error map's top `pool_fraction` pixels."""
     latent_error: Tensor
     """(N,) float32: mean of (f − f̂)² over the discriminator's feature."""
     anomaly_map: Tensor
-    """(N, S, S) float32: |x̂ − x|, mean of the channels or as ScoreConfig has it, blurred."""
+    """(N, S, S) float32: the error map |x̂ − x| as ScoreConfig sets it, enlarged."""
     reconstruction: Tensor
-    """(N, R, R, 3) uint8: the redrawn plate, for people to look at."""
+    """(N, R, R, 3) uint8: the reconstructed plate, for people."""
 
 
 class Scorer(nn.Module):
-    """Photographs in, raw errors out: the graph that is exported, preprocessing included.
+    """Errors and maps from photographs: the module that is exported, scaling included.
 
-    Input (N, S, S, 3) uint8 RGB as `preparation.prepare` gives it. What a photograph shows never changes how it is
-    scaled. Takes over the two networks and puts them into evaluation mode.
+    Input (N, S, S, 3) uint8 RGB as `preparation.prepare` gives it. Scaling does not depend on the photograph (invariant
+    2). The two networks are not copied; they are set to evaluation mode.
     """
 
     mean: Tensor
@@ -136,7 +137,7 @@ class Scorer(nn.Module):
         )
 
     def _compare(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        """How far every place of x lies from what x̂ shows there or nearby: (N, 1, R, R)."""
+        """The error map (N, 1, R, R): distance of x from the range of x̂ within the tolerance, channels combined."""
         if self.score.colours == "opponent":
             x, x_hat = opponent(x), opponent(x_hat)
         if self.score.tolerance == 0:
@@ -160,7 +161,7 @@ class Scorer(nn.Module):
 
 
 def initialise(module: nn.Module, rng: torch.Generator) -> None:
-    """Draw the weights from N(0, 0.02), batch norm's scales from N(1, 0.02) as the DCGAN paper does; biases are 0."""
+    """Random weights from N(0, 0.02), batch norm's scales from N(1, 0.02), biases 0 (DCGAN, arXiv 1511.06434)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
             centre = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0
@@ -169,36 +170,31 @@ def initialise(module: nn.Module, rng: torch.Generator) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Iterable[Tensor]) -> None:
-    """Give averaged weights batch-norm statistics of their own, from batches (B, 3, R, R) of clean plates, B from 2 up.
+def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Sequence[Tensor]) -> None:
+    """Compute the batch-norm statistics of averaged weights anew from batches (B, 3, R, R) of good plates, B ≥ 2.
 
-    Averaged weights never ran while training; so does stochastic weight averaging (arXiv 1803.05407, section 3.2).
-    Leaves both networks in training mode.
+    Averaged weights have no running statistics of their own (arXiv 1803.05407, section 3.2). The discriminator's come
+    from the plates and from their reconstructions. Leaves the generator in evaluation mode.
     """
-    for layer in (*generator.modules(), *discriminator.modules()):
-        layer.train()
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # PyTorch's word for the plain mean over all batches
+    update_bn(batches, generator)
     with torch.no_grad():
-        for x in batches:
-            for either in (x, generator(x)):
-                discriminator(either)
+        redrawn = [generator.eval()(x) for x in batches]
+    update_bn([*batches, *redrawn], discriminator)
 
 
 def opponent(x: Tensor) -> Tensor:
-    """Lightness, yellow to blue and green to purple of (N, 3, R, R) RGB: as a person sees colours; grey has none."""
+    """Opponent colours (N, 3, R, R) of RGB: lightness, yellow–blue, green–purple; the last two are 0 for grey."""
     red, green, blue = x.chunk(3, dim=1)
     return torch.cat([(red + green + blue) / 3, (red - blue) / 2, (2 * green - red - blue) / 3], dim=1)
 
 
 def _largest(x: Tensor, radius: int) -> Tensor:
-    """The largest value of each channel within `radius` px of every place, in a square."""
+    """The largest value of each channel in the square of ± `radius` px around each pixel."""
     return F.max_pool2d(x, 2 * radius + 1, stride=1, padding=radius)
 
 
 def shrink(x: Tensor, side: int) -> Tensor:
-    """Average (N, C, S, S) float down to (N, C, side, side), each place the mean of the area that it covers.
+    """Downsample (N, C, S, S) float to (N, C, side, side): each pixel is the mean of the area that it covers.
 
     Raises InputError when `side` is larger than S.
     """
@@ -216,7 +212,7 @@ def shrink(x: Tensor, side: int) -> Tensor:
 
 
 def _area_weights(size: int, side: int) -> Tensor:
-    """The share of each of `side` places that each of `size` px covers: (side, size) float32, rows add up to 1."""
+    """Matrix (side, size) float32 that averages `size` px down to `side` px; rows add up to 1."""
     edges = torch.arange(side + 1, dtype=torch.float64) * (size / side)
     pixels = torch.arange(size, dtype=torch.float64)
     overlap = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
@@ -224,7 +220,7 @@ def _area_weights(size: int, side: int) -> Tensor:
 
 
 def _blur(spread: float, side: int) -> Tensor:
-    """What each of `side` places takes from each: (side, side) float32 of Gaussians, reflected at the ends."""
+    """Matrix (side, side) float32 of a Gaussian blur along one axis, reflected at the ends."""
     reach = min(math.ceil(3 * spread), side - 1)  # a reflection comes from within the map
     away = torch.arange(-reach, reach + 1, dtype=torch.float64)
     weights = torch.exp(-0.5 * (away / max(spread, 1e-6)).square())
@@ -235,7 +231,7 @@ def _blur(spread: float, side: int) -> Tensor:
 def _conv(
     before: int, width: int, *, kernel: int = 3, stride: int = 1, momentum: float, slope: float = 0.0
 ) -> list[nn.Module]:
-    """Convolution, batch norm, ReLU (LeakyReLU where `slope` > 0); no bias, as batch norm would subtract it again."""
+    """Convolution, batch norm, ReLU (LeakyReLU if `slope` > 0); no bias, because batch norm subtracts it."""
     return [
         nn.Conv2d(before, width, kernel, stride, padding=1, bias=False),
         *_norm(width, momentum, slope),

@@ -1,4 +1,4 @@
-"""The reference network's score in eager torch, float32: what a verdict's time is measured against."""
+"""The published network in eager torch, float32: the reference for the speed of a verdict in `platewatch bench`."""
 
 import torch
 
@@ -8,10 +8,10 @@ from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, in
 
 
 class ReferenceNetwork:
-    """The published network with random weights: trained ones take the same time."""
+    """The published network with random weights; trained weights would take the same time."""
 
     def __init__(self) -> None:
-        """Build it; torch takes one thread from then on, so that core time is not spent on waiting for each other."""
+        """Build the network and limit torch to one thread in this process."""
         torch.set_num_threads(1)
         settings = config.preset("reference")
         rng = torch.Generator().manual_seed(0)
@@ -20,8 +20,8 @@ class ReferenceNetwork:
             initialise(network, rng)
         self._scorer = Scorer(generator, discriminator, 0.5, settings)
         self.image_size = settings.image_size
-        """Side in px of the photographs that it takes."""
+        """Side S of the input, px."""
 
     def score(self, photos: Photos) -> float:
-        """Score (N, S, S, 3) uint8 photographs."""
+        """Mean reconstruction error of (N, S, S, 3) uint8 photographs."""
         return float(run_torch(self._scorer, photos).reconstruction_error.mean())

@@ -1,8 +1,7 @@
-"""Phase two's training: one loop over the good plates, read straight down.
+"""Training loop of phase two: losses, optimiser steps, learning rate, checkpoints; on CPU or CUDA.
 
-Generator and Discriminator against each other on whatever there is, CPU or CUDA. All chance comes from
-`(seed, epoch)`: an epoch that is resumed from a checkpoint draws what it would have drawn, so the weights are those of
-the uninterrupted run, bit for bit.
+Random numbers come from `(seed, epoch)` alone. A training that is resumed from a checkpoint therefore gives the weights
+of an uninterrupted one, bit for bit.
 """
 
 import hashlib
@@ -21,10 +20,10 @@ from torch import Tensor
 
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError
+from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly.augmentation import augment
 from platewatch.skipganomaly.checkpoint import State
 from platewatch.skipganomaly.network import Discriminator, Generator, recalibrate_batch_norm, shrink
-from platewatch.synthetic.compositing import find_object
 
 Photos = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -32,21 +31,21 @@ Floats = npt.NDArray[np.float32]
 LOSSES = ("loss_adv", "loss_con", "loss_lat", "loss_discriminator")
 
 CHECKPOINT_SECONDS = 5.0
-"""A checkpoint is written at the end of an epoch when the last one is at least this old, and after the last epoch."""
+"""A checkpoint is written after an epoch if the last one is at least this old, and after the last epoch."""
 
-_VERSION = 2  # of the checkpoint and of the recipe: what another version began is not continued
+_VERSION = 3  # of the checkpoint and of the training; a checkpoint of another version is refused
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives: both networks on the CPU in evaluation mode (averaged weights where `ema` > 0)."""
+    """The trained networks, on the CPU in evaluation mode, with averaged weights if `ema` > 0."""
 
     generator: Generator
     discriminator: Discriminator
     mean: float
-    """The scalar mean of the training photographs, scaled to [0, 1], that is subtracted from every input."""
+    """Mean of all training photographs, a scalar in [0, 1], which is subtracted from every input."""
     history: tuple[dict[str, float], ...]
-    """For each epoch the mean over its steps of each of LOSSES."""
+    """For each epoch the mean of each of LOSSES over its steps."""
 
 
 def fit_network(
@@ -59,14 +58,13 @@ def fit_network(
     on_step: Callable[[], None] | None = None,
     threads: int = 1,
 ) -> Trained:
-    """Train on good plates: photos (N, S, S, 3) uint8 RGB as `preparation.prepare` gives them, N at least 2.
+    """Train on good plates: photos (N, S, S, 3) uint8 RGB as `preparation.prepare` gives them, N ≥ 2.
 
-    `checkpoint` is a file that is written as training goes on and continued where it exists; deleting it is the
-    caller's. `on_epoch(epoch, losses)` is called after each epoch, counted from 1, and `on_step()` after each step;
-    what they raise ends the training. `threads` bounds torch's threads in the whole process, also for calls that run
-    beside this one; another number of threads may round otherwise. Raises InputError for unusable photographs, another
-    training's checkpoint and losses that are no numbers any more, ModelError for a damaged checkpoint, OutputError when
-    one cannot be written.
+    `checkpoint` is a file that is written during training and resumed from if it exists; the caller deletes it.
+    `on_epoch(epoch, losses)` is called after each epoch, counted from 1, and `on_step()` after each step; an exception
+    in them ends the training. `threads` limits torch's threads in the whole process; another number of threads may
+    round differently. Raises InputError for unusable photographs, for the checkpoint of another training and for losses
+    that are not finite, ModelError for a damaged checkpoint, OutputError when a checkpoint cannot be written.
     """
     _check_photos(photos)
     device = _prepare_torch(threads)
@@ -85,18 +83,18 @@ def fit_network(
         state.generator.train(not _norms_are_frozen(settings, epoch))
         batches = _batches(len(plates), settings.batch_size, rng)
         sums = torch.zeros(len(LOSSES), device=device)
-        for step, batch in enumerate(batches, start=(epoch - 1) * len(batches)):
+        for batch in batches:
             augmented = augment(plates[batch], insides[batch], settings, rng)
             x_input, x = (_scaled(part, mean, device) for part in augmented)
             sums += _step(state, x_input, x, settings)
-            state.average(settings.ema, step)
+            state.average()
             if on_step is not None:
                 on_step()
 
         losses = dict(zip(LOSSES, (sums / len(batches)).tolist(), strict=True))
         if not all(math.isfinite(value) for value in losses.values()):
             raise InputError(
-                "training", f"epoch {epoch} gave losses that are no numbers", remedy="lower training.learning_rate"
+                "training", f"losses of epoch {epoch} are not finite", remedy="lower training.learning_rate"
             )
         state.history.append(losses)
         is_due = epoch == settings.epochs or time.monotonic() - saved_at >= CHECKPOINT_SECONDS
@@ -109,7 +107,10 @@ def fit_network(
 
 
 def _step(state: State, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
-    """One step of the Discriminator, then one of the Generator: (4,) the losses in the order of LOSSES."""
+    """One step of the Discriminator, then one of the Generator: the losses (4,) in the order of LOSSES.
+
+    Generator: w_adv · adversarial + w_con · contextual + w_lat · latent loss (arXiv 1901.08954, section 3.2).
+    """
     with _precision(settings, x.device):
         x_hat = state.generator(x_input)  # (B, 3, R, R)
         _, logit_real = state.discriminator(x)
@@ -119,7 +120,7 @@ def _step(state: State, x_input: Tensor, x: Tensor, settings: TrainingConfig) ->
     torch.autograd.backward(loss_discriminator)
     state.discriminator_adam.step()
 
-    state.discriminator.requires_grad_(False)  # the Generator's step goes through it without moving it
+    state.discriminator.requires_grad_(False)  # the Generator's step does not change it
     with _precision(settings, x.device):
         feature, _ = state.discriminator(x)
         feature_hat, logit_hat = state.discriminator(x_hat)
@@ -135,16 +136,16 @@ def _step(state: State, x_input: Tensor, x: Tensor, settings: TrainingConfig) ->
 
 
 def _precision(settings: TrainingConfig, device: torch.device) -> torch.autocast:
-    """bfloat16 within, where it is asked for and the machine computes it; losses and weights stay float32."""
-    # what a machine emulates would be slower than float32
+    """Autocast to bfloat16 if the settings say so and the machine supports it; losses and weights stay float32."""
+    # emulated bfloat16 would be slower than float32
     native = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    is_asked = settings.precision == "bfloat16"
-    # one cache serves the whole process: trainings side by side would empty each other's, and round otherwise
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_asked and native, cache_enabled=False)
+    wanted = settings.precision == "bfloat16"
+    # the cache is shared by the whole process: parallel trainings would clear each other's, with other rounding
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted and native, cache_enabled=False)
 
 
 def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingConfig) -> Tensor:
-    """Mean of |x̂ − x|, in which places with a forged defect weigh `w_forged`."""
+    """The contextual loss: mean of |x̂ − x|, with weight `w_defect` where the input has an artificial defect."""
     if settings.w_defect == 1:
         return F.l1_loss(x_hat, x)
     weights = 1 + (settings.w_defect - 1) * (x_input != x).any(dim=1, keepdim=True)  # (B, 1, R, R)
@@ -152,12 +153,13 @@ def _contextual(x_hat: Tensor, x_input: Tensor, x: Tensor, settings: TrainingCon
 
 
 def _trained(state: State, plates: Photos, mean: float, settings: TrainingConfig, device: torch.device) -> Trained:
-    """The networks to use: averaged ones with batch-norm statistics of their own, or the last ones as they are."""
+    """The result of the training: averaged weights with recalibrated batch norm, or the last weights if `ema` is 0."""
     generator, discriminator = state.generator, state.discriminator
     if state.averaged is not None:
-        generator, discriminator = state.averaged
+        generator, discriminator = state.averaged_networks()
         chunks = np.array_split(plates, math.ceil(len(plates) / 16))
-        recalibrate_batch_norm(generator, discriminator, (_scaled(chunk, mean, device) for chunk in chunks))
+        batches = [_scaled(chunk, mean, device) for chunk in chunks]
+        recalibrate_batch_norm(generator, discriminator, batches)
         if _norms_are_frozen(settings, settings.epochs):  # these are the statistics that the weights were trained with
             for mine, theirs in zip(generator.buffers(), state.generator.buffers(), strict=True):
                 mine.copy_(theirs)
@@ -168,7 +170,7 @@ def _trained(state: State, plates: Photos, mean: float, settings: TrainingConfig
 
 
 def _norms_are_frozen(settings: TrainingConfig, epoch: int) -> bool:
-    """Whether the Generator's batch-norm statistics stay as they are in an epoch, counted from 1; not in the first."""
+    """Whether the generator's batch-norm statistics are frozen in an epoch, counted from 1; never in the first."""
     return epoch > max(1, settings.freeze_norms * settings.epochs)
 
 
@@ -185,16 +187,16 @@ def _entropy(logit: Tensor, *, is_real: bool) -> Tensor:
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
-    """All of `count` plates in a drawn order, the last batch as small as it comes, but never one plate alone."""
+    """The numbers of `count` plates in random order, in batches of `size`; the last may be smaller, but not 1."""
     order = rng.permutation(count)
     cuts = np.arange(size, count, size)
     if count % size == 1:
-        cuts = cuts[:-1]  # batch norm needs a second plate: the last joins the batch before it
+        cuts = cuts[:-1]  # batch norm needs two plates: the last one goes into the batch before it
     return np.split(order, cuts)
 
 
 def _scaled(plates: Photos | Floats, mean: float, device: torch.device) -> Tensor:
-    """(B, R, R, 3) in 0..255 → (B, 3, R, R) float32 in [0, 1] less the mean, as the Scorer does it."""
+    """(B, R, R, 3) in 0..255 → (B, 3, R, R) float32 in [0, 1] less the mean, as in the Scorer."""
     return torch.from_numpy(plates).to(device).permute(0, 3, 1, 2).float() / 255 - mean
 
 
@@ -208,7 +210,7 @@ def _check_photos(photos: Photos) -> None:
 
 
 def _prepare_torch(threads: int) -> torch.device:
-    """Bound torch's threads and pick the device; both settings hold for the process and stay."""
+    """Limit torch's threads in this process and choose the device: CUDA if there is one."""
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
         return torch.device("cpu")
@@ -217,7 +219,7 @@ def _prepare_torch(threads: int) -> torch.device:
 
 
 def _shrink_photos(photos: Photos, side: int) -> Photos:
-    """Average down once and for all: (N, side, side, 3) uint8; a photograph at a time, to spare memory."""
+    """The photographs downsampled to (N, side, side, 3) uint8, one at a time to save memory."""
     shrunk = np.empty((len(photos), side, side, 3), dtype=np.uint8)
     for place, photo in zip(shrunk, photos, strict=True):
         x = shrink(torch.tensor(photo, dtype=torch.float32).permute(2, 0, 1)[None], side)
@@ -226,7 +228,7 @@ def _shrink_photos(photos: Photos, side: int) -> Photos:
 
 
 def _fingerprint(photos: Photos, config: Config, seed: int) -> str:
-    """SHA-256 of all that decides the weights; a checkpoint with another one is not continued."""
+    """SHA-256 of photographs, settings and seed; a checkpoint with another fingerprint is refused."""
     settings = {"network": asdict(config.network), "training": asdict(config.training), "shape": photos.shape}
     digest = hashlib.sha256(json.dumps([_VERSION, seed, settings], sort_keys=True).encode())
     digest.update(np.ascontiguousarray(photos).data)

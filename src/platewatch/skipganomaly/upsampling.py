@@ -1,44 +1,44 @@
-"""The decoder's layer: doubles a picture's side and convolves it, with taps added up where they fall on one place."""
+"""Upsampling convolution of the decoder: nearest-neighbour upsampling and 3×3 convolution, with fused weights."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 _TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
-"""Along one side: which of the three taps on the doubled picture each of four taps on the picture itself adds up."""
-_FUSED_FROM = 16  # px a side: on smaller pictures adding up the taps takes training longer than it spares
+"""Along one axis: the three weights of the 3×3 convolution that each of four weights of the fused one adds up."""
+_FUSED_FROM = 16  # px a side: on smaller pictures fusing the weights takes longer than it saves
 
 
 class UpsamplingConvolution(nn.Conv2d):
-    """Doubles the side, each place four times the same, then convolves with 3×3 taps; padded, so that the side stays.
+    """Nearest-neighbour upsampling by 2, then a 3×3 convolution with padding 1: (N, C, P, P) → (N, D, 2P, 2P).
 
-    Several of nine taps fall on one place of the picture as it was. Added up beforehand, where `summed`, they are a
-    transposed convolution with 4×4 taps, of which each new place meets 2×2: the same numbers for half of the
-    multiplications.
+    After upsampling, several of the nine weights meet the same input pixel. With `fused` they are added up beforehand
+    to a transposed convolution with 4×4 weights and stride 2: equal results from half of the multiplications.
     """
 
-    sums: Tensor
+    fusing: Tensor
+    """(16, 9): the matrix from the 3×3 weights to the fused 4×4 weights."""
 
     def __init__(self, before: int, width: int, *, bias: bool, fused: bool) -> None:
         super().__init__(before, width, 3, padding=1, bias=bias)
         self.is_fused = fused
         along = torch.tensor(_TAPS)
-        self.register_buffer("sums", torch.kron(along, along), persistent=False)  # (16, 9)
+        self.register_buffer("fusing", torch.kron(along, along), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.is_fused or x.shape[-1] < _FUSED_FROM:
             return super().forward(F.interpolate(x, scale_factor=2))
-        return F.conv_transpose2d(x, self._sum(), self.bias, stride=2, padding=1)
+        return F.conv_transpose2d(x, self._fused_weight(), self.bias, stride=2, padding=1)
 
     def fused(self) -> nn.ConvTranspose2d:
-        """The same layer with its taps added up once and for all, to be used and not to be trained."""
+        """The equivalent transposed convolution, for inference."""
         inner, outer, has_bias = self.in_channels, self.out_channels, self.bias is not None
-        layer = nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1, bias=has_bias, device="meta")  # draws nothing
-        weights = self.state_dict() | {"weight": self._sum().detach()}
+        layer = nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1, bias=has_bias, device="meta")  # no random init
+        weights = self.state_dict() | {"weight": self._fused_weight().detach()}
         layer.load_state_dict(weights, assign=True)
         return layer.eval()
 
-    def _sum(self) -> Tensor:
-        """The 4×4 taps as a transposed convolution has them: (in_channels, out_channels, 4, 4)."""
-        taps = self.weight.permute(0, 2, 3, 1).flatten(1, 2)  # (O, 9, I)
-        return (self.sums @ taps).view(self.out_channels, 4, 4, self.in_channels).permute(3, 0, 1, 2)
+    def _fused_weight(self) -> Tensor:
+        """The weights of the transposed convolution: (in_channels, out_channels, 4, 4)."""
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1, 2)  # (out_channels, 9, in_channels)
+        return (self.fusing @ weight).view(self.out_channels, 4, 4, self.in_channels).permute(3, 0, 1, 2)

@@ -4,13 +4,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, PackageLoader
 
 from platewatch.station.rest import Viewer
+from platewatch.templates import environment
 
 router = APIRouter()
 
-_PAGES = Environment(loader=PackageLoader("platewatch.station"), autoescape=True, trim_blocks=True)
+_PAGES = environment("platewatch.station")
 
 
 @router.get("/docs", include_in_schema=False)

@@ -10,11 +10,11 @@ from fastapi.responses import Response
 from pydantic.dataclasses import dataclass
 
 from platewatch.inspection import Inspection
+from platewatch.photographs import formats
 from platewatch.records import Judgement, Outcome, Review
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import uploads
-from platewatch.station.pictures import media_type
 from platewatch.station.problem_details import Refusal
 from platewatch.station.rest import STRICT, Number, Viewer, answer, routes, station
 from platewatch.station.security import needs
@@ -159,7 +159,7 @@ def get(request: Request, _: Viewer, number: Number) -> Response:
 def photograph(request: Request, _: Viewer, number: Number) -> Response:
     """The photograph's bytes as they came."""
     data = station(request).pictures.photograph(number)
-    return Response(data, media_type=media_type(data), headers={"Cache-Control": "private, max-age=3600"})
+    return Response(data, media_type=formats.media_type(data), headers={"Cache-Control": "private, max-age=3600"})
 
 
 @router.get("/inspections/{number}/overlay.png", response_class=Response)

@@ -3,13 +3,11 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime, time
-from importlib import metadata
 from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import QueryParams
 
 from platewatch.errors import InputError, NotFound
@@ -20,6 +18,7 @@ from platewatch.station import charts, security, wording
 from platewatch.station.problem_details import Refusal, problem
 from platewatch.station.rest import Number, Viewer, answer, station
 from platewatch.station.users import LOCAL, Account
+from platewatch.templates import environment
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,15 +26,8 @@ _LISTED = 200  # plates in a printed report
 _WAITING = 100  # counted exactly up to here
 _QUIET = ("login", "logout")  # events that a shift's report leaves out
 
-_PAGES = Environment(
-    loader=PackageLoader("platewatch.station"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_PAGES = environment("platewatch.station")
 _PAGES.globals.update(
-    version=metadata.version("platewatch"),
     said=wording.said,
     happened=wording.happened,
     duration=wording.duration,

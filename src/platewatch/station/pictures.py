@@ -10,22 +10,13 @@ from PIL import Image
 from platewatch.arrays import Array
 from platewatch.errors import InputError, NotFound
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.photographs import preparation, reading
+from platewatch.photographs import reading, thumbnails
 from platewatch.photographs.overlay import heat, overlay
 from platewatch.records import Entry, Records
 
 _MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
 _DRAWN = 32  # overlays, ready as PNG
 _THUMBNAILS, _THUMBNAIL = 1000, 160  # small pictures that are kept, of about 6 KiB, and their side in px
-
-_BEGINNINGS = {
-    b"\x89PNG": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"BM": "image/bmp",
-    b"II*\x00": "image/tiff",
-    b"MM\x00*": "image/tiff",
-    b"RIFF": "image/webp",
-}
 
 
 class Pictures:
@@ -83,19 +74,16 @@ class Pictures:
                 ) from error
 
     def thumbnail(self, number: int) -> bytes:
-        """The photograph as a small JPEG square; raises NotFound for one that is not here or cannot be read."""
+        """The photograph as a small JPEG; raises NotFound for one that is not here or cannot be read."""
         with self._lock:
             small = self._small.get(number)
         if small is None:
             data = self.photograph(number)
             with self._drawing:
                 try:
-                    picture = preparation.prepare(reading.read(data), _THUMBNAIL)
+                    small = thumbnails.jpeg(reading.read(data), _THUMBNAIL)
                 except InputError as error:
                     raise NotFound(f"plate {number}", "its photograph could not be read") from error
-            file = io.BytesIO()
-            Image.fromarray(picture).save(file, format="JPEG", quality=80)
-            small = file.getvalue()
             with self._lock:
                 _remember(self._small, number, small, _THUMBNAILS)
         return small
@@ -108,12 +96,6 @@ class Pictures:
             seen = self._models.with_id(entry.inspection.model_id).examine(photograph)
             found = seen.frame.cut(seen.anomaly_map)
         return found
-
-
-def media_type(photograph: bytes) -> str:
-    """What a photograph's first bytes say it is; nothing that a browser would run."""
-    found = (kind for beginning, kind in _BEGINNINGS.items() if photograph.startswith(beginning))
-    return next(found, "application/octet-stream")
 
 
 def _png(picture: Array) -> bytes:

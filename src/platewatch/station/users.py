@@ -6,9 +6,7 @@ checking it costs a gateway no time. Neither can be read back from the file.
 
 import hashlib
 import json
-import os
 import secrets
-import tempfile
 import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,7 +18,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
-from platewatch.errors import InputError, OutputError
+from platewatch import files
+from platewatch.errors import InputError
 
 SHORTEST = 10
 """Characters of a password."""
@@ -180,22 +179,8 @@ class Users:
 
 def write_private(path: Path, values: Any) -> None:
     """Write JSON that only its owner may read, whole or not at all; raises OutputError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(values, file, indent=1, ensure_ascii=False)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(
-            path, f"cannot be written ({error.strerror})", remedy="free space or check its folder"
-        ) from error
+    text = json.dumps(values, indent=1, ensure_ascii=False)
+    files.write(path, text, private=True, remedy="free space or check its folder")
 
 
 def _read(path: Path) -> tuple[User, ...]:

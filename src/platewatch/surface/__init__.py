@@ -1,1 +1,1 @@
-"""Phase one: a memory bank of patch features of good parts."""
+"""Phase one: memory banks of patch features of good plates, searched for nearest neighbours."""

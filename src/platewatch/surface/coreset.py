@@ -1,7 +1,8 @@
-"""Few good cells that stand for many: a coreset, as PatchCore has one (Roth et al. 2022, arXiv 2106.08265, 3.2).
+"""Coreset: the memory bank's few representative patches of many, as in PatchCore (arXiv 2106.08265, section 3.2).
 
-One pass in place of greedy rounds: a cell is kept when it lies farther than a tolerance from all that were kept before
-it, otherwise one of those stands for it. What is rare is kept all the same; of what is common, a few are.
+PatchCore selects greedily in many rounds; this is one pass. A patch is kept if it lies farther than the covering radius
+from every patch kept before it. Otherwise the nearest kept patch is its representative. So rare patches are kept, and
+of common ones a few.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,100 +14,102 @@ import numpy as np
 from platewatch.arrays import Array
 from platewatch.surface.nearest_neighbours import comparable, with_one
 
-_COVERED = 0.9  # the tolerance is what so many cells have to the nearest cell of another photograph,
-_ASKED, _AMONG = 2048, 16384  # asked of so many cells, among so many
-_FINEST = 0.01  # in Lab and in logarithms alike: finer than what eight bits can show of a cell
-_ROWS = 256  # cells compared at a time, to bound memory
+_COVERED = 0.9  # the covering radius is the 0.9 quantile of the distance to the nearest patch of another photograph
+_QUERIES, _CANDIDATES = 2048, 16384  # patches whose distances are taken, and those among which the nearest is sought
+_SMALLEST_RADIUS = 0.01  # of Lab and log features alike: less than one step of 8 bits
+_ROWS = 256  # patches compared at a time, to bound memory
 
 
 @dataclass(frozen=True)
 class Coreset:
-    """Good cells drawn at random, and which of them stand for which."""
+    """A random sample of good patches, and which of them represents which."""
 
-    drawn: Array
-    """(D, F) float32, in random order."""
+    sample: Array
+    """(D, F) float32 patch features, in random order."""
     numbers: Array
-    """(D,) int: which of the photographs each cell is from."""
-    tolerance: float
-    """No cell lies farther than this from the one that stands for it."""
+    """(D,) int: number of the photograph that each patch is from."""
+    covering_radius: float
+    """Largest distance of a patch from its representative."""
     representatives: Array
-    """(D,) int: the place in `drawn` of the one that stands for each; of a cell that is kept, its own."""
+    """(D,) int: index in `sample` of each patch's representative. A kept patch is its own representative."""
 
     @staticmethod
-    def of(drawn: Array, numbers: Array) -> "Coreset":
-        """Thin out (D, F) float32 cells in random order; `numbers` (D,) says which photograph each of them is from."""
-        drawn = np.ascontiguousarray(drawn)
-        tolerance, nobody = _tolerance(drawn, numbers), np.empty(0, np.intp)
-        return Coreset(drawn, numbers, tolerance, _representatives(drawn, np.arange(len(drawn)), nobody, tolerance))
+    def of(sample: Array, numbers: Array) -> "Coreset":
+        """Select from (D, F) float32 patches in random order; `numbers` (D,) int are their photographs' numbers."""
+        sample = np.ascontiguousarray(sample)
+        radius, none = _covering_radius(sample, numbers), np.empty(0, np.intp)
+        return Coreset(sample, numbers, radius, _representatives(sample, np.arange(len(sample)), none, radius))
 
     @cached_property
     def kept(self) -> Array:
-        """(M,) int: the places in `drawn` of the cells that are kept, in the order drawn."""
+        """(M,) int: indices in `sample` of the kept patches, ascending."""
         return np.unique(self.representatives)
 
     @property
     def patches(self) -> Array:
-        """(M, F) float32: the cells that are kept."""
-        return self.drawn[self.kept]
+        """(M, F) float32: the kept patches."""
+        return self.sample[self.kept]
 
     def without(self, photos: Sequence[int] | Array) -> Array:
-        """The cells (M, F) that are kept when none of these photographs is there, given by number.
+        """The coreset (M, F) without the patches of these photographs, given by number.
 
-        What their cells stood for is thinned out once more, beside the rest: a kind of cell that others show too does
-        not go with them.
+        Patches of other photographs that lose their representative get a new one by the same rule.
         """
-        gone = np.isin(self.numbers, photos)
-        kept = self.kept[~gone[self.kept]]
-        uncovered = np.flatnonzero(gone[self.representatives] & ~gone)
-        replacements = _representatives(self.drawn, uncovered, kept, self.tolerance)
-        left: Array = self.drawn[np.union1d(kept, replacements)]
+        removed = np.isin(self.numbers, photos)
+        kept = self.kept[~removed[self.kept]]
+        uncovered = np.flatnonzero(removed[self.representatives] & ~removed)
+        replacements = _representatives(self.sample, uncovered, kept, self.covering_radius)
+        left: Array = self.sample[np.union1d(kept, replacements)]
         return left
 
 
-def _tolerance(patches: Array, numbers: Array) -> float:
-    """Two cells are alike when they lie no farther apart than most cells from the nearest of another photograph."""
-    count = min(_ASKED, len(patches) // 4)
-    asked, among = patches[:count], patches[count : count + _AMONG]
-    centre = among.mean(axis=0)
-    compared = comparable(among - centre).T
+def _covering_radius(patches: Array, numbers: Array) -> float:
+    """The _COVERED quantile of the distance from a patch to the nearest patch of another photograph."""
+    count = min(_QUERIES, len(patches) // 4)
+    queries, candidates = patches[:count], patches[count : count + _CANDIDATES]
+    centre = candidates.mean(axis=0)
+    compared = comparable(candidates - centre).T
     distances = []
     for rows in _blocks(count):
-        halves = with_one(asked[rows] - centre) @ compared
-        halves[numbers[rows][:, None] == numbers[count : count + _AMONG]] = np.inf
-        distances.append(np.linalg.norm(asked[rows] - among[halves.argmin(axis=1)], axis=1))
-    return max(_FINEST, float(np.quantile(np.concatenate(distances), _COVERED)))
+        halves = with_one(queries[rows] - centre) @ compared
+        halves[numbers[rows][:, None] == numbers[count : count + _CANDIDATES]] = np.inf
+        distances.append(np.linalg.norm(queries[rows] - candidates[halves.argmin(axis=1)], axis=1))
+    return max(_SMALLEST_RADIUS, float(np.quantile(np.concatenate(distances), _COVERED)))
 
 
-def _representatives(patches: Array, asked: Array, kept: Array, tolerance: float) -> Array:
-    """Which of `cells` stands for each of those that are asked for, (A,) their places, beside those kept already."""
-    places = np.concatenate([kept, asked])
+def _representatives(patches: Array, indices: Array, kept: Array, radius: float) -> Array:
+    """The representative of each of `indices` (A,) in `patches`: (A,) int. Those of `kept` (K,) are kept already."""
+    places = np.concatenate([kept, indices])
     centred = patches[places] - patches[places].mean(axis=0)
-    compared, whole = comparable(centred), with_one(centred)
-    limits = np.float32(tolerance**2 / 2) - compared[:, -1]  # of half the squared distance, less what is the same
-    known, found = np.arange(len(kept)), np.arange(len(places))  # among these places from here on
-    for block in _blocks(len(asked)):
-        rows = found[len(kept) :][block]  # a view: what is written into it is found
+    compared, queries = comparable(centred), with_one(centred)
+    limits = np.float32(radius**2 / 2) - compared[:, -1]  # of the values that `comparable` explains
+    known, found = np.arange(len(kept)), np.arange(len(places))  # indices in `places` from here on
+    for block in _blocks(len(indices)):
+        rows = found[len(kept) :][block]  # a view of `found`
         if len(known):
-            halves = whole[rows] @ compared[known].T
+            halves = queries[rows] @ compared[known].T
             nearest = halves.argmin(axis=1)
-            alike = halves[np.arange(len(rows)), nearest] <= limits[rows]
-            rows[alike] = known[nearest[alike]]
-            new = rows[~alike]
+            covered = halves[np.arange(len(rows)), nearest] <= limits[rows]
+            rows[covered] = known[nearest[covered]]
+            new = rows[~covered]
         else:
             new = rows.copy()
-        firsts = new[_firsts(whole[new] @ compared[new].T <= limits[new, None])]
+        firsts = new[_firsts(queries[new] @ compared[new].T <= limits[new, None])]
         found[new] = firsts
         known = np.concatenate([known, np.unique(firsts)])
     return places[found[len(kept) :]]
 
 
-def _firsts(alike: Array) -> Array:
-    """For each of n cells, (n, n) bool saying which are alike, the first kept one that it is like, itself if none."""
-    firsts = np.full(len(alike), -1)
-    for place, like in enumerate(alike):
+def _firsts(near: Array) -> Array:
+    """For each of n patches the first kept patch within the radius, itself if there is none: (n,) int.
+
+    `near` (n, n) bool says which pairs lie within the radius.
+    """
+    firsts = np.full(len(near), -1)
+    for place, neighbours in enumerate(near):
         if firsts[place] < 0:
-            firsts[like & (firsts < 0)] = place
-            firsts[place] = place  # whatever rounding says of its distance to itself
+            firsts[neighbours & (firsts < 0)] = place
+            firsts[place] = place  # rounding may have put it outside its own radius
     return firsts
 
 

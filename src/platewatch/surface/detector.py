@@ -1,8 +1,8 @@
-"""Phase one: the surface. Colour and lines of every small cell, compared with cells of good plates.
+"""Phase one, the surface detector: distance of every patch to its nearest neighbour in memory banks of good patches.
 
-Two banks hold what good cells look like: their colour (mean and spread of CIE Lab) and their lines (how strong the
-detail is at several widths and along its two main directions). A cell's distance to the nearest good cell, in units
-that good plates set themselves, is its anomaly. Fits in seconds, needs NumPy and OpenCV alone.
+There are two banks: colour features and line features of good patches. A patch's distance to its nearest neighbour in a
+bank, divided by a scale that the good plates set, is the patch's value on that bank's anomaly map. Fitting takes
+seconds and needs NumPy and OpenCV alone.
 """
 
 from collections.abc import Sequence
@@ -25,71 +25,74 @@ DEFAULT = SurfaceConfig()
 
 @dataclass(frozen=True)
 class SurfaceResult:
-    """What phase one sees on one plate; in score and maps 1 is the highest that is expected of a good plate."""
+    """Score and maps of one plate; in all of them 1 is the robust 3σ limit of good plates."""
 
     score: float
-    """The joined map, pooled: the larger of what stands out in a few places and what does in many."""
+    """The fused map pooled over each of `score_fractions`: the largest of these."""
     anomaly_map: Array
-    """Both maps in one, (S, S) float32 ≥ 0: the root of their squares, lines weighed as the settings say."""
+    """Colour map and line map fused, (S, S) float32 ≥ 0."""
     colour_map: Array
-    """Colour alone, likewise."""
+    """From the colour features alone, (S, S) float32 ≥ 0."""
     line_map: Array
-    """Lines alone, likewise."""
+    """From the line features alone, (S, S) float32 ≥ 0."""
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Good cells by one kind of feature, and what counts as 1."""
+    """The memory bank of one kind of feature."""
 
     patches: Array
-    """(M, F) float32."""
+    """(M, F) float32 features of good patches."""
     scale: float
-    """The distance from the nearest good cell that is 1 on its map."""
+    """The distance to the nearest neighbour that becomes 1 on the map."""
 
     @cached_property
-    def _searched(self) -> NearestNeighbours:
+    def _index(self) -> NearestNeighbours:
         return NearestNeighbours.of(self.patches)
 
     def map(self, features: Array, inside: Array, settings: SurfaceConfig) -> Array:
-        """The map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
-        smooth = _to_map(_distances(features, self._searched) / np.float32(self.scale), len(inside), settings)
+        """The anomaly map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
+        smooth = _to_map(_distances(features, self._index) / np.float32(self.scale), len(inside), settings)
         return np.where(inside, smooth, np.float32(0))
 
 
 @dataclass(frozen=True)
 class Surface:
-    """What good plates look like: the colours and the lines of their cells."""
+    """The fitted detector: memory banks of colour and line features, and the scales of maps and score."""
 
     settings: SurfaceConfig
     colour: Bank
     line: Bank
     map_scale: float
-    """The root of both maps' squares that is 1 on the joined map."""
+    """The value of the fused map that becomes 1."""
     score_scales: tuple[float, ...]
-    """The joined map, pooled over each of the shares, that is 1 as a score."""
-    drawn: tuple[Coreset, Coreset] | None = None
-    """What both banks were thinned out from; None from a model folder, and where photographs were left out."""
+    """For each of `score_fractions` the pooled value that becomes a score of 1."""
+    coresets: tuple[Coreset, Coreset] | None = None
+    """The coresets of both banks; None after loading from a model folder and after `without`."""
 
     def without(self, photos: Sequence[int] | Array) -> "Surface":
-        """The same, units and all, without the cells of these photographs, given by number: it never saw them."""
-        if self.drawn is None:
-            raise ValueError("this surface does not know any more which photographs its cells are from")
-        pair = zip((self.colour, self.line), self.drawn, strict=True)
-        colour, line = (replace(bank, patches=drawn.without(photos)) for bank, drawn in pair)
-        return replace(self, colour=colour, line=line, drawn=None)
+        """The detector, same scales, without the patches of these photographs (numbers): as if fitted without them.
+
+        Raises ValueError when `coresets` is None.
+        """
+        if self.coresets is None:
+            raise ValueError("this surface no longer knows which photographs its patches are from")
+        pair = zip((self.colour, self.line), self.coresets, strict=True)
+        colour, line = (replace(bank, patches=coreset.without(photos)) for bank, coreset in pair)
+        return replace(self, colour=colour, line=line, coresets=None)
 
     def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
-        """Compare a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool leaves out the padding around it."""
+        """Score a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool is False on its padding."""
         settings = self.settings
         colour, line = describe(photo, settings)
         colour_map, line_map = self.colour.map(colour, inside, settings), self.line.map(line, inside, settings)
-        anomaly_map = _join(colour_map, line_map, settings) / np.float32(self.map_scale)
-        pooled = (pool(anomaly_map, share) for share in settings.score_fractions)
+        anomaly_map = _fuse_maps(colour_map, line_map, settings) / np.float32(self.map_scale)
+        pooled = (pool(anomaly_map, fraction) for fraction in settings.score_fractions)
         score = max(each / scale for each, scale in zip(pooled, self.score_scales, strict=True))
         return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
     def arrays(self) -> dict[str, Array]:
-        """What judges, as named float32 arrays for an npz without objects; `from_arrays` is the inverse."""
+        """The banks and scales as named float32 arrays for an npz file; `from_arrays` is the inverse."""
         parts = {
             "colour_cells": self.colour.patches,
             "colour_unit": self.colour.scale,
@@ -102,46 +105,46 @@ class Surface:
 
     @staticmethod
     def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
-        """The Surface that `arrays` gave; raises KeyError when one is missing."""
+        """The Surface whose `arrays` these are; raises KeyError when one is missing."""
         colour, line = (Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in ("colour", "line"))
-        units = tuple(float(scale) for scale in arrays["score_units"])
-        return Surface(settings, colour, line, float(arrays["map_unit"]), units)
+        score_scales = tuple(float(scale) for scale in arrays["score_units"])
+        return Surface(settings, colour, line, float(arrays["map_unit"]), score_scales)
 
 
 def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
-    """Learn the good cells of (N, S, S, 3) uint8 prepared photographs, N at least 2; the same seed, the same banks."""
+    """Fit banks and scales to (N, S, S, 3) uint8 prepared good photographs, N ≥ 2; deterministic for a seed."""
     colours, lines = _describe_all(photos, seed, settings)
     return _with_scales(_from_features(colours, lines, seed, settings), colours[0], lines[0])
 
 
 def fit_unscaled(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
-    """The same cells without units, as half of the time is spared so: its maps are distances as they come."""
+    """Fit as `fit` does, but with all scales 1, in half of the time: maps are plain distances."""
     return _from_features(*_describe_all(photos, seed, settings), seed, settings)
 
 
-def pool(anomaly_map: Array, share: float = DEFAULT.peak_fraction) -> float:
-    """The mean over the largest `share` of a map's places."""
-    count = max(1, round(share * anomaly_map.size))
+def pool(anomaly_map: Array, fraction: float = DEFAULT.peak_fraction) -> float:
+    """The mean of a map's top `fraction` of pixels."""
+    count = max(1, round(fraction * anomaly_map.size))
     flat = anomaly_map.ravel()
     return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
 
 
-def _join(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
-    joined: Array = np.sqrt(colour_map**2 + (np.float32(settings.line_weight) * line_map) ** 2)  # hypot is slow
-    return joined
+def _fuse_maps(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
+    fused: Array = np.sqrt(colour_map**2 + (np.float32(settings.line_weight) * line_map) ** 2)  # hypot is slow
+    return fused
 
 
 def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
-    """Colour and line features, each (1 + relit, N, C, C, F), of every photograph and its copies in other light."""
+    """Colour and line features of the photographs and their illumination copies, each (1 + copies, N, C, C, F)."""
     rng = np.random.default_rng(seed)
-    lit = [photos, *(_other_illumination(photos, settings, rng) for _ in range(settings.illumination_copies))]
-    described = [[describe(photo, settings) for photo in copy] for copy in lit]
+    copies = [photos, *(_other_illumination(photos, settings, rng) for _ in range(settings.illumination_copies))]
+    described = [[describe(photo, settings) for photo in copy] for copy in copies]
     colour, line = (np.array([[each[part] for each in copy] for copy in described]) for part in (0, 1))
     return colour, line
 
 
 def _other_illumination(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
-    """Each photograph once more under a lamp of another strength and colour, so that the lamp becomes no defect."""
+    """A copy of each photograph under an illumination of random brightness and warmth."""
     brightness = 1 + rng.uniform(-settings.brightness_range, settings.brightness_range, (len(photos), 1))
     warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
     factors = gains(brightness, warmth)  # (N, 3)
@@ -149,7 +152,7 @@ def _other_illumination(photos: Array, settings: SurfaceConfig, rng: np.random.G
 
 
 def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
-    """A Surface whose units are 1, with banks drawn from features (1 + relit, N, C, C, F)."""
+    """A Surface with all scales 1 and banks sampled from features (1 + copies, N, C, C, F)."""
     numbers = np.broadcast_to(np.arange(colours.shape[1])[:, None, None], colours.shape[:-1]).ravel()
     order = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]
     colour, line = (Coreset.of(each.reshape(len(numbers), -1)[order], numbers[order]) for each in (colours, lines))
@@ -158,9 +161,9 @@ def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceCon
 
 
 def _with_scales(fitted: Surface, colours: Array, lines: Array) -> Surface:
-    """What is 1: distance of colour, distance of line, both maps joined, and that map pooled over each share.
+    """Set the scales of both banks, of the fused map and of the score, from the good plates' (N, C, C, F) features.
 
-    Set by the good plates, (N, C, C, F) features each, every plate compared with the others' cells alone.
+    Each scale is the robust 3σ limit of the good plates, every plate compared with the patches of the others alone.
     """
     settings, maps = fitted.settings, []
     for plate, features in enumerate(zip(colours, lines, strict=True)):
@@ -168,9 +171,9 @@ def _with_scales(fitted: Surface, colours: Array, lines: Array) -> Surface:
         pair = zip((others.colour, others.line), features, strict=True)
         maps.append([bank.map(each, np.ones(2 * (len(each) * settings.patch,), bool), settings) for bank, each in pair])
     colour, line = (_scale_of([pool(pair[kind], settings.peak_fraction) for pair in maps]) for kind in (0, 1))
-    joined = [_join(first / colour, second / line, settings) for first, second in maps]
-    peak = _scale_of([pool(each, settings.peak_fraction) for each in joined])
-    scores = [_scale_of([pool(each, share) for each in joined]) / peak for share in settings.score_fractions]
+    fused = [_fuse_maps(first / colour, second / line, settings) for first, second in maps]
+    peak = _scale_of([pool(each, settings.peak_fraction) for each in fused])
+    scores = [_scale_of([pool(each, fraction) for each in fused]) / peak for fraction in settings.score_fractions]
     return replace(
         fitted,
         colour=replace(fitted.colour, scale=colour),
@@ -181,13 +184,13 @@ def _with_scales(fitted: Surface, colours: Array, lines: Array) -> Surface:
 
 
 def _scale_of(scores: Sequence[float]) -> float:
-    return float(np.float32(max(robust.limit(scores), 1e-6)))  # as it comes back from the folder
+    return float(np.float32(max(robust.limit(scores), 1e-6)))  # rounded as the model folder stores it
 
 
-def _distances(features: Array, good: NearestNeighbours) -> Array:
-    """The distance of each of (C, C, F) cells to a good one: (C, C) float32."""
+def _distances(features: Array, bank: NearestNeighbours) -> Array:
+    """The distance of each of (C, C, F) patches to its nearest neighbour in the bank: (C, C) float32."""
     side = len(features)
-    return good.distances(features.reshape(side * side, -1)).reshape(side, side)
+    return bank.distances(features.reshape(side * side, -1)).reshape(side, side)
 
 
 def _to_map(patches: Array, size: int, settings: SurfaceConfig) -> Array:

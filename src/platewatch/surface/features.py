@@ -1,6 +1,6 @@
-"""What of a photograph's cells is compared: their colour, and how strong their detail is and along which direction.
+"""Patch features: colour (Lab mean and spread) and lines (energy of band-passes and of the structure tensor).
 
-Every width is a picture blurred on from the one before, every cell's value a mean over it: a few passes of OpenCV.
+Each blur starts from the one before it, and a patch's value is a mean over it: a few OpenCV passes per photograph.
 """
 
 import math
@@ -13,26 +13,27 @@ from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import colour
 
-_SMOOTH = 1.4  # px: what is blurred as wide varies so slowly that every second place tells as much
+_SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every second px
 
 
 def describe(photo: Array, settings: SurfaceConfig) -> tuple[Array, Array]:
-    """Colour (C, C, 6) and line (C, C, 24) features, float32, of each of the C = S / cell cells a side."""
+    """Colour (C, C, 6) and line (C, C, 24) features, float32, of an (S, S, 3) uint8 RGB photograph; C = S / patch."""
     lab = colour.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
 
 
 def _colour(lab: Array, settings: SurfaceConfig) -> Array:
-    whole, weights = _Level(lab), np.array([settings.lightness, 1, 1], np.float32)
-    mean, square = (whole.patches(each, settings.colour_window, settings.patch) for each in (lab, lab * lab))
+    level, weights = _Level(lab), np.array([settings.lightness, 1, 1], np.float32)
+    mean, square = (level.patches(each, settings.colour_window, settings.patch) for each in (lab, lab * lab))
     spread = np.sqrt(np.maximum(square - mean * mean, 0))
     return np.concatenate([weights * mean, weights * spread], axis=2)
 
 
 def _line(lab: Array, settings: SurfaceConfig) -> Array:
-    """Log energies of L, a and b: in each band of widths, then of gradients along and across their main direction.
+    """Log amplitudes of L, a and b: in each band, then of gradients along and across the main direction of lines.
 
-    The directions are those of each channel's structure tensor. A grey photograph's a and b are the same everywhere.
+    Energies along and across are the eigenvalues of each channel's structure tensor. In a grey photograph a and b are
+    constant.
     """
     levels, energies = [_Level(lab)], []
     for width in settings.bands:
@@ -53,34 +54,34 @@ def _line(lab: Array, settings: SurfaceConfig) -> Array:
 
 @dataclass(frozen=True)
 class _Level:
-    """A picture (P, P, 3) float32, blurred by `width` px, of which every `every`-th place is there."""
+    """A picture (P, P, 3) float32, blurred by a Gaussian of `width` px and sampled at every `every`-th px."""
 
     picture: Array
     width: float = 0.0
     every: int = 1
 
     def blurred(self, width: float) -> "_Level":
-        """Blurred on until it is blurred by `width`, more than it is: variances add up."""
+        """The picture blurred further, to `width` px in all; variances of Gaussians add up."""
         return replace(self, picture=blur(self.picture, math.sqrt(width**2 - self.width**2) / self.every), width=width)
 
     def halved(self) -> "_Level":
-        """Every second place of it, once."""
+        """The picture sampled at every second px; unchanged if that was done before."""
         return self if self.every > 1 else replace(self, picture=self.picture[::2, ::2].copy(), every=2)
 
     def gradients(self) -> tuple[Array, Array]:
-        """Across and down, for each px."""
+        """Horizontal and vertical gradient, per px of the photograph."""
         gx, gy = (cv2.Sobel(self.picture, cv2.CV_32F, *way, scale=1 / 8 / self.every) for way in ((1, 0), (0, 1)))
         return gx, gy
 
     def patches(self, values: Array, window: float, patch: int) -> Array:
-        """The means of `values` at this level's places: (C, C, 3), over cells and, where that is wider, a window."""
+        """The means (C, C, 3) of `values`, sampled like this level, over a Gaussian window, at least a patch."""
         side = patch // self.every
         count = len(values) // side
         means = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
-        wider = window**2 - (patch**2 - self.every**2) / 12  # less the variance of a cell's own places
+        wider = window**2 - (patch**2 - self.every**2) / 12  # less the variance of the mean over a patch
         return blur(means, math.sqrt(wider) / patch) if wider > 0 else means
 
 
 def blur(picture: Array, width: float) -> Array:
-    """Blur an (H, W) or (H, W, C) float32 picture; `width` is the Gaussian's standard deviation in px."""
+    """Blur an (H, W) or (H, W, C) float32 picture with a Gaussian of standard deviation `width` px."""
     return cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)

@@ -1,8 +1,8 @@
-"""Forges defects onto good photographs: for training, for choosing alpha, for the sensitivity statement.
+"""Artificial defects (scratch, rust, stain, dent, bare metal, CutPaste) painted onto good photographs, with masks.
 
-Every maker draws from the `rng` alone, leaves its input untouched and returns a new photograph with a mask that is True
-exactly where pixels were meant to change. Lengths follow the picture's side S; a photograph without colour gets defects
-without colour.
+They are used in training, to choose alpha and weight, and for the sensitivity summary. Every function takes its random
+numbers from `rng`, returns a new photograph, and a mask that is True where pixels were changed. Sizes are proportional
+to the photograph's side S. A grey photograph gets grey defects.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from platewatch.errors import InputError
+from platewatch.photographs.foreground import find_object, strongest_channel
 from platewatch.synthetic.compositing import (
     RUST,
     SOIL,
@@ -21,14 +22,12 @@ from platewatch.synthetic.compositing import (
     Points,
     blob,
     composite,
-    find_object,
     mottled,
     noise,
     place,
     shifted,
     spot,
     strokes,
-    strongest,
     tone,
 )
 
@@ -36,28 +35,29 @@ Layer = tuple[Floats, Floats]
 """Opacity (S, S) in 0..1, and paint (S, S, 3) or (3,) in 0..255."""
 
 VISIBLE = 6.0
-"""A defect whose pixels change by less than this on average (of 255, strongest channel) is drawn anew."""
+"""Least mean change of a random defect's pixels, in the strongest channel of 0..255; fainter ones are drawn again."""
 SMALLEST = 1e-4
-"""So is one that covers less than this share of the picture, or than three pixels."""
+"""Least area of a random defect as a fraction of the photograph, and at least three pixels; smaller ones are drawn
+again."""
 
 
 def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = None) -> tuple[Photo, Mask]:
-    """Forge one defect of a random kind, size and strength, on the object where that can be told from the background.
+    """Paint one defect of random kind, size and strength onto the object (the whole photograph if none is found).
 
-    `photo` is (S, S, 3) uint8 RGB, S from 32 up; returns the same shape and an (S, S) mask, never empty. `inside` is
-    its `find_object`, where that is known already. Raises InputError when `photo` is of another shape or type.
+    `photo` is (S, S, 3) uint8 RGB, S ≥ 32. Returns a photograph of the same shape and an (S, S) bool mask that is never
+    empty. `inside` is `find_object(photo)`, if it is known already. Raises InputError for another shape or dtype.
     """
     _check(photo)
     inside = find_object(photo) if inside is None else inside
     for _ in range(8):
         opacity, paint = _KINDS[rng.integers(len(_KINDS))](photo, inside, rng)
-        # the square root keeps most defects strong and some of them subtle
+        # the square root makes most defects strong and some of them subtle
         opacity = np.where(inside, opacity * np.float32(np.sqrt(rng.uniform(0.06, 1))), 0)
-        artificial, mask = composite(photo, opacity, paint)
-        difference = np.asarray(cv2.absdiff(artificial, photo), np.uint8)
-        change = cv2.mean(strongest(difference), mask.view(np.uint8))[0]
+        damaged, mask = composite(photo, opacity, paint)
+        difference = np.asarray(cv2.absdiff(damaged, photo), np.uint8)
+        change = cv2.mean(strongest_channel(difference), mask.view(np.uint8))[0]
         if np.count_nonzero(mask) >= max(3, SMALLEST * mask.size) and change >= VISIBLE:
-            return artificial, mask
+            return damaged, mask
     side = photo.shape[0]
     return scratch(photo, rng, width_px=max(1.0, side / 128), length_px=side / 4, contrast=0.25)
 
@@ -65,11 +65,11 @@ def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = 
 def scratch(
     photo: Photo, rng: np.random.Generator, *, width_px: float, length_px: float, contrast: float
 ) -> tuple[Photo, Mask]:
-    """Draw one slightly bowed scratch of this width and length, on the object as far as it fits.
+    """Paint one slightly curved scratch of this width and length onto the object, as far as it fits.
 
-    `contrast` is the change of the strongest channel, as a share of the range 0..255, in pixels that the scratch covers
-    wholly (less where 0 or 255 is reached); one covered in part changes in proportion. Widths are met to a quarter px.
-    Raises InputError for a photograph that is not (S, S, 3) uint8, or a number out of its bounds.
+    `contrast` is the change of the strongest channel, as a fraction of the range 0..255, in pixels that the scratch
+    covers fully (less where 0 or 255 is reached). Partly covered pixels change in proportion. Widths are exact to a
+    quarter px. Raises InputError for a photograph that is not (S, S, 3) uint8, or a number out of its bounds.
     """
     _check(photo, width_px=width_px, length_px=length_px, contrast=contrast)
     steps = np.linspace(-1, 1, 9)
@@ -82,10 +82,11 @@ def scratch(
 
 
 def rust(photo: Photo, rng: np.random.Generator, *, diameter_px: float, contrast: float) -> tuple[Photo, Mask]:
-    """Draw one ragged, mottled rust spot with the area of a disc of this diameter, on the object as far as it fits.
+    """Paint one rust spot with the area of a disc of this diameter onto the object, as far as it fits.
 
-    `contrast` is the change of the strongest channel as a share of the range 0..255, averaged over the spot (less where
-    0 or 255 is reached). Raises InputError for a photograph that is not (S, S, 3) uint8, or a number out of its bounds.
+    The spot has a ragged edge and a mottled colour. `contrast` is the change of the strongest channel, as a fraction of
+    the range 0..255, averaged over the spot (less where 0 or 255 is reached). Raises InputError for a photograph that
+    is not (S, S, 3) uint8, or a number out of its bounds.
     """
     _check(photo, diameter_px=diameter_px, contrast=contrast)
     turn = np.linspace(0, 2 * np.pi, 8, endpoint=False)
@@ -105,7 +106,7 @@ def rust(photo: Photo, rng: np.random.Generator, *, diameter_px: float, contrast
 def _check(photo: Photo, **numbers: float) -> None:
     if photo.ndim != 3 or photo.shape[0] != photo.shape[1] or photo.shape[2] != 3 or photo.dtype != np.uint8:
         raise InputError(
-            "photograph to forge on",
+            "photograph for an artificial defect",
             f"{photo.dtype} {photo.shape}",
             expected="uint8 (S, S, 3)",
             remedy="use preparation.prepare",
@@ -113,11 +114,11 @@ def _check(photo: Photo, **numbers: float) -> None:
     for name, value in numbers.items():
         top = 1.0 if name == "contrast" else float(photo.shape[0])
         if not 0 < value <= top:
-            raise InputError(f"{name} {value}", expected=f"above 0 and at most {top:g}", remedy="give a value within")
+            raise InputError(f"{name} {value}", expected=f"above 0 and at most {top:g}", remedy="choose another value")
 
 
 def _scratches(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
-    """A bundle of fine scratches about one direction, more often than not with paint torn off in ragged strokes."""
+    """A bundle of fine scratches in about one direction, usually with ragged strokes where paint is torn off."""
     side = photo.shape[0]
     centre, angle = spot(inside, rng), rng.uniform(0, 2 * np.pi)
     reach = rng.uniform(0.04, 0.2) * side
@@ -145,7 +146,7 @@ def _bundle(
     length: float,
     fan: float = 0.2,
 ) -> Points:
-    """`count` slightly bowed lines (count, 6, 2) about `centre`, strewn over `reach`, fanned by `fan` radians."""
+    """`count` slightly curved lines (count, 6, 2): centres spread by `reach` px, angles by `fan` radians."""
     turn = angle + rng.normal(0, fan, (count, 1))
     half = length * rng.uniform(0.25, 1, (count, 1)) / 2
     along = np.linspace(-1, 1, 6)[None] * half
@@ -157,7 +158,7 @@ def _bundle(
 
 
 def _single(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
-    """One long scratch, bare metal or only lighter or darker."""
+    """One long scratch: bare metal, or only lighter or darker than the paint."""
     side = photo.shape[0]
     angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.08, 0.7) * side
     line = _bundle(rng, spot(inside, rng), count=1, angle=angle, reach=0, length=length)
@@ -168,7 +169,7 @@ def _single(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
 
 
 def _rust_spots(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
-    """One to five rust spots near each other, mottled, with ragged edges."""
+    """One to five mottled rust spots near each other, with ragged edges."""
     side = photo.shape[0]
     centre = spot(inside, rng)
     opacity = np.zeros((side, side), np.float32)
@@ -182,7 +183,7 @@ def _rust_spots(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
 
 
 def _bare(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
-    """The coat missing beyond a straight border, within a strip, or (one in eight) all over."""
+    """Missing paint: beyond a straight border, within a strip, or (one in eight) everywhere."""
     side = photo.shape[0]
     middle, angle = spot(inside, rng), rng.uniform(0, 2 * np.pi)
     axis = np.arange(side, dtype=np.float32)
@@ -198,7 +199,7 @@ def _bare(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
 
 
 def _stain(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
-    """A soft film of soil or chalk, sometimes with its middle dried away."""
+    """A soft film of soil or chalk, sometimes thinner in the middle."""
     side = photo.shape[0]
     radius = rng.uniform(0.03, 0.2) * side
     field = blob(spot(inside, rng), radius, noise(side, radius, rng))
@@ -209,7 +210,7 @@ def _stain(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
 
 
 def _dent(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
-    """A hollow: light on the side that faces the lamp, dark on the other."""
+    """A dent: bright on the side that faces the light source, dark on the other."""
     side = photo.shape[0]
     centre, angle = spot(inside, rng), rng.uniform(0, 2 * np.pi)
     axis = np.arange(side, dtype=np.float32)
@@ -223,7 +224,7 @@ def _dent(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
 
 
 def _cut_and_paste(photo: Photo, inside: Mask, rng: np.random.Generator) -> Layer:
-    """A turned rectangle of the photograph put elsewhere, a little lighter or darker (CutPaste, arXiv 2104.04015)."""
+    """A rotated rectangle of the photograph pasted elsewhere, lighter or darker (CutPaste, arXiv 2104.04015)."""
     side = photo.shape[0]
     if rng.uniform() < 0.5:
         width, height = rng.uniform([0.01, 0.05], [0.05, 0.2]) * side

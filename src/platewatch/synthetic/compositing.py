@@ -1,8 +1,10 @@
-"""What defects are forged with: where the object lies, tones, noise, strokes, and laying paint over a photograph."""
+"""Compositing of artificial defects: tones, noise, strokes, and opacity over a photograph."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from platewatch.photographs.colour import is_grey
 
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -15,52 +17,32 @@ RUST: Palette = ((168, 98, 30), (112, 76, 38), (70, 52, 34))
 SOIL: Palette = ((15, 15, 15), (70, 55, 35), (240, 240, 235))
 
 FAINT = 1 / 16
-"""Opacity below this is dropped, so that the mask ends where the eye sees an end."""
-
-
-def find_object(photo: Photo) -> Mask:
-    """Where the picture differs from its border's colour, (S, S) bool; all True when nothing does."""
-    side = photo.shape[0]
-    thumb = cv2.resize(photo, (min(side, 128),) * 2, interpolation=cv2.INTER_AREA)
-    rim = np.concatenate([thumb[0], thumb[-1], thumb[:, 0], thumb[:, -1]])
-    ground = np.median(rim, axis=0)
-    colour = np.broadcast_to(np.rint(ground).astype(np.uint8), thumb.shape)
-    distance = strongest(np.asarray(cv2.absdiff(thumb, colour), np.uint8))
-    # a hook, a cable or a part that touches the border may take a quarter of the rim; Otsu's limit lies midway between
-    # background and object, and half of it leaves room for uneven light on the one and dull places on the other
-    otsu, _ = cv2.threshold(distance, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    limit = max(20.0, 2 * float(np.quantile(np.abs(rim - ground).max(axis=1), 0.75)), otsu / 2)
-    if np.count_nonzero(distance > limit) < 0.02 * distance.size:
-        return np.ones((side, side), bool)
-    return np.asarray(cv2.resize(distance, (side, side), interpolation=cv2.INTER_LINEAR) > limit)
-
-
-def strongest(change: Photo) -> NDArray[np.uint8]:
-    """The largest of the three channels, (S, S)."""
-    red, green, blue = cv2.split(change)
-    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
+"""Opacity below this is set to 0, so that the mask ends where the defect ends visibly."""
 
 
 def composite(photo: Photo, opacity: Floats, paint: Floats) -> tuple[Photo, Mask]:
-    """Lay paint over the photograph; touches only the box that holds the defect."""
+    """The photograph with `paint` over it at `opacity` (S, S), and the mask (S, S) bool where opacity ≥ FAINT."""
     mask = opacity >= FAINT
-    artificial = photo.copy()
+    damaged = photo.copy()
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     box = np.s_[y : y + h, x : x + w]
     before = photo[box].astype(np.float32)
     weight = np.where(mask[box], opacity[box], 0)[..., None]
     after = before + weight * ((paint[box] if paint.ndim == 3 else paint) - before)
-    artificial[box] = np.clip(np.rint(after), 0, 255).astype(np.uint8)
-    return artificial, mask
+    damaged[box] = np.clip(np.rint(after), 0, 255).astype(np.uint8)
+    return damaged, mask
 
 
 def shifted(photo: Photo, opacity: Floats, towards: Floats, contrast: float, mottle: Floats | None = None) -> Floats:
-    """The photograph moved towards a colour by `contrast`: the paint of the makers that promise a contrast."""
+    """Paint (S, S, 3): the photograph shifted towards a colour so that the strongest channel changes by `contrast`.
+
+    `mottle` (S, S) multiplies the shift.
+    """
     base = photo[opacity >= FAINT].mean(axis=0) if (opacity >= FAINT).any() else photo.mean(axis=(0, 1))
-    way = towards - base
-    if np.abs(way).max() < 1:
-        way = np.full(3, 128.0) - base + 0.5
-    step = way / np.abs(way).max() * contrast * 255
+    difference = towards - base
+    if np.abs(difference).max() < 1:
+        difference = np.full(3, 128.0) - base + 0.5
+    step = difference / np.abs(difference).max() * contrast * 255
     overshoot = [np.abs(np.clip(base + s, 0, 255) - base - s).max() for s in (step, -step)]
     step = step if overshoot[0] <= overshoot[1] else -step
     shift = step.astype(np.float32) * (1 if mottle is None else mottle[..., None])
@@ -68,56 +50,55 @@ def shifted(photo: Photo, opacity: Floats, towards: Floats, contrast: float, mot
 
 
 def tone(photo: Photo, palette: Palette, rng: np.random.Generator) -> Floats:
-    """A colour between two of the palette's, a little lighter or darker; grey on a grey photograph."""
+    """A random colour between two of the palette's, (3,), a little lighter or darker; grey for a grey photograph."""
     first, second = rng.choice(len(palette), 2)
-    share = rng.uniform()
-    tone = (np.array(palette[first]) * share + np.array(palette[second]) * (1 - share)) * rng.uniform(0.8, 1.2)
-    grey = _is_grey(photo[::8, ::8]) and _is_grey(photo)
+    weight = rng.uniform()
+    tone = (np.array(palette[first]) * weight + np.array(palette[second]) * (1 - weight)) * rng.uniform(0.8, 1.2)
+    grey = is_grey(photo[::8, ::8]) and is_grey(photo)
     return np.clip(np.full(3, tone @ (0.299, 0.587, 0.114)) if grey else tone, 0, 255).astype(np.float32)
 
 
-def _is_grey(photo: Photo) -> bool:
-    return np.array_equal(photo[..., 0], photo[..., 1]) and np.array_equal(photo[..., 1], photo[..., 2])
-
-
 def noise(side: int, grain_px: float, rng: np.random.Generator) -> Floats:
-    """Smooth noise (S, S), about standard normal, with grains from `grain_px` downwards."""
+    """Smooth noise (S, S) of three octaves, about standard normal; the largest grains are `grain_px` wide."""
     total = np.zeros((side, side), np.float32)
     for octave, weight in enumerate((0.8, 0.5, 0.35)):
-        cells = int(np.clip(side / max(grain_px, 2) * 2**octave, 2, min(side, 256)))
-        grid = rng.standard_normal((cells, cells), dtype=np.float32)
+        grains = int(np.clip(side / max(grain_px, 2) * 2**octave, 2, min(side, 256)))
+        grid = rng.standard_normal((grains, grains), dtype=np.float32)
         total += np.float32(weight * 1.4) * cv2.resize(grid, (side, side), interpolation=cv2.INTER_LINEAR)
     return total
 
 
 def mottled(photo: Photo, palette: Palette, grain_px: float, rng: np.random.Generator) -> Floats:
-    """Paint (S, S, 3) that wanders between two tones of the palette."""
-    share = np.clip(0.5 + 0.6 * noise(photo.shape[0], grain_px, rng), 0, 1)
-    here, there = tone(photo, palette, rng), tone(photo, palette, rng)
-    # plane by plane: three times as fast as broadcasting over a last axis of three
-    return np.asarray(cv2.merge([share * (a - b) + b for a, b in zip(here, there, strict=True)]), np.float32)
+    """Paint (S, S, 3) that varies between two tones of the palette."""
+    weight = np.clip(0.5 + 0.6 * noise(photo.shape[0], grain_px, rng), 0, 1)
+    first, second = tone(photo, palette, rng), tone(photo, palette, rng)
+    # channel by channel: three times as fast as broadcasting over a last axis of three
+    return np.asarray(cv2.merge([weight * (a - b) + b for a, b in zip(first, second, strict=True)]), np.float32)
 
 
 def spot(inside: Mask, rng: np.random.Generator) -> Points:
-    """A random place (x, y) on the object."""
+    """A random point (x, y) on the object."""
     y, x = rng.integers(0, inside.shape[0], (2, 64))
     hit = int(np.argmax(inside[y, x]))
     return np.array([x[hit], y[hit]], float)
 
 
 def place(shape: Points, inside: Mask, rng: np.random.Generator) -> Points:
-    """Turn and move the points (n, 2) to where most of them lie on the object, the first such place of 64 tried."""
+    """The points (n, 2) rotated and moved: of 64 random poses the one with most points on the object."""
     side = inside.shape[0]
     angle = rng.uniform(0, 2 * np.pi, 64)
     turn = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], axis=1).reshape(64, 2, 2)
     points = np.einsum("tij,nj->tni", turn, shape) + rng.uniform(0, side - 1, (64, 1, 2))
-    cells = np.clip(np.rint(points), 0, side - 1).astype(int)
+    pixels = np.clip(np.rint(points), 0, side - 1).astype(int)
     within = ((points >= 0) & (points <= side - 1)).all(axis=2)
-    return np.asarray(points[np.argmax((inside[cells[..., 1], cells[..., 0]] & within).mean(axis=1))])
+    return np.asarray(points[np.argmax((inside[pixels[..., 1], pixels[..., 0]] & within).mean(axis=1))])
 
 
 def strokes(side: int, lines: Points, widths: Points, levels: Points, fine: int = 4) -> Floats:
-    """Opacity (S, S) of the lines (n, points, 2), drawn `fine` times as fine and averaged down."""
+    """Opacity (S, S) of n lines (n, points, 2) with `widths` (n,) px and opacities `levels` (n,).
+
+    The lines are drawn at `fine` times the resolution and averaged down.
+    """
     margin = float(widths.max()) + 1
     low = np.clip(np.floor(lines.min(axis=(0, 1)) - margin), 0, side - 1).astype(int)
     high = np.clip(np.ceil(lines.max(axis=(0, 1)) + margin), low + 1, side).astype(int)
@@ -134,7 +115,7 @@ def strokes(side: int, lines: Points, widths: Points, levels: Points, fine: int 
 
 
 def blob(centre: Points, radius: float, ragged: Floats) -> Floats:
-    """1 in the middle, falling to 0 at about the radius, its edge made ragged by noise (S, S)."""
+    """A field (S, S) that falls from 1 at `centre` to 0 at about `radius` px, its edge ragged by noise (S, S)."""
     axis = np.arange(len(ragged), dtype=np.float32)
     away = np.hypot(axis[None] - np.float32(centre[0]), axis[:, None] - np.float32(centre[1])) / np.float32(radius)
     return np.asarray(1 - away + np.float32(0.3) * ragged, np.float32)

@@ -1,7 +1,7 @@
-"""The front of a rendered plate: blue paint, rust, scratches; `plates` hangs it up and photographs it.
+"""Materials of a rendered plate's front: blue paint, rust and scratches as maps of colour, height and gloss.
 
-Plate coordinates: the plate is 1 high and 1.3 wide, (0, 0) in its middle. A field (h, w) float32 holds one number per
-texel; noise is drawn from coarse to fine, so that a small and a large picture of one seed show the same plate.
+Plate coordinates: the plate is 1 high and 1.3 wide, (0, 0) is its centre. A field (h, w) float32 holds one number per
+texel. Noise is generated from coarse to fine, so that one seed gives the same plate at any resolution.
 """
 
 from dataclasses import dataclass, replace
@@ -22,8 +22,8 @@ PITS, SCUFF, STREAK, METAL = (44, 28, 18), (30, 92, 168), (84, 66, 36), (186, 17
 
 
 @dataclass(frozen=True)
-class Surface:
-    """What there is to see: colour (h, w, 3) RGB 0 to 255; height, gloss and defect (h, w), the last two 0 to 1."""
+class Material:
+    """Maps of a plate's front: colour (h, w, 3) RGB 0 to 255; height (h, w); gloss and defect (h, w) 0 to 1."""
 
     colour: Floats
     height: Floats
@@ -33,7 +33,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class _Bundle:
-    """Scratches in one main direction (radians): middle, length and breadth in plate heights, strength 0 to 1."""
+    """A bundle of scratches: centre, angle in radians, length and breadth in plate heights, strength 0 to 1."""
 
     middle: Matrix
     angle: float
@@ -42,13 +42,13 @@ class _Bundle:
     strength: float
 
 
-# ---- coats
+# ---- materials
 
 
-def paint(rng: Generator, rim: Floats) -> Surface:
-    """Blue paint: orange peel in clouds, chipped rims, on some plates a dull speck that is no defect.
+def paint(rng: Generator, rim: Floats) -> Material:
+    """Blue paint with orange peel and chipped edges, on some plates with a dull speck that is no defect.
 
-    `rim` (h, w) is every texel's distance from the nearest edge, here and below.
+    `rim` (h, w) is the distance of every texel from the nearest edge, in plate heights, here and below.
     """
     shape = rim.shape
     blue = rng.uniform(118, 138)
@@ -61,11 +61,11 @@ def paint(rng: Generator, rim: Floats) -> Surface:
     colour = blend(colour, SCUFF, 0.8 * chips)
     if rng.random() < 0.25:
         colour, height = _speckle(rng, colour, height)
-    return Surface(colour, height - _bevel(rim), np.ones(shape, np.float32), np.zeros(shape, np.float32))
+    return Material(colour, height - _bevel(rim), np.ones(shape, np.float32), np.zeros(shape, np.float32))
 
 
-def rust(rng: Generator, rim: Floats, *, grey: float, orange: float) -> Surface:
-    """Bare steel: brown to olive; `orange` and `grey` are the shares under fresh rust and under mill scale."""
+def rust(rng: Generator, rim: Floats, *, grey: float, orange: float) -> Material:
+    """Unpainted steel, brown to olive; `orange` and `grey` are the fractions of fresh rust and of mill scale."""
     shape = rim.shape
     fine, grain = noise(rng, shape, 20, 5, gain=0.75), noise(rng, shape, 90, 3, gain=0.9)
     colour = blend(np.full((*shape, 3), BROWN, np.float32), OLIVE, step(noise(rng, shape, 3, 6) + 0.4 * fine, 1.4))
@@ -79,32 +79,32 @@ def rust(rng: Generator, rim: Floats, *, grey: float, orange: float) -> Surface:
     colour = blend(colour, PITS, 0.75 * step(noise(rng, shape, 7, 5, gain=0.8) - rng.uniform(1.5, 2.2), 0.3))
     colour = colour * (1 + 0.08 * grain + 0.06 * fine)[..., None]
     height = 0.15 * fine + 0.3 * grain + 0.2 * plates - _bevel(rim)
-    return Surface(colour, height, 0.25 * plates, np.ones(shape, np.float32))
+    return Material(colour, height, 0.25 * plates, np.ones(shape, np.float32))
 
 
-def half_paint(rng: Generator, rim: Floats) -> Surface:
-    """Paint with a straight border: the rest of the plate was never painted and is bare, brown steel."""
+def half_paint(rng: Generator, rim: Floats) -> Material:
+    """Paint with a straight border, beyond which the plate is unpainted steel."""
     under = rust(rng, rim, grey=rng.uniform(0.15, 0.6), orange=rng.uniform(0.01, 0.05))
     over, bare = paint(rng, rim), _bare_part(rng, rim.shape)
-    height = over.height + bare * (under.height - over.height) - 0.4 * bare  # the coat is a step high
+    height = over.height + bare * (under.height - over.height) - 0.4 * bare  # the thickness of the paint
     gloss = over.gloss + bare * (under.gloss - over.gloss)
-    return Surface(blend(over.colour, under.colour, bare), height, gloss, bare)
+    return Material(blend(over.colour, under.colour, bare), height, gloss, bare)
 
 
-def abrade(rng: Generator, surface: Surface) -> Surface:
-    """Rub the paint off in one or two bundles of scratches, faint to obvious."""
+def abrade(rng: Generator, material: Material) -> Material:
+    """Scratch the paint off in one or two bundles of scratches, faint to obvious."""
     strength = rng.uniform(0.4, 1)
     for _ in range(2 if rng.random() < 0.35 else 1):
-        bearing, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 0.9)  # off the hole, towards an edge
+        bearing, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 0.9)  # between the hole and an edge
         middle = reach * np.array([np.cos(bearing) * ASPECT / 2, np.sin(bearing) * 0.5])
         size = rng.uniform(0.24, 0.5), rng.uniform(0.1, 0.26)
-        surface = _scratch(rng, surface, _Bundle(middle, rng.uniform(0, np.pi), *size, strength))
+        material = _scratch(rng, material, _Bundle(middle, rng.uniform(0, np.pi), *size, strength))
         strength *= rng.uniform(0.5, 1)
-    return replace(surface, defect=_outline_by_hand(surface.defect))
+    return replace(material, defect=_outline_by_hand(material.defect))
 
 
 def _speckle(rng: Generator, colour: Floats, height: Floats) -> tuple[Floats, Floats]:
-    """A bubble in the paint, brown in the middle on some plates: found on good plates too."""
+    """Add a bubble in the paint, on some plates brown in the middle; good plates have it too."""
     x, y = places(colour.shape)
     at = rng.choice([-1, 1], 2) * rng.uniform([0.28, 0.2], [0.55, 0.4])
     spot = (1.2 + 0.5 * noise(rng, colour.shape, 24, 2)) * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / 0.018**2)
@@ -113,7 +113,7 @@ def _speckle(rng: Generator, colour: Floats, height: Floats) -> tuple[Floats, Fl
 
 
 def _bare_part(rng: Generator, shape: tuple[int, ...]) -> Floats:
-    """Where the plate was never painted (h, w): beyond a straight border, in a band, or at a corner."""
+    """The unpainted part (h, w), 0 to 1: beyond a straight border, in a band, or at a corner."""
     x, y = places(shape)
     layout = rng.choice(["side", "band", "corner"], p=[0.5, 0.25, 0.25])
     spread = {"side": 0.12, "band": 0.05, "corner": 0.3}[layout]
@@ -127,30 +127,30 @@ def _bare_part(rng: Generator, shape: tuple[int, ...]) -> Floats:
     return step(inside, 0.004)
 
 
-def _scratch(rng: Generator, surface: Surface, bundle: _Bundle) -> Surface:
-    """Rub paint off in a bundle: a streaky rust-brown patch, then strokes of scuffed paint, rust and bare metal."""
-    shape, strength = surface.defect.shape, bundle.strength
+def _scratch(rng: Generator, material: Material, bundle: _Bundle) -> Material:
+    """Apply one bundle: a streaky rust-brown patch, then strokes of scuffed paint, rust and bare metal."""
+    shape, strength = material.defect.shape, bundle.strength
     streaks = _streaks(rng, shape, bundle.angle + rng.normal(0, 0.1))
     bare = _bare_patch(rng, bundle, streaks)
     tone = np.array(STREAK if rng.random() < 0.6 else BROWN, np.float32)
     mottled = (1 + 0.1 * streaks + 0.2 * noise(rng, shape, 40, 3, gain=0.9))[..., None] * tone
-    colour, touched = blend(surface.colour, mottled, strength**0.5 * bare), bare
-    for paint_under, share in zip((SCUFF, STREAK, METAL), rng.dirichlet([2.4, 1.2, 0.5]), strict=True):
-        count = int(share * rng.uniform(80, 320) * strength**1.5) + 4
+    colour, touched = blend(material.colour, mottled, strength**0.5 * bare), bare
+    for exposed, fraction in zip((SCUFF, STREAK, METAL), rng.dirichlet([2.4, 1.2, 0.5]), strict=True):
+        count = int(fraction * rng.uniform(80, 320) * strength**1.5) + 4
         cover = _strokes(rng, shape, bundle, count)
-        if paint_under is METAL and rng.random() < 0.45:
+        if exposed is METAL and rng.random() < 0.45:
             gouge = replace(bundle, angle=bundle.angle + rng.normal(0, 0.5), length=0.7 * bundle.length)
             wide = _strokes(rng, shape, gouge, int(rng.integers(3, 8)), width=0.03)
             cover = np.maximum(cover, wide * step(_streaks(rng, shape, gouge.angle) + 0.9, 1.6))
         opacity = rng.uniform(0.6, 1.0) * strength**0.4 * np.clip(0.85 + 0.25 * streaks, 0.25, 1)
-        colour = blend(colour, paint_under, opacity * cover)
+        colour = blend(colour, exposed, opacity * cover)
         touched = np.maximum(touched, cover)
-    height = surface.height * (1 - 0.7 * touched) - 0.5 * touched
-    return Surface(colour, height, surface.gloss * (1 - 0.8 * touched), np.maximum(surface.defect, touched))
+    height = material.height * (1 - 0.7 * touched) - 0.5 * touched
+    return Material(colour, height, material.gloss * (1 - 0.8 * touched), np.maximum(material.defect, touched))
 
 
 def _bare_patch(rng: Generator, bundle: _Bundle, streaks: Floats) -> Floats:
-    """Where a bundle has worn the paint through (h, w): streaks, densest in its middle."""
+    """Where a bundle has worn through the paint (h, w), 0 to 1: streaks, densest in the middle."""
     x, y = places(streaks.shape)
     x, y = x - np.float32(bundle.middle[0]), y - np.float32(bundle.middle[1])
     along = (x * np.cos(bundle.angle) + y * np.sin(bundle.angle)) / bundle.length
@@ -161,7 +161,7 @@ def _bare_patch(rng: Generator, bundle: _Bundle, streaks: Floats) -> Floats:
 
 
 def _strokes(rng: Generator, shape: tuple[int, ...], bundle: _Bundle, count: int, width: float = 0.0024) -> Floats:
-    """Coverage (h, w) of `count` tapered, slightly bent strokes of a bundle."""
+    """Coverage (h, w), 0 to 1, of `count` tapered, slightly curved strokes of a bundle."""
     to_texels = np.linalg.inv(plate_from_texels(shape))
     along = np.array([np.cos(bundle.angle), np.sin(bundle.angle)])
     axes = np.array([bundle.length * along, bundle.breadth * np.array([-along[1], along[0]])])
@@ -180,10 +180,10 @@ def _strokes(rng: Generator, shape: tuple[int, ...], bundle: _Bundle, count: int
 
 
 def _outline_by_hand(touched: Floats) -> Floats:
-    """The region (h, w) round a bundle, as a person would outline it: strokes joined, stray ends left out."""
+    """The region (h, w) of a bundle as a person would outline it: gaps closed, single ends left out."""
     h = touched.shape[0]
-    joined = cv2.morphologyEx((touched > 0.1).astype(np.uint8), cv2.MORPH_CLOSE, _disc(0.05 * h))
-    grown = cv2.dilate(cv2.morphologyEx(joined, cv2.MORPH_OPEN, _disc(0.008 * h)), _disc(0.012 * h))
+    closed = cv2.morphologyEx((touched > 0.1).astype(np.uint8), cv2.MORPH_CLOSE, _disc(0.05 * h))
+    grown = cv2.dilate(cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(0.008 * h)), _disc(0.012 * h))
     return np.asarray(cv2.GaussianBlur(grown.astype(np.float32), (0, 0), max(0.012 * h, 0.3)), dtype=np.float32)
 
 
@@ -199,24 +199,27 @@ def _bevel(rim: Floats) -> Floats:
 # ---- fields
 
 
-def noise(rng: Generator, shape: tuple[int, ...], cells: float, octaves: int, gain: float = 0.5) -> Floats:
-    """Smooth noise (h, w), deviation about 1: `cells` blobs on a plate height, finer octaves weaker by `gain`."""
-    # Its own generator: how many octaves fit a small picture must not change what is drawn after it.
+def noise(rng: Generator, shape: tuple[int, ...], grains: float, octaves: int, gain: float = 0.5) -> Floats:
+    """Smooth noise (h, w) with standard deviation about 1.
+
+    The coarsest octave has `grains` grains per plate height; each finer one has twice as many and is weaker by `gain`.
+    """
+    # a generator of its own: the number of octaves, which depends on the size, must not change later random numbers
     rng = default_rng(rng.integers(2**63))
     h, w = shape[:2]
     field, power = np.zeros((h, w), np.float32), 0.0
     for octave in range(octaves):
-        rows = round(cells * 2**octave) + 2
+        rows = round(grains * 2**octave) + 2
         if octave and rows > h:
             break
         grid = rng.standard_normal((rows, round(rows * ASPECT)), dtype=np.float32)
         field += gain**octave * cv2.resize(grid, (w, h), interpolation=cv2.INTER_CUBIC)
         power += gain ** (2 * octave)
-    return field * np.float32(1.35 / power**0.5)  # cubic interpolation takes a quarter of the deviation away
+    return field * np.float32(1.35 / power**0.5)  # cubic interpolation lowers the standard deviation by a quarter
 
 
 def _streaks(rng: Generator, shape: tuple[int, ...], angle: float) -> Floats:
-    """Noise (h, w) drawn out along `angle` in radians, deviation about 1."""
+    """Noise (h, w) stretched along `angle` in radians, standard deviation about 1."""
     rng = default_rng(rng.integers(2**63))
     h, w = shape[:2]
     turn = cv2.getRotationMatrix2D((0, 0), -np.degrees(angle), 1.0)
@@ -230,13 +233,13 @@ def _streaks(rng: Generator, shape: tuple[int, ...], angle: float) -> Floats:
 
 
 def step(field: Floats, softness: float) -> Floats:
-    """0 where the field is below 0, 1 above, with a border `softness` wide between."""
+    """A smooth step (h, w): 0 where the field is below 0, 1 above, with a transition `softness` wide."""
     t = np.clip(field / softness + 0.5, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def blend(colour: Floats, other: Floats | Colour, weight: Floats) -> Floats:
-    """`other` laid over `colour` (h, w, 3) with a weight (h, w) of 0 to 1."""
+    """`colour` (h, w, 3) with `other` over it at opacity `weight` (h, w) of 0 to 1."""
     return np.asarray(colour + weight[..., None] * (np.asarray(other, np.float32) - colour), dtype=np.float32)
 
 
@@ -257,7 +260,7 @@ def plate_from_texels(shape: tuple[int, ...]) -> Matrix:
 
 
 def project(matrix: NDArray[np.floating], points: Matrix) -> Matrix:
-    """Points (N, 2) through a matrix (3, 3)."""
+    """Points (N, 2) transformed by a projective matrix (3, 3)."""
     return np.asarray(cv2.perspectiveTransform(points[None], matrix)[0], dtype=np.float64)
 
 
@@ -270,7 +273,7 @@ def ribbon(points: Matrix, widths: Matrix) -> Matrix:
 
 
 def coverage(polygons: list[Matrix], shape: tuple[int, ...], finer: int = 2) -> Floats:
-    """How much of every px (h, w) the polygons cover, 0 to 1; (0, 0) is the middle of the first px."""
+    """The fraction of every px (h, w) that the polygons cover, 0 to 1; (0, 0) is the centre of the first px."""
     h, w = shape[:2]
     canvas = np.zeros((h * finer, w * finer), np.uint8)
     for polygon in polygons:

@@ -1,6 +1,6 @@
-"""The photograph of a rendered plate: it hangs from a hook before a light grey wall, lit from the left.
+"""Pose, illumination and camera of a rendered plate that hangs on a hook in front of a grey wall.
 
-The front is lit in plate coordinates (see `coats`), seen through a pinhole camera, and laid between wall and hook.
+The front is lit in plate coordinates (see `materials`), projected by a pinhole camera, and composed with wall and hook.
 Polygons are (N, 2); S is the photograph's side in px; colours are RGB, 0 to 255.
 """
 
@@ -15,8 +15,8 @@ from platewatch.synthetic.materials import (
     ASPECT,
     Colour,
     Floats,
+    Material,
     Matrix,
-    Surface,
     blend,
     coverage,
     noise,
@@ -28,12 +28,12 @@ from platewatch.synthetic.materials import (
 )
 
 HOLE_RADIUS, THICKNESS = 0.147, 0.035  # in plate heights
-FOCAL = 2.2  # focal length, and the plate's distance, in picture widths: a short tele lens
+FOCAL = 2.2  # focal length and distance of the plate, in picture widths: a short telephoto lens
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How a plate hangs: `front` and `back` from plate coordinates to px, its outline, the lamp's direction on it."""
+    """Pose of a plate: matrices (3, 3) from plate coordinates to px, outline (N, 2), direction (2,) of the light."""
 
     front: Matrix
     back: Matrix
@@ -45,7 +45,7 @@ class Pose:
 
 
 def mount(rng: Generator, size: int) -> Pose:
-    """Hang a plate on the hook: any turn, a little tilt, somewhere about the middle."""
+    """A random pose on the hook: any rotation, a small tilt, near the centre of the picture."""
     roll, yaw, pitch = rng.uniform(0, 2 * np.pi), np.clip(rng.normal(0, 0.2), -0.5, 0.5), rng.normal(0, 0.07)
     turn = _rotation(0, yaw, 0) @ _rotation(pitch, 0, 0) @ _rotation(0, 0, roll)
     scale = rng.uniform(0.44, 0.53)
@@ -63,7 +63,7 @@ def _rotation(x: float, y: float, z: float) -> Matrix:
 
 
 def _outline(rng: Generator) -> Matrix:
-    """A rectangle with one corner bitten off in a quarter circle, its edges a little rough."""
+    """A rectangle with a quarter-circle notch at one corner and slightly rough edges."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [ASPECT / 2, 0.5]
     notched, radius = rng.integers(4), rng.uniform(0.105, 0.145)
     angle = np.linspace(0, np.pi / 2, 24)[:, None]
@@ -86,15 +86,15 @@ def _circle(radius: float) -> Matrix:
 
 
 def rim_distance(pose: Pose, texels: tuple[int, int]) -> Floats:
-    """Distance (h, w) of every texel from the nearest edge, the hole's included, in plate heights."""
+    """Distance (h, w) of every texel from the nearest edge, also the hole's, in plate heights."""
     to_texels = np.linalg.inv(plate_from_texels(texels))
     hole = coverage([project(to_texels, _circle(HOLE_RADIUS))], texels)
     solid = coverage([project(to_texels, pose.outline)], texels) - hole > 0.5
     return np.asarray(cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 5) / texels[0], dtype=np.float32)
 
 
-def light(rng: Generator, surface: Surface, pose: Pose, rim: Floats) -> Floats:
-    """The lit front (h, w, 3), 0 to 255: shade on the bumps, fall-off away from the lamp, glare."""
+def illuminate(rng: Generator, material: Material, pose: Pose, rim: Floats) -> Floats:
+    """The lit front (h, w, 3), 0 to 255: shading by height, fall-off with distance from the light source, glare."""
     x, y = places(rim.shape)
     kernel = (
         np.array(
@@ -106,8 +106,8 @@ def light(rng: Generator, surface: Surface, pose: Pose, rim: Floats) -> Floats:
         )
         / 2
     )
-    slope = cv2.filter2D(surface.height, -1, kernel) * np.float32(rim.shape[0] / 317) ** 0.5
-    exposure = 0.42 if rng.random() < 0.03 else rng.uniform(0.85, 1.08)  # now and then one turns away from the lamp
+    slope = cv2.filter2D(material.height, -1, kernel) * np.float32(rim.shape[0] / 317) ** 0.5
+    exposure = 0.42 if rng.random() < 0.03 else rng.uniform(0.85, 1.08)  # 3 % are dark
     fall_off = 1 + rng.uniform(0.2, 0.5) * (x * pose.illumination[0] + y * pose.illumination[1])
     shade = exposure * fall_off * (1 + np.clip(0.45 * slope, -0.6, 0.6))
     spot, spread = rng.uniform(0.3, 0.55) * pose.illumination + rng.normal(0, 0.1, 2), rng.uniform(0.16, 0.3)
@@ -115,7 +115,7 @@ def light(rng: Generator, surface: Surface, pose: Pose, rim: Floats) -> Floats:
     glare = power * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * spread**2))
     grit = noise(rng, rim.shape, 100, 2, gain=1.0)
     mirror = np.clip((glare * (1 + 0.28 * grit) + 0.9 * slope - 0.62) / 0.75, 0, 1) + 0.1 * glare
-    lit = surface.colour * shade[..., None] + (190 * surface.gloss * mirror)[..., None]
+    lit = material.colour * shade[..., None] + (190 * material.gloss * mirror)[..., None]
     return np.asarray(lit, dtype=np.float32)
 
 
@@ -123,7 +123,7 @@ def light(rng: Generator, surface: Surface, pose: Pose, rim: Floats) -> Floats:
 
 
 def compose(rng: Generator, pose: Pose, lit: Floats) -> tuple[Floats, Floats]:
-    """Lay background, wire, plate and hook over each other; the photo, and the coverage (S, S) of the front in view."""
+    """Compose background, wire, plate and hook: photograph (S, S, 3) and coverage (S, S) of the visible front."""
     size = lit.shape[0]
     hole = project(pose.front, _circle(HOLE_RADIUS))
     contact = hole[np.argmin(hole[:, 1])]  # the hook holds the plate where the hole is highest
@@ -141,7 +141,7 @@ def compose(rng: Generator, pose: Pose, lit: Floats) -> tuple[Floats, Floats]:
 
 
 def _background(rng: Generator, size: int) -> Floats:
-    """A light grey wall (S, S, 3), bright to the left, darker to the corners."""
+    """A light grey wall (S, S, 3), brighter on the left, darker in the corners."""
     at = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = at[None], at[:, None]
     level = rng.normal(196, 6) + rng.normal(-12, 7) * x + rng.normal(0, 6) * y
@@ -152,7 +152,7 @@ def _background(rng: Generator, size: int) -> Floats:
 
 
 def _draw_wire(rng: Generator, photo: Floats, contact: Matrix) -> None:
-    """Draw the straight wire from the picture's upper border down behind the plate."""
+    """Draw the straight wire from the upper border of the picture to the hole, behind the plate."""
     size = photo.shape[0]
     top = np.array([contact[0] + rng.normal(-0.01, 0.02) * size, -4])
     line = top + np.linspace(0, 1, 12)[:, None] * (contact - top)
@@ -160,7 +160,7 @@ def _draw_wire(rng: Generator, photo: Floats, contact: Matrix) -> None:
 
 
 def _draw_hook(rng: Generator, photo: Floats, contact: Matrix) -> Floats:
-    """Draw the hook's end out of the hole and up over the front; its coverage (S, S)."""
+    """Draw the hook's end, which comes out of the hole and bends up over the front; returns its coverage (S, S)."""
     size = photo.shape[0]
     inside, under, out = contact + size * np.array([[-0.022, 0.004], [0.005, 0.035], [0.028, -0.012]])
     tip = contact + size * np.array([rng.normal(0.1, 0.03), rng.normal(-0.165, 0.015)])
@@ -175,15 +175,15 @@ def _draw_hook(rng: Generator, photo: Floats, contact: Matrix) -> Floats:
 
 
 def _draw_rod(photo: Floats, line: Matrix, widths: Matrix) -> Floats:
-    """Draw a round rod along `line`, lit from the left; its coverage (S, S)."""
+    """Draw a round rod along `line`, lit from the left; returns its coverage (S, S)."""
     cover = _fill(photo, ribbon(line, widths), (50, 50, 46))
-    for shift, share, tone in ((0.08, 0.74, (86, 85, 74)), (0.15, 0.46, (112, 110, 96)), (0.2, 0.16, (150, 148, 133))):
-        _fill(photo, ribbon(line + shift * widths[:, None] * [-1.0, -0.3], share * widths), tone, 0.75)
+    for shift, width, tone in ((0.08, 0.74, (86, 85, 74)), (0.15, 0.46, (112, 110, 96)), (0.2, 0.16, (150, 148, 133))):
+        _fill(photo, ribbon(line + shift * widths[:, None] * [-1.0, -0.3], width * widths), tone, 0.75)
     return cover
 
 
 def _fill(photo: Floats, polygon: Matrix, tone: Colour, opacity: float = 1.0) -> Floats:
-    """Lay a polygon over the photo in place; its coverage (S, S)."""
+    """Fill a polygon in the photograph in place; returns its coverage (S, S)."""
     size = photo.shape[0]
     left, top = np.clip(np.floor(polygon.min(0)) - 2, 0, size - 1).astype(int)
     right, bottom = np.clip(np.ceil(polygon.max(0)) + 3, 1, size).astype(int)
@@ -195,7 +195,7 @@ def _fill(photo: Floats, polygon: Matrix, tone: Colour, opacity: float = 1.0) ->
 
 
 def _hook_shadow(rng: Generator, contact: Matrix, size: int) -> Floats:
-    """How dark the hook's shadow makes the front (S, S): thin at the hole, wider to the right."""
+    """The hook's shadow on the front (S, S), 0 to 1: thin at the hole, wider to the right."""
     t = np.linspace(0, 1, 16)[:, None]
     reach, drop, bend = rng.uniform(0.24, 0.4), rng.normal(0.0, 0.025), rng.normal(0, 0.01)
     line = np.column_stack([0.02 + reach * t, 0.018 + drop * t + bend * np.sin(np.pi * t)])
@@ -206,7 +206,7 @@ def _hook_shadow(rng: Generator, contact: Matrix, size: int) -> Floats:
 
 
 def expose(rng: Generator, photo: Floats) -> NDArray[np.uint8]:
-    """What the camera makes of the light (S, S, 3): a soft lens, exposure, white balance, grain."""
+    """The camera's picture (S, S, 3) uint8: lens blur, exposure, white balance and noise."""
     size = photo.shape[0]
     soft = cv2.GaussianBlur(photo, (0, 0), max(rng.uniform(0.45, 0.75) * size / 512, 0.2))
     gains = (rng.normal(1, 0.025) * (1 + rng.normal(0, 0.005, 3))).astype(np.float32)

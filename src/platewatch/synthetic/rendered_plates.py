@@ -1,12 +1,10 @@
-"""Renders synthetic photographs of metal plates with masks: the demo's data and the tests' data.
+"""Renders synthetic photographs of metal plates with masks, for the demo and the tests.
 
-A painted steel plate with a round hole and a notched corner hangs on a hook, turned any way. Everything is computed, no
-photograph is copied: `coats` paints, rusts and scratches the front, `scene` lights and photographs it.
+A painted steel plate with a round hole and a notched corner hangs on a hook, in any rotation. Everything is computed:
+`materials` gives paint, rust and scratches of the front, `pose` illumination and camera.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,9 +13,10 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from platewatch.errors import InputError, OutputError
-from platewatch.synthetic.materials import ASPECT, Floats, Surface, abrade, half_paint, paint, plate_from_texels, rust
-from platewatch.synthetic.pose import compose, expose, light, mount, rim_distance
+from platewatch import files
+from platewatch.errors import InputError
+from platewatch.synthetic.materials import ASPECT, Floats, Material, abrade, half_paint, paint, plate_from_texels, rust
+from platewatch.synthetic.pose import compose, expose, illuminate, mount, rim_distance
 
 KINDS = ("good", "major_rust", "scratches", "total_rust")
 TEST_COUNTS: Mapping[str, int] = MappingProxyType({"good": 26, "major_rust": 14, "scratches": 34, "total_rust": 23})
@@ -26,26 +25,26 @@ Bytes = NDArray[np.uint8]
 
 
 def render(kind: str, seed: int, size: int = 512) -> tuple[Bytes, NDArray[np.bool_]]:
-    """One photograph (size, size, 3) uint8 RGB and its mask (size, size), True where the plate is defective.
+    """One photograph (size, size, 3) uint8 RGB and its mask (size, size) bool, True where the plate is defective.
 
-    One kind and seed give the same plate at any size. Raises InputError for an unknown kind, a negative seed or a size
-    outside 64 to 2048.
+    The same kind and seed give the same plate at any size. Raises InputError for an unknown kind, a negative seed or a
+    size outside 64 to 2048.
     """
     _check_options(kind, seed, size)
-    # One generator per part, so that a change in how one is drawn leaves the others as they are.
+    # one random generator per step, so that a change of one step does not change the others
     mounting, painting, lighting, camera = (default_rng([seed, KINDS.index(kind), part]) for part in range(4))
     pose = mount(mounting, size)
     rim = rim_distance(pose, (round(0.62 * size), round(0.62 * size * ASPECT)))
-    surface = _front(kind, painting, rim)
+    material = _front(kind, painting, rim)
     to_photo = pose.front @ plate_from_texels(rim.shape)
-    lit = light(lighting, surface, pose, rim)
+    lit = illuminate(lighting, material, pose, rim)
     lit = np.asarray(cv2.warpPerspective(lit, to_photo, (size, size), borderMode=cv2.BORDER_REPLICATE), np.float32)
     photo, front = compose(camera, pose, lit)
-    defect = cv2.warpPerspective(surface.defect, to_photo, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    defect = cv2.warpPerspective(material.defect, to_photo, (size, size), borderMode=cv2.BORDER_REPLICATE)
     return expose(camera, photo), np.asarray((defect > 0.5) & (front > 0.5))
 
 
-def _front(kind: str, rng: Generator, rim: Floats) -> Surface:
+def _front(kind: str, rng: Generator, rim: Floats) -> Material:
     if kind == "total_rust":
         return rust(rng, rim, grey=rng.uniform(0.1, 0.65), orange=rng.uniform(0.1, 0.5))
     if kind == "major_rust":
@@ -62,21 +61,19 @@ def render_set(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write `good` training photographs and the `test` ones with masks in MVTec layout; returns how many photographs.
+    """Write `good` training photographs and the `test` ones with masks in the MVTec layout; returns their number.
 
-    `progress` is called with photographs done and in all. A photograph depends on seed, size, folder and number alone.
-    The set is there whole or not at all. Raises InputError when `out` is not empty or an option is out of its bounds,
-    OutputError when the set cannot be written.
+    `progress` is called with the number done and the total. A photograph depends on seed, size, folder and number
+    alone. On failure nothing is left behind. Raises InputError when an option is out of its bounds,
+    OutputError when `out` is not empty or the set cannot be written.
     """
     for kind, count in [("good", good), *test.items()]:
         _check_options(kind, seed, size)
         if count < 0:
-            raise InputError(
-                kind, f"{count} photographs asked for", expected="0 or more", remedy="choose another number"
-            )
+            raise InputError(kind, f"{count} photographs", expected="0 or more", remedy="choose another number")
     photographs = [("train", "good", i) for i in range(good)]
     photographs += [("test", kind, i) for kind, count in test.items() for i in range(count)]
-    with _whole_folder(out) as folder:
+    with files.whole_folder(out, remedy="free space or choose a folder you may write") as folder:
         for done, (split, kind, i) in enumerate(photographs, start=1):
             entropy = [seed, ("train", "test").index(split), i]
             photo, mask = render(kind, int(SeedSequence(entropy).generate_state(1)[0]), size)
@@ -95,29 +92,6 @@ def _check_options(kind: str, seed: int, size: int) -> None:
         raise InputError(f"seed {seed}", expected="0 or more", remedy="choose another seed")
     if not 64 <= size <= 2048:
         raise InputError(f"size {size}", expected="64 to 2048 px", remedy="choose another size")
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder to write to that becomes `out` on leaving without an error, and vanishes otherwise."""
-    out = out.resolve()
-    try:
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            expected = "a new or an empty folder"
-            raise InputError(out, "exists already", expected=expected, remedy="delete it or choose another one")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-            folder = Path(scratch) / "set"  # inside, because a temporary folder is closed to other users
-            folder.mkdir()
-            yield folder
-            if out.exists():
-                out.rmdir()
-            folder.rename(out)
-    except OSError as error:
-        why = error.strerror or error
-        raise OutputError(
-            out, f"cannot be written ({why})", remedy="free space or choose a folder you may write"
-        ) from error
 
 
 def _write_png(path: Path, image: Bytes) -> None:

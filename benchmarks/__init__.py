@@ -1,0 +1,1 @@
+"""Benchmarks of Platewatch: `python benchmarks/run.py` lists them."""

@@ -1,0 +1,20 @@
+"""What `seeds` measures, on the same data set without its colour.
+
+The grey copy lies in OUT/plates.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.entries import seeds as coloured
+from benchmarks.harness import Found
+
+
+def measure(data: Path, *, out: Path, seeds: Sequence[int] = (0, 1, 2), options: str = "") -> Found:
+    for path in sorted(data.rglob("*.png")):
+        target = out / "plates" / path.relative_to(data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).convert("L").save(target)
+    return coloured.measure(out / "plates", out=out, seeds=seeds, options=options)

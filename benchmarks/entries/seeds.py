@@ -1,0 +1,108 @@
+"""Train and evaluate with several seeds: verdicts, AUROC, separation and maps, their mean and the worst of them.
+
+    run.py seeds DATA --seeds 0 1 2
+    run.py seeds DATA --draw 27 --title "27 good plates"
+
+Every run is what a user types: `platewatch train DATA` with `--options`, then `platewatch evaluate MODEL DATA --json`
+for each pixel size. Models that are there already are evaluated, not trained again. With `--draw N` each seed learns
+from N good plates of its own, drawn at random with that seed.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import models
+from benchmarks.harness import Found, Table
+from platewatch.evaluation.metrics import clopper_pearson
+from platewatch.photographs import data_sets
+
+Run = dict[str, Any]
+Row = tuple[str, Callable[[Run], float | None], str, Callable[[Sequence[float]], float]]
+"""Title, a run's figure, its form, and which of several is the worst."""
+
+
+def measure(
+    data: Path,
+    *,
+    out: Path,
+    seeds: Sequence[int] = (0, 1, 2),
+    options: str = "",
+    pixel_sizes: Sequence[int] = (256, 512),
+    draw: int = 0,
+) -> Found:
+    found = []
+    for seed in seeds:
+        name, plates, more = str(seed), data, options.split()
+        if draw:
+            name = f"{seed}-of-{draw}"
+            plates = drawn(data, out / f"plates-{name}", draw, seed)
+            more += ["--min-images", str(draw)]
+        model = out / f"model-{name}"
+        seconds = models.train(plates, model, "--seed", str(seed), *more)
+        evaluations = {str(size): models.evaluate(model, plates, size) for size in pixel_sizes}
+        pixels = {size: each["pixel"] for size, each in evaluations.items()}
+        found.append({**evaluations[str(pixel_sizes[0])], "seed": seed, "train_s": seconds, "pixels": pixels})
+    worst = {name: max(run["verdicts"][name] for run in found) for name in ("missed", "false_alarms")}
+    plates_of = {"missed": found[0]["images"]["anomalous"], "false_alarms": found[0]["images"]["normal"]}
+    bounds = {f"{name}_upper_95": clopper_pearson(count, plates_of[name])[1] for name, count in worst.items()}
+    return Found(bounds, {"": table(found)}, found)
+
+
+def drawn(data: Path, folder: Path, count: int, seed: int) -> Path:
+    """A data set of links: `count` of the good plates at random, and the whole test folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    good = folder / "train" / data_sets.GOOD
+    good.mkdir(parents=True)
+    paths = data_sets.training(data)
+    for place in np.random.default_rng(seed).choice(len(paths), count, replace=False):
+        (good / paths[place].name).symlink_to(paths[place].resolve())
+    for part in ("test", "ground_truth"):
+        if (data / part).is_dir():
+            (folder / part).symlink_to((data / part).resolve())
+    return folder
+
+
+def table(found: Sequence[Run]) -> Table:
+    """A column a seed, then their mean and the worst; a dash where there is no value."""
+    rows = []
+    for title, value, form, worst in _rows(found[0]):
+        values = [value(run) for run in found]
+        known = [each for each in values if each is not None]
+        values += [float(np.mean(known)), worst(known)] if known else [None, None]
+        rows.append([title, *("–" if each is None else form.format(each) for each in values)])
+    return Table(["seed", *(str(run["seed"]) for run in found), "mean", "worst"], rows)
+
+
+def _rows(first: Run) -> Iterator[Row]:
+    for title, name, counted in (
+        ("defective plates that PASS", "missed", "anomalous"),
+        ("defective plates to REVIEW", "reviewed_anomalous", "anomalous"),
+        ("good plates REJECTed", "false_alarms", "normal"),
+        ("good plates to REVIEW", "reviewed_normal", "normal"),
+    ):
+        yield title, partial(_at, "verdicts", name), f"{{:.3g}} of {first['images'][counted]}", max
+    yield "image AUROC, both phases", partial(_at, "auroc"), "{:.4f}", min
+    yield "lowest defective ÷ highest good score", lambda run: models.separation(*models.scores(run)), "{:.2f}", min
+    yield "image AUROC, surface", partial(_at, "phases", "surface", "auroc"), "{:.4f}", min
+    yield "image AUROC, Skip-GANomaly", partial(_at, "phases", "skipganomaly", "auroc"), "{:.4f}", min
+    yield "lowest ÷ highest, Skip-GANomaly", lambda run: models.separation(*models.network_scores(run)), "{:.2f}", min
+    for size in first["pixels"]:
+        yield f"pixel AUROC, {size} px", partial(_at, "pixels", size, "auroc"), "{:.4f}", min
+        yield f"pixel AP, {size} px", partial(_at, "pixels", size, "average_precision"), "{:.3f}", min
+        yield f"AUPRO to 30 %, {size} px", partial(_at, "pixels", size, "aupro"), "{:.3f}", min
+    yield "expected false alarms", partial(_at, "promise", "false_alarm_rate"), "{:.1%}", max
+    yield "the same, 95 % limit", partial(_at, "promise", "upper_95"), "{:.1%}", max
+    yield "training with calibration, s", partial(_at, "train_s"), "{:.0f}", max
+
+
+def _at(*names_and_run: Any) -> Any:
+    """The run's value under these names; None where one of them holds none."""
+    *names, value = names_and_run
+    for name in names:
+        value = value and value[name]
+    return value

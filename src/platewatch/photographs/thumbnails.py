@@ -1,0 +1,35 @@
+"""Pictures for people: small JPEGs, and files as URIs that stand in a page."""
+
+import base64
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from platewatch.arrays import Array
+from platewatch.photographs import formats
+
+
+def jpeg(picture: Array, side: int = 320) -> bytes:
+    """A JPEG of at most `side` px a side of an (H, W, 3) uint8 RGB or (H, W) bool picture; never enlarged."""
+    if picture.dtype == np.bool_:
+        picture = picture.astype(np.uint8) * 255
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="JPEG", quality=82)
+    return buffer.getvalue()
+
+
+def data_uri(data: bytes) -> str:
+    """A picture's file as a URI to stand in an img tag."""
+    return f"data:{formats.media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def jpeg_uri(picture: Array, side: int = 320) -> str:
+    """The picture as `jpeg` makes it, as a URI to stand in an img tag."""
+    return data_uri(jpeg(picture, side))

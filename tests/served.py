@@ -1,0 +1,105 @@
+"""`platewatch serve` as a process of its own: started, asked, killed, stopped."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+GIVE_UP_S = 60.0  # on a machine that does much else
+
+
+class Served:
+    """A station that serves `model`, its record in `folder` or at the URL `records`; a context that stops it."""
+
+    def __init__(
+        self, model: Path, folder: Path, *options: str, token: str | None = None, records: str | None = None
+    ) -> None:
+        self.records = records or str(folder / "records.db")
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        line = [
+            sys.executable,
+            "-m",
+            "platewatch",
+            "serve",
+            str(model.resolve()),
+            "--records",
+            self.records,
+            "--port",
+            "0",
+        ]
+        self.process = subprocess.Popen(
+            [*line, *options], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder
+        )
+        self.said: list[str] = []
+        self.port = 0
+        self._started = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> "Served":
+        if not self._started.wait(GIVE_UP_S):
+            self.stop()
+            raise AssertionError(f"the station did not start: {self.said}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> int:
+        """SIGTERM, as an init system says it; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(GIVE_UP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+    def child(self) -> int | None:
+        """The process that serves; None for the moment in which there is none."""
+        parent = self.process.pid
+        found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return int(found[0]) if found else None
+
+    def kill(self) -> None:
+        """SIGKILL for the process that serves, wherever it is."""
+        until = time.monotonic() + GIVE_UP_S
+        while (child := self.child()) is None:
+            if time.monotonic() > until:
+                raise AssertionError("no process serves")
+            time.sleep(0.001)
+        os.kill(child, signal.SIGKILL)
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection that the caller closes."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=GIVE_UP_S)
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """One request on a connection of its own: status and JSON; raises OSError or HTTPException when it breaks."""
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, {**self.headers, **(headers or {})})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def _listen(self) -> None:
+        for line in self.process.stderr or ():
+            self.said.append(line.rstrip())
+            found = re.match(r"http://[\w.]+:(\d+): model", line)
+            if found:
+                self.port = int(found[1])
+                self._started.set()
