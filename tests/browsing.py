@@ -45,7 +45,7 @@ class Site:
 
 @contextlib.contextmanager
 def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
-    """A station of its own, with a shelf that holds the tiny model, on a free port of 127.0.0.1."""
+    """A station of its own, with the tiny model as the only available one, on a free port of 127.0.0.1."""
     shutil.copytree(tiny_model.model, folder / "models" / "first")
     rendered_plates.render_set(folder / "line", good=30, test={"good": 1, "total_rust": 3}, size=128, seed=77)
     url = f"sqlite:///{folder / 'records.db'}"
@@ -54,10 +54,10 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
         settings = Settings(data=tiny_model.data, record_url=url, users=folder / "users.json")
         good = tuple(reading.find(folder / "line" / "train" / "good"))
         rusty = tuple(reading.find(folder / "line" / "test" / "total_rust"))
-        for path in (rusty[-1], good[-1]):  # every test, whichever comes first, finds something
+        for path in (rusty[-1], good[-1]):  # so that every test, run alone, finds plates
             records.add(models.loaded().inspect(path), path.read_bytes())
         app = create_app(models, records, settings)
-        app.state.challengers.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
+        app.state.retraining_runs.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
         with _served(app) as port:
             yield Site(f"http://127.0.0.1:{port}", records, models, good, rusty)
 
@@ -101,8 +101,8 @@ def tab(browser: Browser, size: tuple[int, int] = SIZES[0], scheme: str = "light
     page, wrong = context.new_page(), list[str]()
     page.set_default_timeout(10_000)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    page.on("request", lambda asked: wrong.append(asked.url) if "//127.0.0.1:" not in asked.url else None)
+    page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+    page.on("request", lambda sent: wrong.append(sent.url) if "//127.0.0.1:" not in sent.url else None)
     try:
         yield page
         assert wrong == []

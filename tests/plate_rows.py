@@ -24,7 +24,12 @@ DEFECT = Defect((1, 2, 30, 4), 12, 5.5, 2.25, Evidence(colour=0.75, line=0.25))
 def plate(verdict: Verdict | None = Verdict.PASS, **changes: Any) -> Inspection:
     """An Inspection with this verdict; None: its photograph could not be read."""
     if verdict is None:
-        changes = {"score": None, "p_value": None, "reason": "could not be read", "error": "damaged"} | changes
+        changes = {
+            "score": None,
+            "p_value": None,
+            "reason": "the photograph is not readable",
+            "error": "damaged",
+        } | changes
     elif verdict is not Verdict.PASS:
         changes = {"score": 1.1 if verdict is Verdict.REVIEW else 2.0, "defects": (DEFECT,)} | changes
     return replace(PLATE, verdict=verdict, **changes)

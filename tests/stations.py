@@ -48,7 +48,7 @@ class LineInspector(fake_inspector.FakeInspector):
                 image=name,
                 image_sha256=reading.sha256(image),
                 verdict=None,
-                reason="could not be read",
+                reason="the photograph is not readable",
                 threshold=fake_inspector.THRESHOLD,
                 error=str(error),
                 model_id=self.manifest.model_id,
@@ -112,7 +112,7 @@ def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Itera
 
 
 def two_models(models_folder: Path, folder: Path) -> str:
-    """Put a model onto the shelf as `first` and, with a threshold of its own, as `second`; the second's id."""
+    """Copy a model to `models_folder` as `first` and, with another threshold, as `second`; returns the second's id."""
     for name in ("first", "second"):
         shutil.copytree(folder, models_folder / name)
     manifest = model_folder.load_manifest(models_folder / "second")

@@ -1,4 +1,4 @@
-"""What `bench` says is complete and adds up; how fast this machine is, no test asks."""
+"""The results of `bench` are complete and add up; no test depends on the machine's speed."""
 
 import json
 import sys
@@ -66,7 +66,7 @@ def test_the_table_has_a_bar_for_each_stage_and_says_that_torch_is_missing(tiny_
     assert "torch is not installed here" in result.stdout
 
 
-def test_the_yardstick_scores_with_the_published_network() -> None:
+def test_the_reference_network_is_the_published_one() -> None:
     reference = bench._reference()
     assert reference is not None
     assert reference.image_size == 256

@@ -1,4 +1,4 @@
-"""The pages in a real browser: what an operator, an engineer and an auditor do, at a tablet's and a monitor's size."""
+"""The pages in a real browser, at a tablet's and a monitor's size: what operators and engineers do with them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,9 +48,9 @@ def test_drop_a_photograph_review_it_by_keyboard_and_find_it_again(
         expect(page.locator("[data-chip]")).to_contain_text("REJECT")
         page.keyboard.press("d")
         expect(page.locator("[data-toast]")).to_contain_text("defective")
-        said = site.records.get(entry.number).review
-        assert said
-        assert said.judgement is Judgement.DEFECTIVE
+        stored = site.records.get(entry.number).review
+        assert stored
+        assert stored.judgement is Judgement.DEFECTIVE
         page.keyboard.press("u")
         expect(page.locator("[data-toast]")).to_contain_text("taken back")
         assert site.records.get(entry.number).review is None
@@ -65,11 +65,11 @@ def test_drop_a_photograph_review_it_by_keyboard_and_find_it_again(
         expect(row).to_contain_text(f"No. {entry.number}")
         row.locator("a.plain").click()
         expect(page.locator("h1")).to_have_text(f"Plate No. {entry.number}")
-        expect(page.locator(".said")).to_contain_text("taken back")
-        expect(page.locator(".said")).to_contain_text("stands")
+        expect(page.locator(".list")).to_contain_text("taken back")
+        expect(page.locator(".list")).to_contain_text("current review")
 
 
-def test_new_verdicts_come_by_themselves_and_old_ones_never_pass_for_new(browser: Browser, site: Site) -> None:
+def test_new_verdicts_appear_by_themselves_and_old_ones_are_marked_as_old(browser: Browser, site: Site) -> None:
     with tab(browser) as page:
         page.goto(site.url)
         expect(page.locator("[data-connection]")).to_have_text("live")
@@ -82,7 +82,7 @@ def test_new_verdicts_come_by_themselves_and_old_ones_never_pass_for_new(browser
         expect(page.locator("[data-facts]")).to_contain_text("L-7")
         page.context.set_offline(True)
         expect(page.locator("[data-word]")).to_have_text("No connection", timeout=15_000)
-        expect(page.locator("[data-notices]")).to_contain_text("What you see is old")
+        expect(page.locator("[data-notices]")).to_contain_text("This page shows old data")
         page.context.set_offline(False)
         expect(page.locator("[data-word]")).not_to_have_text("No connection", timeout=15_000)
 
@@ -105,7 +105,7 @@ def test_a_missed_defect_is_marked_by_hand_and_by_keys(browser: Browser, site: S
             page.keyboard.press(key)
         with page.expect_navigation():
             page.keyboard.press("d")
-        expect(page.locator(".said")).to_contain_text("2 marked")
+        expect(page.locator(".list")).to_contain_text("2 boxes marked")
     by_hand, by_keys = site.records.get(entry.number).review.boxes  # type: ignore[union-attr]
     assert by_hand == pytest.approx((32, 32, 64, 32), abs=2)
     assert by_keys == (51 + 3, 51, 26, 26 + 3)
@@ -124,7 +124,7 @@ def test_map_boxes_theme_and_keys(browser: Browser, site: Site) -> None:
         page.keyboard.press("t")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
         page.keyboard.press("?")
-        expect(page.locator("dialog[open]")).to_contain_text("Light or dark")
+        expect(page.locator("dialog[open]")).to_contain_text("Light or dark theme")
         page.keyboard.press("Escape")
         page.keyboard.press("5")
         expect(page).to_have_url(f"{site.url}/models")
@@ -132,7 +132,7 @@ def test_map_boxes_theme_and_keys(browser: Browser, site: Site) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_retrain_take_into_service_and_go_back(browser: Browser, site: Site) -> None:
+def test_retrain_use_the_candidate_and_go_back(browser: Browser, site: Site) -> None:
     first = site.models.model_id
     passed = site.models.loaded().inspect(site.good[0])
     for path in site.good:
@@ -142,7 +142,7 @@ def test_retrain_take_into_service_and_go_back(browser: Browser, site: Site) -> 
         page.goto(f"{site.url}/models")
         page.keyboard.press("r")
         expect(page.locator(".outcome[role=status]")).to_contain_text("Accepted", timeout=150_000)
-        page.get_by_role("button", name="Take into service").click()
+        page.get_by_role("button", name="Use this model").click()
         expect(page.locator("[data-toast]")).to_contain_text("is in service instead of")
         assert site.models.model_id != first
         expect(page.locator("[data-back]")).to_contain_text(first)
@@ -192,8 +192,8 @@ def test_an_accessibility_checker_finds_nothing(browser: Browser, site: Site, sc
             page.wait_for_timeout(200)
             page.evaluate(checker)
             found = page.evaluate("axe.run().then(found => found.violations)")
-            told = [f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found]
-            assert told == [], path
+            messages = [f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found]
+            assert messages == [], path
 
 
 def test_every_control_has_a_name_every_page_its_landmarks_and_focus_is_seen(browser: Browser, site: Site) -> None:
@@ -210,7 +210,7 @@ def test_every_control_has_a_name_every_page_its_landmarks_and_focus_is_seen(bro
             )
         page.goto(site.url)
         expect(page.locator("[data-last] li").first).to_be_attached()
-        assert _focused_in_order(page)[:3] == ["To the page", "Platewatch", "Live"]
+        assert _focused_in_order(page)[:3] == ["Skip to content", "Platewatch", "Live"]
 
 
 NAMELESS = """() => [...document.querySelectorAll("button, a[href], input:not([type=hidden]), select")]

@@ -79,7 +79,8 @@ def test_a_bad_file_among_good_ones_costs_only_itself(tiny_model: Tiny, tmp_path
     shutil.copytree(tiny_model.data / "test/good", tmp_path / "plates")
     (tmp_path / "plates/001.png").write_text("not a photograph")
     result = run("inspect", tiny_model.model, tmp_path / "plates", "--out", tmp_path / "overlays")
-    assert [line.split()[0] for line in result.stdout.splitlines()].count("ERROR") == 1
+    assert [line.startswith("NOT READABLE ") for line in result.stdout.splitlines()].count(True) == 1
+    assert len({line.index("  threshold ") for line in result.stdout.splitlines()}) == 1
     assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == ["000.overlay.png", "002.overlay.png"]
     assert "001.png" in one_error(result)
     assert result.exit_code == 1

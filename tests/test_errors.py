@@ -8,7 +8,7 @@ import pytest
 import platewatch
 from platewatch import errors
 from platewatch.errors import InputError, PlatewatchError
-from platewatch.station.problem_details import problem, refusal
+from platewatch.station.problem_details import problem, request_error
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_place_with_colons_and_semicolons_stays_whole_in_json() -> None:
     """A Windows path and a name with the line's own marks: nothing of it may end up in another field."""
     where = r"C:\plates; old: 7.png"
     error = InputError(where, "damaged photograph (bad; header: 3, expected 4)", expected="a PNG", remedy="copy it")
-    found = problem(refusal(error), "POST /inspections")
+    found = problem(request_error(error), "POST /inspections")
     assert found["where"] == where
     assert (found["expected"], found["next"]) == ("a PNG", "copy it")
     assert found["message"] == str(error)

@@ -108,7 +108,7 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
     assert len(failed) == len(bad) + len(outliers) == 9
     for each in failed:
         assert (each.verdict, each.score, each.p_value, each.defects) == (None, None, None, ())
-        assert each.reason == "could not be read"
+        assert each.reason == "the photograph is not readable"
         assert "\n" not in str(each.error)
     hashes = {Path(str(each.image)).name: each.image_sha256 for each in failed}
     assert hashes["half.png"] == reading.sha256((tmp_path / "half.png").read_bytes())

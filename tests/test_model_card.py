@@ -1,4 +1,4 @@
-"""The card says what the manifest says, names no machine and no day, and leaves no odd name to do harm."""
+"""The card agrees with the manifest, names no machine and no date, and escapes file names."""
 
 import hashlib
 import io
@@ -35,13 +35,13 @@ def written(tiny_model: Tiny) -> str:
 
 
 def rows(text: str) -> list[tuple[str, ...]]:
-    """The cells of every table row."""
+    """The entries of every table row."""
     lines = (line for line in text.splitlines() if line.startswith("| ") and "---" not in line)
     return [tuple(line.strip("| ").split(" | ")) for line in lines]
 
 
 def test_training_writes_the_card_of_its_manifest(written: str, manifest: Manifest) -> None:
-    """All but the odd plates, which the manifest does not know."""
+    """Except the outliers, which are not in the manifest."""
     expected = model_card.text(manifest, [("x", "y")])
     (before, _, after), (head, _, tail) = (each.partition("## Look at these") for each in (written, expected))
     assert before == head
@@ -52,11 +52,11 @@ def test_its_figures_are_the_manifest_s(written: str, manifest: Manifest) -> Non
     found = manifest.sensitivity
     shown = rows(written)
     for trial in (*found.scratch, *found.rust):
-        cells = (f"{trial.found} of {trial.plates}", tables.interval(trial.interval), str(trial.rejected))
-        assert (found.length(trial.size_px), sensitivity_summary.percent(trial.contrast), *cells) in shown
+        counts = (f"{trial.found} of {trial.plates}", tables.interval(trial.interval), str(trial.rejected))
+        assert (found.length(trial.size_px), sensitivity_summary.percent(trial.contrast), *counts) in shown
     for level in manifest.light:
-        counts = map(str, (level.passed, level.review, level.reject))
-        assert (level.name, *counts, tables.interval(level.interval)) in shown
+        verdicts = map(str, (level.passed, level.review, level.reject))
+        assert (level.name, *verdicts, tables.interval(level.interval)) in shown
     for kind in sensitivity_summary.KINDS:
         for sentence in sensitivity_summary.sentences(found, kind):
             assert f"- {sentence}\n" in written
@@ -67,16 +67,16 @@ def test_its_figures_are_the_manifest_s(written: str, manifest: Manifest) -> Non
     assert f"Of {tiny.GOOD} good plates {passing} PASS as they are" in written
 
 
-def test_it_tells_what_the_model_was_trained_on(written: str, tiny_model: Tiny) -> None:
+def test_it_states_the_training_data(written: str, tiny_model: Tiny) -> None:
     photographs = reading.find(tiny_model.data / "train" / "good")
     listed = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in photographs)
     assert hashlib.sha256(listed.encode()).hexdigest() in written
-    assert f"| good photographs | {tiny.GOOD}, each of another picture |" in written
+    assert f"| good photographs | {tiny.GOOD}, without duplicates |" in written
     assert "128 px on the longer side" in written
     assert "preset `fast`, seed 0, 2 epochs, 2 folds" in written
 
 
-def test_it_is_vouched_for_by_the_manifest_and_so_names_neither_id_nor_day_nor_place(
+def test_the_manifest_holds_its_hash_and_it_names_neither_id_nor_date_nor_path(
     written: str, manifest: Manifest, tiny_model: Tiny
 ) -> None:
     assert manifest.files["model-card.md"] == hashlib.sha256(written.encode()).hexdigest()
@@ -109,15 +109,17 @@ def test_blind_spots_come_from_the_numbers(manifest: Manifest) -> None:
     usual, dark = Illumination(1, 0, 10, 0, 0, (0, 0.3)), Illumination(0.8, 0, 4, 5, 1, (0, 0.4))
     text = model_card.text(replace(manifest, sensitivity=blind, light=(dark, usual)), [])
     for sentence in sensitivity_summary.unseen(blind, "scratch"):
-        assert f"- Mostly not seen: {sentence}.\n" in text
+        assert f"- Missed on most plates: {sentence}.\n" in text
     assert "no scratch that was tried is found on 95\u00a0% of plates" in text
-    assert "- 20\u00a0% darker: 6 of 10 good plates no longer PASS." in text
+    assert "- 20\u00a0% darker: 6 of 10 good plates do not PASS." in text
     sharp = tuple(replace(each, found=each.plates) for each in found.scratch)
     seen = replace(found, scratch=sharp, rust=tuple(replace(each, found=each.plates) for each in found.rust))
-    assert "None of what was tried" in model_card.text(replace(manifest, sensitivity=seen, light=(usual,)), [])
+    assert "- None: every defect that was tried" in model_card.text(
+        replace(manifest, sensitivity=seen, light=(usual,)), []
+    )
 
 
-def test_mm_stand_in_it_where_the_scale_is_known(manifest: Manifest) -> None:
+def test_lengths_are_in_mm_where_the_scale_is_known(manifest: Manifest) -> None:
     found = replace(manifest.sensitivity, mm_per_px=0.25)
     assert "1 px shows 0.25 mm" in model_card.text(replace(manifest, sensitivity=found), [])
     assert "mm" not in model_card.text(manifest, []).replace("mm_per_px", "").replace("commands", "")
@@ -133,17 +135,17 @@ def test_mm_stand_in_it_where_the_scale_is_known(manifest: Manifest) -> None:
     ],
 )
 def test_a_name_is_no_markdown(manifest: Manifest, name: str, shown: str) -> None:
-    assert f"- {shown}: odd\n" in model_card.text(manifest, [(name, "odd")])
+    assert f"- {shown}: dark\n" in model_card.text(manifest, [(name, "dark")])
 
 
 def test_the_command_line_ends_with_what_is_found_and_where_the_card_is(manifest: Manifest) -> None:
     (table,) = summary.model(manifest)
     console = Console(width=400, record=True, file=io.StringIO())
     console.print(table)
-    said = console.export_text()
+    text = console.export_text()
     for kind in sensitivity_summary.KINDS:
-        assert sensitivity_summary.summary_sentence(manifest.sensitivity, kind) in said
-    assert "model-card.md in the model folder" in said
+        assert sensitivity_summary.summary_sentence(manifest.sensitivity, kind) in text
+    assert "model-card.md in the model folder" in text
 
 
 def test_the_photographs_digest_does_not_depend_on_their_order() -> None:

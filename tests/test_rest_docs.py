@@ -51,9 +51,9 @@ EXAMPLES = [Example(*found) for found in _EXAMPLE.findall(TEXT)]
 
 @pytest.fixture
 def served(tiny_model: Tiny, tmp_path: Path) -> Iterator[Served]:
-    stations.two_models(tmp_path / "shelf", tiny_model.model)
+    stations.two_models(tmp_path / "models", tiny_model.model)
     shutil.copyfile(next((tiny_model.data / "test" / "total_rust").iterdir()), tmp_path / "plate.png")
-    with Served(tmp_path / "shelf" / "first", tmp_path) as station:
+    with Served(tmp_path / "models" / "first", tmp_path) as station:
         yield station
 
 
@@ -157,23 +157,23 @@ def test_every_code_stands_in_the_document_with_its_status() -> None:
         written[int(status)] |= set(re.findall(r"`([a-z_]+)`", codes))
     raised = defaultdict[int, set[str]](set)
     for file in Path(app.__file__).parent.glob("*.py"):
-        for status, code in refusals(file):
+        for status, code in errors_raised(file):
             raised[status].add(code)
-    for _, status, code in problem_details._KINDS:
+    for _, status, code in problem_details.LIBRARY_ERRORS:
         raised[status].add(code)
-    for status, (code, _, _) in problem_details._HTTP.items():
+    for status, (code, _, _) in problem_details.FRAMEWORK_ERRORS.items():
         raised[status].add(code)
-    raised[405].add(problem_details._OTHER[0])
+    raised[405].add(problem_details.OTHER_FRAMEWORK_ERROR[0])
     assert written == raised
 
 
-def refusals(file: Path) -> Iterator[tuple[int, str]]:
-    """Status and code of every refusal that is raised in a file."""
+def errors_raised(file: Path) -> Iterator[tuple[int, str]]:
+    """Status and code of every RequestError that a file raises."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
         first, second = [*map(constants, node.args), (), ()][:2]
-        if node.func.id == "Refusal":
+        if node.func.id == "RequestError":
             yield from ((int(status), code) for status in first for code in second)
         elif node.func.id == "_refused":
             yield from ((400, code) for code in first)

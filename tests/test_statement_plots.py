@@ -1,4 +1,4 @@
-"""The two charts show the counts that they are given, each in its place."""
+"""The plots of the sensitivity trials show the counts that they are given."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,7 +13,7 @@ def _texts(figure: Figure, panel: int) -> list[str]:
     return [text.get_text().replace("\u00a0", " ") for text in figure.axes[panel].texts]
 
 
-def test_every_cell_shows_its_share_and_every_axis_its_sizes() -> None:
+def test_every_field_shows_its_fraction_and_every_axis_its_sizes() -> None:
     figure = sensitivity_plots.sensitivity(SENSITIVITY)
     scratch, rust = figure.axes
     assert _texts(figure, 0) == ["5 %", "60 %", "45 %", "100 %"]
@@ -24,13 +24,13 @@ def test_every_cell_shows_its_share_and_every_axis_its_sizes() -> None:
     assert scratch.get_title(loc="left") == "Scratches, 16 px (4 mm) long"
 
 
-def test_a_cell_without_plates_says_nothing() -> None:
+def test_a_field_without_plates_is_a_dash() -> None:
     nothing = (Trial(1, 0.1, 0, 0, 0, (0, 1)),)
     assert _texts(sensitivity_plots.sensitivity(Sensitivity(64, 1, None, 8, 3, 0, nothing, nothing)), 0) == ["–"]
 
 
-def test_a_lamp_s_bar_is_stacked_to_all_plates() -> None:
-    figure = sensitivity_plots.light(LIGHT)
+def test_the_bar_of_an_illumination_adds_up_to_all_plates() -> None:
+    figure = sensitivity_plots.illumination(LIGHT)
     widths = np.array([[bar.get_width() for bar in bars] for bars in figure.axes[0].containers])
     starts = np.array([[bar.get_x() for bar in bars] for bars in figure.axes[0].containers])
     assert np.allclose(starts, np.cumsum(widths, axis=0) - widths)

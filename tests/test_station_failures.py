@@ -1,4 +1,4 @@
-"""What a gateway is told when something fails or is too much, and that the station goes on when the cause is gone."""
+"""Error responses to a gateway when something fails or is too much, and that the station recovers."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
 
 
 def refused(answer: Any, status: int, code: str) -> dict[str, str]:
-    """The error that was answered, in the one shape."""
+    """The error of a response, after checking its form."""
     assert answer.status_code == status, answer.text
     error: dict[str, str] = answer.json()["error"]
     assert set(error) == SHAPE
@@ -57,7 +57,9 @@ def _no_space(*_: Any) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_full_disk_is_answered_said_and_got_over(line: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_gives_errors_and_a_problem_until_there_is_space(
+    line: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line.post()
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", _no_space)
@@ -75,7 +77,7 @@ def test_a_full_disk_is_answered_said_and_got_over(line: Running, monkeypatch: p
 
 
 @pytest.mark.skipif(os.name != "posix", reason="another system's files are locked otherwise")
-def test_a_locked_record_is_answered_said_and_got_over(line: Running) -> None:
+def test_a_locked_record_gives_errors_and_a_problem_until_it_is_free(line: Running) -> None:
     line.post()
     with sqlite3.connect(line.folder / "records.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -87,7 +89,9 @@ def test_a_locked_record_is_answered_said_and_got_over(line: Running) -> None:
     assert not line.records.audit().breaks
 
 
-def test_a_record_that_is_back_is_noticed_though_no_plate_comes(line: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_is_writable_again_is_noticed_without_a_plate(
+    line: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", _no_space)
         refused(send(line), 503, "record_unavailable")
@@ -98,7 +102,7 @@ def test_a_record_that_is_back_is_noticed_though_no_plate_comes(line: Running, m
     ]
 
 
-def test_a_model_folder_that_is_gone_stops_plates_until_it_is_back(line: Running) -> None:
+def test_a_missing_model_folder_stops_plates_until_it_is_back(line: Running) -> None:
     model = line.folder / "models" / "first"
     model.rename(aside := line.folder / "aside")
     refused(send(line), 503, "model_unavailable")
@@ -108,7 +112,7 @@ def test_a_model_folder_that_is_gone_stops_plates_until_it_is_back(line: Running
     assert problems(line) == set()
 
 
-def test_a_vanished_folder_of_photographs_stops_plates_until_it_is_back(tmp_path: Path) -> None:
+def test_a_missing_folder_of_photographs_stops_plates_until_it_is_back(tmp_path: Path) -> None:
     photographs = tmp_path / "records.photographs"
     photographs.mkdir()
     with stations.running(tmp_path, places=(photographs,)) as line:
@@ -122,7 +126,7 @@ def test_a_vanished_folder_of_photographs_stops_plates_until_it_is_back(tmp_path
         assert "place_gone" not in problems(line)
 
 
-def test_little_room_is_said_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_disk_space_is_a_problem_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("platewatch.station.health.shutil.disk_usage", lambda _: usage._replace(free=5))
     with stations.running(tmp_path, places=(tmp_path,)) as line:
@@ -132,7 +136,7 @@ def test_little_room_is_said_and_stops_nothing(tmp_path: Path, monkeypatch: pyte
         assert line.post()["verdict"] == "PASS"
 
 
-def test_too_many_plates_at_a_time_are_told_when_to_come_again_and_none_is_lost(
+def test_too_many_plates_at_a_time_get_retry_after_and_none_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two workers and one that waits: of ten plates that come at once three are taken, and all come in the end."""
@@ -161,7 +165,7 @@ def test_too_many_plates_at_a_time_are_told_when_to_come_again_and_none_is_lost(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "refusal"),
+    ("method", "path", "body", "expected"),
     [
         ("GET", "/nowhere", None, (404, "no_such_address")),
         ("GET", "/inspections/99", None, (404, "not_found")),
@@ -175,12 +179,12 @@ def test_too_many_plates_at_a_time_are_told_when_to_come_again_and_none_is_lost(
         ("POST", "/inspections", b"", (400, "no_photograph")),
     ],
 )
-def test_whatever_is_refused_is_refused_in_one_shape(
-    line: Running, method: str, path: str, body: bytes | None, refusal: tuple[int, str]
+def test_every_error_response_has_the_same_form(
+    line: Running, method: str, path: str, body: bytes | None, expected: tuple[int, str]
 ) -> None:
     line.post()
     headers = {"Content-Type": "application/json"} if body and body.startswith(b"{") else {}
-    error = refused(line.client.request(method, path, content=body, headers=headers), *refusal)
+    error = refused(line.client.request(method, path, content=body, headers=headers), *expected)
     assert all(isinstance(value, str) for value in error.values())
 
 
@@ -188,7 +192,7 @@ def _secret(*_: Any) -> None:
     raise KeyError("secret path")
 
 
-def test_our_own_mistake_is_answered_in_the_same_shape_and_tells_nothing_inside(
+def test_an_internal_error_has_the_same_form_and_reveals_nothing(
     line: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platewatch.records.Records.get", _secret)

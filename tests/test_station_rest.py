@@ -1,4 +1,4 @@
-"""The REST service as a gateway meets it: plates, the record, reviews, the model, and what happens now."""
+"""The REST service as a gateway uses it: plates, the record, reviews, the model, live events."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from platewatch.photographs import reading
 from platewatch.records import Records
 from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
-from platewatch.station.problem_details import Refusal
+from platewatch.station.problem_details import RequestError
 from platewatch.station.work import Done, Plate
 from stations import Running, photograph
 
@@ -64,7 +64,7 @@ def test_a_form_with_one_file_is_the_same_plate(line: Running) -> None:
     assert (found["image"], found["plate_id"]) == ("belt 3.png", "B-1")
 
 
-def test_what_cannot_be_read_is_recorded_as_failed_and_answered(line: Running) -> None:
+def test_an_unreadable_photograph_is_recorded_as_failed(line: Running) -> None:
     answer = line.client.post("/inspections", content=photograph()[:200])
     found = answer.json()
     assert (answer.status_code, found["verdict"], found["outcome"]) == (201, None, "FAILED")
@@ -118,7 +118,7 @@ def test_the_same_key_with_another_photograph_is_refused_while_the_first_is_judg
     first = held.submit(Plate(photograph(), key="k1"))
     try:
         assert held.submit(Plate(photograph(), key="k1")) is first
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(RequestError) as refused:
             held.submit(Plate(photograph(80), key="k1"))
         assert refused.value.status_code == 409
     finally:
@@ -159,8 +159,8 @@ def test_pictures_come_as_they_were_and_as_they_were_seen(line: Running) -> None
 
 def test_a_review_is_added_and_taken_back_and_the_verdict_stands(line: Running) -> None:
     line.post(125)
-    said = {"judgement": "good", "boxes": [[1, 2, 3, 4]], "note": "dust"}
-    made = line.client.post("/inspections/1/reviews", json=said)
+    review = {"judgement": "good", "boxes": [[1, 2, 3, 4]], "note": "dust"}
+    made = line.client.post("/inspections/1/reviews", json=review)
     assert (made.status_code, made.json()["reviewer"], made.json()["boxes"]) == (201, "local", [[1, 2, 3, 4]])
     assert line.client.get("/inspections/1").json()["review"] == made.json()
     undone = line.client.delete(f"/inspections/1/reviews/{made.json()['id']}")
@@ -172,7 +172,7 @@ def test_a_review_is_added_and_taken_back_and_the_verdict_stands(line: Running) 
 
 @pytest.fixture
 def two_models(tmp_path: Path, tiny_model: Tiny) -> tuple[Path, str]:
-    return tmp_path / "shelf", stations.two_models(tmp_path / "shelf", tiny_model.model)
+    return tmp_path / "models", stations.two_models(tmp_path / "models", tiny_model.model)
 
 
 def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(
@@ -197,9 +197,9 @@ def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(
         assert restarted.model_id == first
 
 
-def test_the_model_is_told_and_changed_by_address(tmp_path: Path, line: Running) -> None:
-    told = line.client.get("/model").json()
-    assert (told["model_id"], told["folder"], told["good_plates"]) == ("0123456789ab", "first", 30)
+def test_the_model_is_read_and_changed_by_rest(tmp_path: Path, line: Running) -> None:
+    model = line.client.get("/model").json()
+    assert (model["model_id"], model["folder"], model["good_plates"]) == ("0123456789ab", "first", 30)
     unknown = line.client.post("/model/activate", json={"model_id": "ffffffffffff"})
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
 

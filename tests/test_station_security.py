@@ -1,4 +1,4 @@
-"""Who gets in, and who does not: each guard is tried."""
+"""Access control: every check is tried."""
 
 import ast
 import json
@@ -73,15 +73,15 @@ def test_from_the_first_user_on_every_address_needs_one(line: Running, tokens: d
     assert line.client.get("/model", headers=bearer(tokens[Role.AUDITOR])).status_code == 200
 
 
-def test_roles_may_what_they_may(line: Running, tokens: dict[Role, str]) -> None:
+def test_each_role_has_its_rights(line: Running, tokens: dict[Role, str]) -> None:
     operator, engineer, auditor = (bearer(tokens[role]) for role in (Role.OPERATOR, Role.ENGINEER, Role.AUDITOR))
     assert line.client.post("/inspections", content=photograph(125), headers=operator).status_code == 201
     assert line.client.post("/inspections", content=photograph(), headers=auditor).status_code == 403
-    said = line.client.post("/inspections/1/reviews", json={"judgement": "good"}, headers=engineer).json()
-    assert said["reviewer"] == "engineer"
+    made = line.client.post("/inspections/1/reviews", json={"judgement": "good"}, headers=engineer).json()
+    assert made["reviewer"] == "engineer"
     assert line.client.post("/inspections/1/reviews", json={"judgement": "good"}, headers=auditor).status_code == 403
-    undo = f"/inspections/1/reviews/{said['id']}"
-    assert line.client.delete(undo, headers=operator).status_code == 403  # somebody else's
+    undo = f"/inspections/1/reviews/{made['id']}"
+    assert line.client.delete(undo, headers=operator).status_code == 403  # another person's review
     assert line.client.delete(undo, headers=auditor).status_code == 403
     assert line.client.delete(undo, headers=engineer).status_code == 200
     activate = {"model_id": "0123456789ab"}
@@ -92,7 +92,7 @@ def test_roles_may_what_they_may(line: Running, tokens: dict[Role, str]) -> None
     assert line.client.get("/inspections/1", headers=auditor).status_code == 200
 
 
-def test_every_address_asks_for_a_right(line: Running) -> None:
+def test_every_address_needs_a_right(line: Running) -> None:
     """An address without one would let every role do what it does."""
     rights = {dependency.call.__qualname__ for dependency in _dependencies(line) if dependency.call}
     assert rights == {"needs.<locals>.check"}
@@ -115,7 +115,7 @@ def _dependencies(line: Running) -> list[Any]:
     return [dependency for route in _routes(line) for dependency in route.dependant.dependencies]
 
 
-def test_the_file_of_users_holds_no_secret_and_is_its_owner_s(tmp_path: Path) -> None:
+def test_the_file_of_users_holds_no_secret_and_is_private(tmp_path: Path) -> None:
     known = Users(tmp_path / "users.json")
     token = known.add("gateway", Role.OPERATOR)
     assert token is not None
@@ -134,7 +134,7 @@ def test_the_file_of_users_holds_no_secret_and_is_its_owner_s(tmp_path: Path) ->
         known.all()
 
 
-def test_a_damaged_file_of_users_opens_no_door(line: Running, tokens: dict[Role, str]) -> None:
+def test_a_damaged_file_of_users_grants_no_access(line: Running, tokens: dict[Role, str]) -> None:
     line.users.path.write_text("[]]")
     assert line.client.get("/model").status_code != 200
     assert line.client.get("/model", headers=bearer(tokens[Role.ENGINEER])).status_code == 422
@@ -142,7 +142,7 @@ def test_a_damaged_file_of_users_opens_no_door(line: Running, tokens: dict[Role,
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 41, "a\nb", " anna"])
-def test_names_and_passwords_that_will_not_do_are_refused(tmp_path: Path, bad: str) -> None:
+def test_unusable_names_and_passwords_are_refused(tmp_path: Path, bad: str) -> None:
     known = Users(tmp_path / "users.json")
     with pytest.raises(InputError):
         known.add(bad, Role.OPERATOR)
@@ -150,7 +150,7 @@ def test_names_and_passwords_that_will_not_do_are_refused(tmp_path: Path, bad: s
         known.add("anna", Role.OPERATOR, "short")
 
 
-def test_a_login_is_an_opaque_safe_cookie(line: Running, tokens: dict[Role, str]) -> None:
+def test_a_session_cookie_is_random_and_protected(line: Running, tokens: dict[Role, str]) -> None:
     answer = line.client.post(
         "/login", data={"name": "operator", "password": PASSWORD, "next": "/history"}, follow_redirects=False
     )
@@ -167,7 +167,7 @@ def test_a_login_is_an_opaque_safe_cookie(line: Running, tokens: dict[Role, str]
     assert line.records.events("login")[0].actor == "operator"
 
 
-def test_by_https_the_cookie_travels_no_other_way(tmp_path: Path) -> None:
+def test_with_tls_the_cookie_is_sent_by_https_only(tmp_path: Path) -> None:
     with stations.running(tmp_path, tls=True) as line:
         stations.enrol(line.users)
         form = {"name": "operator", "password": PASSWORD}
@@ -180,12 +180,12 @@ def test_by_https_the_cookie_travels_no_other_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "target", ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere", "x", "/a\r\nb: c"]
 )
-def test_a_login_leads_nowhere_else(line: Running, tokens: dict[Role, str], target: str) -> None:
+def test_a_login_redirects_to_no_other_site(line: Running, tokens: dict[Role, str], target: str) -> None:
     form = {"name": "operator", "password": PASSWORD, "next": target}
     assert line.client.post("/login", data=form, follow_redirects=False).headers["location"] == "/"
 
 
-def test_what_a_cookie_does_needs_the_page_s_token(line: Running, tokens: dict[Role, str]) -> None:
+def test_a_request_with_a_cookie_needs_the_csrf_token(line: Running, tokens: dict[Role, str]) -> None:
     token = line.log_in("engineer")
     for headers in ({}, {"X-CSRF-Token": "0" * 64}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "é"}):
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -209,23 +209,25 @@ def test_what_a_cookie_does_needs_the_page_s_token(line: Running, tokens: dict[R
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_a_page_elsewhere_does_nothing_here(line: Running, headers: dict[str, str]) -> None:
-    """Also at a station without users, which has no cookie to guard."""
+def test_requests_from_pages_of_other_sites_are_refused(line: Running, headers: dict[str, str]) -> None:
+    """Also at a station without users, which has no cookie."""
     answer = line.client.post("/inspections", content=photograph(), headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "other_site")
     own = {"Origin": stations.HOME, "Sec-Fetch-Site": "same-origin"}
     assert line.client.post("/inspections", content=photograph(), headers=own).status_code == 201
 
 
-def test_a_page_cannot_pose_as_the_station_under_another_name(line: Running) -> None:
-    """A name that some page makes point to 127.0.0.1."""
-    for host in ("elsewhere.example", "127.0.0.1.elsewhere.example:8000", "", "127.0.0.1@elsewhere.example"):
-        assert line.client.get("/inspections", headers={"Host": host}).status_code == 421
-    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+def test_other_host_names_are_refused(line: Running) -> None:
+    """DNS rebinding: another site's name that resolves to 127.0.0.1."""
+    others = ("elsewhere.example", "127.0.0.1.elsewhere.example:8000", "", "127.0.0.1@elsewhere.example", "[::2]")
+    for host in (*others, "127.0.0.1:8000:9", "localhost:80@elsewhere.example", "[::1", "127.0.0.1:"):
+        answer = line.client.get("/inspections", headers={"Host": host})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (421, "other_host"), host
+    for host in ("localhost:8000", "127.0.0.1", "LOCALHOST", "[::1]", "[::1]:8000"):
         assert line.client.get("/inspections", headers={"Host": host}).status_code == 200
 
 
-def test_a_removed_user_or_another_password_ends_the_login(line: Running, tokens: dict[Role, str]) -> None:
+def test_removing_a_user_or_changing_the_password_ends_the_session(line: Running, tokens: dict[Role, str]) -> None:
     line.log_in("operator")
     line.users.add("operator", Role.AUDITOR, PASSWORD + "!")
     assert line.client.get("/session").status_code == 401
@@ -235,7 +237,7 @@ def test_a_removed_user_or_another_password_ends_the_login(line: Running, tokens
     assert line.client.get("/session", headers=bearer(tokens[Role.ENGINEER])).status_code == 401
 
 
-def test_a_login_lasts_a_shift_and_a_restart(tmp_path: Path) -> None:
+def test_a_session_survives_a_restart_and_expires(tmp_path: Path) -> None:
     with stations.running(tmp_path) as line:
         stations.enrol(line.users)
         line.log_in("operator")
@@ -251,7 +253,7 @@ def test_a_login_lasts_a_shift_and_a_restart(tmp_path: Path) -> None:
         assert line.client.get("/session").status_code == 401
 
 
-def test_guessing_is_slowed_down_and_told(line: Running, tokens: dict[Role, str]) -> None:
+def test_failed_logins_are_throttled_and_recorded(line: Running, tokens: dict[Role, str]) -> None:
     form = {"name": "operator", "password": "not the password"}
     codes = [line.client.post("/login", data=form).status_code for _ in range(7)]
     assert codes == [401] * LoginThrottle.BY_NAME + [429] * 2
@@ -273,7 +275,7 @@ def test_guessing_many_names_from_one_address_is_slowed_down() -> None:
     assert throttle.wait_s("anna", "10.0.0.2") == 0, "elsewhere nobody waits"
 
 
-def test_every_answer_carries_the_guards(line: Running) -> None:
+def test_every_response_has_the_security_headers(line: Running) -> None:
     for path in ("/healthz", "/docs", "/inspections", "/nowhere", "/static/docs.css", "/inspections/0"):
         headers = line.client.get(path).headers
         for name in security.HEADERS:
@@ -285,9 +287,9 @@ def test_every_answer_carries_the_guards(line: Running) -> None:
         assert "server" not in headers
 
 
-def test_an_upload_is_cut_off_where_it_is_too_large(tmp_path: Path) -> None:
+def test_an_upload_that_is_too_large_is_refused(tmp_path: Path) -> None:
     with stations.running(tmp_path, max_bytes=100_000, max_pixels=5000) as line:
-        for content in (b"x" * 200_000, iter([b"x" * 50_000] * 10_000)):  # the second does not say how much comes
+        for content in (b"x" * 200_000, iter([b"x" * 50_000] * 10_000)):  # the second has no Content-Length
             answer = line.client.post("/inspections", content=content)
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
         form = {"photograph": ("a.png", b"x" * 120_000, "image/png")}
@@ -300,8 +302,8 @@ def test_an_upload_is_cut_off_where_it_is_too_large(tmp_path: Path) -> None:
         assert 'uploads_refused_total{code="too_many_pixels"} 1.0' in line.client.get("/metrics").text
 
 
-def test_a_picture_that_would_unfold_to_gigabytes_is_not_decoded(line: Running) -> None:
-    """20,000 × 20,000 px in 50 KB: its header alone is read."""
+def test_a_decompression_bomb_is_not_decoded(line: Running) -> None:
+    """20,000 × 20,000 px in 50 KB: only its header is read."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -354,7 +356,7 @@ def test_what_is_stored_never_runs_in_a_browser(line: Running) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_manual_loads_nothing_from_elsewhere(line: Running) -> None:
+def test_the_api_reference_loads_nothing_from_other_servers(line: Running) -> None:
     page = line.client.get("/docs").text
     assert "POST</b> /inspections" in page
     assert "://" not in page

@@ -10,6 +10,9 @@ from pydantic.dataclasses import dataclass
 SCHEMA = 1
 """Version of the JSON form of everything that programs read."""
 
+NOT_READABLE = "Not readable"
+"""What people read in place of a verdict when `verdict` is None."""
+
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -169,9 +169,13 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
 
 
 def line(found: "Inspection") -> str:
-    """One plate for a person: verdict, score, threshold, p-value, name, why."""
-    colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red", "ERROR": "magenta"}
-    word = str(found.verdict or "ERROR")
+    """One plate as a line for people: verdict, score, p-value, threshold, name, reason."""
+    from platewatch.inspection import NOT_READABLE
+
+    rest = f"threshold {found.threshold:.2f}  {found.image}: {found.reason}"
+    if found.verdict is None:  # as wide as verdict and numbers of the other lines
+        return f"{click.style(f'{NOT_READABLE.upper():<28}', fg='magenta', bold=True)}  {rest}"
+    colours = {"PASS": "green", "REVIEW": "yellow", "REJECT": "red"}
+    verdict = click.style(f"{found.verdict:<6}", fg=colours[found.verdict], bold=True)
     numbers = "score    –  p    –  " if found.score is None else f"score {found.score:4.2f}  p {found.p_value:.3f}"
-    head = click.style(f"{word:<6}", fg=colours[word], bold=True)
-    return f"{head}  {numbers:<20}  threshold {found.threshold:.2f}  {found.image}: {found.reason}"
+    return f"{verdict}  {numbers:<20}  {rest}"

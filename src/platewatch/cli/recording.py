@@ -73,6 +73,7 @@ def replay(
     number: int, model: Path | None, models: Path | None, records: str, photographs: Path | None, as_json: bool
 ) -> None:
     """Judge plate ID of the record again, by MODEL, and say whether the verdict is equal; exit code 1 when not."""
+    from platewatch.inspection import NOT_READABLE
     from platewatch.line import replay as replaying
 
     if (model is None) == (models is None):
@@ -83,7 +84,7 @@ def replay(
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False))
     else:
-        click.echo(f"plate {number}: {found.recorded.verdict or 'FAILED'}, {found.recorded.reason}")
+        click.echo(f"plate {number}: {found.recorded.verdict or NOT_READABLE}, {found.recorded.reason}")
         for difference in found.differences:
             click.echo(f"  {difference}")
         click.echo("equal" if found.equal else "NOT EQUAL")

@@ -1,1 +1,1 @@
-"""A labelled test folder judged and counted: metrics, tables, report, model card, bench."""
+"""Evaluation on a labelled test folder: metrics, tables, plots, report; also the model card and the speed benchmark."""

@@ -1,4 +1,4 @@
-"""The table that the method's author judges by: one row for each mix of the network's two errors."""
+"""Alpha table in the form of the method's author: precision and recall of Skip-GANomaly alone for nine alphas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ALPHAS = tuple(step / 10 for step in range(1, 10))
 
 @dataclass(frozen=True)
 class AlphaRow:
-    """One row: GOOD is his positive class, predicted at a score up to `threshold`."""
+    """One row of the table. The positive class is *good*, predicted for scores up to `threshold`."""
 
     alpha: float
     threshold: float
@@ -23,23 +23,23 @@ class AlphaRow:
 
     @property
     def precision_good(self) -> float | None:
-        """Of the plates called good, the share that is; None when none is called good."""
+        """Fraction of plates predicted good that are good; None when none is predicted good."""
         good = self.false_alarms.of - self.false_alarms.count
         return Proportion(good, good + self.missed.count).rate
 
     @property
     def recall_good(self) -> float | None:
-        """Of the good plates, the share called good."""
+        """Fraction of good plates that are predicted good."""
         return Proportion(self.false_alarms.of - self.false_alarms.count, self.false_alarms.of).rate
 
 
 def alpha_table(
     training_errors: Sequence[tuple[float, float]], labels: Array, errors: Sequence[tuple[float, float]]
 ) -> tuple[AlphaRow, ...]:
-    """For each alpha the threshold is the 95th percentile of the training plates' scores, as he had it.
+    """The method's author counts *good* as positive; threshold = 95th percentile of training scores.
 
-    `training_errors` are (reconstruction, latent) of the plates that the network was fitted to, `errors` those of the
-    test plates with `labels` (N,). Empty without training errors or test plates.
+    `training_errors` are the (reconstruction, latent) errors of the plates that the network was fitted to, `errors`
+    those of the N test plates, `labels` (N,) int. The table is empty without training errors or test plates.
     """
     if not len(training_errors) or not len(errors):
         return ()

@@ -1,7 +1,7 @@
-"""Is this machine fast enough for the line? A verdict's time by stage, plates a second, and memory.
+"""Speed benchmark of a verdict on this machine: core time by stage, latency, plates per second, memory.
 
-A core-millisecond is a millisecond of one core's work, whatever else the machine does meanwhile. The reference network
-is measured in turn with the verdict, so that a busy machine slows both.
+A core-millisecond is a millisecond of CPU time on one core. The reference network and the verdict are measured in turn,
+so that other load on the machine slows both.
 """
 
 import os
@@ -30,13 +30,13 @@ from platewatch.photographs import reading
 from platewatch.progress import Progress
 
 STAGES = ("read", "prepare", "judgeable", "surface", "network", "decide")
-"""What happens to a photograph, in this order; `decide` is all that follows the two phases."""
+"""The stages of a verdict, in order; `judgeable` is the quality check, `decide` is everything after the two phases."""
 
 _KEYS = {"quality": "judgeable"}  # a stage's key in the JSON, where that is older than its name
-_PHOTOS = 24  # taken from a folder at most
-_ROUNDS = 9  # over all stages, with the reference network once in each
-_PLATES = 200  # judged for the latency, and again for the throughput
-_SIDE = 512  # px of the model's own plates, enlarged
+_PHOTOS = 24  # photographs taken from a folder, at most
+_ROUNDS = 9  # rounds over all stages, each with one score of the reference network
+_PLATES = 200  # plates judged for the latency, and again for the throughput
+_SIDE = 512  # px a side to which the model's own plates are enlarged
 
 
 class _Reference(Protocol):
@@ -47,7 +47,7 @@ class _Reference(Protocol):
 
 @dataclass(frozen=True)
 class Latency:
-    """From a photograph's bytes to its Inspection, one plate after the other, in ms as a clock on the wall shows."""
+    """Wall time in ms from a photograph's bytes to its Inspection, one plate at a time."""
 
     median: float
     p99: float
@@ -55,30 +55,30 @@ class Latency:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured on this machine."""
+    """The measurements on this machine."""
 
     machine: dict[str, Any]
     photos: str
-    """What was judged."""
+    """The photographs judged, in words."""
     stages: dict[str, float]
-    """Core-ms of each of STAGES, the median."""
+    """Median core-ms of each of STAGES."""
     verdict_core_ms: float
-    """The complete verdict from a decoded photograph: every stage but `read`."""
+    """Median core-ms of a verdict from a decoded photograph: every stage except `read`."""
     reference_core_ms: float | None
-    """The reference network's score in eager torch, float32; None where torch is not installed."""
+    """Median core-ms of the reference network in eager torch, float32; None where torch is not installed."""
     plates_per_s: float
-    """From bytes to Inspections on every core."""
+    """Throughput from bytes to Inspections on all cores."""
     latency_ms: Latency
     resident_mb: float
-    """Memory of the process while it inspects, before torch is loaded."""
+    """Resident memory of the process while it inspects, MiB, before torch is loaded."""
 
     @property
     def reference_ratio(self) -> float | None:
-        """How many verdicts take as long as one score of the reference network."""
+        """Core time of the reference network divided by that of a verdict; None without torch."""
         return None if self.reference_core_ms is None else self.reference_core_ms / self.verdict_core_ms
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values, as schemas/bench.json tells."""
+        """Plain JSON values, as in schemas/bench.json."""
         return {"schema": SCHEMA, **asdict(self), "reference_ratio": self.reference_ratio}
 
 
@@ -110,18 +110,18 @@ def _files(folder: Path, inspector: Inspector, photos: Path | None) -> list[byte
     if photos is not None:
         files = [reading.load(path) for path in reading.find(photos)[:_PHOTOS]]
         for data in files:
-            reading.read(data)  # raises where it cannot be read: a bench is no place for bad photographs
+            reading.read(data)  # raises InputError for an unreadable photograph
         return files
     plates = [reading.read(folder / plate.file) for plate in inspector.manifest.replay]
     if not plates:
         raise InputError(folder, "has no stored plates to measure with", remedy="pass --photos FOLDER")
     times = max(1, _SIDE // len(plates[0]))
-    with tempfile.TemporaryDirectory() as made:
-        path = Path(made) / "plate.png"
-        return [_written(path, plate.repeat(times, axis=0).repeat(times, axis=1)) for plate in plates]
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "plate.png"
+        return [_png(path, plate.repeat(times, axis=0).repeat(times, axis=1)) for plate in plates]
 
 
-def _written(path: Path, photo: Array) -> bytes:
+def _png(path: Path, photo: Array) -> bytes:
     reading.write_png(path, photo)
     return path.read_bytes()
 
@@ -133,33 +133,33 @@ def _latency(inspector: Inspector, files: Sequence[bytes], progress: Progress) -
         return 1e3 * (time.perf_counter() - started)
 
     for data in files:
-        one(data)  # the first ones of a process are slower
-    taken = []
+        one(data)  # warm up
+    times = []
     for number in range(_PLATES):
-        taken.append(one(files[number % len(files)]))
-        progress("one plate after the other", number + 1, _PLATES)
-    return Latency(median(taken), float(np.quantile(taken, 0.99)))
+        times.append(one(files[number % len(files)]))
+        progress("latency, one plate at a time", number + 1, _PLATES)
+    return Latency(median(times), float(np.quantile(times, 0.99)))
 
 
 def _throughput(inspector: Inspector, files: Sequence[bytes], progress: Progress) -> float:
     plates = (files[number % len(files)] for number in range(_PLATES))
     started = time.perf_counter()
     for done, _ in enumerate(ordered_map.ordered_map(inspector.inspect, plates), start=1):
-        progress("plates on every core", done, _PLATES)
+        progress("throughput on all cores", done, _PLATES)
     return _PLATES / (time.perf_counter() - started)
 
 
 def _in_turn(
     inspector: Inspector, files: Sequence[bytes], progress: Progress
 ) -> tuple[dict[str, float], float, float | None]:
-    """Core-ms of the stages, of the complete verdict and of the reference network, one after the other."""
+    """Core-ms of the stages, of the complete verdict and of the reference network, measured in turn."""
     reference = _reference()
-    spent: dict[str, list[float]] = {name: [] for name in (*STAGES, "verdict", "reference")}
+    times: dict[str, list[float]] = {name: [] for name in (*STAGES, "verdict", "reference")}
 
-    def timed(name: str, work: Callable[..., Any], *given: Any) -> Any:
+    def timed(name: str, work: Callable[..., Any], *arguments: Any) -> Any:
         started = time.process_time()
-        result = work(*given)
-        spent[_KEYS.get(name, name)].append(1e3 * (time.process_time() - started))
+        result = work(*arguments)
+        times[_KEYS.get(name, name)].append(1e3 * (time.process_time() - started))
         return result
 
     for done in range(_ROUNDS):
@@ -169,10 +169,10 @@ def _in_turn(
             timed("verdict", inspector.inspect, photo)
         if reference is not None:
             timed("reference", reference.score, np.zeros((1, reference.image_size, reference.image_size, 3), np.uint8))
-        progress("stage by stage", done + 1, _ROUNDS)
-    if not spent["surface"]:
+        progress("core time by stage", done + 1, _ROUNDS)
+    if not times["surface"]:
         raise InputError("photographs", "none passes the quality check", remedy="pass others by --photos")
-    found = {name: median(taken) for name, taken in spent.items() if taken}
+    found = {name: median(each) for name, each in times.items() if each}
     verdict, reference_ms = found.pop("verdict"), found.pop("reference", None)
     before = sum(found[name] for name in STAGES[1:-1])
     return {**found, "decide": max(0.0, verdict - before)}, verdict, reference_ms
@@ -205,7 +205,7 @@ def _processor() -> str:
 
 
 def resident_mb() -> float:
-    """What the process holds of memory now; where the system does not say, the most that it held."""
+    """Resident memory of this process in MiB; its peak where the system does not tell the present value."""
     with suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,4 +1,4 @@
-"""A labelled test folder → an Evaluation: every plate judged as on the line, then counted against its label."""
+"""Evaluates a model on a labelled test folder: judges every plate as on the line and compares with labels and masks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,28 +18,30 @@ from platewatch.inspection import Verdict
 from platewatch.photographs import data_sets, preparation, reading
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
 
-if TYPE_CHECKING:  # a caller brings the inspector; counting needs no runtime of its own
+if TYPE_CHECKING:  # the caller passes the inspector
     from platewatch.model.inspector import Examination, Inspector
 
 
 MAPS = ("anomaly_map", "surface_map", "network_map")
 MAX_PIXEL_SIZE = 512
-"""Maps larger than this are compared at it unless told otherwise: the maps of a whole test set lie in memory."""
+"""Default upper limit of the side at which maps are compared, px: the maps of the whole test set are in memory."""
 
 
 @dataclass
 class MaskedMaps:
-    """Maps and masks of the plates that count for pixel figures, each cut to its photograph."""
+    """Maps and masks of the test plates, without padding, for the pixel metrics."""
 
     wanted: int | None
+    """Requested longer side, px; None for the prepared size, at most MAX_PIXEL_SIZE."""
     size: int = 0
+    """Longer side used, px."""
     maps: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in MAPS})
     masks: list[Array] = field(default_factory=list)
     without_mask: int = 0
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, sample: Sample, examination: "Examination") -> None:
-        """Take in one plate's maps and its mask; a mask that cannot be used is counted in `failures`."""
+        """Add one plate's maps and mask; an unusable mask goes into `failures`, and the plate is left out."""
         try:
             mask = self._mask(sample, examination)
         except InputError as error:
@@ -71,11 +73,11 @@ class MaskedMaps:
         return _resized(mask.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
 
     def figures(self, name: str) -> PixelFigures:
-        """How well the maps of that name, one of MAPS, point at the masks."""
+        """The pixel metrics of the maps of a name, one of MAPS."""
         return metrics.pixel_figures(self.maps[name], self.masks)
 
     def summary(self) -> Pixel | None:
-        """The combined map's figures; None when no defective place was masked."""
+        """The pixel metrics of the fused map; None without any masked defect."""
         found = self.figures("anomaly_map")
         if found.auroc is None:
             return None
@@ -89,11 +91,11 @@ def evaluate(
     pixel_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Inspect DATA/test plate by plate and count; a photograph that cannot be read costs only itself.
+    """Inspect every plate of DATA/test and compute the metrics; unreadable photographs go into `failed`.
 
-    Pixel figures compare each map, cut to its photograph, with the mask at `pixel_size` px on the longer side, or at
-    the prepared size; good plates count with an empty mask. `progress` is told plates done and in all.
-    Raises InputError when the folder has no labelled layout or not one photograph could be read.
+    Pixel metrics compare each map, without its padding, with the mask at `pixel_size` px on the longer side; good
+    plates have an empty mask. `progress` is called with the number of plates done and the total. Raises InputError when
+    the folder has another layout or no photograph could be read.
     """
     samples = data_sets.test(data)
     plates, failed, pixels = [], [], MaskedMaps(pixel_size)
@@ -120,7 +122,7 @@ def _evaluation(
 ) -> Evaluation:
     manifest = inspector.manifest
     surface = _auroc(plates, [plate.surface for plate in plates])
-    network = _auroc(plates, [plate.mixed(manifest.alpha) for plate in plates])
+    network = _auroc(plates, [plate.network_score(manifest.alpha) for plate in plates])
     return Evaluation(
         model_id=manifest.model_id,
         data=str(data),
@@ -146,7 +148,7 @@ def _plate(sample: Sample, examination: "Examination") -> PlateScore:
         defect=sample.defect,
         score=inspection.score,
         p_value=inspection.p_value,
-        verdict=inspection.verdict or Verdict.REVIEW,  # examine() raises for what cannot be read: never None here
+        verdict=inspection.verdict or Verdict.REVIEW,  # never None: examine() raises for an unreadable photograph
         surface=inspection.surface,
         reconstruction_error=inspection.reconstruction_error,
         latent_error=inspection.latent_error,

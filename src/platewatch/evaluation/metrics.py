@@ -1,6 +1,6 @@
-"""How good scores and maps are against labels and masks, each share with its interval.
+"""Metrics of scores and maps against labels and masks: AUROC, AP, AUPRO, ROC curve, proportions with intervals.
 
-A figure that the data cannot give (one class only, no masks) is None, never NaN.
+A metric that the data do not allow (one class only, no masks) is None, never NaN.
 """
 
 import math
@@ -17,7 +17,7 @@ from platewatch.arrays import Array
 Interval = tuple[float, float]
 
 FPR_LIMIT = 0.3
-"""AUPRO integrates up to this share of false positive pixels, as the MVTec benchmark does."""
+"""AUPRO integrates up to this false positive rate of pixels, as in the MVTec benchmark."""
 
 _Z95 = 1.959963984540054
 
@@ -31,18 +31,18 @@ class Proportion:
 
     @property
     def rate(self) -> float | None:
-        """The share, None out of nothing."""
+        """The proportion; None when `of` is 0."""
         return self.count / self.of if self.of else None
 
     @property
     def interval(self) -> Interval:
-        """Clopper–Pearson, exact and never too narrow; 0 to 1 out of nothing."""
+        """The exact 95 % interval (Clopper–Pearson); 0 to 1 when `of` is 0."""
         return clopper_pearson(self.count, self.of)
 
 
 @dataclass(frozen=True)
 class PixelFigures:
-    """How well maps point at the masked places; None where there is no defective or no good pixel."""
+    """Pixel metrics of maps against masks; None without defective or without good pixels."""
 
     auroc: float | None
     average_precision: float | None
@@ -50,7 +50,7 @@ class PixelFigures:
 
 
 def clopper_pearson(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The exact two-sided interval of a binomial share; 0 to 1 out of nothing."""
+    """The exact two-sided interval of a binomial proportion; 0 to 1 when `of` is 0."""
     if not of:
         return 0.0, 1.0
     found = binomtest(count, of).proportion_ci(confidence, method="exact")
@@ -58,7 +58,7 @@ def clopper_pearson(count: int, of: int, confidence: float = 0.95) -> Interval:
 
 
 def auroc(labels: Array, scores: Array) -> float | None:
-    """Area under the ROC curve of (N,) scores, higher for anomalous (1); ties count half."""
+    """Area under the ROC curve of (N,) scores, anomalous (1) expected higher; ties count half."""
     return float(roc_auc_score(labels, scores)) if _both(labels) else None
 
 
@@ -76,10 +76,10 @@ def roc(labels: Array, scores: Array) -> tuple[Array, Array]:
 
 
 def auroc_interval(area: float, normal: int, anomalous: int) -> Interval:
-    """The 95 % interval of an area measured on so many plates.
+    """The 95 % interval of an AUROC measured on `normal` and `anomalous` plates.
 
-    Newcombe's method 5 (Statistics in Medicine 25, 2006): the areas whose own Hanley–McNeil error reaches the measured
-    one. It stays wide at an area of 1, where DeLong and the bootstrap shrink to nothing.
+    Newcombe's method 5 (Statistics in Medicine 25, 2006): all areas whose Hanley–McNeil interval contains the measured
+    one. At an area of 1 it keeps a width, where DeLong's and the bootstrap's intervals have none.
     """
     spare = (normal + anomalous) / 2 - 1
 
@@ -91,9 +91,10 @@ def auroc_interval(area: float, normal: int, anomalous: int) -> Interval:
 
 
 def pixel_figures(maps: Sequence[Array], masks: Sequence[Array]) -> PixelFigures:
-    """Pixel AUROC, average precision and AUPRO of float maps against bool masks, both (H, W), one of each a plate.
+    """Pixel AUROC, average precision and AUPRO of float maps against bool masks, one (H, W) pair per plate.
 
-    Exact, ties included: one sort of all pixels, no binning. 150 plates of 256×256 take about two seconds and 0.5 GB.
+    Exact, also with ties: all pixels are sorted once, without bins. 150 plates of 256×256 take about two seconds and
+    0.5 GB.
     """
     values = np.concatenate([np.asarray(part, np.float32).ravel() for part in maps] or [np.empty(0, np.float32)])
     overlap, regions = _overlap_weights(masks)
@@ -130,20 +131,20 @@ def _edge(inside: float, outside: float, reaches: Callable[[float], bool]) -> fl
 
 
 def _overlap_weights(masks: Sequence[Array]) -> tuple[Array, int]:
-    """Each defective pixel's share of its region (8-connected), 0 for good ones, over all masks; and the regions."""
+    """For all pixels of all masks 1 / size of their defective region (8-connected), 0 for good; number of regions."""
     parts, regions = [np.empty(0)], 0
     for mask in masks:
         count, names = cv2.connectedComponents(np.ascontiguousarray(mask, np.uint8), connectivity=8)
         sizes = np.bincount(names.ravel(), minlength=count).astype(np.float64)
-        share = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
-        share[0] = 0.0
-        parts.append(share[names.ravel()])
+        weight = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+        weight[0] = 0.0
+        parts.append(weight[names.ravel()])
         regions += count - 1
     return np.concatenate(parts), regions
 
 
 def _area_up_to(x: Array, y: Array, limit: float) -> float:
-    """The area under a rising curve from 0 to `limit`, over `limit`; cut between points by a straight line."""
+    """The area under a rising curve from 0 to `limit`, divided by `limit`; linear between points."""
     inside = x <= limit
     last = float(np.interp(limit, x, y))
     return _trapezoid(np.append(x[inside], limit), np.append(y[inside], last)) / limit

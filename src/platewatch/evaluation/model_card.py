@@ -1,4 +1,4 @@
-"""The model card: what a model was trained on, what it promises and finds, and what it does not, for people."""
+"""Model card in Markdown: training data, limits, false-alarm bound, sensitivity, illumination, blind spots."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from platewatch.model.model_folder import CalibrationPlate, Manifest
 from platewatch.templates import environment
 
 Outlier = tuple[str, str]
-"""A good plate's name, and why it looks odd."""
+"""A good plate's file name, and the reasons why it is an outlier."""
 
 
 def write(folder: Path, manifest: Manifest, outliers: Sequence[Outlier]) -> None:
@@ -21,7 +21,7 @@ def write(folder: Path, manifest: Manifest, outliers: Sequence[Outlier]) -> None
 
 
 def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
-    """The card in Markdown; it names no id, no date and no place, so that the same model has the same card."""
+    """The card in Markdown; without id, date and path, so that the same model has the same card."""
     found, decision = manifest.sensitivity, manifest.decision
     return _TEMPLATES.get_template(model_folder.CARD).render(
         config=manifest.config,
@@ -29,14 +29,14 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
         digest=digest(manifest.calibration),
         versions=", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
         decision=decision,
-        promise=tables.bound_words(manifest.promise),
+        bound=tables.bound_words(manifest.promise),
         found=found,
         sentences=[
             sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.sentences(found, kind)
         ],
         sheets=[tables.sensitivity_sheet(found, kind) for kind in sensitivity_summary.KINDS],
         unseen=[sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.unseen(found, kind)],
-        light_sheet=tables.light_sheet(manifest.light),
+        illumination_sheet=tables.illumination_sheet(manifest.light),
         costly=sensitivity_summary.costly(manifest.light),
         outliers=outliers,
         unusual=[plate for plate in manifest.calibration if plate.score > decision.review],
@@ -45,7 +45,7 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
 
 
 def digest(plates: Sequence[CalibrationPlate]) -> str:
-    """One SHA-256 for all photographs: of the list of theirs as `sha256sum` prints it, sorted by name."""
+    """One SHA-256 for all photographs: that of the list that `sha256sum` prints for them, sorted by name."""
     lines = (f"{plate.sha256}  {plate.name}\n" for plate in sorted(plates, key=lambda each: each.name))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -56,7 +56,7 @@ def _table(sheet: Sheet) -> str:
 
 
 def _code(name: str) -> str:
-    """A file's name as it is, whatever Markdown or HTML it looks like."""
+    """A file name as Markdown code, with nothing in it taken for Markdown or HTML."""
     fence = "`" * (max(map(len, _runs(name)), default=0) + 1)
     pad = " " if name.startswith("`") or name.endswith("`") else ""
     return fence + pad + " ".join(name.split("\n")) + pad + fence

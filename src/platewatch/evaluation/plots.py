@@ -1,6 +1,6 @@
-"""Plots from plain arrays, each its own Figure on white: colour-blind safe, legible on a tablet and on paper.
+"""Plots of an evaluation: score distributions, ROC curves, alpha table, losses, reconstructions; one Figure each.
 
-Nothing here touches matplotlib's global state, so plots can be drawn in any thread beside any other.
+Colours are safe for colour-blind readers. Matplotlib's global state is not used, so that threads may plot in parallel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from platewatch.arrays import Array
 
-# Okabe and Ito's colours, safe for colour-blind eyes; yellow is left out, it vanishes on white
+# Okabe and Ito's palette for colour-blind readers, without yellow, which cannot be seen on white
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 _CYCLE = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, BLACK)
-_ROWS = ("#666666", BLUE, GREEN, PURPLE, SKY, BLACK)  # apart from the threshold's vermilion and the band's orange
+_ROWS = ("#666666", BLUE, GREEN, PURPLE, SKY, BLACK)  # without the colours of threshold and REVIEW band
 _SIZE = 12
-_LOG_FROM = 6.0  # scores that span more than this factor are drawn on a log axis
+_LOG_FROM = 6.0  # ratio of largest to smallest score above which the axis is logarithmic
 
 LOSSES = {
     "loss_con": "contextual",
@@ -44,13 +44,13 @@ class AlphaPoint(NamedTuple):
 def score_distributions(
     classes: Mapping[str, Array], threshold: float, review: float, title: str = "Scores by class"
 ) -> Figure:
-    """One row of points a class, (N,) scores each, with the REVIEW band and the REJECT side of the threshold."""
+    """One row of points per class, (N,) scores each, with the REVIEW band and the threshold."""
     figure, axes = _figure(8.6, 1.6 + 0.62 * len(classes))
-    spread = np.random.default_rng(0)  # the same jitter on every run
+    jitter = np.random.default_rng(0)  # the same on every run
     everything = np.concatenate([np.asarray(scores, float) for scores in classes.values()] or [np.empty(0)])
     log = _prefers_log(np.append(everything, [threshold, review]))
     for row, (name, scores) in enumerate(classes.items()):
-        height = row + spread.uniform(-0.26, 0.26, len(scores))
+        height = row + jitter.uniform(-0.26, 0.26, len(scores))
         axes.scatter(scores, height, s=30, color=_ROWS[row % len(_ROWS)], alpha=0.75, linewidths=0, label=name)
         if len(scores):
             axes.plot([np.median(scores)] * 2, [row - 0.36, row + 0.36], color=BLACK, lw=1.6)
@@ -76,7 +76,7 @@ def roc_curves(curves: Mapping[str, tuple[Array, Array, float | None]]) -> Figur
     figure, axes = _figure(5.6, 5.2)
     for index, (name, (false_positive, true_positive, area)) in enumerate(curves.items()):
         label = name if area is None else f"{name}, area {area:.3f}"
-        style = ("-", "--", ":")[index % 3]  # told apart without colour too, and where they lie on each other
+        style = ("-", "--", ":")[index % 3]  # to tell curves apart without colour
         axes.plot(false_positive, true_positive, style, color=_CYCLE[index % len(_CYCLE)], lw=2.4, label=label)
     axes.plot([0, 1], [0, 1], color="#999999", lw=1)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
@@ -84,12 +84,12 @@ def roc_curves(curves: Mapping[str, tuple[Array, Array, float | None]]) -> Figur
     axes.set_ylabel("defective plates above the limit")
     _grid(axes, "both")
     axes.legend(loc="lower right", frameon=False)
-    axes.set_title("ROC: every limit that could be set", loc="left", fontsize=_SIZE + 1)
+    axes.set_title("ROC curve over all limits", loc="left", fontsize=_SIZE + 1)
     return figure
 
 
 def alpha_table(points: Sequence[AlphaPoint], chosen: float | None = None) -> Figure:
-    """The author's table drawn: precision and recall of GOOD above, missed and false alarms below, over alpha."""
+    """The alpha table as a plot over alpha: precision and recall of *good* above, missed and false alarms below."""
     figure = Figure(figsize=(7.2, 5.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     alphas = [point.alpha for point in points]
@@ -105,7 +105,7 @@ def alpha_table(points: Sequence[AlphaPoint], chosen: float | None = None) -> Fi
     below.yaxis.get_major_locator().set_params(integer=True)
     below.set_ylabel("plates")
     below.set_xticks(alphas)
-    below.set_xlabel("alpha: share of the reconstruction error in the score")
+    below.set_xlabel("alpha: weight of the reconstruction error in the score")
     for axes in (above, below):
         _plain(axes)
         _grid(axes, "y")
@@ -116,7 +116,7 @@ def alpha_table(points: Sequence[AlphaPoint], chosen: float | None = None) -> Fi
 
 
 def losses(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Loss curves, one panel a loss, one line a run; `runs` holds for each epoch the losses by name."""
+    """Loss curves: one panel per loss, one line per run; `runs` has for each epoch the losses by name."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     for axes, (key, title) in zip(figure.subplots(2, 2).flat, LOSSES.items(), strict=True):
         for index, (name, history) in enumerate(runs.items()):
@@ -134,16 +134,16 @@ def losses(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     return figure
 
 
-def reconstructions(originals: Sequence[Array], redrawn: Sequence[Array], names: Sequence[str] = ()) -> Figure:
-    """Photographs, what the network redraws, and the mean absolute difference on one scale for all, 0 to 0.3 of 1.
+def reconstructions(originals: Sequence[Array], reconstructed: Sequence[Array], names: Sequence[str] = ()) -> Figure:
+    """Photographs, their reconstructions, and the mean absolute differences on one scale, 0 to 0.3 of the range.
 
-    `originals` and `redrawn` are (R, R, 3) uint8 each.
+    `originals` and `reconstructed` are (R, R, 3) uint8 each.
     """
     count = max(1, len(originals))
     figure = Figure(figsize=(1.75 * count + 0.9, 5.6), layout="constrained")
     grid = figure.subplots(3, count, squeeze=False)
     shade = colormaps["inferno"]
-    for column, (original, copy) in enumerate(zip(originals, redrawn, strict=True)):
+    for column, (original, copy) in enumerate(zip(originals, reconstructed, strict=True)):
         difference = np.abs(original.astype(np.float32) - copy).mean(axis=2) / 255
         grid[0, column].imshow(original)
         grid[1, column].imshow(copy)
@@ -152,7 +152,7 @@ def reconstructions(originals: Sequence[Array], redrawn: Sequence[Array], names:
             grid[0, column].set_title(names[column], fontsize=_SIZE - 2)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
-    for axes, label in zip(grid[:, 0], ("photograph", "redrawn", "difference"), strict=True):
+    for axes, label in zip(grid[:, 0], ("photograph", "reconstruction", "difference"), strict=True):
         axes.set_ylabel(label, fontsize=_SIZE)
     if len(originals):
         figure.colorbar(image, ax=grid[2, :].tolist(), fraction=0.05, pad=0.01)
@@ -179,5 +179,5 @@ def _grid(axes: Axes, which: str) -> None:
 
 
 def _prefers_log(values: Array) -> bool:
-    """Whether positive values span so much that a linear axis would press the good plates together."""
+    """Whether all values are positive and their largest ratio is above _LOG_FROM."""
     return bool(len(values) and values.min() > 0 and values.max() / values.min() > _LOG_FROM)

@@ -1,4 +1,4 @@
-"""Tables and pictures → one HTML file that needs nothing beside it."""
+"""Evaluation report: report.html with tables, plots (scores, ROC) and plates embedded, and the plots as PNG."""
 
 import io
 from collections.abc import Callable
@@ -22,24 +22,24 @@ from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.photographs.thumbnails import jpeg_uri
 from platewatch.templates import environment
 
-if TYPE_CHECKING:  # a caller brings the inspector
+if TYPE_CHECKING:  # the caller passes the inspector
     from platewatch.model.inspector import Examination, Inspector
 
 
 _TEMPLATES = environment(filters={"filename": lambda path: Path(path).name})
 
-_MOST_CARDS = 150  # plates shown with pictures; beyond them the page would pass ten megabytes
-_SIDES = ((48, 320), (90, 240), (_MOST_CARDS, 190))  # up to so many plates, thumbnails of so many px
-_RIGHT_ONES = 2  # shown of each folder
+_MOST_CARDS = 150  # plates with pictures; more would make the page larger than ten megabytes
+_SIDES = ((48, 320), (90, 240), (_MOST_CARDS, 190))  # up to that number of plates, thumbnails of that number of px
+_RIGHT_ONES = 2  # correctly judged plates shown of each folder
 
 
 @dataclass(frozen=True)
 class Card:
-    """One plate on the page: its pictures as data URIs, None where there is none, and what was said of it."""
+    """One plate on the page with its pictures."""
 
     plate: PlateScore
     pictures: tuple[tuple[str | None, str], ...]
-    """(data URI, caption) each."""
+    """(data URI, caption) each; None where there is no picture."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Group:
 def write_evaluation(
     evaluation: Evaluation, inspector: "Inspector", out: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> Path:
-    """Write OUT/report.html and its plots as PNG beside it; returns the page's path.
+    """Write OUT/report.html and its plots as PNG; returns the page's path.
 
-    The plates shown are examined once more for their pictures. Raises OutputError when something cannot be written.
+    Plates that are shown are examined once more for their pictures. Raises OutputError when a file cannot be written.
     """
     pngs = {name: figure_png(figure) for name, figure in figures(evaluation, inspector).items()}
     for name, png in pngs.items():
@@ -86,30 +86,33 @@ def write_evaluation(
 
 
 def figures(evaluation: Evaluation, inspector: "Inspector") -> dict[str, Figure]:
-    """The page's plots by file name: `scores`, what is found, and where they can be drawn `roc` and `alpha_table`."""
+    """The page's plots by file name: `scores`, `sensitivity`, `light`, and where possible `roc` and `alpha_table`."""
     manifest = inspector.manifest
     classes = {"good, training": np.array([plate.score for plate in manifest.calibration])}
     for counts in evaluation.defects:
         plates = [plate for plate in evaluation.scores if plate.defect == counts.defect]
         classes[counts.defect] = labelled(plates)[1]
-    drawn = {
+    found = {
         "scores": plots.score_distributions(classes, evaluation.threshold, evaluation.review),
         "sensitivity": sensitivity_plots.sensitivity(manifest.sensitivity),
-        "light": sensitivity_plots.light(manifest.light),
+        "light": sensitivity_plots.illumination(manifest.light),
     }
     if evaluation.auroc is not None:
-        drawn["roc"] = plots.roc_curves(_curves(evaluation))
+        found["roc"] = plots.roc_curves(_curves(evaluation))
     if evaluation.alpha_table:
         points = [
             plots.AlphaPoint(row.alpha, row.precision_good, row.recall_good, row.missed.count, row.false_alarms.count)
             for row in evaluation.alpha_table
         ]
-        drawn["alpha_table"] = plots.alpha_table(points, evaluation.alpha)
-    return drawn
+        found["alpha_table"] = plots.alpha_table(points, evaluation.alpha)
+    return found
 
 
 def groups(evaluation: Evaluation) -> tuple[Group, ...]:
-    """Every mistake, every plate in REVIEW, then of each folder the closest call and the middle one that were right."""
+    """The plates shown: every mistake, every plate in REVIEW, and of each folder two that were judged correctly.
+
+    These two are the one closest to the threshold and one with the median distance from it.
+    """
     ordered = sorted(evaluation.scores, key=lambda plate: -1.0 if plate.score is None else plate.score)
     missed = tuple(plate for plate in ordered if plate.mistake == "missed")
     alarms = tuple(plate for plate in reversed(ordered) if plate.mistake == "false_alarm")
@@ -123,8 +126,8 @@ def groups(evaluation: Evaluation) -> tuple[Group, ...]:
     return (
         Group("Missed", "Defective plates that passed.", missed),
         Group("False alarms", "Good plates that were rejected.", alarms),
-        Group("In review", "Plates left to a person: between the two limits, or not to be judged.", review),
-        Group("Right ones", "Of each folder the closest call and a typical one.", tuple(sample)),
+        Group("In review", "Plates for a person: between the two limits, or refused by the quality check.", review),
+        Group("Correct", "Of each folder the plate closest to the limit and a typical one.", tuple(sample)),
     )
 
 
@@ -134,12 +137,12 @@ def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
         photo = reading.read(Path(plate.path))
         seen = inspector.examine(Path(plate.path))
     except InputError:
-        return Card(plate, ((None, "the photograph has gone since it was judged"),))
+        return Card(plate, ((None, "the photograph was removed after it was judged"),))
     return Card(
         plate,
         (
             (jpeg_uri(photo, side), "photograph"),
-            (jpeg_uri(_redrawn(inspector, photo, seen), side), "redrawn by the network"),
+            (jpeg_uri(_reconstruction(inspector, photo, seen), side), "reconstruction"),
             (jpeg_uri(overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects), side), "anomaly map"),
             _mask(plate, side),
         ),
@@ -147,7 +150,7 @@ def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
 
 
 def figure_png(figure: Figure) -> bytes:
-    """The figure as a PNG file's bytes, the same bytes for the same figure."""
+    """The bytes of a PNG file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
     return buffer.getvalue()
@@ -168,7 +171,7 @@ def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | Non
     numbers = {
         "both phases": ([plate.score for plate in judged], evaluation.auroc),
         "surface": ([plate.surface for plate in judged], evaluation.surface.auroc),
-        "Skip-GANomaly": ([plate.mixed(evaluation.alpha) for plate in judged], evaluation.skipganomaly.auroc),
+        "Skip-GANomaly": ([plate.network_score(evaluation.alpha) for plate in judged], evaluation.skipganomaly.auroc),
     }
     labels = labelled(judged)[0]
     return {
@@ -178,16 +181,16 @@ def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | Non
     }
 
 
-def _redrawn(inspector: "Inspector", photo: Array, seen: "Examination") -> Array:
-    """What the network makes of the photograph, in the network's own px, without the border that `prepare` added."""
+def _reconstruction(inspector: "Inspector", photo: Array, seen: "Examination") -> Array:
+    """The network's reconstruction (h, w, 3) uint8 at the network's resolution, without padding."""
     picture = inspector.reconstruct(seen.prepared)
     return preparation.frame(photo.shape[1], photo.shape[0], len(picture)).cut(picture)
 
 
 def _mask(plate: PlateScore, side: int) -> tuple[str | None, str]:
     if plate.label == NORMAL:
-        return None, "a good plate: nothing to mark"
+        return None, "good plate: no mask"
     try:
-        return (jpeg_uri(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask beside it")
+        return (jpeg_uri(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask file")
     except InputError:
         return None, "the mask cannot be read"

@@ -1,4 +1,4 @@
-"""What an evaluation found, as values: the plates' scores, and every figure that is drawn from them."""
+"""Results of an evaluation as values: the plates' scores, counts of verdicts, metrics, and their JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,13 +16,13 @@ from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
 @dataclass(frozen=True)
 class PlateScore:
-    """One labelled plate that could be read, and what was said of it."""
+    """One labelled plate that could be read, with its score and verdict."""
 
     path: str
     label: int
     defect: str
     score: float | None
-    """None when the plate could not be judged: it is in REVIEW for `reason` and stands outside AUROC."""
+    """None when the quality check refused the photograph: the verdict is REVIEW, and AUROC leaves it out."""
     p_value: float | None
     verdict: Verdict
     surface: float | None
@@ -31,7 +31,7 @@ class PlateScore:
     reason: str
     duration_ms: float
     mask: str | None
-    """The file that shows where the plate is defective, where there is one."""
+    """Path of the mask file, if there is one."""
 
     @property
     def mistake(self) -> str | None:
@@ -40,8 +40,8 @@ class PlateScore:
             return "missed"
         return "false_alarm" if self.label == NORMAL and self.verdict is Verdict.REJECT else None
 
-    def mixed(self, alpha: float) -> float | None:
-        """Phase two's score: alpha · reconstruction error + (1 − alpha) · latent error."""
+    def network_score(self, alpha: float) -> float | None:
+        """Phase two's raw score: alpha · reconstruction error + (1 − alpha) · latent error."""
         if self.reconstruction_error is None or self.latent_error is None:
             return None
         return alpha * self.reconstruction_error + (1 - alpha) * self.latent_error
@@ -49,7 +49,7 @@ class PlateScore:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be used, and why."""
+    """A photograph or mask that could not be used, and why."""
 
     path: str
     error: str
@@ -71,13 +71,13 @@ class DefectCounts:
 
     @property
     def mistakes(self) -> Proportion:
-        """Missed plates of a defect, false alarms of good plates."""
+        """Missed plates of a defect folder, false alarms of the good folder."""
         return Proportion(self.passed if self.label == ANOMALOUS else self.reject, self.images)
 
 
 @dataclass(frozen=True)
 class Pixel:
-    """Maps against masks, at `size` px on the photograph's longer side."""
+    """Pixel metrics of the fused map, at `size` px on the photograph's longer side."""
 
     auroc: float | None
     average_precision: float | None
@@ -85,12 +85,12 @@ class Pixel:
     size: int
     images: int
     without_mask: int
-    """Anomalous plates left out because no usable mask lies beside them."""
+    """Number of anomalous plates without a usable mask; they are left out."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase alone."""
+    """AUROCs of one phase alone."""
 
     auroc: float | None
     pixel_auroc: float | None
@@ -98,20 +98,20 @@ class Phase:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A labelled folder seen through one model."""
+    """The results of one model on one labelled folder."""
 
     model_id: str
     data: str
     alpha: float
     threshold: float
-    """A score above it is REJECT."""
+    """Scores above it are REJECT."""
     review: float
-    """A score above it, up to `threshold`, is REVIEW."""
+    """Scores above it, up to `threshold`, are REVIEW."""
     scores: tuple[PlateScore, ...]
     failed: tuple[Failure, ...]
     mask_failures: tuple[Failure, ...]
     alpha_table: tuple[AlphaRow, ...]
-    """Empty when the model keeps no training errors."""
+    """Empty when the manifest has no training errors."""
     pixel: Pixel | None
     surface: Phase
     skipganomaly: Phase
@@ -119,7 +119,7 @@ class Evaluation:
 
     @property
     def defects(self) -> tuple[DefectCounts, ...]:
-        """Verdict counts folder by folder, good plates first."""
+        """Counts of verdicts per folder, good plates first."""
         folders = dict.fromkeys((plate.defect, plate.label) for plate in self.scores)
         return tuple(
             DefectCounts(defect, label, *(self._count(verdict, defect=defect) for verdict in Verdict))
@@ -152,7 +152,7 @@ class Evaluation:
 
     @property
     def unjudged(self) -> tuple[PlateScore, ...]:
-        """Plates that were read but could not be judged: too dark, blurred, no plate in view."""
+        """Plates that the quality check refused: too dark, clipped, blurred or no plate in view."""
         return tuple(plate for plate in self.scores if plate.score is None)
 
     @property
@@ -171,12 +171,12 @@ class Evaluation:
 
     @property
     def duration_ms(self) -> tuple[float, float]:
-        """Median and 95th percentile of the time one plate took."""
+        """Median and 95th percentile of the time per plate, ms."""
         median, p95 = np.percentile([plate.duration_ms for plate in self.scores], [50, 95])
         return float(median), float(p95)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values as schemas/evaluation.json tells; None where a figure cannot be had."""
+        """Plain JSON values, as in schemas/evaluation.json; None for metrics that the data do not allow."""
         median, p95 = self.duration_ms
         return {
             "schema": SCHEMA,
@@ -208,23 +208,23 @@ class Evaluation:
 
     def _verdicts(self) -> dict[str, Any]:
         names = ("missed", "false_alarms", "reviewed_normal", "reviewed_anomalous")
-        shares = {name: getattr(self, name) for name in names}
+        proportions = {name: getattr(self, name) for name in names}
         return {
-            **{name: share.count for name, share in shares.items()},
-            "intervals": {name: _share(share) for name, share in shares.items()},
+            **{name: each.count for name, each in proportions.items()},
+            "intervals": {name: _proportion(each) for name, each in proportions.items()},
             "defects": {counts.defect: _defect(counts) for counts in self.defects},
         }
 
 
 def labelled(scores: Sequence[PlateScore]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (N,) int and scores (N,) float of the plates that were judged."""
+    """Labels (N,) int and scores (N,) float of the plates that have a score."""
     judged = [(plate.label, plate.score) for plate in scores if plate.score is not None]
     labels = np.array([label for label, _ in judged], int)
     return labels, np.array([score for _, score in judged], float)
 
 
-def _share(share: Proportion) -> dict[str, Any]:
-    return {"count": share.count, "of": share.of, "rate": share.rate, "interval": list(share.interval)}
+def _proportion(value: Proportion) -> dict[str, Any]:
+    return {"count": value.count, "of": value.of, "rate": value.rate, "interval": list(value.interval)}
 
 
 def _defect(counts: DefectCounts) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Plots of what a model finds and how it takes another light, each its own Figure on white."""
+"""Plots of the sensitivity trials: fraction found by size and contrast, and verdicts under other illumination."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,16 @@ from matplotlib.figure import Figure
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, contrasts, percent
 from platewatch.evaluation.plots import BLACK, GREEN, ORANGE, VERMILION
 
-_SHADES = colormaps["Blues"]  # one hue: darker is more, in grey print too
-_BARS = (("PASS", GREEN, ""), ("REVIEW", ORANGE, "//"), ("REJECT", VERMILION, "xx"))  # told apart without colour too
+_SHADES = colormaps["Blues"]  # one hue: darker is more, also in grey print
+_BARS = (
+    ("PASS", GREEN, ""),
+    ("REVIEW", ORANGE, "//"),
+    ("REJECT", VERMILION, "xx"),
+)  # hatches for readers without colour
 
 
 def sensitivity(found: Sensitivity) -> Figure:
-    """For scratches and rust the share of good plates on which each size and contrast was found, as a table in blue."""
+    """For scratches and rust spots a heat map of the fraction of plates on which each size and contrast was found."""
     rows = len(contrasts(found.scratch))
     figure = Figure(figsize=(9.6, 1.9 + 0.5 * rows), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -25,25 +29,25 @@ def sensitivity(found: Sensitivity) -> Figure:
     return figure
 
 
-def light(levels: Sequence[Illumination]) -> Figure:
-    """Verdicts on the good plates under each lamp, at least one, stacked to all of them."""
+def illumination(levels: Sequence[Illumination]) -> Figure:
+    """Stacked bars of the verdicts on the good plates under each of `levels`, at least one."""
     figure = Figure(figsize=(8.6, 1.3 + 0.42 * len(levels)), layout="constrained")
     axes = figure.subplots()
     start = np.zeros(len(levels))
     counts = np.array([[each.passed, each.review, each.reject] for each in levels], float)
-    shares = counts / levels[0].plates
-    for (name, colour, hatch), share, count in zip(_BARS, shares.T, counts.T, strict=True):
-        axes.barh(range(len(levels)), share, left=start, color=colour, edgecolor="white", hatch=hatch, label=name)
+    fractions = counts / levels[0].plates
+    for (name, colour, hatch), width, count in zip(_BARS, fractions.T, counts.T, strict=True):
+        axes.barh(range(len(levels)), width, left=start, color=colour, edgecolor="white", hatch=hatch, label=name)
         for row in np.flatnonzero(count):
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-            place = start[row] + share[row] / 2
+            place = start[row] + width[row] / 2
             axes.text(place, int(row), f"{count[row]:.0f}", ha="center", va="center", fontsize=11, bbox=box)
-        start = start + share
+        start = start + width
     axes.set_yticks(range(len(levels)), [each.name for each in levels])
     axes.set_ylim(len(levels) - 0.5, -0.5)
     axes.set_xlim(0, 1)
     axes.set_xticks(np.linspace(0, 1, 5), [percent(each) for each in np.linspace(0, 1, 5)])
-    axes.set_xlabel(f"share of {levels[0].plates} good plates", fontsize=12)
+    axes.set_xlabel(f"fraction of {levels[0].plates} good plates", fontsize=12)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=12)
     axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, fontsize=12)

@@ -1,4 +1,4 @@
-"""An Evaluation as tables: the same rows for the terminal and for the page; what prints them is the command line."""
+"""Tables and sentences of an evaluation, for the terminal, the report and the model card; the false-alarm bound."""
 
 import math
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from platewatch.evaluation.metrics import Interval, Proportion
 from platewatch.evaluation.results import Evaluation, Phase
 from platewatch.photographs.data_sets import ANOMALOUS
 
-_PERCENT = "\u00a0%"  # the sign stays with its number where a line breaks
+_PERCENT = "\u00a0%"  # with a space that does not break
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table in words: a title, the columns' names, rows of texts."""
+    """One table: title, names of the columns, rows of texts."""
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     def rich(self) -> Table:
-        """The table for a terminal: first column to the left, numbers to the right."""
+        """The table for a terminal, first column left-aligned, all others right-aligned."""
         table = Table(title=self.title, title_justify="left", title_style="bold")
         for index, name in enumerate(self.head):
             table.add_column(name, justify="right" if index else "left")
@@ -35,22 +35,22 @@ class Sheet:
 
 
 def verdicts(evaluation: Evaluation) -> Table:
-    """Verdicts folder by folder for a terminal."""
+    """The verdicts per folder, for a terminal."""
     return verdict_sheet(evaluation).rich()
 
 
 def alpha(evaluation: Evaluation) -> Table:
-    """The author's table for a terminal."""
+    """The alpha table, for a terminal."""
     return alpha_sheet(evaluation).rich()
 
 
 def phases(evaluation: Evaluation) -> Table:
-    """The phases' figures for a terminal."""
+    """The metrics of each phase, for a terminal."""
     return phase_sheet(evaluation).rich()
 
 
 def verdict_sheet(evaluation: Evaluation) -> Sheet:
-    """Verdicts folder by folder: missed of a defect, false alarms of good plates, with 95 % intervals."""
+    """Verdicts per folder: missed plates of a defect, false alarms of good plates, with 95 % intervals."""
     rows = []
     for counts in evaluation.defects:
         numbers = map(str, (counts.images, counts.passed, counts.review, counts.reject))
@@ -64,17 +64,17 @@ def verdict_sheet(evaluation: Evaluation) -> Sheet:
 
 
 def alpha_sheet(evaluation: Evaluation) -> Sheet:
-    """The author's table, and beside it what it means: missed defects and false alarms out of how many."""
+    """The alpha table, with numbers of missed defects and false alarms."""
     rows = []
     for row in evaluation.alpha_table:
-        shares = (number(row.precision_good), number(row.recall_good))
-        rows.append((f"{row.alpha:.1f}", f"{row.threshold:.4g}", *shares, out_of(row.missed), out_of(row.false_alarms)))
-    title = "Skip-GANomaly alone, as its author counts: limit = 95th percentile of training scores, good is positive"
+        rates = (number(row.precision_good), number(row.recall_good))
+        rows.append((f"{row.alpha:.1f}", f"{row.threshold:.4g}", *rates, out_of(row.missed), out_of(row.false_alarms)))
+    title = "Skip-GANomaly alone, in its author's form: limit = 95th percentile of training scores, good is positive"
     return Sheet(title, ("alpha", "limit", "precision", "recall", "missed", "false alarms"), tuple(rows))
 
 
 def phase_sheet(evaluation: Evaluation) -> Sheet:
-    """Image and pixel figures of each phase and of both together."""
+    """Image and pixel metrics of each phase and of both fused."""
     pixel, spread = evaluation.pixel, evaluation.auroc_interval
     figures = (pixel.auroc, pixel.average_precision, pixel.aupro) if pixel else (None, None, None)
     edges = f"{spread[0]:.3f} to {spread[1]:.3f}" if spread else "–"
@@ -84,11 +84,11 @@ def phase_sheet(evaluation: Evaluation) -> Sheet:
         ("both", number(evaluation.auroc), edges, number(evaluation.average_precision), *map(number, figures)),
     )
     head = ("phase", "AUROC", "95 % interval", "AP", "pixel AUROC", "pixel AP", "AUPRO")
-    return Sheet("Phases: how well scores and maps tell defective from good", head, rows)
+    return Sheet("Phases: how well scores and maps separate defective from good", head, rows)
 
 
 def sensitivity_sheet(found: Sensitivity, kind: Kind) -> Sheet:
-    """Each scratch or rust spot that was forged onto good plates: on how many it was found, and with which verdict."""
+    """For each size and contrast the number of plates on which it was found, its interval, and the number of REJECT."""
     rows = []
     for trial in found.trials(kind):
         counts = (f"{trial.found} of {trial.plates}", interval(trial.interval), str(trial.rejected))
@@ -98,50 +98,57 @@ def sensitivity_sheet(found: Sensitivity, kind: Kind) -> Sheet:
     return Sheet(title, (size, "contrast", "found", "95 % interval", "REJECT"), tuple(rows))
 
 
-def light_sheet(levels: Sequence[Illumination]) -> Sheet:
-    """Verdicts on the good plates under each lamp."""
+def illumination_sheet(levels: Sequence[Illumination]) -> Sheet:
+    """Verdicts on the good plates under each illumination."""
     rows = [(each.name, *map(str, (each.passed, each.review, each.reject)), interval(each.interval)) for each in levels]
     return Sheet(
         "Good plates under another light", ("light", "PASS", "REVIEW", "REJECT", "REJECT, 95 % interval"), tuple(rows)
     )
 
 
-def bound_words(promise: FalseAlarmBound) -> str:
-    """The promise and its limit in sentences."""
-    asked, kept = percent(promise.asked), "is kept on average" if promise.promised else "cannot be promised"
-    few = f"; on average it takes {promise.plates_needed} good plates" if not promise.promised else ""
-    words = (
-        f"On {promise.good_plates} good plates, each scored by detectors that never saw it, the limit for REJECT costs "
-        f"{percent(promise.false_alarm_rate)} of good plates on average and, with 95 % confidence, at most "
-        f"{percent(promise.upper_95)}. The {asked} asked for {kept}: so many plates promise nothing below "
-        f"{percent(promise.floor)}{few}. "
+def bound_sentence(bound: FalseAlarmBound) -> str:
+    """The bound on false alarms: target, expected rate, upper limit, and the lowest rate that the plates can show."""
+    target, expected, upper, floor = map(
+        sensitivity_summary.percent, (bound.asked, bound.false_alarm_rate, bound.upper_95, bound.floor)
     )
-    if promise.upper_95 > promise.asked:
+    return (
+        f"You asked for ≤ {target}. Expect {expected}; up to {upper} is possible (95{_PERCENT}). "
+        f"{bound.good_plates} plates cannot show less than {floor}."
+    )
+
+
+def bound_words(bound: FalseAlarmBound) -> str:
+    """The bound on false alarms, and how many good plates the target takes."""
+    target, words = sensitivity_summary.percent(bound.asked), bound_sentence(bound)
+    if not bound.promised:
+        words += f" To expect ≤ {target}, train on {bound.plates_needed} good plates or more."
+    if bound.upper_95 > bound.asked:
         words += (
-            f"With 95 % confidence {asked} takes {promise.plates_needed_95} good plates and a limit that none of them "
-            f"exceeds (--false-alarm-rate {math.ceil(1e4 / (promise.plates_needed_95 + 1)) / 1e4:g}). "
+            f" For ≤ {target} with 95{_PERCENT} confidence, train on {bound.plates_needed_95} good plates or more with "
+            f"--false-alarm-rate {math.ceil(1e4 / (bound.plates_needed_95 + 1)) / 1e4:g}: then none of them is above "
+            "the REJECT limit."
         )
-    return words + "Nothing is promised about defects: training saw none."
+    return f"{words} This bound is about good plates. There is no bound on missed defects: training saw no defects."
 
 
 def number(value: float | None) -> str:
-    """A figure to three digits, a dash where there is none."""
+    """A number with three decimals; a dash for None."""
     return "–" if value is None else f"{value:.3f}"
 
 
 def percent(value: float | None) -> str:
-    """A share in percent, a dash where there is none."""
+    """A fraction in percent with one decimal; a dash for None."""
     return "–" if value is None else f"{100 * value:.1f}{_PERCENT}"
 
 
 def interval(edges: Interval) -> str:
-    """An interval in percent."""
+    """An interval of fractions in percent."""
     return f"{100 * edges[0]:.1f} to {100 * edges[1]:.1f}{_PERCENT}"
 
 
-def out_of(share: Proportion) -> str:
-    """A count out of how many."""
-    return f"{share.count} of {share.of}"
+def out_of(value: Proportion) -> str:
+    """A proportion as text, e.g. 3 of 5."""
+    return f"{value.count} of {value.of}"
 
 
 def _phase(phase: Phase) -> tuple[str, ...]:

@@ -258,7 +258,7 @@ def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers
 def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, calibrated: Calibrated) -> None:
     """Write the plots as PNG: sensitivity, illumination, loss curves, reconstructions beside their originals."""
     sensitivity_plots.sensitivity(calibrated.sensitivity).savefig(folder / "sensitivity.png", dpi=144)
-    sensitivity_plots.light(calibrated.light).savefig(folder / "light.png", dpi=144)
+    sensitivity_plots.illumination(calibrated.light).savefig(folder / "light.png", dpi=144)
     shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)]
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
     reconstructed = network.reconstruct(shown)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from platewatch.errors import ModelError, RecordError
-from platewatch.inspection import SCHEMA, Inspection
+from platewatch.inspection import NOT_READABLE, SCHEMA, Inspection
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.model.verification import TOLERANCE
@@ -73,7 +73,7 @@ def differences(entry: Entry, again: Inspection) -> Iterator[str]:
     if before.image_sha256 != again.image_sha256:
         yield "another photograph than the one that was judged"
     if before.verdict != again.verdict:
-        yield f"{again.verdict or 'could not be read'}, was {before.verdict or 'could not be read'}"
+        yield f"{again.verdict or NOT_READABLE}, was {before.verdict or NOT_READABLE}"
     for name in _NUMBERS:
         then, now = getattr(before, name), getattr(again, name)
         if not _near(then, now):

@@ -1,6 +1,6 @@
-"""The inspection station: a REST service, pages and a record, for one line.
+"""The inspection station of one line: REST service and web pages, with a record of every plate.
 
     app = create_app(models, records, settings)      # station/app.py
 
-The web framework is imported in this folder alone.
+Only this package imports the web framework.
 """

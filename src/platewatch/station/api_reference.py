@@ -1,4 +1,4 @@
-"""GET /docs: the service's addresses as a page, made here of its own description; it loads nothing from elsewhere."""
+"""GET /docs: the API reference, rendered from the OpenAPI description; it loads nothing from other servers."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _PAGES = environment("platewatch.station")
 
 @router.get("/docs", include_in_schema=False)
 def docs(request: Request, _: Viewer) -> Response:
-    """Every address with its parameters and answers."""
+    """Every address with its parameters and responses."""
     description: dict[str, Any] = request.app.openapi()
     page = _PAGES.get_template("docs.html").render(
         info=description["info"],
@@ -31,7 +31,7 @@ def docs(request: Request, _: Viewer) -> Response:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """A JSON schema in a word or two."""
+    """A short name for the type that a JSON schema describes."""
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     for several in ("anyOf", "oneOf"):

@@ -1,4 +1,4 @@
-"""The station as an application: its parts, its addresses, who may pass, and one shape for what is refused."""
+"""The station as a FastAPI application: its parts, routes, access control and error responses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,37 +35,38 @@ from platewatch.station.users import Users
 def create_app(models: ModelRegistry, records: Records, settings: Settings | None = None) -> FastAPI:
     """The station for these models and this record; `app.state.station` has its parts.
 
-    It closes neither: whoever opened them does. Raises InputError for a damaged file of users.
+    The caller closes the record. Raises InputError when the file of users is damaged.
     """
     settings = settings or Settings()
     station = assemble(models, records, settings)
-    challengers = RetrainingRuns(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
+    runs = RetrainingRuns(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
     app = FastAPI(
         title="Platewatch station",
         version=metadata.version("platewatch"),
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(station, challengers),
+        lifespan=_lifespan(station, runs),
     )
     users = Users(settings.users or Path("platewatch-users.json"))
-    logins = Sessions(users, settings.session_h)
-    app.state.station, app.state.users, app.state.logins, app.state.attempts = station, users, logins, LoginThrottle()
-    app.add_middleware(AccessControl, settings=settings, users=users, logins=logins)
+    sessions = Sessions(users, settings.session_h)
+    app.state.station, app.state.users, app.state.sessions = station, users, sessions
+    app.state.login_throttle, app.state.retraining_runs = LoginThrottle(), runs
+    app.state.error_page = pages.error_page
+    app.add_middleware(AccessControl, settings=settings, users=users, sessions=sessions)
     problem_details.install(app)
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
-    app.state.error_page, app.state.challengers = pages.refused_page, challengers
     for part in (inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page):
         app.include_router(part.router)
     return app
 
 
-def _lifespan(station: Station, challengers: RetrainingRuns) -> Lifespan[FastAPI]:
+def _lifespan(station: Station, runs: RetrainingRuns) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         station.health.start()
         yield
-        challengers.stop()
+        runs.stop()
         station.live.close()
         station.work.stop()
         station.health.stop()

@@ -1,17 +1,17 @@
-"""Charts for the pages: where each mark of an SVG goes. The templates draw them; nothing here knows a colour."""
+"""Coordinates of the SVG charts on the pages; the templates draw them and choose the colours."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_WIDTH = 480
-_EDGE = 16
-_ROWS = 11  # dots of one column are piled up this high, then the column is full
+_WIDTH = 480  # of every chart, px
+_MARGIN = 16  # px
+_ROWS = 11  # most dots on top of each other
 
 
 @dataclass(frozen=True)
 class ScoreChart:
-    """A plate's score among the good plates' scores; all in px of a drawing `width` × `height`."""
+    """A plate's score among the good plates' scores; coordinates in px of a drawing of `width` × `height`."""
 
     width: int
     height: int
@@ -22,13 +22,14 @@ class ScoreChart:
     threshold: float
     score: float
     ticks: tuple[tuple[float, str], ...]
-    words: str
-    """The chart in a sentence, for who cannot see it."""
+    """Position and label of each tick of the horizontal axis."""
+    description: str
+    """The chart in one sentence, for screen readers."""
 
 
 @dataclass(frozen=True)
 class CurveChart:
-    """One quantity over a row of plates, with a limit."""
+    """One quantity over consecutive plates, with a limit; coordinates in px."""
 
     width: int
     height: int
@@ -38,57 +39,57 @@ class CurveChart:
     limit: float
     floor: float
     ticks: tuple[tuple[float, str], ...]
-    """On the upright axis."""
-    words: str
+    """Position and label of each tick of the vertical axis."""
+    description: str
 
 
 def scores(good: Sequence[float], review: float, threshold: float, score: float) -> ScoreChart:
-    """The good plates as dots, piled where they are alike, the limits, and the plate."""
+    """A dot plot of the good plates' scores, with both limits and the score of one plate."""
     low = min(0.0, *good, score)
     high = 1.08 * max(threshold, score, *good, 1e-9)
-    place = _axis(low, high, _EDGE, _WIDTH - _EDGE)
-    piles: dict[int, int] = {}
+    x = _axis(low, high, _MARGIN, _WIDTH - _MARGIN)
+    rows: dict[int, int] = {}  # the highest row used in each column of 8 px
     dots = []
     for value in sorted(good):
-        column = round(place(value) / 8)
-        row = piles[column] = piles.get(column, -1) + 1
-        dots.append((round(place(value), 1), 112.0 - 8 * min(row, _ROWS - 1)))
+        column = round(x(value) / 8)
+        row = rows[column] = rows.get(column, -1) + 1
+        dots.append((round(x(value), 1), 112.0 - 8 * min(row, _ROWS - 1)))
     above = sum(value >= score for value in good)
     return ScoreChart(
         width=_WIDTH,
         height=172,
-        left=_EDGE,
-        right=_WIDTH - _EDGE,
+        left=_MARGIN,
+        right=_WIDTH - _MARGIN,
         dots=tuple(dots),
-        review=round(place(min(review, threshold)), 1),
-        threshold=round(place(threshold), 1),
-        score=round(place(score), 1),
-        ticks=tuple((round(place(value), 1), f"{value:g}") for value in steps(low, high)),
-        words=f"Score {score:.2f}; rejected above {threshold:.2f}; {above} of {len(good)} good plates score as high.",
+        review=round(x(min(review, threshold)), 1),
+        threshold=round(x(threshold), 1),
+        score=round(x(score), 1),
+        ticks=tuple((round(x(value), 1), f"{value:g}") for value in steps(low, high)),
+        description=f"Score {score:.2f}, REJECT above {threshold:.2f}; {above} of {len(good)} good plates are as high.",
     )
 
 
-def curve(values: Sequence[float], limit: float, words: str, *, floor: float = 0.0) -> CurveChart:
-    """The values from left to right, the newest at the right edge, and the limit; `floor` is the axis's lower end."""
+def curve(values: Sequence[float], limit: float, description: str, *, floor: float = 0.0) -> CurveChart:
+    """A line from the oldest value, left, to the newest, right; the vertical axis starts at `floor` or below."""
     low, high = min(floor, *values, limit), 1.1 * max(*values, limit, floor + 1e-9)
-    left, right, height = 46.0, float(_WIDTH - _EDGE), 190
-    upright, along = _axis(low, high, height - 12, 14), _axis(0, max(1, len(values) - 1), left, right)
-    points = [f"{along(index):.1f} {upright(value):.1f}" for index, value in enumerate(values)]
+    left, right, height = 46.0, float(_WIDTH - _MARGIN), 190
+    x, y = _axis(0, max(1, len(values) - 1), left, right), _axis(low, high, height - 12, 14)
+    points = [f"{x(index):.1f} {y(value):.1f}" for index, value in enumerate(values)]
     return CurveChart(
         width=_WIDTH,
         height=height,
         left=left,
         right=right,
         path="M" + "L".join(points) if points else "",
-        limit=round(upright(limit), 1),
-        floor=round(upright(low), 1),
-        ticks=tuple((round(upright(value), 1), f"{value:g}") for value in steps(low, high)),
-        words=words,
+        limit=round(y(limit), 1),
+        floor=round(y(low), 1),
+        ticks=tuple((round(y(value), 1), f"{value:g}") for value in steps(low, high)),
+        description=description,
     )
 
 
 def steps(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers within an axis, 1, 2 or 5 times a power of ten apart, at most `most`."""
+    """Ticks of an axis from `low` to `high`: at most `most` multiples of 1, 2 or 5 times a power of ten."""
     span = high - low
     if span <= 0 or not math.isfinite(span):
         return [low]
@@ -99,6 +100,8 @@ def steps(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def _axis(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """A function from values in `low` to `high` to coordinates in `start` to `end`."""
+
     def place(value: float) -> float:
         return start + (value - low) / (high - low) * (end - start)
 

@@ -1,4 +1,4 @@
-"""The health page: what is wrong, whether the line drifts, how many plates, how fast, how much room is left."""
+"""The health page: problems, drift, counts, speed, queue, free disk space."""
 
 import math
 import shutil
@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/health")
 def health(request: Request, _: Viewer) -> Response:
-    """Everything that an engineer looks at before a shift."""
+    """The station's state, for an engineer before a shift."""
     here = station(request)
     today = datetime.combine(now().date(), time()).astimezone()
     durations = [entry.inspection.duration_ms for entry in here.records.find(Query(limit=MOST)).entries]
@@ -32,14 +32,14 @@ def health(request: Request, _: Viewer) -> Response:
         drift=here.health.drift.evidence(),
         chart=_drift_chart(here),
         counts=here.records.counts(today),
-        every=here.records.counts(),
-        refused=_refused(here),
+        total=here.records.counts(),
+        refused=_refused_uploads(here),
         median_ms=_quantile(durations, 0.5),
-        slow_ms=_quantile(durations, 0.99),
+        p99_ms=_quantile(durations, 0.99),
         measured=len(durations),
-        taken=here.work.taken,
+        in_progress=here.work.taken,
         places=here.work.places,
-        watchers=len(here.live),
+        live_pages=len(here.live),
         disks=_disks(here.settings),
         deliveries=here.records.deliveries(),
         head=here.records.head(),
@@ -47,27 +47,27 @@ def health(request: Request, _: Viewer) -> Response:
 
 
 def _drift_chart(here: Station) -> charts.CurveChart | None:
-    """The evidence after each of the newest plates, by powers of ten; None before there is any."""
+    """log10(1 + evidence) after each of the newest plates; None before the second plate."""
     curve, limit = here.health.drift.curve(), here.health.drift.evidence().limit
     if len(curve) < 2:
         return None
-    words = f"Evidence of drift after each of {len(curve)} plates: now {curve[-1][1]:.3g}, the alarm is at {limit:.3g}."
+    description = f"Evidence of drift after each of {len(curve)} plates: now {curve[-1][1]:.3g}, alarm at {limit:.3g}."
     values = [math.log10(1 + max(0.0, value)) for _, value in curve]
-    return charts.curve(values, math.log10(1 + limit), words)
+    return charts.curve(values, math.log10(1 + limit), description)
 
 
-def _refused(here: Station) -> int:
-    """Uploads that were not taken in since the station started, whatever the reason; each was told so."""
+def _refused_uploads(here: Station) -> int:
+    """Uploads answered with an error since the station started."""
     samples = [sample for metric in here.figures.refused.collect() for sample in metric.samples]
     return round(sum(sample.value for sample in samples if sample.name.endswith("_total")))
 
 
-def _quantile(values: list[float], share: float) -> float | None:
-    """The value that this share of them does not exceed; None without any."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+def _quantile(values: list[float], fraction: float) -> float | None:
+    """The smallest value that at least `fraction` of the values do not exceed; None without values."""
+    return sorted(values)[max(0, math.ceil(fraction * len(values)) - 1)] if values else None
 
 
 def _disks(settings: Settings) -> list[tuple[str, int, int]]:
-    """Name, bytes left and bytes in all, of each place that is there."""
+    """Name, free bytes and total bytes of each of the settings' places that exists."""
     usages = [(place.name, shutil.disk_usage(place)) for place in settings.places if place.exists()]
     return [(name, usage.free, usage.total) for name, usage in usages]

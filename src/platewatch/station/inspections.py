@@ -15,8 +15,8 @@ from platewatch.records import Judgement, Outcome, Review
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import uploads
-from platewatch.station.problem_details import Refusal
-from platewatch.station.rest import STRICT, Number, Viewer, answer, routes, station
+from platewatch.station.problem_details import RequestError
+from platewatch.station.rest import STRICT, Number, Viewer, json_response, routes, station
 from platewatch.station.security import needs
 from platewatch.station.state import shown
 from platewatch.station.users import Account, Right
@@ -44,7 +44,7 @@ class Recorded(Inspection):
 
 
 @dataclass(frozen=True, config=STRICT)
-class PageAnswer:
+class InspectionPage:
     """Plates, newest first; `next` goes into `before` for those before them, None on the last page."""
 
     inspections: tuple[Recorded, ...]
@@ -87,7 +87,7 @@ async def inspect(
         with here.work.place():
             plate = await uploads.read(request, here.settings, owner=account.name, source=source)
             done: Done = await asyncio.shield(asyncio.wrap_future(here.work.submit(plate)))
-    except Refusal as error:
+    except RequestError as error:
         if error.status_code != 503:
             here.figures.refused.labels(error.code).inc()
         raise
@@ -95,10 +95,10 @@ async def inspect(
     if done.again:
         here.figures.again.inc()
     headers = {"Location": f"/inspections/{done.entry.number}"}
-    return answer(shown(done.entry), 200 if done.again else 201, headers)
+    return json_response(shown(done.entry), 200 if done.again else 201, headers)
 
 
-@router.get("/inspections", response_model=PageAnswer)
+@router.get("/inspections", response_model=InspectionPage)
 def find(  # noqa: PLR0917 - FastAPI passes them by name
     request: Request,
     _: Viewer,
@@ -129,16 +129,16 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
         before=before,
     )
     found = station(request).records.find(search)
-    return answer({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
+    return json_response({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
 
 
-@router.get("/queue", response_model=PageAnswer)
+@router.get("/queue", response_model=InspectionPage)
 def queue(
     request: Request, _: Viewer, limit: Annotated[int, Query(ge=1, le=MOST)] = 50, before: str | None = None
 ) -> Response:
     """Plates that wait for a person, newest first."""
     found = station(request).records.queue(limit, before)
-    return answer({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
+    return json_response({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
 
 
 @router.get("/counts")
@@ -146,13 +146,13 @@ def counts(request: Request, _: Viewer, since: datetime | None = None, until: da
     """How many plates were received and how they ended: received = judged + failed."""
     found = station(request).records.counts(since, until)
     names = ("received", "judged", "passed", "review", "reject", "failed")
-    return answer({name: getattr(found, name) for name in names})
+    return json_response({name: getattr(found, name) for name in names})
 
 
 @router.get("/inspections/{number}", response_model=Recorded)
 def get(request: Request, _: Viewer, number: Number) -> Response:
     """One plate."""
-    return answer(shown(station(request).records.get(number)))
+    return json_response(shown(station(request).records.get(number)))
 
 
 @router.get("/inspections/{number}/photograph", response_class=Response)

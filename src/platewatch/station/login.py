@@ -1,4 +1,4 @@
-"""Logging in and out. The page itself is the pages' matter; a program sends a token instead."""
+"""POST /login, POST /logout and GET /session. Programs send a token instead of logging in."""
 
 import asyncio
 from typing import Annotated
@@ -8,8 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import Field
 
 from platewatch.station import security
-from platewatch.station.problem_details import Refusal
-from platewatch.station.rest import Viewer, answer, station
+from platewatch.station.problem_details import RequestError
+from platewatch.station.rest import Viewer, json_response, station
 from platewatch.station.sessions import LoginThrottle, Sessions
 from platewatch.station.users import Right, Users
 
@@ -20,63 +20,64 @@ Text = Annotated[str, Form(), Field(max_length=300)]
 
 @router.post("/login", status_code=303, response_class=Response)
 async def log_in(request: Request, name: Text, password: Text, next: Text = "/") -> Response:
-    """Open a login and go on to `next`, an address of this station; a form, as a page sends it."""
+    """Log in with the form's name and password, then redirect to `next`, an address of this station."""
     users: Users = request.app.state.users
-    attempts: LoginThrottle = request.app.state.attempts
+    throttle: LoginThrottle = request.app.state.login_throttle
     address = request.client.host if request.client else ""
-    wait_s = attempts.wait_s(name, address)
+    wait_s = throttle.wait_s(name, address)
     if wait_s:
-        what = "too many failed logins"
-        raise Refusal(429, "too_many", what, expected="a pause", next=f"wait {wait_s} s", retry_after_s=wait_s)
+        what, expected = "too many failed logins", "fewer attempts"
+        raise RequestError(429, "too_many", what, expected=expected, next=f"wait {wait_s} s", retry_after_s=wait_s)
     account = await asyncio.to_thread(users.by_password, name, password)
     if account is None:
-        attempts.failed(name, address)
-        if attempts.wait_s(name, address):
+        throttle.failed(name, address)
+        if throttle.wait_s(name, address):
             await _record(request, "login_locked", "nobody", name=name[:40], address=address)
-        raise Refusal(401, "login_failed", "name or password is wrong", expected="a user's", next="try again")
-    attempts.succeeded(name, address)
+        what, expected = "name or password is wrong", "name and password of a user"
+        raise RequestError(401, "login_failed", what, expected=expected, next="try again")
+    throttle.succeeded(name, address)
     await _record(request, "login", account.name, role=account.role, address=address)
-    logins: Sessions = request.app.state.logins
+    sessions: Sessions = request.app.state.sessions
     settings = station(request).settings
-    made = RedirectResponse(_local(next), 303)
-    made.set_cookie(
+    response = RedirectResponse(_local_address(next), 303)
+    response.set_cookie(
         security.cookie_name(settings),
-        logins.open(account),
+        sessions.open(account),
         max_age=round(settings.session_h * 3600),
         httponly=True,
         samesite="strict",
         secure=settings.tls,
     )
-    return made
+    return response
 
 
 @router.post("/logout", status_code=204, response_class=Response)
 def log_out(request: Request, _: Viewer) -> Response:
-    """End the login."""
+    """Log out."""
     if request.state.cookie is not None:
-        request.app.state.logins.close(request.state.cookie)
-    made = Response(status_code=204)
+        request.app.state.sessions.close(request.state.cookie)
+    response = Response(status_code=204)
     settings = station(request).settings
-    made.delete_cookie(security.cookie_name(settings), httponly=True, samesite="strict", secure=settings.tls)
-    return made
+    response.delete_cookie(security.cookie_name(settings), httponly=True, samesite="strict", secure=settings.tls)
+    return response
 
 
 @router.get("/session")
 def session(request: Request, account: Viewer) -> Response:
-    """Who is asking, what they may do, and what a page sends as X-CSRF-Token."""
+    """The account that sent the request, its rights, and the value of X-CSRF-Token for its pages."""
     rights = [right for right in Right if account.may(right)]
     values = {"name": account.name, "role": account.role, "rights": rights}
-    return answer({**values, "csrf": security.page_token(request)})
+    return json_response({**values, "csrf": security.page_token(request)})
 
 
-def _local(address: str) -> str:
-    """An address of this station, whatever was asked for: a login page sends nobody elsewhere."""
+def _local_address(address: str) -> str:
+    """The address when it is on this station, else `/`: a login redirects to no other site."""
     plain = address.isprintable() and address.startswith("/") and not address.startswith(("//", "/\\"))
     return address if plain else "/"
 
 
 async def _record(request: Request, kind: str, actor: str, **details: str) -> None:
-    """An event in the record; a record that cannot be written keeps nobody out."""
+    """Write an event into the record; a record that cannot be written does not prevent the login."""
     try:
         await asyncio.to_thread(station(request).records.event, kind, actor, details)
     except Exception:

@@ -1,4 +1,4 @@
-"""The models' page: what is in service, what is on the shelf, how each challenger fared, and retraining."""
+"""The models page: model in service, available models, their comparisons, retraining; and the REST addresses for it."""
 
 import time
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from platewatch.line.model_registry import ACTIVATED
 from platewatch.model import model_folder
 from platewatch.station import retraining_runs
 from platewatch.station.pages import render
-from platewatch.station.rest import Viewer, answer, station
+from platewatch.station.rest import Viewer, json_response, station
 from platewatch.station.retraining_runs import RetrainingRuns, Run
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
@@ -24,10 +24,10 @@ router = APIRouter()
 
 @router.get("/models", include_in_schema=False)
 def models(request: Request, _: Viewer) -> Response:
-    """The model in service, the shelf, and the challengers' comparisons."""
-    here, training = station(request), _challengers(request)
+    """The model in service, retraining, the available models and their comparisons."""
+    here, runs = station(request), _runs(request)
     manifest = here.models.loaded().manifest
-    material = training.material(here.records)
+    material = runs.material(here.records)
     activated = next(iter(here.records.events(ACTIVATED, limit=1)), None)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
@@ -43,47 +43,46 @@ def models(request: Request, _: Viewer) -> Response:
         before=before if before in known else None,
         card=_card(request),
         material=material,
-        obstacle=_obstacle(training, material),
-        run=_shown(training.run, {each.model_id: comparison for each, comparison in available}),
+        obstacle=_obstacle(runs, material),
+        run=_run_values(runs.run, {each.model_id: comparison for each, comparison in available}),
         available=sorted(available, key=lambda pair: (not pair[0].in_service, pair[0].model_id)),
     )
 
 
 @router.post("/models/retraining", status_code=202)
 def retrain(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
-    """Begin to train a challenger on the plates reviewed as good; GET says how far it is."""
-    here, training = station(request), _challengers(request)
-    if training.possible:
-        candidates.check(training.material(here.records))
-    return answer(asdict(training.start(account.name)), 202)
+    """Start training a candidate on the plates reviewed as good; GET returns the progress."""
+    here, runs = station(request), _runs(request)
+    if runs.possible:
+        candidates.check(runs.material(here.records))
+    return json_response(asdict(runs.start(account.name)), 202)
 
 
 @router.get("/models/retraining")
 def retraining(request: Request, _: Viewer) -> Response:
-    """The retraining that is going on, or the last one; null when there was none since the station started."""
-    run = _challengers(request).run
-    return answer(None if run is None else asdict(run))
+    """The running or last retraining; null when there was none since the station started."""
+    run = _runs(request).run
+    return json_response(None if run is None else asdict(run))
 
 
 @router.get("/models/{model_id}/comparison")
 def comparison(request: Request, _: Viewer, model_id: str) -> Response:
-    """How a challenger fared, plate by plate; null when the model was none."""
-    known = {each.model_id for each in station(request).models.available()}
-    found = (
-        retraining_runs.comparison_of(station(request).models.models_folder, model_id) if model_id in known else None
-    )
-    return answer(None if found is None else found.as_dict())
+    """The comparison of a candidate with the model in service, plate by plate; null for a model without one."""
+    models = station(request).models
+    known = {each.model_id for each in models.available()}
+    found = retraining_runs.comparison_of(models.models_folder, model_id) if model_id in known else None
+    return json_response(None if found is None else found.as_dict())
 
 
-def _challengers(request: Request) -> RetrainingRuns:
-    found: RetrainingRuns = request.app.state.challengers
+def _runs(request: Request) -> RetrainingRuns:
+    found: RetrainingRuns = request.app.state.retraining_runs
     return found
 
 
-def _obstacle(training: RetrainingRuns, material: Material) -> str | None:
-    """Why no challenger can be trained now."""
-    if not training.possible:
-        return "Start the station with --data DATA, the photographs that the model learned from."
+def _obstacle(runs: RetrainingRuns, material: Material) -> str | None:
+    """Why retraining is not possible now; None when it is."""
+    if not runs.possible:
+        return "Start the station with --data DATA, the folder of the model's training photographs."
     try:
         candidates.check(material)
     except InputError as error:
@@ -92,10 +91,11 @@ def _obstacle(training: RetrainingRuns, material: Material) -> str | None:
     return None
 
 
-def _shown(run: Run | None, comparison: dict[str, Any]) -> dict[str, Any] | None:
+def _run_values(run: Run | None, comparisons: dict[str, Any]) -> dict[str, Any] | None:
+    """What the page shows of a run; `comparisons` by the candidate's id."""
     if run is None:
         return None
-    found = comparison.get(run.challenger or "")
+    found = comparisons.get(run.challenger or "")
     return {
         **asdict(run),
         "running": run.running,
@@ -105,6 +105,7 @@ def _shown(run: Run | None, comparison: dict[str, Any]) -> dict[str, Any] | None
 
 
 def _card(request: Request) -> str | None:
+    """The text of the model card of the model in service; None when it has none."""
     try:
         return (station(request).models.folder / model_folder.CARD).read_text(encoding="utf-8")
     except OSError:

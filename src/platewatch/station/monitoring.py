@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from platewatch.station.rest import Viewer, answer, station
+from platewatch.station.rest import Viewer, json_response, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
@@ -20,7 +20,7 @@ def healthz(request: Request) -> Response:
     Open to all: it names no folder and nobody.
     """
     found: dict[str, Any] = station(request).health.report()
-    return answer(found, 503 if found["status"] == "failing" else 200)
+    return json_response(found, 503 if found["status"] == "failing" else 200)
 
 
 @router.get("/metrics")

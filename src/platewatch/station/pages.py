@@ -1,4 +1,4 @@
-"""The pages: live, review, history, a plate, a shift's report, health, models. What they show comes from the record."""
+"""The pages live, review, history, plate, report, login and error; what they show comes from the record."""
 
 import json
 from collections.abc import Iterator
@@ -11,25 +11,26 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from starlette.datastructures import QueryParams
 
 from platewatch.errors import InputError, NotFound
-from platewatch.inspection import now
+from platewatch.inspection import NOT_READABLE, now
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
 from platewatch.station import charts, security, wording
-from platewatch.station.problem_details import Refusal, problem
-from platewatch.station.rest import Number, Viewer, answer, station
+from platewatch.station.problem_details import RequestError, problem
+from platewatch.station.rest import Number, Viewer, json_response, station
 from platewatch.station.users import LOCAL, Account
 from platewatch.templates import environment
 
 router = APIRouter(include_in_schema=False)
 
 _LISTED = 200  # plates in a printed report
-_WAITING = 100  # counted exactly up to here
-_QUIET = ("login", "logout")  # events that a shift's report leaves out
+_WAITING = 100  # plates waiting for review are counted up to this number
+_UNREPORTED = ("login", "logout")  # kinds of events that the report leaves out
 
 _PAGES = environment("platewatch.station")
 _PAGES.globals.update(
-    said=wording.said,
-    happened=wording.happened,
+    not_readable=NOT_READABLE,
+    judgements=wording.JUDGEMENTS,
+    event_text=wording.event_text,
     duration=wording.duration,
     size=wording.size,
 )
@@ -37,7 +38,7 @@ _PAGES.globals["parts"] = _PAGES.get_template("parts.html").module
 
 
 def render(request: Request, name: str, status: int = 200, **values: Any) -> Response:
-    """A page within its frame."""
+    """A page of this template, in the frame that all pages share."""
     account: Account = getattr(request.state, "account", None) or LOCAL
     frame = {
         "account": account,
@@ -56,40 +57,40 @@ def live(request: Request, _: Viewer) -> Response:
 
 @router.get("/review")
 def review(request: Request, _: Viewer) -> Response:
-    """Plates that wait for a person."""
+    """Plates waiting for review."""
     return render(request, "review.html")
 
 
 @router.get("/pages/waiting")
 def waiting(request: Request, _: Viewer) -> Response:
-    """How many plates wait for a person; more than 99 are not told apart."""
-    return answer({"waiting": len(station(request).records.queue(_WAITING, None).entries)})
+    """The number of plates waiting for review; 100 stands for 100 or more."""
+    return json_response({"waiting": len(station(request).records.queue(_WAITING, None).entries)})
 
 
 @router.get("/inspections/{number}/thumbnail.jpg")
 def thumbnail(request: Request, _: Viewer, number: Number) -> Response:
-    """The photograph, small."""
+    """The photograph as a small JPEG square."""
     data = station(request).pictures.thumbnail(number)
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @router.get("/inspections/{number}/map.png")
 def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
-    """The map alone, see-through where the plate is like the good ones: a page lays it over the photograph."""
+    """The anomaly map as PNG, transparent where the plate looks good, to lay over the photograph."""
     data = station(request).pictures.heat(number)
     return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
 @router.get("/history")
 def history(request: Request, _: Viewer) -> Response:
-    """Plates by time, verdict, plate id, model, reviewer and words."""
-    records, asked = station(request).records, _asked(request)
-    page = records.find(_query(asked, limit=50))
+    """Plates found by time, verdict, review, plate id, reviewer, model and text."""
+    records, search = station(request).records, _search(request)
+    page = records.find(_query(search, limit=50))
     return render(
         request,
         "history.html",
-        asked=asked,
-        search=_search(asked),
+        search=search,
+        address=_address(search),
         entries=page.entries,
         next=page.next,
         reviewers=records.reviewers(),
@@ -99,23 +100,23 @@ def history(request: Request, _: Viewer) -> Response:
 
 @router.get("/history.csv")
 def history_csv(request: Request, _: Viewer) -> Response:
-    """All plates that the search finds, for a spreadsheet."""
+    """All plates that the search finds, as CSV."""
     return _download(chain(["\ufeff"], csv_lines(_found(request))), "text/csv; charset=utf-8", "platewatch.csv")
 
 
 @router.get("/history.jsonl")
 def history_jsonl(request: Request, _: Viewer) -> Response:
-    """The same for programs, one line of JSON each."""
+    """All plates that the search finds, one line of JSON each."""
     return _download((entry.as_json() + "\n" for entry in _found(request)), "application/jsonl", "platewatch.jsonl")
 
 
 @router.get("/history/report")
 def report(request: Request, _: Viewer) -> Response:
-    """A shift on paper: how many plates, what happened, and every plate that did not pass. Today unless told."""
-    records, asked = station(request).records, _asked(request)
+    """The report of a time span to print: counts, events, plates that did not pass. Default: today until now."""
+    records, search = station(request).records, _search(request)
     made = now()
-    since = _moment(asked["since"]) or datetime.combine(made.date(), time()).astimezone()
-    until = _moment(asked["until"]) or made
+    since = _moment(search["since"]) or datetime.combine(made.date(), time()).astimezone()
+    until = _moment(search["until"]) or made
     entries = _not_passed(records, since, until)
     return render(
         request,
@@ -123,7 +124,9 @@ def report(request: Request, _: Viewer) -> Response:
         made=made,
         span=f"from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M}",
         counts=records.counts(since, until),
-        events=[each for each in records.events(since=since, until=until, limit=200) if each.kind not in _QUIET][::-1],
+        events=[each for each in records.events(since=since, until=until, limit=200) if each.kind not in _UNREPORTED][
+            ::-1
+        ],
         entries=entries[:_LISTED],
         more=len(entries) > _LISTED,
         head=records.head(),
@@ -132,7 +135,7 @@ def report(request: Request, _: Viewer) -> Response:
 
 @router.get("/plates/{number}")
 def plate(request: Request, _: Viewer, number: Number) -> Response:
-    """One plate with everything that is known of it."""
+    """One plate with everything that the record has of it."""
     records = station(request).records
     entry, newest = records.get(number), records.head().entries
     return render(
@@ -150,65 +153,67 @@ def plate(request: Request, _: Viewer, number: Number) -> Response:
 
 @router.get("/login")
 def login(request: Request, next: str = "/") -> Response:
-    """Who is there?"""
-    return render(request, "login.html", next=next, refused=None)
+    """The login form."""
+    return render(request, "login.html", next=next, error=None)
 
 
-def refused_page(request: Request, refused: Refusal) -> Response:
-    """A refusal for a browser: whoever is not logged in is asked to, the rest is said in words."""
-    if refused.status_code == 401 and request.method == "GET":
+def error_page(request: Request, error: RequestError) -> Response:
+    """An error for a browser: a redirect to the login form for 401, else a page with the message."""
+    if error.status_code == 401 and request.method == "GET":
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?{QueryParams({'next': where})}", 303)
     if request.url.path == "/login":
-        words = _sentence(f"{refused.what}; {problem(refused, 'login')['next']}")
         where = request.query_params.get("next", "/")
-        return render(request, "login.html", refused.status_code, next=where, refused=words)
-    title = "There is no such page" if refused.status_code == 404 else "That did not work"
-    message = _sentence(problem(refused, request.url.path)["message"])
-    return render(request, "refused.html", refused.status_code, title=title, message=message)
+        message = _sentence(f"{error.what}; {error.next}")
+        return render(request, "login.html", error.status_code, next=where, error=message)
+    title = "Page not found" if error.status_code == 404 else "The request failed"
+    message = _sentence(problem(error, request.url.path)["message"])
+    return render(request, "error.html", error.status_code, title=title, message=message)
 
 
-def _asked(request: Request) -> dict[str, str]:
+def _search(request: Request) -> dict[str, str]:
+    """The fields of the search form, each empty when it is not in the address."""
     names = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text", "before")
     return {name: request.query_params.get(name, "").strip() for name in names}
 
 
-def _search(asked: dict[str, str]) -> str:
-    """The search as an address has it, from its newest page on."""
-    return str(QueryParams({name: value for name, value in asked.items() if value and name != "before"}))
+def _address(search: dict[str, str]) -> str:
+    """The search as the query of an address, without the page."""
+    return str(QueryParams({name: value for name, value in search.items() if value and name != "before"}))
 
 
-def _query(asked: dict[str, str], limit: int) -> Query:
-    chosen: dict[str, Any] = {
-        name: asked[name] or None for name in ("plate_id", "reviewer", "model_id", "text", "before")
+def _query(search: dict[str, str], limit: int) -> Query:
+    texts: dict[str, Any] = {
+        name: search[name] or None for name in ("plate_id", "reviewer", "model_id", "text", "before")
     }
     try:
         return Query(
-            since=_moment(asked["since"]),
-            until=_moment(asked["until"]),
-            outcome=Outcome(asked["outcome"]) if asked["outcome"] else None,
-            judgement=Judgement(asked["judgement"]) if asked["judgement"] else None,
+            since=_moment(search["since"]),
+            until=_moment(search["until"]),
+            outcome=Outcome(search["outcome"]) if search["outcome"] else None,
+            judgement=Judgement(search["judgement"]) if search["judgement"] else None,
             limit=limit,
-            **chosen,
+            **texts,
         )
     except ValueError as error:
-        raise InputError("search", error, remedy="clear it and begin again") from error
+        raise InputError("search", error, remedy="clear the search and try again") from error
 
 
 def _moment(text: str) -> datetime | None:
-    """A time as a form gives it, in this machine's zone unless it names one."""
+    """The time that a form gives, in this machine's time zone unless it names one; None when empty."""
     if not text:
         return None
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(
-            "search", f"time {text!r}", expected="such as 2026-11-24T06:00", remedy="correct it"
+            "search", f"time {text!r}", expected="a time such as 2026-11-24T06:00", remedy="correct it"
         ) from error
 
 
 def _found(request: Request) -> Iterator[Entry]:
-    return station(request).records.every(_query(_asked(request), limit=1))
+    """All plates that the request's search finds, newest first."""
+    return station(request).records.every(_query(_search(request), limit=1))
 
 
 def _download(lines: Any, media_type: str, name: str) -> Response:
@@ -218,7 +223,7 @@ def _download(lines: Any, media_type: str, name: str) -> Response:
 
 
 def _not_passed(records: Records, since: datetime, until: datetime) -> list[Entry]:
-    """The newest plates without PASS, oldest first."""
+    """The newest plates without PASS, _LISTED of each outcome at most, oldest first."""
     found: list[Entry] = []
     for outcome in (Outcome.REVIEW, Outcome.REJECT, Outcome.FAILED):
         found += records.find(Query(since=since, until=until, outcome=outcome, limit=_LISTED)).entries
@@ -226,7 +231,7 @@ def _not_passed(records: Records, since: datetime, until: datetime) -> list[Entr
 
 
 def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:
-    """The plate among the good plates of the model that judged it; None when that model is not here."""
+    """The plate's score among its model's good plates; None without a score or when that model is not available."""
     found = entry.inspection
     if found.score is None:
         return None

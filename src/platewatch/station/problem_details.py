@@ -1,6 +1,6 @@
-"""One shape for everything that is refused: {"error": {"code", "message", "where", "expected", "next"}}.
+"""Error responses: every one has the form {"error": {"code", "message", "where", "expected", "next"}}.
 
-`code` is for programs and never changes its meaning; `message` is one line for a person.
+`code` is for programs and never changes its meaning. `message` is one line for a person.
 """
 
 import logging
@@ -28,9 +28,9 @@ from platewatch.errors import (
 log = logging.getLogger("platewatch.station")
 
 RETRY_S = 5
-"""When a client is to try again after a failure that may pass: a full disk, a locked record."""
+"""Seconds until a client should retry after a failure that may pass, such as a full disk or a locked record."""
 
-_KINDS: tuple[tuple[type[PlatewatchError], int, str], ...] = (
+LIBRARY_ERRORS: tuple[tuple[type[PlatewatchError], int, str], ...] = (
     (InputError, 422, "invalid"),
     (NotFound, 404, "not_found"),
     (RecordUnavailable, 503, "record_unavailable"),
@@ -39,37 +39,37 @@ _KINDS: tuple[tuple[type[PlatewatchError], int, str], ...] = (
     (OutputError, 503, "cannot_write"),
     (RuntimeUnavailable, 503, "runtime_unavailable"),
 )
-"""An error of the library → status and code; the first that fits."""
+"""Error class of the library, status, code; the first class that matches is used."""
 
-_HTTP = {
-    400: ("malformed", "a request as HTTP has it", "fix the client"),
+FRAMEWORK_ERRORS = {
+    400: ("malformed", "a valid HTTP request", "fix the client"),
     404: ("no_such_address", "an address that /docs lists", "see /docs"),
-    405: ("method_not_allowed", "another method", "see /docs"),
+    405: ("method_not_allowed", "a method that /docs lists for this address", "see /docs"),
 }
-_OTHER = ("refused", "another request", "see /docs")
-"""What the framework refuses: code, expected, next."""
+OTHER_FRAMEWORK_ERROR = ("refused", "a request that /docs describes", "see /docs")
+"""Code, expected and next for errors that the web framework raises, by status."""
 
 
 class Problem(BaseModel):
-    """What was refused, and what to do about it."""
+    """What went wrong and what to do about it."""
 
     code: str
     """For programs."""
     message: str
-    """One line for a person: what, where, what was expected, what to do next."""
+    """One line for a person: where, what, what was expected, what to do next."""
     where: str
     expected: str
     next: str
 
 
-class ErrorAnswer(BaseModel):
-    """The body of every answer from 400 up."""
+class ErrorBody(BaseModel):
+    """The body of every response with a status of 400 or above."""
 
     error: Problem
 
 
-class Refusal(HTTPException):
-    """A request that is not fulfilled: raised anywhere, answered in the one shape."""
+class RequestError(HTTPException):
+    """A request that cannot be fulfilled; raised anywhere, sent as an error response."""
 
     def __init__(
         self,
@@ -82,16 +82,16 @@ class Refusal(HTTPException):
         where: str | None = None,
         retry_after_s: int | None = None,
     ) -> None:
-        """`where` is the request's method and path unless told."""
+        """`where` None: the response names the request's method and path."""
         headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
         super().__init__(status, what, headers)
         self.code, self.what, self.expected, self.next, self.where = code, what, expected, next, where
 
 
-def refusal(error: PlatewatchError) -> Refusal:
-    """An error of the library as it is answered; what may pass by itself says when to try again."""
-    status, code = next((status, code) for kind, status, code in _KINDS if isinstance(error, kind))
-    return Refusal(
+def request_error(error: PlatewatchError) -> RequestError:
+    """The RequestError for an error of the library; a 503 carries Retry-After."""
+    status, code = next((status, code) for kind, status, code in LIBRARY_ERRORS if isinstance(error, kind))
+    return RequestError(
         status,
         code,
         error.what,
@@ -102,70 +102,65 @@ def refusal(error: PlatewatchError) -> Refusal:
     )
 
 
-def answer(request: Request, refused: Refusal) -> Response:
-    """The refusal as JSON, or as the page that app.state.error_page makes of it for a browser."""
+def internal_error() -> RequestError:
+    """For an exception that nobody expected; its details go to the log and never into the response."""
+    return RequestError(500, "internal", "unexpected failure", expected="no failure", next="see the station's log")
+
+
+def response(request: Request, error: RequestError) -> Response:
+    """The error as JSON, or for a browser as the page that `app.state.error_page` renders."""
     page = getattr(request.app.state, "error_page", None)
     if page is not None and "text/html" in request.headers.get("accept", ""):
-        shown: Response = page(request, refused)
-        return shown
-    return as_json(refused, f"{request.method} {request.url.path}")
+        rendered: Response = page(request, error)
+        return rendered
+    body = {"error": problem(error, f"{request.method} {request.url.path}")}
+    return JSONResponse(body, error.status_code, error.headers)
 
 
-def as_json(refused: Refusal, where: str) -> JSONResponse:
-    """The refusal in the one shape."""
-    return JSONResponse({"error": problem(refused, where)}, refused.status_code, refused.headers)
-
-
-def problem(refused: Refusal, where: str) -> dict[str, str]:
-    """The inner part of the one shape; `where` stands when the refusal names no place."""
-    place = refused.where or where
+def problem(error: RequestError, where: str) -> dict[str, str]:
+    """The fields of `Problem`; `where` is used when the error names no place."""
+    place = error.where or where
     return {
-        "code": refused.code,
-        "message": line(place, refused.what, refused.expected, refused.next),
+        "code": error.code,
+        "message": line(place, error.what, error.expected, error.next),
         "where": place,
-        "expected": refused.expected,
-        "next": refused.next,
+        "expected": error.expected,
+        "next": error.next,
     }
 
 
 def install(app: FastAPI) -> None:
-    """Have every failure answered in the one shape, those of the framework too."""
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(PlatewatchError, _known)
-    app.add_exception_handler(Exception, _unknown)
+    """Send every failure in the one form, the framework's own failures included."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(PlatewatchError, _library_error)
+    app.add_exception_handler(Exception, _unexpected_error)
 
 
-def unknown() -> Refusal:
-    """What nobody thought of; its details are in the log and never in the answer."""
-    return Refusal(
-        500, "internal", "failed unexpectedly", expected="no such thing", next="see the station's log", where=None
-    )
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these
-    if isinstance(error, Refusal):
-        return answer(request, error)
-    code, expected, remedy = _HTTP.get(error.status_code, _OTHER)
-    made = Refusal(error.status_code, code, str(error.detail).lower(), expected=expected, next=remedy)
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    if isinstance(error, RequestError):
+        return response(request, error)
+    code, expected, remedy = FRAMEWORK_ERRORS.get(error.status_code, OTHER_FRAMEWORK_ERROR)
+    made = RequestError(error.status_code, code, str(error.detail).lower(), expected=expected, next=remedy)
     made.headers = {**(error.headers or {})}
-    return answer(request, made)
+    return response(request, made)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for these
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     first: Mapping[str, Any] = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     what = f"{place}: {first['msg'].lower()}"
-    return answer(request, Refusal(422, "invalid", what, expected="what /docs describes", next="fix the request"))
+    made = RequestError(422, "invalid", what, expected="what /docs describes", next="fix the request")
+    return response(request, made)
 
 
-async def _known(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PlatewatchError)  # noqa: S101 - registered for these
-    return answer(request, refusal(error))
+async def _library_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PlatewatchError)  # noqa: S101 - registered for this class
+    return response(request, request_error(error))
 
 
-async def _unknown(request: Request, error: Exception) -> Response:
+async def _unexpected_error(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(request, unknown())
+    return response(request, internal_error())

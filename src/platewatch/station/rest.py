@@ -1,4 +1,4 @@
-"""What the rooms of the REST service share: who asks, which plate, which station, and how it is answered."""
+"""What the modules of the REST service share: path and account parameters, the station, JSON responses."""
 
 import json
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import ConfigDict
 
-from platewatch.station.problem_details import ErrorAnswer
+from platewatch.station.problem_details import ErrorBody
 from platewatch.station.security import needs
 from platewatch.station.state import Station
 from platewatch.station.users import Account, Right
@@ -18,16 +18,16 @@ STRICT = ConfigDict(extra="forbid")
 
 
 def routes() -> APIRouter:
-    """A room's addresses, whose refusals are described in their one shape."""
-    return APIRouter(responses={"default": {"model": ErrorAnswer, "description": "Refused, always in this shape."}})
+    """A router whose error responses are described in OpenAPI."""
+    return APIRouter(responses={"default": {"model": ErrorBody, "description": "Error, always in this form."}})
 
 
 def station(request: Request) -> Station:
-    """The station that a request has reached."""
+    """The station that received the request."""
     found: Station = request.app.state.station
     return found
 
 
-def answer(values: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """JSON as the command line prints it, a number that is none included."""
+def json_response(values: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The values as JSON in the command line's form: UTF-8, NaN and infinity allowed."""
     return Response(json.dumps(values, ensure_ascii=False), status, headers, "application/json")

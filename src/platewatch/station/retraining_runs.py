@@ -1,7 +1,7 @@
-"""Retraining from the page: one challenger at a time, trained by a process of its own, so that plates come first.
+"""Retraining from the models page: one candidate at a time, trained by a child process of low priority.
 
-The process is `platewatch retrain`; what it says on stderr is shown as progress, and what it ends with is kept. Its
-stdin is a pipe that ends with the station, however that ends, and the training with it.
+The child is `platewatch retrain`. Its stderr gives the progress, its stdout the candidate. The child exits when its
+stdin closes, so it never outlives the station.
 """
 
 import json
@@ -22,14 +22,14 @@ from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Records
-from platewatch.station.problem_details import Refusal
+from platewatch.station.problem_details import RequestError
 from platewatch.station.settings import Settings
 
 log = logging.getLogger("platewatch.station")
 
-_NICE = 10  # plates are judged before networks are trained
-_GRACE_S = 5.0
-_KEPT = 20  # lines of stderr that are kept to say why it failed
+_NICE = 10  # priority of the child: judging plates comes first
+_GRACE_S = 5.0  # from terminating the child to killing it
+_LOG_LINES = 20  # last lines of stderr, kept as the reason of a failure
 
 
 @dataclass(frozen=True)
@@ -45,33 +45,33 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """A retraining: running, ended well, or failed with a reason."""
+    """A retraining: running, finished with a candidate, or failed with a reason."""
 
     actor: str
     began: float
     stages: tuple[Stage, ...] = ()
     ended: float | None = None
     challenger: str | None = None
-    """The model's id; its comparison lies on the shelf."""
+    """Id of the candidate; its comparison is a file in the models folder."""
     failed: str | None = None
 
     @property
     def running(self) -> bool:
-        """Whether it is still going on."""
+        """Whether it has not ended yet."""
         return self.ended is None
 
     @property
     def outcome(self) -> dict[str, str | None]:
-        """How it ended, for the pages."""
+        """How it ended, as the live event `model`."""
         return {"challenger": self.challenger, "failed": self.failed}
 
 
 class RetrainingRuns:
-    """Starts retrainings and knows how the last one went; safe to share by threads."""
+    """Starts retrainings one at a time and keeps the last one's state; thread-safe."""
 
-    def __init__(self, models: ModelRegistry, settings: Settings, told: Callable[[Run], None]) -> None:
-        """`told` hears when a retraining has ended."""
-        self._models, self._settings, self._told = models, settings, told
+    def __init__(self, models: ModelRegistry, settings: Settings, notify: Callable[[Run], None]) -> None:
+        """`notify` is called with each run that has ended."""
+        self._models, self._settings, self._notify = models, settings, notify
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._material: tuple[tuple[int, str], Material] | None = None
@@ -80,11 +80,11 @@ class RetrainingRuns:
 
     @property
     def possible(self) -> bool:
-        """Whether the station knows the photographs that its model learned from."""
+        """Whether the station was given the training photographs of its model."""
         return self._settings.data is not None and self._settings.record_url is not None
 
     def material(self, records: Records) -> Material:
-        """The reviewed plates, sorted anew when anything was said, or another model serves, since the last time."""
+        """The reviewed plates by use; computed again after a new review or a change of the model in service."""
         manifest = self._models.loaded().manifest
         key = records.last_review(), manifest.model_id
         if self._material is None or self._material[0] != key:
@@ -92,23 +92,21 @@ class RetrainingRuns:
         return self._material[1]
 
     def start(self, actor: str) -> Run:
-        """Begin to train a challenger to the model in service; raises Refusal while one is being trained."""
+        """Start training a candidate; raises RequestError 409 without training photographs or while one is trained."""
         if self._settings.data is None or self._settings.record_url is None:
-            expected = "the photographs that the model learned from"
-            raise Refusal(409, "no_data", "no training photographs", expected=expected, next="serve with --data DATA")
+            what, expected = "no training photographs", "the photographs that the model was trained on"
+            raise RequestError(409, "no_data", what, expected=expected, next="serve with --data DATA")
         with self._lock:
             if self.run is not None and self.run.running:
-                done = "one at a time"
-                raise Refusal(
-                    409, "training", "a challenger is being trained", expected=done, next="wait until it ends"
-                )
+                what = "a candidate is being trained"
+                raise RequestError(409, "training", what, expected="one at a time", next="wait until it ends")
             self._process = self._spawn(actor, self._settings.data, self._settings.record_url)
             self.run = Run(actor, time.time())
-        threading.Thread(target=self._watch, args=(self._process,), name="challenger", daemon=True).start()
+        threading.Thread(target=self._follow, args=(self._process,), name="retraining", daemon=True).start()
         return self.run
 
     def stop(self) -> None:
-        """End a training that is going on; what it began is cleared away by itself."""
+        """End a running training; the child removes what it has written."""
         process = self._process
         if process is None or process.poll() is not None:
             return
@@ -123,7 +121,7 @@ class RetrainingRuns:
         command = [*self.program, "retrain", str(models.folder), str(data), "--models", str(models.models_folder)]
         command += ["--actor", actor, "--json", "--progress-lines", "--until-stdin-ends"]
         command += [] if photographs is None else ["--photographs", str(photographs)]
-        process = subprocess.Popen(  # noqa: S603 - our own command; the record's URL may hold a password: no argument
+        process = subprocess.Popen(  # noqa: S603 - our own command; the record's URL may hold a password, so it is not an argument
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -131,54 +129,56 @@ class RetrainingRuns:
             text=True,
             env={**os.environ, "PLATEWATCH_RECORDS": record_url},
         )
-        with suppress(OSError, AttributeError):  # no such thing on every system
+        with suppress(OSError, AttributeError):  # not available on every system
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
         return process
 
-    def _watch(self, process: "subprocess.Popen[str]") -> None:
+    def _follow(self, process: "subprocess.Popen[str]") -> None:
+        """Read the child's output until it ends."""
         assert process.stderr is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
-        said: list[str] = []
-        answer: list[str] = []
-        reader = threading.Thread(target=lambda: answer.append(process.stdout.read()))  # type: ignore[union-attr]
+        messages: list[str] = []
+        output: list[str] = []
+        reader = threading.Thread(target=lambda: output.append(process.stdout.read()))  # type: ignore[union-attr]
         reader.start()
-        with process:  # its pipes are closed
+        with process:  # closes its pipes
             for line in process.stderr:
                 if not self._advance(line):
-                    said = [*said[-_KEPT:], line.strip()]
+                    messages = [*messages[-_LOG_LINES:], line.strip()]
             reader.join()
-        self._end(process.returncode, "".join(answer), said)
+        self._end(process.returncode, "".join(output), messages)
 
     def _advance(self, line: str) -> bool:
-        """Take a line of progress; False for any other line."""
+        """Store a line of progress; False for any other line."""
         try:
             values = json.loads(line)
             name, done, total = str(values["stage"]), int(values["done"]), int(values["total"])
         except (ValueError, KeyError, TypeError):
             return False
         with self._lock:
-            assert self.run is not None  # noqa: S101 - it was begun
+            assert self.run is not None  # noqa: S101 - a run was started
             stages = {stage.name: stage for stage in self.run.stages}
             began = stages[name].began if name in stages else time.time()
             stages[name] = Stage(name, done, total, began)
             self.run = replace(self.run, stages=tuple(stages.values()))
         return True
 
-    def _end(self, code: int, answer: str, said: list[str]) -> None:
-        challenger, failed = None, None
+    def _end(self, code: int, output: str, messages: list[str]) -> None:
+        """Store how the run ended and notify."""
+        candidate, failed = None, None
         try:
-            challenger = str(json.loads(answer)["challenger"]["model_id"])
+            candidate = str(json.loads(output)["challenger"]["model_id"])
         except (ValueError, KeyError, TypeError):
-            failed = next((line for line in reversed(said) if line), f"the training ended with code {code}")
+            failed = next((line for line in reversed(messages) if line), f"the training ended with code {code}")
             failed = failed.removeprefix("error: ")
             log.warning("retraining failed: %s", failed)
         with self._lock:
-            assert self.run is not None  # noqa: S101 - it was begun
-            self.run = replace(self.run, ended=time.time(), challenger=challenger, failed=failed)
-        self._told(self.run)
+            assert self.run is not None  # noqa: S101 - a run was started
+            self.run = replace(self.run, ended=time.time(), challenger=candidate, failed=failed)
+        self._notify(self.run)
 
 
 def comparison_of(models_folder: Path, model_id: str) -> Comparison | None:
-    """How a model on the shelf fared as a challenger; None when it was none, or its file is damaged."""
+    """The comparison of an available model; None when it was never a candidate or the file is damaged."""
     try:
         return comparison.read(comparison.file_of(models_folder, model_id))
     except ModelError as error:
@@ -186,9 +186,11 @@ def comparison_of(models_folder: Path, model_id: str) -> Comparison | None:
         return None
 
 
-def check(models_folder: Path, model_id: str) -> None:
-    """Raise Refusal for a challenger that the gate refused."""
+def require_accepted(models_folder: Path, model_id: str) -> None:
+    """Raise RequestError 409 for a candidate that its comparison refused."""
     found = comparison_of(models_folder, model_id)
     if found is not None and not found.accepted:
         what = f"model {model_id} {found.refused[0]}"
-        raise Refusal(409, "worse", what, expected="a model that is no worse", next="retrain with more reviewed plates")
+        raise RequestError(
+            409, "worse", what, expected="a model that is not worse", next="retrain with more reviewed plates"
+        )

@@ -1,10 +1,11 @@
-"""Who may do what, decided before a request's body is read.
+"""Access control, decided before a request's body is read.
 
-In this order: the name that the station is called by, where the request comes from, who sends it, and for a login the
-token against forgery. Every address needs an account unless it is named in OPEN. Every answer carries HEADERS.
+The checks in their order: the Host header, the origin of a browser's request, the account, and for a session cookie the
+CSRF token. Every address needs an account except those in OPEN. Every response carries HEADERS.
 """
 
 import logging
+import re
 import secrets
 from typing import Any
 
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from platewatch.errors import InputError, PlatewatchError
 from platewatch.station import problem_details, sessions
-from platewatch.station.problem_details import Refusal
+from platewatch.station.problem_details import RequestError
 from platewatch.station.sessions import Sessions
 from platewatch.station.settings import Settings
 from platewatch.station.users import LOCAL, Account, Right, Users
@@ -24,11 +25,12 @@ log = logging.getLogger("platewatch.station")
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 OPEN = ("/healthz", "/login", "/static/")
-"""Addresses (a folder ends in /) that anyone may see, whatever the station's settings."""
+"""Addresses that need no account; one that ends in / stands for everything below it."""
 CSRF = "X-CSRF-Token"
 UPLOAD = "/inspections"
-_SMALL = 2**20  # bytes of any other request's body
-_MULTIPART = 2**16  # what a form takes beside its photograph
+_SMALL = 2**20  # bytes; largest body of any address but UPLOAD
+_MULTIPART = 2**16  # bytes that a form takes beside its photograph
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@\[\]]+)(:\d+)?")  # name, IPv4 address or IPv6 address in brackets; port
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -44,42 +46,44 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
-"""Of every answer; an answer that has such a header of its own keeps it."""
+"""Headers of every response; a response that sets one of them itself keeps its own."""
 
 
 class AccessControl:
-    """Stands before every address."""
+    """ASGI middleware that checks every request before it reaches an address."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, users: Users, logins: Sessions) -> None:
-        self._app, self._settings, self._users, self._logins = app, settings, users, logins
+    def __init__(self, app: ASGIApp, settings: Settings, users: Users, sessions: Sessions) -> None:
+        self._app, self._settings, self._users, self._sessions = app, settings, users, sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, or answer that it is refused."""
+        """Pass the request on, or send an error response."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
-            return  # no WebSocket is spoken here
-        request, begun = Request(scope, receive), False
+            return  # the station has no WebSocket
+        request, started = Request(scope, receive), False
 
-        async def sending(message: Message) -> None:
-            nonlocal begun
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
-                begun = True
-                self._dress(MutableHeaders(scope=message))
+                started = True
+                self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
         try:
             self._check(request)
-            await self._app(scope, self._limited(request, receive), sending)
-        except Refusal as error:
-            await problem_details.answer(request, error)(scope, receive, sending)
+            await self._app(scope, self._limit_body(request, receive), send_with_headers)
+        except RequestError as error:
+            await problem_details.response(request, error)(scope, receive, send_with_headers)
         except PlatewatchError as error:
-            await problem_details.answer(request, problem_details.refusal(error))(scope, receive, sending)
+            made = problem_details.request_error(error)
+            await problem_details.response(request, made)(scope, receive, send_with_headers)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            if begun:
+            if started:
                 raise
-            await problem_details.answer(request, problem_details.unknown())(scope, receive, sending)
+            made = problem_details.internal_error()
+            await problem_details.response(request, made)(scope, receive, send_with_headers)
 
     def _check(self, request: Request) -> None:
         self._check_host(request.headers)
@@ -91,71 +95,72 @@ class AccessControl:
             request.url.path == each or (each[-1] == "/" and request.url.path.startswith(each)) for each in OPEN
         )
         if account is None and not is_open:
-            raise Refusal(
-                401, "login_needed", "nobody is logged in", expected=_LOGIN, next="log in, or send a valid token"
+            raise RequestError(
+                401, "login_needed", "not logged in", expected=_LOGIN, next="log in, or send a valid token"
             )
         if unsafe and cookie is not None and account is not None:
             given = request.headers.get(CSRF, "")
             if not secrets.compare_digest(given.encode(), sessions.csrf(cookie).encode()):
-                raise Refusal(403, "forged", "the page's token is missing", expected=f"{CSRF}", next="reload the page")
+                what, expected = "the CSRF token is missing or wrong", f"the header {CSRF} with this session's token"
+                raise RequestError(403, "forged", what, expected=expected, next="reload the page")
         request.state.account, request.state.cookie = account, cookie
 
     def _check_host(self, headers: Headers) -> None:
-        name = headers.get("host", "").lower()
-        name = name if name.endswith("]") else name.rpartition(":")[0] or name
-        if self._settings.hosts and name not in self._settings.hosts:
-            known = ", ".join(self._settings.hosts)
-            raise Refusal(421, "other_host", f"called {name!r}", expected=known, next="start it with --name as well")
+        """Refuse unknown names: a page of another site may have its name resolve to this machine (DNS rebinding)."""
+        given = headers.get("host", "").lower()
+        found = _HOST.fullmatch(given)
+        if self._settings.hosts and (found is None or found[1] not in self._settings.hosts):
+            what, known = f"unknown host name {given!r}", ", ".join(self._settings.hosts)
+            raise RequestError(421, "other_host", what, expected=known, next="start the station with --name NAME")
 
     def _check_origin(self, headers: Headers) -> None:
-        """A browser says where a page that sends something comes from; programs say nothing."""
+        """Refuse pages of other sites; browsers send Origin and Sec-Fetch-Site, programs need not."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
         here = f"{'https' if self._settings.tls else 'http'}://{headers.get('host', '')}"
         if (origin is not None and origin.lower() != here.lower()) or site not in ("same-origin", "none"):
-            raise Refusal(
-                403, "other_site", "sent by a page elsewhere", expected=here, next="use the station's own page"
-            )
+            what, expected = "sent by a page of another site", f"a page of {here}"
+            raise RequestError(403, "other_site", what, expected=expected, next="use the station's own page")
 
     def _account(self, request: Request) -> tuple[str | None, Account | None]:
-        """The login's cookie, when that is who speaks, and the account."""
+        """The session cookie, when the request is authorised by one, and the account."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme:
             return None, self._users.by_token(token.strip()) if scheme.lower() == "bearer" else None
         cookie = request.cookies.get(cookie_name(self._settings))
         if cookie is not None:
-            account = self._logins.account(cookie)
+            account = self._sessions.account(cookie)
             if account is not None:
                 return cookie, account
         return None, None if self.required() else LOCAL
 
     def required(self) -> bool:
-        """Whether anybody has to log in: from the first user on, also at a station that began without."""
+        """Whether an account is needed: by the settings, or as soon as the file of users has one."""
         if self._settings.login:
             return True
         try:
             return bool(self._users.all())
-        except InputError:  # a damaged file opens no door
+        except InputError:  # a damaged file must not grant access
             return True
 
-    def _limited(self, request: Request, receive: Receive) -> Receive:
-        """The body as it comes, cut off where it grows larger than what the address takes."""
+    def _limit_body(self, request: Request, receive: Receive) -> Receive:
+        """`receive`, which raises RequestError 413 as soon as the body exceeds what the address allows."""
         upload = request.url.path == UPLOAD
         most = self._settings.max_bytes + _MULTIPART if upload else _SMALL
-        said, got = request.headers.get("content-length", "0"), 0
-        if said.isdecimal() and int(said) > most:
+        announced, received = request.headers.get("content-length", "0"), 0
+        if announced.isdecimal() and int(announced) > most:
             raise too_large(most)
 
-        async def receiving() -> Message:
-            nonlocal got
+        async def limited() -> Message:
+            nonlocal received
             message = await receive()
-            got += len(message.get("body", b""))
-            if got > most:
+            received += len(message.get("body", b""))
+            if received > most:
                 raise too_large(most)
             return message
 
-        return receiving
+        return limited
 
-    def _dress(self, headers: MutableHeaders) -> None:
+    def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
         if self._settings.tls:
@@ -165,35 +170,37 @@ class AccessControl:
 
 
 _LOGIN = "a login, or Authorization: Bearer TOKEN"
-_ALLOWS = {
+_ACTIONS = {
     Right.VIEW: "see the record",
-    Right.INSPECT: "hand in photographs",
+    Right.INSPECT: "upload photographs",
     Right.REVIEW: "review plates",
     Right.MODEL: "change the model",
 }
 
 
-def too_large(most: int) -> Refusal:
-    """A body that is larger than it may be; the connection is then closed."""
-    return Refusal(413, "too_large", "the body is too large", expected=f"at most {most} bytes", next="send less")
+def too_large(most: int) -> RequestError:
+    """The error for a body of more than `most` bytes; the connection is then closed."""
+    return RequestError(
+        413, "too_large", "the request body is too large", expected=f"at most {most} bytes", next="send less"
+    )
 
 
 def cookie_name(settings: Settings) -> str:
-    """Browsers let only this host set the first of these, and only by https."""
+    """The session cookie's name; browsers accept the prefix __Host- only from this host and only over https."""
     return "__Host-platewatch" if settings.tls else "platewatch"
 
 
 def needs(right: Right) -> Any:
-    """As a parameter's default: the account that asks, refused when its role lacks the right."""
+    """A FastAPI dependency: the request's account; RequestError 403 when its role lacks the right."""
 
     def check(request: Request) -> Account:
         account: Account = request.state.account
         if not account.may(right):
-            raise Refusal(
+            raise RequestError(
                 403,
                 "not_allowed",
-                f"role {account.role} may not {_ALLOWS[right]}",
-                expected=f"a role that may {right}",
+                f"role {account.role} may not {_ACTIONS[right]}",
+                expected=f"a role with the right {right!r}",
                 next="ask an engineer",
             )
         return account
@@ -202,6 +209,6 @@ def needs(right: Right) -> Any:
 
 
 def page_token(connection: HTTPConnection) -> str:
-    """What a page puts into its requests' X-CSRF-Token; empty where nobody is logged in by a cookie."""
+    """The CSRF token for the requests of a page; empty without a session cookie."""
     cookie = getattr(connection.state, "cookie", None)
     return "" if cookie is None else sessions.csrf(cookie)

@@ -12,8 +12,8 @@ from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import retraining_runs
 from platewatch.station.live import Message
-from platewatch.station.problem_details import Refusal
-from platewatch.station.rest import STRICT, Viewer, answer, routes, station
+from platewatch.station.problem_details import RequestError
+from platewatch.station.rest import STRICT, Viewer, json_response, routes, station
 from platewatch.station.security import needs
 from platewatch.station.state import shown
 from platewatch.station.users import Account, Right
@@ -35,7 +35,7 @@ def model(request: Request, _: Viewer) -> Response:
     models = station(request).models
     manifest = models.loaded().manifest
     promise = manifest.promise
-    return answer(
+    return json_response(
         {
             "model_id": models.model_id,
             "folder": models.folder.name,
@@ -55,11 +55,11 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
     A challenger that was worse than the model in service then is refused.
     """
     here = station(request)
-    retraining_runs.check(here.models.models_folder, asked.model_id)
+    retraining_runs.require_accepted(here.models.models_folder, asked.model_id)
     before = here.models.activate(asked.model_id, account.name, here.records, reason=asked.reason)
     values = {"model_id": here.models.model_id, "before": before}
     here.live.publish(Message("model", values))
-    return answer(values)
+    return json_response(values)
 
 
 @router.get("/events", response_class=StreamingResponse)
@@ -68,7 +68,9 @@ async def events(request: Request, _: Viewer) -> Response:
     here = station(request)
     if len(here.live) >= here.settings.watchers:
         most = f"at most {here.settings.watchers} live pages"
-        raise Refusal(503, "overloaded", "many live pages are open", expected=most, next="close one", retry_after_s=30)
+        raise RequestError(
+            503, "overloaded", "many live pages are open", expected=most, next="close one", retry_after_s=30
+        )
     last = request.headers.get("last-event-id", "")
 
     def missed() -> list[Message]:

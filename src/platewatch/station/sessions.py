@@ -1,4 +1,4 @@
-"""Logins: an opaque random cookie each, known here by its hash alone; and how often somebody may try."""
+"""Login sessions, identified by random cookies of which only the hash is stored, and the throttle of failed logins."""
 
 import hashlib
 import json
@@ -16,22 +16,23 @@ from platewatch.station.users import Account, Users, write_private
 
 log = logging.getLogger("platewatch.station")
 
-_MOST = 1000  # logins at the same time, and names whose failures are counted
+_MOST_SESSIONS = 1000
+_MOST_COUNTED = 2000  # names and addresses whose failed logins are counted
 
 
 @dataclass(frozen=True)
 class Session:
-    """One login."""
+    """One login session."""
 
     name: str
     seal: str
-    """Of the password it was opened with: another password ends it."""
+    """Fingerprint of the password at login; the session ends when the password changes."""
     expires: float
     """Seconds since 1970."""
 
 
 class Sessions:
-    """The logins that are open; kept beside the users, so that a restart ends none. Safe to share by threads."""
+    """The open sessions; stored in a file beside the users' file, so that they survive a restart. Thread-safe."""
 
     def __init__(self, users: Users, hours: float) -> None:
         self._users, self._hours = users, hours
@@ -40,24 +41,27 @@ class Sessions:
         self._open = _load(self._path)
 
     def open(self, account: Account) -> str:
-        """A new login's cookie."""
+        """Open a session; returns its cookie."""
         cookie, now = secrets.token_urlsafe(32), time.time()
-        session = Session(account.name, self._users.seal(account.name), now + self._hours * 3600)
+        fingerprint = self._users.password_fingerprint(account.name)
+        session = Session(account.name, fingerprint, now + self._hours * 3600)
         with self._lock:
-            kept = [(key, each) for key, each in self._open.items() if each.expires > now][-_MOST:]
+            kept = [(key, each) for key, each in self._open.items() if each.expires > now][-_MOST_SESSIONS:]
             self._open = {**dict(kept), _digest(cookie): session}
             self._save()
         return cookie
 
     def account(self, cookie: str) -> Account | None:
-        """Who is logged in by this cookie, as the users' file has them now; None when the login is over."""
+        """The account of this cookie, with its present role; None when the session has ended."""
         session = self._open.get(_digest(cookie))
-        if session is None or session.expires <= time.time() or session.seal != self._users.seal(session.name):
+        if session is None or session.expires <= time.time():
+            return None
+        if session.seal != self._users.password_fingerprint(session.name):
             return None
         return self._users.named(session.name)
 
     def close(self, cookie: str) -> None:
-        """Log out."""
+        """End the session of this cookie."""
         with self._lock:
             if self._open.pop(_digest(cookie), None) is not None:
                 self._save()
@@ -65,12 +69,12 @@ class Sessions:
     def _save(self) -> None:
         try:
             write_private(self._path, {key: asdict(session) for key, session in self._open.items()})
-        except OutputError as error:  # the login holds until the station restarts
+        except OutputError as error:  # the session lasts until the station restarts
             log.warning("%s", error)
 
 
 class LoginThrottle:
-    """Failed logins: a few are allowed within a while, by name and address, and more by address alone."""
+    """Limits failed logins within WINDOW_S: BY_NAME for each name and address, BY_ADDRESS for each address."""
 
     WINDOW_S = 300.0
     BY_NAME, BY_ADDRESS = 5, 20
@@ -80,29 +84,29 @@ class LoginThrottle:
         self._lock = threading.Lock()
 
     def wait_s(self, name: str, address: str) -> int:
-        """Seconds until another attempt is heard; 0: now."""
+        """Seconds until the next attempt is accepted; 0: now."""
         now = time.monotonic()
         with self._lock:
-            return max(self._left(key, most, now) for key, most in self._keys(name, address))
+            return max(self._remaining_s(key, most, now) for key, most in self._keys(name, address))
 
     def failed(self, name: str, address: str) -> None:
-        """Count a failure."""
+        """Count a failed login."""
         now = time.monotonic()
         with self._lock:
             for key, most in self._keys(name, address):
                 self._failed.setdefault(key, deque(maxlen=most)).append(now)
-            for key in list(self._failed)[: max(0, len(self._failed) - 2 * _MOST)]:
+            for key in list(self._failed)[: max(0, len(self._failed) - _MOST_COUNTED)]:
                 del self._failed[key]
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forget the failures of this name from there."""
+        """Forget the failed logins of this name from this address."""
         with self._lock:
             self._failed.pop((name, address), None)
 
     def _keys(self, name: str, address: str) -> tuple[tuple[tuple[str, ...], int], ...]:
         return ((name, address), self.BY_NAME), ((address,), self.BY_ADDRESS)
 
-    def _left(self, key: tuple[str, ...], most: int, now: float) -> int:
+    def _remaining_s(self, key: tuple[str, ...], most: int, now: float) -> int:
         times = self._failed.get(key)
         if times is None or len(times) < most or now - times[0] > self.WINDOW_S:
             return 0
@@ -110,7 +114,7 @@ class LoginThrottle:
 
 
 def csrf(cookie: str) -> str:
-    """What a page has to send beside the cookie: a page elsewhere, which cannot read the cookie, cannot know it."""
+    """The CSRF token of a session: a page of another site cannot read the cookie, so it cannot compute the token."""
     return hashlib.sha256(f"csrf {cookie}".encode()).hexdigest()
 
 
@@ -119,7 +123,7 @@ def _digest(cookie: str) -> str:
 
 
 def _load(path: Path) -> dict[str, Session]:
-    """The logins as they were before a restart; none when the file is missing, damaged or not private."""
+    """The sessions from before a restart; empty when the file is missing, damaged or readable by others."""
     with suppress(OSError, ValueError, TypeError, AttributeError, InputError):
         if not path.stat().st_mode & 0o077:
             return {key: Session(**values) for key, values in json.loads(path.read_text(encoding="utf-8")).items()}

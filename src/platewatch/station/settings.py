@@ -1,4 +1,4 @@
-"""What can be set about a station, with its bounds."""
+"""Settings of a station, with their bounds."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,43 +12,43 @@ Seconds = Annotated[float, Field(gt=0)]
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Settings:
-    """Everything about a station that is no plate and no model."""
+    """Everything that can be set about a station; built by `server.settings` from the command line's options."""
 
     login: bool = False
-    """Nobody does anything without a token or a login; else, without users, everything is open to whoever is near."""
+    """Whether every request needs a token or a login even without users. False: open to all until there are users."""
     users: Path | None = None
-    """The file of users, tokens and sessions; it may come to be while the station runs."""
+    """The file of users; it may be created while the station runs."""
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
-    """Names that the station answers to; empty: any. A page elsewhere cannot pose as the station under another name."""
+    """Accepted names in the Host header, without port; empty: any. Prevents DNS rebinding."""
     tls: bool = False
-    """Reached by https: cookies are then sent in no other way."""
+    """Whether the station is reached by https; session cookies are then sent by https only."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
-    """Plates judged at the same time; 0: one for each core."""
+    """Plates judged at the same time; 0: as many as cores."""
     waiting: Count = 32
-    """Plates taken in that may wait or be on their way besides those being judged; one more is told to come again."""
+    """Plates accepted beyond the workers, uploading or queued; more are answered 503."""
     retry_after_s: Count = 2
-    """When it is told to."""
+    """Seconds in the Retry-After header of that 503."""
     max_bytes: Count = 64 * 2**20
-    """Largest photograph as a file."""
+    """Largest photograph, as a file."""
     max_pixels: Count = 64_000_000
-    """Largest photograph, width × height; counted before it is decoded."""
+    """Largest photograph, width × height; checked before it is decoded."""
     upload_s: Seconds = 30.0
-    """A photograph has to arrive within."""
+    """Seconds within which a photograph has to arrive."""
     session_h: Seconds = 12.0
-    """A login lasts a shift."""
+    """Hours until a session ends."""
     watchers: Count = 64
-    """Live pages that may be open at the same time."""
+    """Live pages (/events) that may be open at the same time."""
     places: tuple[Path, ...] = ()
-    """The record's file and its photographs' folder: that they are there, and the space left, is watched."""
+    """The record's file and photographs' folder: /healthz reports when one is missing or its disk is almost full."""
     low_bytes: Annotated[int, Field(ge=0)] = 10**9
-    """Less space left than this is said."""
+    """Free bytes below which /healthz reports `disk_low`."""
     drift_limit: Annotated[float, Field(ge=100)] = 100_000.0
-    """The drift watch's chance of a false alarm within m plates is at most m / this."""
+    """The probability of a false drift alarm within m plates is at most m / `drift_limit`."""
     drift_file: Path | None = None
-    """Where the watch is kept over a restart."""
+    """File that keeps the state of the drift check over a restart."""
     data: Path | None = None
-    """The photographs that the model in service learned from; without them no challenger is trained."""
+    """The training photographs of the model in service; retraining needs them."""
     record_url: Annotated[str | None, Field(repr=False)] = None
-    """The record as a process beside the station opens it; it may hold a password."""
+    """The record's URL, passed to the retraining process; it may contain a password."""
     photographs: Path | None = None
-    """Where its photographs lie, when that is not beside the record."""
+    """Folder of the record's photographs, when it is not the default one."""

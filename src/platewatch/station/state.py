@@ -74,7 +74,7 @@ def shown(entry: Entry) -> dict[str, Any]:
     return {**inspection, **values}
 
 
-def said_of(review: Review) -> dict[str, Any]:
+def review_as_dict(review: Review) -> dict[str, Any]:
     """A review as plain JSON values."""
     values: dict[str, Any] = _REVIEW.dump_python(review, mode="json")
     return values

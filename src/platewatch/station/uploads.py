@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from platewatch.photographs import reading
-from platewatch.station.problem_details import Refusal
+from platewatch.station.problem_details import RequestError
 from platewatch.station.security import too_large
 from platewatch.station.settings import Settings
 from platewatch.station.work import Plate
@@ -21,7 +21,7 @@ _KEY = 200
 
 
 async def read(request: Request, settings: Settings, *, owner: str, source: str) -> Plate:
-    """The photograph with its name, plate id and key; raises Refusal for what is too large, too slow or no upload.
+    """The photograph with its name, plate id and key; raises RequestError for what is too large, too slow or no upload.
 
     `owner` keeps one client's keys apart from another's.
     """
@@ -33,7 +33,7 @@ async def read(request: Request, settings: Settings, *, owner: str, source: str)
             form, photograph, name = await _body(request, settings)
     except TimeoutError as error:
         within = f"all of it within {settings.upload_s:g} s"
-        raise Refusal(
+        raise RequestError(
             408, "too_slow", "the photograph did not arrive", expected=within, next="send it again"
         ) from error
     if not photograph:
@@ -57,7 +57,9 @@ async def _body(request: Request, settings: Settings) -> tuple[dict[str, str], b
         return await _form(request, settings)
     if kind == "application/x-www-form-urlencoded" or kind.startswith(("text/", "application/json")):
         expected = "image/…, application/octet-stream or multipart/form-data"
-        raise Refusal(415, "no_upload", f"content type {kind}", expected=expected, next="send the file's own bytes")
+        raise RequestError(
+            415, "no_upload", f"content type {kind}", expected=expected, next="send the file's own bytes"
+        )
     return {}, b"".join([part async for part in request.stream()]), None
 
 
@@ -89,7 +91,9 @@ def _check_pixels(photograph: bytes, most: int) -> None:
     found = reading.dimensions(photograph)
     if found is not None and found[0] * found[1] > most:
         expected = f"at most {most} px, width × height"
-        raise Refusal(413, "too_many_pixels", "too many pixels", expected=expected, next="send a smaller photograph")
+        raise RequestError(
+            413, "too_many_pixels", "too many pixels", expected=expected, next="send a smaller photograph"
+        )
 
 
 def _short(text: str | None) -> str | None:
@@ -98,5 +102,5 @@ def _short(text: str | None) -> str | None:
     return kept or None
 
 
-def _refused(code: str, what: str, expected: str, next_step: str) -> Refusal:
-    return Refusal(400, code, what, expected=expected, next=next_step)
+def _refused(code: str, what: str, expected: str, next_step: str) -> RequestError:
+    return RequestError(400, code, what, expected=expected, next=next_step)

@@ -1,7 +1,7 @@
-"""Who may do what: a file of users with their roles, hashed passwords and tokens, readable by its owner alone.
+"""Users with roles, password hashes and token hashes, in a file that only its owner can read.
 
-Passwords are hashed by Argon2id. A token is 256 random bits: nobody guesses it, so its plain SHA-256 is kept, and
-checking it costs a gateway no time. Neither can be read back from the file.
+Passwords are hashed with Argon2id. A token is 256 random bits and cannot be guessed, so plain SHA-256 is enough and
+checking it takes no time. Neither can be recovered from the file.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ from pydantic.dataclasses import dataclass as checked
 from platewatch import files
 from platewatch.errors import InputError
 
-SHORTEST = 10
-"""Characters of a password."""
+MIN_PASSWORD = 10
+"""Shortest password, in characters."""
 
 _HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)  # 32 MiB, above OWASP's minimum
-_NOBODY = _HASHER.hash(secrets.token_hex(16))  # checked for unknown names, which then take as long as known ones
-_ONE_AT_A_TIME = threading.Lock()  # a hash takes memory and a core: many logins wait for each other, plates do not
+_DUMMY_HASH = _HASHER.hash(secrets.token_hex(16))  # checked for unknown names, so that they take the same time
+_HASHING = threading.Lock()  # one hash at a time: it takes 32 MiB and a core that plates need
 
 
 class Role(StrEnum):
-    """What somebody is at the station."""
+    """The role of a user."""
 
     OPERATOR = "operator"
     ENGINEER = "engineer"
@@ -38,16 +38,16 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What a request needs."""
+    """The right that an address requires."""
 
     VIEW = "view"
-    """See plates, the record, the model, the figures."""
+    """See plates, the record, the model and the metrics."""
     INSPECT = "inspect"
-    """Hand in photographs."""
+    """Upload photographs."""
     REVIEW = "review"
-    """Say what a plate is, and take that back."""
+    """Review plates and take reviews back."""
     MODEL = "model"
-    """Train, take a model into service, go back."""
+    """Retrain and change the model in service; restart the drift check."""
 
 
 RIGHTS = {
@@ -59,40 +59,40 @@ RIGHTS = {
 
 @dataclass(frozen=True)
 class Account:
-    """Who a request comes from."""
+    """The user that a request comes from."""
 
     name: str
     role: Role
 
     def may(self, right: Right) -> bool:
-        """Whether the role allows it."""
+        """Whether the role has this right."""
         return right in RIGHTS[self.role]
 
 
 LOCAL = Account("local", Role.ENGINEER)
-"""Everyone, at a station without users."""
+"""The account of every request while the station has no users."""
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class User:
-    """One line of the file."""
+    """One entry of the file."""
 
     name: str
     role: Role
     password: str | None = None
-    """Argon2id, with its salt and costs."""
+    """Argon2id hash with salt and cost parameters."""
     token: str | None = None
-    """SHA-256."""
+    """SHA-256 of the token."""
 
 
 _ADAPTER = TypeAdapter(tuple[User, ...])
 
 
 class Users:
-    """The file, read again whenever it changed; safe to share by threads."""
+    """The file of users, read again whenever it changes; thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """The file may be missing: then there are no users."""
+        """A missing file means that there are no users."""
         self.path = path
         self._users: tuple[User, ...] = ()
         self._seen: tuple[int, int, int] | None = None
@@ -112,7 +112,10 @@ class Users:
                 ) from error
             if found.st_mode & 0o077:
                 raise InputError(
-                    self.path, "others may read or write it", expected="mode 600", remedy=f"chmod 600 {self.path}"
+                    self.path,
+                    "other users of this machine may read or write it",
+                    expected="mode 600",
+                    remedy=f"chmod 600 {self.path}",
                 )
             mark = (found.st_mtime_ns, found.st_size, found.st_ino)
             if mark != self._seen:
@@ -120,20 +123,20 @@ class Users:
             return self._users
 
     def named(self, name: str) -> Account | None:
-        """The user of that name as they are now."""
+        """The account of the user with this name; None when there is none."""
         user = self._user(name)
         return None if user is None else Account(user.name, user.role)
 
-    def seal(self, name: str) -> str:
-        """Stands for the user's password: another password, another seal; empty without a user."""
+    def password_fingerprint(self, name: str) -> str:
+        """A hash that changes when the user's password changes; empty without a user."""
         user = self._user(name)
         return "" if user is None else _digest(f"{user.name} {user.password}")[:32]
 
     def by_password(self, name: str, password: str) -> Account | None:
-        """Who logs in, or None; takes as long for a name that is not there."""
+        """The account for name and password, or None; an unknown name takes the same time as a known one."""
         user = self._user(name)
-        kept = user.password if user is not None and user.password is not None else _NOBODY
-        with _ONE_AT_A_TIME:
+        kept = user.password if user is not None and user.password is not None else _DUMMY_HASH
+        with _HASHING:
             try:
                 _HASHER.verify(kept, password)
             except (VerificationError, InvalidHashError):
@@ -141,7 +144,7 @@ class Users:
         return None if user is None or user.password is None else Account(user.name, user.role)
 
     def by_token(self, token: str) -> Account | None:
-        """Whose token this is, or None."""
+        """The account of this token, or None."""
         digest = _digest(token)
         for user in self.all():
             if user.token is not None and secrets.compare_digest(user.token, digest):
@@ -149,9 +152,10 @@ class Users:
         return None
 
     def add(self, name: str, role: Role, password: str | None = None) -> str | None:
-        """Add a user, or give an existing one this role and secret. Without a password: a new token, told only here.
+        """Add a user, or change the role and secret of an existing one.
 
-        Raises InputError for a name or password that will not do, OutputError when the file cannot be written.
+        Without a password, creates a token and returns it; it cannot be shown again. Raises InputError for an unusable
+        name or password, OutputError when the file cannot be written.
         """
         _check(name, password)
         token = f"pw_{secrets.token_urlsafe(32)}" if password is None else None
@@ -162,7 +166,7 @@ class Users:
         return token
 
     def remove(self, name: str) -> None:
-        """Remove a user; logins and tokens of that name end at once. Raises InputError when there is none."""
+        """Remove a user; their sessions and token end at once. Raises InputError for an unknown name."""
         if self._user(name) is None:
             known = ", ".join(user.name for user in self.all()) or "nobody"
             raise InputError(
@@ -198,14 +202,16 @@ def _digest(token: str) -> str:
 
 def _check(name: str, password: str | None) -> None:
     if not name.isprintable() or not 1 <= len(name) <= 40 or name.strip() != name:
-        raise InputError(f"name {name!r}", expected="1 to 40 visible characters", remedy="choose another")
-    if password is not None and not SHORTEST <= len(password) <= 200:
         raise InputError(
-            "password", f"{len(password)} characters", expected=f"{SHORTEST} to 200", remedy="choose a longer one"
+            f"name {name!r}", expected="1 to 40 printable characters, no space at either end", remedy="choose another"
+        )
+    if password is not None and not MIN_PASSWORD <= len(password) <= 200:
+        raise InputError(
+            "password", f"{len(password)} characters", expected=f"{MIN_PASSWORD} to 200", remedy="choose another"
         )
 
 
 def beside(records: str, name: str) -> Path:
-    """A file of the station's own: beside SQLite's file, named after it; with another record, in this folder."""
+    """The path of a file of the station: next to an SQLite record and named after it, else in the current folder."""
     path = records.removeprefix("sqlite:///")
     return Path(f"platewatch.{name}" if "://" in path else f"{path.partition('?')[0]}.{name}")

@@ -18,7 +18,7 @@ from platewatch.model.inspector import Inspector
 from platewatch.photographs import reading
 from platewatch.records import Entry, Records
 from platewatch.station.metrics import Metrics
-from platewatch.station.problem_details import Refusal
+from platewatch.station.problem_details import RequestError
 
 log = logging.getLogger("platewatch.station")
 
@@ -86,7 +86,7 @@ class Work:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place from a photograph's first byte to its answer; raises Refusal 503 when all are taken."""
+        """A place from a photograph's first byte to its answer; raises RequestError 503 when all are taken."""
         with self._lock:
             if self._closed or self._taken >= self.places:
                 refused = self._no_place()
@@ -102,7 +102,7 @@ class Work:
     def submit(self, plate: Plate) -> "Future[Done]":
         """Have the plate judged and written down; to be called with a place.
 
-        The future raises RecordError when it could not be written down. Raises Refusal 409 when its key is another
+        The future raises RecordError when it could not be written down. Raises RequestError 409 when its key is another
         photograph's.
         """
         if plate.key is None:
@@ -125,8 +125,8 @@ class Work:
             self._closed = True
         self._pool.shutdown(wait=True)
 
-    def _no_place(self) -> Refusal:
-        return Refusal(
+    def _no_place(self) -> RequestError:
+        return RequestError(
             503,
             "stopping" if self._closed else "overloaded",
             "the station stops" if self._closed else "every place is taken",
@@ -198,8 +198,8 @@ def _unjudged(inspector: Inspector, plate: Plate, error: Exception, started: flo
     )
 
 
-def _other_photograph() -> Refusal:
-    return Refusal(
+def _other_photograph() -> RequestError:
+    return RequestError(
         409,
         "key_reused",
         "the Idempotency-Key was another photograph's",

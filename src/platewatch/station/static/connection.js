@@ -1,64 +1,63 @@
-// News from the station: server-sent events, asking again every few seconds when they do not come, and saying so.
+// Events from the station: server-sent events, and a request every few seconds that notices when they stop.
 
 import { get } from "./api.js";
-import { notice } from "./notices.js";
-import { clock } from "./words.js";
+import { setNotice } from "./notices.js";
+import { clock } from "./text.js";
 
 const POLL_MS = 4000;
-const ASLEEP_MS = 15000; // not heard of for so long: the tablet slept, and what it shows is old
+const ASLEEP_MS = 15000; // without contact for so long the tablet was asleep, and what it shows is old
 const KINDS = ["inspection", "review", "model", "alarm"];
-const listeners = { inspection: [], review: [], model: [], alarm: [], health: [], again: [], state: [] };
-// again: something may have been missed, look for yourself; state: live, slow (asking every few seconds) or lost
-const mark = document.querySelector("[data-connection]");
+const listeners = { inspection: [], review: [], model: [], alarm: [], health: [], refresh: [], state: [] };
+// refresh: events may have been missed, load the data again; state: live, slow (only polling) or lost
+const label = document.querySelector("[data-connection]");
 let source;
 let state = "slow";
-let looking = false;
-let heard = Date.now();
+let polling = false;
+let lastContact = Date.now();
 
-export const on = (kind, does) => listeners[kind].push(does);
-export const connected = () => state !== "lost";
-export const tell = (kind, value) => listeners[kind].forEach((does) => does(value));
+export const on = (kind, listener) => listeners[kind].push(listener);
+export const emit = (kind, value) => listeners[kind].forEach((listener) => listener(value));
 
-function become(next) {
+function setState(next) {
   if (next === state) return;
   state = next;
-  mark.dataset.state = next;
-  mark.textContent = { live: "live", slow: "every 4 s", lost: "no connection" }[next];
-  const since = next === "lost" ? `No connection to the station since ${clock(Date.now())}. What you see is old; trying again …` : "";
-  notice("connection", since, { bad: true });
-  tell("state", next);
+  label.dataset.state = next;
+  label.textContent = { live: "live", slow: "updates every 4 s", lost: "no connection" }[next];
+  const text = next === "lost" ? `No connection to the station since ${clock(Date.now())}. This page shows old data. Trying to reconnect …` : "";
+  setNotice("connection", text, { bad: true });
+  emit("state", next);
 }
 
 function open() {
   source?.close();
   source = new EventSource("/events");
-  for (const kind of KINDS) source.addEventListener(kind, (event) => tell(kind, JSON.parse(event.data)));
-  source.onopen = look;
+  for (const kind of KINDS) source.addEventListener(kind, (event) => emit(kind, JSON.parse(event.data)));
+  source.onopen = poll;
 }
 
-async function look() {
-  if (looking) return;
-  looking = true;
-  if (Date.now() - heard > ASLEEP_MS) become("lost");
+async function poll() {
+  if (polling) return;
+  polling = true;
+  if (Date.now() - lastContact > ASLEEP_MS) setState("lost");
   try {
-    tell("health", await get("/healthz", { patience: 6000 }));
-    heard = Date.now();
-    const told = source.readyState === EventSource.OPEN;
+    emit("health", await get("/healthz", { timeout: 6000 }));
+    lastContact = Date.now();
+    const streaming = source.readyState === EventSource.OPEN;
     const before = state;
-    become(told ? "live" : "slow");
-    if (!told || before !== "live") tell("again");
+    setState(streaming ? "live" : "slow");
+    if (!streaming || before !== "live") emit("refresh");
   } catch (error) {
-    if (error.status === 0) become("lost");
+    if (error.status === 0) setState("lost");
   } finally {
-    looking = false;
+    polling = false;
   }
   if (source.readyState === EventSource.CLOSED) open();
 }
 
 export function start() {
   open();
-  look();
-  setInterval(look, POLL_MS);
-  for (const kind of ["online", "offline"]) addEventListener(kind, look);
-  document.addEventListener("visibilitychange", () => document.hidden || look());
+  poll();
+  setInterval(poll, POLL_MS);
+  for (const kind of ["online", "offline"]) addEventListener(kind, poll);
+  document.addEventListener("visibilitychange", () => document.hidden || poll());
 }

@@ -1,47 +1,47 @@
-// What every page does: keys to the pages, light and dark, sound, notices, and photographs dropped anywhere.
+// What every page does: keys to the pages, theme, sound, notices, and photographs dropped anywhere.
 
 import { get, inspect, post } from "./api.js";
 import * as connection from "./connection.js";
-import { bind, keep, read } from "./keys.js";
-import { hush, notice, say } from "./notices.js";
-import { nameOf, sentence, verdictOf, wordOf } from "./words.js";
+import { bind, read, store } from "./keys.js";
+import { hideMessage, setNotice, showMessage } from "./notices.js";
+import { nameOf, outcomeOf, sentence, verdictText } from "./text.js";
 
 // pages
 for (const link of document.querySelectorAll("nav a[data-key]")) {
-  bind({ key: link.dataset.key, word: link.firstChild.textContent.trim(), does: () => link.click() });
+  bind({ key: link.dataset.key, text: link.firstChild.textContent.trim(), run: () => link.click() });
 }
-bind({ key: "?", word: "All keys", legend: "last", does: () => document.querySelector("[data-keys-button]").click() });
+bind({ key: "?", text: "All shortcuts", legend: "last", run: () => document.querySelector("[data-keys-button]").click() });
 
-// light and dark
-function turn() {
+// theme
+function switchTheme() {
   const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   document.documentElement.dataset.theme = dark === "dark" ? "light" : "dark";
-  keep("platewatch.theme", document.documentElement.dataset.theme);
+  store("platewatch.theme", document.documentElement.dataset.theme);
 }
-document.querySelector("[data-theme-button]").addEventListener("click", turn);
-bind({ key: "t", word: "Light or dark", does: turn });
+document.querySelector("[data-theme-button]").addEventListener("click", switchTheme);
+bind({ key: "t", text: "Light or dark theme", run: switchTheme });
 
-// sound, off until somebody turns it on
-const speaker = document.querySelector("[data-sound]");
+// sound, off by default
+const soundButton = document.querySelector("[data-sound]");
 let sound = read("platewatch.sound") === "on";
 let audio;
 
 function showSound() {
-  speaker.setAttribute("aria-pressed", String(sound));
-  speaker.setAttribute("aria-label", sound ? "Sound is on" : "Sound is off");
-  speaker.querySelector("[data-on]").toggleAttribute("hidden", !sound);
-  speaker.querySelector("[data-off]").toggleAttribute("hidden", sound);
+  soundButton.setAttribute("aria-pressed", String(sound));
+  soundButton.setAttribute("aria-label", sound ? "Sound is on" : "Sound is off");
+  soundButton.querySelector("[data-on]").toggleAttribute("hidden", !sound);
+  soundButton.querySelector("[data-off]").toggleAttribute("hidden", sound);
 }
 
-function turnSound() {
+function switchSound() {
   sound = !sound;
-  keep("platewatch.sound", sound ? "on" : "off");
+  store("platewatch.sound", sound ? "on" : "off");
   showSound();
   if (sound) beep("PASS");
 }
 
-function beep(verdict) {
-  const tones = { PASS: [880], REVIEW: [620, 620], REJECT: [392, 330, 262], FAILED: [392, 330, 262] }[verdict];
+function beep(outcome) {
+  const tones = { PASS: [880], REVIEW: [620, 620], REJECT: [392, 330, 262], FAILED: [392, 330, 262] }[outcome];
   audio ??= new AudioContext();
   tones.forEach((pitch, index) => {
     const [tone, volume] = [audio.createOscillator(), audio.createGain()];
@@ -54,12 +54,12 @@ function beep(verdict) {
     tone.stop(from + 0.17);
   });
 }
-speaker.addEventListener("click", turnSound);
-bind({ key: "s", word: "Sound on or off", does: turnSound });
+soundButton.addEventListener("click", switchSound);
+bind({ key: "s", text: "Sound on or off", run: switchSound });
 showSound();
-let beeped = 0; // a plate handed in here comes twice: as the answer and as news
+let beeped = 0; // a plate uploaded on this page arrives twice: as response and as event
 connection.on("inspection", (entry) => {
-  if (sound && entry.number > beeped) beep(verdictOf(entry));
+  if (sound && entry.number > beeped) beep(outcomeOf(entry));
   beeped = Math.max(beeped, entry.number);
 });
 
@@ -68,13 +68,10 @@ document.querySelector("[data-logout]")?.addEventListener("click", async () => {
   location.assign("/login");
 });
 
-// what the station says of itself
-connection.on("health", (health) => {
-  const problems = health.problems ?? [];
-  notice("health", problems.length ? problems.map(wordsOf).map(sentence).join(" · ") : "");
-});
-const wordsOf = (problem) => (typeof problem === "string" ? problem : (problem.message ?? problem.what ?? JSON.stringify(problem)));
+// problems of the station
+connection.on("health", ({ problems }) => setNotice("health", problems.map(({ message }) => sentence(message)).join(" · ")));
 
+// number of plates waiting for review
 let due = null;
 const badge = document.querySelector("[data-waiting]");
 async function countWaiting() {
@@ -90,10 +87,10 @@ async function countWaiting() {
 const countSoon = () => {
   due ??= setTimeout(countWaiting, 2000);
 };
-["inspection", "review", "again"].forEach((kind) => connection.on(kind, countSoon));
+["inspection", "review", "refresh"].forEach((kind) => connection.on(kind, countSoon));
 countWaiting();
 
-// photographs, dropped anywhere, chosen, or taken by the tablet's camera
+// photographs: dropped anywhere, chosen as files, or taken with the tablet's camera
 const picker = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", multiple: true, hidden: true });
 const camera = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", hidden: true });
 camera.setAttribute("capture", "environment");
@@ -134,15 +131,15 @@ addEventListener("drop", (event) => {
 
 async function send(files) {
   for (const [index, file] of files.entries()) {
-    say(`Inspecting ${files.length > 1 ? `${index + 1} of ${files.length}` : file.name} …`);
+    showMessage(`Inspecting ${files.length > 1 ? `${index + 1} of ${files.length}` : file.name} …`);
     try {
       const entry = await inspect(file);
-      const open = { word: "Open", does: () => location.assign(`/plates/${entry.number}`) };
-      if (document.querySelector("main.live")) hush(); // the page itself shows it
-      else say(`${nameOf(entry)}: ${wordOf(entry)}, ${entry.reason}`, { action: open, bad: verdictOf(entry) !== "PASS" });
-      connection.tell("inspection", entry);
+      const open = { text: "Open", run: () => location.assign(`/plates/${entry.number}`) };
+      if (document.querySelector("main.live")) hideMessage(); // the live page shows the plate
+      else showMessage(`${nameOf(entry)}: ${verdictText(entry)}, ${entry.reason}`, { action: open, bad: outcomeOf(entry) !== "PASS" });
+      connection.emit("inspection", entry);
     } catch (error) {
-      return say(sentence(error.message), { bad: true });
+      return showMessage(sentence(error.message), { bad: true });
     }
   }
   return undefined;

@@ -1,17 +1,17 @@
-// Health renews itself; an engineer who has looked at a drift alarm says so here.
+// The health page refreshes itself; an engineer restarts the drift check here.
 
 import { post } from "./api.js";
-import { say } from "./notices.js";
-import { renew } from "./refresh.js";
-import { sentence } from "./words.js";
+import { showMessage } from "./notices.js";
+import { refresh } from "./refresh.js";
+import { sentence } from "./text.js";
 
 document.addEventListener("click", async (event) => {
-  if (!event.target.closest("[data-seen]")) return;
+  if (!event.target.closest("[data-restart-drift]")) return;
   try {
     await post("/drift/seen");
-    say("Noted in the record. The watch begins anew.");
+    showMessage("The drift check was restarted. This is in the record.");
   } catch (error) {
-    say(sentence(error.message), { bad: true });
+    showMessage(sentence(error.message), { bad: true });
   }
-  await renew();
+  await refresh();
 });

@@ -1,18 +1,18 @@
-// History by keys: up and down through the rows, Enter opens, slash goes to the search.
+// The history page by keys: arrows move through the rows, Enter opens a plate, slash focuses the search text.
 
 import { bind } from "./keys.js";
 
 const links = [...document.querySelectorAll("tr[data-row] a.plain")];
-let place = -1;
+let index = -1;
 
-function go(by) {
-  place = Math.min(Math.max(0, place + by), links.length - 1);
-  links[place]?.focus();
+function move(by) {
+  index = Math.min(Math.max(0, index + by), links.length - 1);
+  links[index]?.focus();
 }
 
 bind(
-  { key: "ArrowDown", label: "↓", word: "Next row", legend: true, does: () => go(1) },
-  { key: "ArrowUp", label: "↑", word: "Row before", legend: true, does: () => go(-1) },
-  { key: "/", word: "Search", legend: true, does: () => document.querySelector("[data-search]").focus() },
-  { key: "ArrowRight", label: "→", word: "Older plates", legend: true, does: () => document.querySelector("[data-older]")?.click() },
+  { key: "ArrowDown", label: "↓", text: "Next row", legend: true, run: () => move(1) },
+  { key: "ArrowUp", label: "↑", text: "Previous row", legend: true, run: () => move(-1) },
+  { key: "/", text: "Search", legend: true, run: () => document.querySelector("[data-search]").focus() },
+  { key: "ArrowRight", label: "→", text: "Older plates", legend: true, run: () => document.querySelector("[data-older]")?.click() },
 );

@@ -1,10 +1,10 @@
-// Single keys for everything, a legend that shows them, and a switch for those who type with their voice.
+// Single-key shortcuts, the legend that shows them, and a switch to turn them off for speech input.
 
-import { element } from "./words.js";
+import { element } from "./elements.js";
 
-const known = new Map();
-const stored = "platewatch.keys";
-let on = read(stored) !== "off";
+const shortcuts = new Map();
+const STORED = "platewatch.keys";
+let on = read(STORED) !== "off";
 
 export function read(name) {
   try {
@@ -14,30 +14,30 @@ export function read(name) {
   }
 }
 
-export function keep(name, value) {
+export function store(name, value) {
   try {
     localStorage.setItem(name, value);
   } catch {
-    // storage is closed: it holds for this page
+    // without storage the setting lasts for this page
   }
 }
 
-/** Bind keys: { key, word, does, label?, legend? }; `legend` shows it in the line below the page, "last" at its end. */
+/** Bind keys: { key, text, run, label?, legend? }; `legend` shows it below the page, "last" at the end. */
 export function bind(...entries) {
-  for (const entry of entries) known.set(entry.key.toLowerCase(), entry);
+  for (const entry of entries) shortcuts.set(entry.key.toLowerCase(), entry);
   draw();
 }
 
 function draw() {
-  const entries = [...known.values()].sort((one, other) => (one.legend === "last") - (other.legend === "last"));
+  const entries = [...shortcuts.values()].sort((one, other) => (one.legend === "last") - (other.legend === "last"));
   const caption = (entry) => entry.label ?? (entry.key.length === 1 ? entry.key.toUpperCase() : entry.key);
   document
     .querySelector("[data-legend]")
-    .replaceChildren(...entries.filter((entry) => entry.legend).map((entry) => element("li", {}, element("kbd", {}, caption(entry)), entry.word)));
+    .replaceChildren(...entries.filter((entry) => entry.legend).map((entry) => element("li", {}, element("kbd", {}, caption(entry)), entry.text)));
   document
     .querySelector("[data-all-keys]")
     .replaceChildren(
-      ...entries.filter((entry) => entry.word).flatMap((entry) => [element("dt", {}, element("kbd", {}, caption(entry))), element("dd", {}, entry.word)]),
+      ...entries.filter((entry) => entry.text).flatMap((entry) => [element("dt", {}, element("kbd", {}, caption(entry))), element("dd", {}, entry.text)]),
     );
 }
 
@@ -47,23 +47,23 @@ document.addEventListener("keydown", (event) => {
   if (target.matches?.("input:not([type=checkbox]), select, textarea") && event.key !== "Escape") return;
   if (event.key === "Enter" && target.matches?.("a, button, summary")) return;
   if (document.querySelector("dialog[open]")) return;
-  const entry = known.get(event.key.toLowerCase());
+  const entry = shortcuts.get(event.key.toLowerCase());
   if (!entry || (!on && event.key.length === 1 && event.key !== "?")) return;
   event.preventDefault();
-  if (!event.repeat || event.key.startsWith("Arrow")) entry.does(event); // a key held down answers once
+  if (!event.repeat || event.key.startsWith("Arrow")) entry.run(event); // a key that is held down acts once
 });
 
 const dialog = document.querySelector("[data-keys]");
 const button = document.querySelector("[data-keys-switch]");
 
 function showSwitch() {
-  button.textContent = on ? "Single keys are on" : "Single keys are off";
+  button.textContent = `Single-key shortcuts: ${on ? "on" : "off"}`;
   button.setAttribute("aria-pressed", String(on));
 }
 
 button.addEventListener("click", () => {
   on = !on;
-  keep(stored, on ? "on" : "off");
+  store(STORED, on ? "on" : "off");
   showSwitch();
 });
 showSwitch();

@@ -1,19 +1,20 @@
-// The live page: the newest plate large, the last twenty small; nothing old is ever shown as if it were new.
+// The live page: the newest plate large, the last twenty small. An older plate is never shown as the newest.
 
 import { get, thumbnailOf } from "./api.js";
 import * as connection from "./connection.js";
+import { element, shape } from "./elements.js";
 import { choose, take } from "./frame.js";
 import { bind } from "./keys.js";
 import { Photograph } from "./photograph.js";
-import { ago, clock, element, nameOf, numbers, sentence, shape, verdictOf, wordOf } from "./words.js";
+import { clock, duration, nameOf, numbers, outcomeOf, sentence, verdictText } from "./text.js";
 
 const SHOWN = 20;
-const OLD_MS = 5 * 60 * 1000; // after this long without a plate the page says so
+const IDLE_MS = 5 * 60 * 1000; // from here on the page says that no plate arrived
 const part = (name) => document.querySelector(`[data-${name}]`);
 const banner = part("banner");
 const photograph = new Photograph(part("photograph"));
 let entries = []; // newest first
-let chosen = null; // a number while an older plate is looked at, null while the newest is followed
+let chosen = null; // number of the older plate that is shown; null: the newest plate is shown
 let lost = false;
 
 const midnight = () => {
@@ -22,6 +23,7 @@ const midnight = () => {
   return day.toISOString();
 };
 const shown = () => entries.find((entry) => entry.number === chosen) ?? entries[0];
+const isOlder = (entry) => chosen !== null && entry !== undefined && entry.number !== entries[0].number;
 
 function draw({ fresh = false } = {}) {
   const entry = shown();
@@ -31,30 +33,29 @@ function draw({ fresh = false } = {}) {
     photograph.show({ number, kept, defects, name: nameOf(entry) });
   } else {
     photograph.missing.hidden = false;
-    photograph.missing.textContent = "Drop a photograph anywhere on this page to inspect it, or take one with the camera.";
+    photograph.missing.textContent = "To inspect a photograph, drop it anywhere on this page or take one with the camera.";
   }
-  const held = chosen !== null && entries.length && entry.number !== entries[0].number;
-  part("newest").hidden = !held;
+  part("newest").hidden = !isOlder(entry);
   part("open").hidden = !entry;
   if (entry) part("open").href = `/plates/${entry.number}`;
   drawLast(entry);
 }
 
 function drawBanner(entry, fresh) {
-  const held = chosen !== null && entry && entry.number !== entries[0].number;
-  const verdict = lost ? "LOST" : entry ? verdictOf(entry) : "NONE";
-  const arriving = banner.classList.contains("fresh") && !held && !lost; // a redraw does not cut its animation short
-  banner.className = `banner ${verdict}${held ? " held" : ""}${arriving ? " fresh" : ""}`;
+  const older = isOlder(entry);
+  const outcome = lost ? "LOST" : entry ? outcomeOf(entry) : "NONE";
+  const animated = banner.classList.contains("fresh") && !older && !lost; // a redraw does not stop the animation
+  banner.className = `banner ${outcome}${older ? " older" : ""}${animated ? " fresh" : ""}`;
   part("shape").toggleAttribute("hidden", lost || !entry);
-  if (entry) part("shape").replaceChildren(shape(verdictOf(entry)).firstChild);
-  part("word").textContent = lost ? "No connection" : entry ? wordOf(entry) : "Waiting";
+  if (entry) part("shape").replaceChildren(shape(outcomeOf(entry)).firstChild);
+  part("word").textContent = lost ? "No connection" : entry ? verdictText(entry) : "Waiting";
   part("reason").textContent = lost
-    ? `This page does not know what passes now.${entry ? ` The last plate it saw was ${wordOf(entry)}, at ${clock(entry.received)}.` : ""}`
+    ? `The current verdict is unknown.${entry ? ` Last plate received: ${verdictText(entry)}, ${clock(entry.received)}.` : ""}`
     : sentence(entry?.reason ?? "for the first plate");
   drawFacts();
-  if (fresh && !held) {
+  if (fresh && !older) {
     banner.classList.remove("fresh");
-    void banner.offsetWidth; // begins the animation anew
+    void banner.offsetWidth; // restarts the animation
     banner.classList.add("fresh");
   }
 }
@@ -62,10 +63,9 @@ function drawBanner(entry, fresh) {
 function drawFacts() {
   const entry = shown();
   if (!entry || lost) return part("facts").replaceChildren();
-  const held = entry.number !== entries[0].number;
   const age = Date.now() - new Date(entry.received);
-  const standing = held ? "an older plate, not the newest" : age > OLD_MS ? `no plate since: ${ago(entry.received)}` : ago(entry.received);
-  return part("facts").replaceChildren(element("b", {}, nameOf(entry)), ` · ${clock(entry.received)}, ${standing}`, element("br"), numbers(entry));
+  const when = isOlder(entry) ? "an older plate, not the newest" : age > IDLE_MS ? `no plate for ${duration(age)}` : `${duration(age)} ago`;
+  return part("facts").replaceChildren(element("b", {}, nameOf(entry)), ` · ${clock(entry.received)}, ${when}`, element("br"), numbers(entry));
 }
 
 function drawLast(current) {
@@ -80,10 +80,10 @@ function drawLast(current) {
 }
 
 function thumbnail(entry) {
-  const label = `${nameOf(entry)}: ${wordOf(entry)}, ${clock(entry.received)}`;
-  const button = element("button", { type: "button", class: verdictOf(entry), "aria-label": label, title: label });
+  const label = `${nameOf(entry)}: ${verdictText(entry)}, ${clock(entry.received)}`;
+  const button = element("button", { type: "button", class: outcomeOf(entry), "aria-label": label, title: label });
   if (entry.photograph_kept) button.append(element("img", { src: thumbnailOf(entry.number), alt: "" }));
-  button.append(shape(verdictOf(entry)));
+  button.append(shape(outcomeOf(entry)));
   button.addEventListener("click", () => select(entry.number));
   const item = element("li", {}, button);
   item.dataset.number = entry.number;
@@ -96,8 +96,8 @@ function select(number) {
 }
 
 function step(by) {
-  const place = entries.indexOf(shown()) + by;
-  if (entries[place]) select(entries[place].number);
+  const index = entries.indexOf(shown()) + by;
+  if (entries[index]) select(entries[index].number);
 }
 
 async function load() {
@@ -109,7 +109,7 @@ async function load() {
 }
 
 function drawCounts(counts) {
-  for (const place of document.querySelectorAll("[data-count]")) place.textContent = String(counts[place.dataset.count]);
+  for (const each of document.querySelectorAll("[data-count]")) each.textContent = String(counts[each.dataset.count]);
 }
 
 let due;
@@ -122,9 +122,9 @@ connection.on("inspection", (entry) => {
     entries = [entry, ...entries].sort((one, other) => other.number - one.number).slice(0, SHOWN);
     draw({ fresh: true });
   }
-  loadSoon(); // the counts, and what came in between
+  loadSoon(); // for the counts, and for plates in between
 });
-connection.on("again", loadSoon);
+connection.on("refresh", loadSoon);
 connection.on("state", (state) => {
   lost = state === "lost";
   draw();
@@ -132,14 +132,14 @@ connection.on("state", (state) => {
 
 part("newest").addEventListener("click", () => select(entries[0].number));
 bind(
-  { key: "ArrowLeft", label: "←", word: "Newer plate", legend: true, does: () => step(-1) },
-  { key: "ArrowRight", label: "→", word: "Older plate", legend: true, does: () => step(1) },
-  { key: "Escape", label: "Esc", word: "Newest plate", legend: true, does: () => entries.length && select(entries[0].number) },
-  { key: "m", word: "Map", legend: true, does: () => photograph.toggle("map") },
-  { key: "x", word: "Boxes", legend: true, does: () => photograph.toggle("boxes") },
-  { key: "Enter", word: "Open the plate", legend: true, does: () => shown() && part("open").click() },
-  { key: "o", word: "Inspect a photograph", legend: true, does: choose },
-  { key: "c", word: "Camera", does: take },
+  { key: "ArrowLeft", label: "←", text: "Newer plate", legend: true, run: () => step(-1) },
+  { key: "ArrowRight", label: "→", text: "Older plate", legend: true, run: () => step(1) },
+  { key: "Escape", label: "Esc", text: "Newest plate", legend: true, run: () => entries.length && select(entries[0].number) },
+  { key: "m", text: "Map", legend: true, run: () => photograph.toggle("map") },
+  { key: "x", text: "Boxes", legend: true, run: () => photograph.toggle("boxes") },
+  { key: "Enter", text: "Open the plate", legend: true, run: () => shown() && part("open").click() },
+  { key: "o", text: "Inspect a photograph", legend: true, run: choose },
+  { key: "c", text: "Take a photograph", run: take },
 );
 setInterval(drawFacts, 1000);
 draw();

@@ -1,24 +1,24 @@
-// Models: begin a retraining, take a model into service, go back. The page itself renews what it shows.
+// The models page: retrain, use a model, go back. The page refreshes itself.
 
 import { post } from "./api.js";
 import * as connection from "./connection.js";
 import { bind } from "./keys.js";
-import { say } from "./notices.js";
-import { renew } from "./refresh.js";
-import { sentence } from "./words.js";
+import { showMessage } from "./notices.js";
+import { refresh } from "./refresh.js";
+import { sentence } from "./text.js";
 
-async function act(does, words) {
+async function act(run, textOf) {
   try {
-    const answer = await does();
-    say(words(answer));
+    showMessage(textOf(await run()));
   } catch (error) {
-    say(sentence(error.message), { bad: true });
+    showMessage(sentence(error.message), { bad: true });
   }
-  await renew();
+  await refresh();
 }
 
-const retrain = () => act(() => post("/models/retraining"), () => "A challenger is being trained. Plates are judged as before.");
-const activate = (id) => act(() => post("/model/activate", { model_id: id }), (answer) => `Model ${answer.model_id} is in service instead of ${answer.before}.`);
+const retrain = () => act(() => post("/models/retraining"), () => "A candidate is being trained. The model in service goes on judging plates.");
+const activate = (id) =>
+  act(() => post("/model/activate", { model_id: id }), ({ model_id: now, before }) => `Model ${now} is in service instead of ${before}.`);
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-retrain], [data-activate]");
@@ -27,7 +27,7 @@ document.addEventListener("click", (event) => {
   else retrain();
 });
 bind(
-  { key: "r", word: "Retrain", legend: true, does: () => document.querySelector("[data-retrain]:not(:disabled)")?.click() },
-  { key: "z", word: "Go back to the model before", legend: true, does: () => document.querySelector("[data-back]")?.click() },
+  { key: "r", text: "Retrain", legend: true, run: () => document.querySelector("[data-retrain]:not(:disabled)")?.click() },
+  { key: "z", text: "Go back to the previous model", legend: true, run: () => document.querySelector("[data-back]")?.click() },
 );
-connection.on("model", () => renew());
+connection.on("model", () => refresh());

@@ -1,13 +1,13 @@
-// What the page has to say: lines across the top while something is wrong, and one short message that goes by itself.
+// Messages: lines at the top for as long as a problem lasts, and one short message that disappears by itself.
 
-import { element, svg } from "./words.js";
+import { element, svg } from "./elements.js";
 
 const lines = document.querySelector("[data-notices]");
 const toast = document.querySelector("[data-toast]");
 let timer;
 
-/** Show, change or (text empty) take away the line called `name`. */
-export function notice(name, text, { bad = false } = {}) {
+/** Set the line called `name`; an empty text removes it. */
+export function setNotice(name, text, { bad = false } = {}) {
   const line = lines.querySelector(`[data-name="${name}"]`);
   if (!text) return line?.remove();
   if (line?.dataset.text === text) return undefined;
@@ -17,16 +17,16 @@ export function notice(name, text, { bad = false } = {}) {
   return line ? line.replaceWith(made) : lines.append(made);
 }
 
-/** A message that goes after eight seconds; `action` is { word, does }. */
-export function say(text, { bad = false, action } = {}) {
+/** Show a message for eight seconds; `action` is { text, run }. */
+export function showMessage(text, { bad = false, action } = {}) {
   clearTimeout(timer);
   toast.className = `toast${bad ? " bad" : ""}`;
   toast.replaceChildren(element("p", {}, text));
   if (action) {
-    const button = element("button", { type: "button" }, action.word);
+    const button = element("button", { type: "button" }, action.text);
     button.addEventListener("click", () => {
       toast.hidden = true;
-      action.does();
+      action.run();
     });
     toast.append(button);
   }
@@ -34,7 +34,6 @@ export function say(text, { bad = false, action } = {}) {
   timer = setTimeout(() => (toast.hidden = true), 8000);
 }
 
-/** Take the message away: what it would say is to be seen. */
-export function hush() {
+export function hideMessage() {
   toast.hidden = true;
 }

@@ -1,7 +1,7 @@
-// A photograph with its map and its boxes, and drawing a box on it by finger, mouse or keys.
+// A photograph with its anomaly map and boxes; a box can be drawn on it by finger, mouse or keys.
 
 import { mapOf, photographOf } from "./api.js";
-import { svg } from "./words.js";
+import { svg } from "./elements.js";
 
 export class Photograph {
   constructor(figure) {
@@ -12,10 +12,10 @@ export class Photograph {
     this.marked = [];
     this.number = null;
     this.photo.addEventListener("load", () => this.#fit());
-    this.photo.addEventListener("error", () => this.#gone("The photograph cannot be shown. Its hash and its verdict are kept."));
+    this.photo.addEventListener("error", () => this.#showMissing("The photograph cannot be displayed. Its hash and verdict are in the record."));
     this.map.addEventListener("load", () => (this.busy.hidden = true));
     this.map.addEventListener("error", () => this.#noMap());
-    this.#drawByHand();
+    this.#drawByPointer();
     document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => this.toggle(button.dataset.view)));
     new ResizeObserver(() => this.#fit()).observe(figure);
   }
@@ -28,7 +28,7 @@ export class Photograph {
     this.map.removeAttribute("src");
     this.map.hidden = true;
     this.busy.hidden = true;
-    if (!kept) return this.#gone("The photograph is no longer kept. Its hash and its verdict are.");
+    if (!kept) return this.#showMissing("The photograph is not stored. Its hash and verdict are in the record.");
     this.photo.alt = `Photograph of plate ${name}`;
     this.photo.src = photographOf(number);
     this.missing.hidden = true;
@@ -47,7 +47,7 @@ export class Photograph {
     this.map.hidden = !this.views.map;
     if (!this.views.map || this.number === null || this.map.getAttribute("src")) return;
     this.busy.hidden = false;
-    this.map.alt = "Map of what is unlike the good plates";
+    this.map.alt = "Anomaly map: differences from the good plates";
     this.map.src = mapOf(this.number);
   }
 
@@ -57,10 +57,10 @@ export class Photograph {
     this.busy.hidden = true;
   }
 
-  #gone(words) {
+  #showMissing(text) {
     this.sheet.hidden = true;
     this.missing.hidden = false;
-    this.missing.textContent = words;
+    this.missing.textContent = text;
   }
 
   #fit() {
@@ -92,11 +92,11 @@ export class Photograph {
     this.svg.append(text);
   }
 
-  // Drawing: a drag makes the box; by keys, arrows move it and with Shift change its size; Enter keeps it.
-  startDrawing(kept) {
+  // Drawing: dragging makes the box; arrows move it, Shift and arrows resize it, Enter keeps it. `onBox` gets the box.
+  startDrawing(onBox) {
     if (this.sheet.hidden) return;
     const { naturalWidth: width, naturalHeight: height } = this.photo;
-    this.keptBox = kept;
+    this.onBox = onBox;
     this.figure.classList.add("drawing");
     this.draft = [0.4 * width, 0.4 * height, 0.2 * width, 0.2 * height].map(Math.round);
     this.#boxes(this.defects, this.marked);
@@ -115,7 +115,7 @@ export class Photograph {
   keepDrawing() {
     const box = this.draft;
     this.stopDrawing();
-    if (box) this.keptBox(box);
+    if (box) this.onBox(box);
   }
 
   nudge(dx, dy, resize) {
@@ -132,7 +132,7 @@ export class Photograph {
     return [Math.min(Math.max(0, x), full - wide), Math.min(Math.max(0, y), tall - high), wide, high].map(Math.round);
   }
 
-  #drawByHand() {
+  #drawByPointer() {
     let from = null;
     const place = (event) => {
       const room = this.sheet.getBoundingClientRect();
@@ -161,7 +161,7 @@ export class Photograph {
   }
 }
 
-/** Keys while a box is drawn; true when the event was used. */
+/** Handle the keys while a box is drawn. */
 export function drawingKeys(photograph) {
   document.addEventListener(
     "keydown",

@@ -1,10 +1,10 @@
-// A plate's page: photograph, map, boxes; what a person says of it, and a missed place marked by a box.
+// A plate's page: photograph, map, boxes, review, and marking a missed defect by a box.
 
 import { post, remove } from "./api.js";
 import { bind } from "./keys.js";
-import { say } from "./notices.js";
+import { showMessage } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
-import { sentence } from "./words.js";
+import { sentence } from "./text.js";
 
 const part = (name) => document.querySelector(`[data-${name}]`);
 const figure = part("photograph");
@@ -21,7 +21,7 @@ async function judge(judgement) {
     await post(`/inspections/${number}/reviews`, { judgement, boxes: drawn, note: part("note").value.trim() });
     location.reload();
   } catch (error) {
-    say(sentence(error.message), { bad: true });
+    showMessage(sentence(error.message), { bad: true });
   }
 }
 
@@ -32,17 +32,17 @@ async function undo() {
     await remove(`/inspections/${number}/reviews/${button.dataset.undo}`);
     location.reload();
   } catch (error) {
-    say(sentence(error.message), { bad: true });
+    showMessage(sentence(error.message), { bad: true });
   }
 }
 
 function mark() {
   if (photograph.drawing) return photograph.stopDrawing();
-  say("Draw a box around the place. By keys: arrows move it, Shift and arrows change its size, Enter keeps it, Esc leaves it.");
+  showMessage("Draw a box around the defect. With keys: arrows move it, Shift and arrows resize it, Enter keeps it, Esc cancels.");
   return photograph.startDrawing((box) => {
     drawn.push(box);
     show();
-    say("Marked. It is kept with your answer: press D if the plate is defective.");
+    showMessage("Marked. The box is saved with your review: press D if the plate is defective.");
   });
 }
 
@@ -50,19 +50,19 @@ document.querySelectorAll("[data-judge]").forEach((button) => button.addEventLis
 part("undo")?.addEventListener("click", undo);
 part("draw")?.addEventListener("click", mark);
 bind(
-  { key: "m", word: "Map", legend: true, does: () => photograph.toggle("map") },
-  { key: "x", word: "Boxes", legend: true, does: () => photograph.toggle("boxes") },
+  { key: "m", text: "Map", legend: true, run: () => photograph.toggle("map") },
+  { key: "x", text: "Boxes", legend: true, run: () => photograph.toggle("boxes") },
 );
 if (part("draw")) {
   bind(
-    { key: "d", word: "Defective", legend: true, does: () => judge("defective") },
-    { key: "g", word: "Good after all", legend: true, does: () => judge("good") },
-    { key: "c", word: "Cannot tell", legend: true, does: () => judge("unsure") },
-    { key: "u", word: "Undo", legend: true, does: undo },
-    { key: "b", word: "Mark a missed defect", legend: true, does: mark },
+    { key: "d", text: "Defective", legend: true, run: () => judge("defective") },
+    { key: "g", text: "Good", legend: true, run: () => judge("good") },
+    { key: "c", text: "Cannot tell", legend: true, run: () => judge("unsure") },
+    { key: "u", text: "Undo", legend: true, run: undo },
+    { key: "b", text: "Mark a missed defect", legend: true, run: mark },
   );
 }
-for (const [key, label, way] of [["ArrowLeft", "←", "newer"], ["ArrowRight", "→", "older"]]) {
-  const link = part(way);
-  if (link) bind({ key, label, word: `${sentence(way)} plate`, legend: true, does: () => link.click() });
+for (const [key, label, direction] of [["ArrowLeft", "←", "newer"], ["ArrowRight", "→", "older"]]) {
+  const link = part(direction);
+  if (link) bind({ key, label, text: `${sentence(direction)} plate`, legend: true, run: () => link.click() });
 }

@@ -1,6 +1,6 @@
-// The report's one button.
+// The report's print button.
 
 import { bind } from "./keys.js";
 
 document.querySelector("[data-print]").addEventListener("click", () => print());
-bind({ key: "p", word: "Print", legend: true, does: () => print() });
+bind({ key: "p", text: "Print", legend: true, run: () => print() });

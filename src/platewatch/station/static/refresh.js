@@ -1,26 +1,26 @@
-// A page of figures that renews itself: the same page is asked for again and its middle put in place.
+// A page that refreshes itself: the page is requested again and its content replaced.
 
-const middle = () => document.querySelector("[data-refresh]");
+const content = () => document.querySelector("[data-refresh]");
 
-/** Ask for this page again and show its middle, open details and focus kept. */
-export async function renew() {
+/** Request this page again and replace its content; open details and the focus stay. */
+export async function refresh() {
   const open = [...document.querySelectorAll("details[open][id]")].map((each) => each.id);
   const focused = document.activeElement?.id;
   try {
-    const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector("[data-refresh]");
-    if (!answer.ok || !fresh || fresh.innerHTML === middle().innerHTML) return;
-    middle().replaceWith(document.adoptNode(fresh));
+    if (!response.ok || !fresh || fresh.innerHTML === content().innerHTML) return;
+    content().replaceWith(document.adoptNode(fresh));
     open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
     if (focused) document.getElementById(focused)?.focus();
   } catch {
-    // the notice about the connection says it
+    // connection.js reports a lost connection
   }
 }
 
-async function keepFresh() {
-  await renew();
-  setTimeout(keepFresh, 1000 * Number(middle().dataset.refresh));
+async function repeat() {
+  await refresh();
+  setTimeout(repeat, 1000 * Number(content().dataset.refresh));
 }
-setTimeout(keepFresh, 1000 * Number(middle().dataset.refresh));
+setTimeout(repeat, 1000 * Number(content().dataset.refresh));

@@ -1,7 +1,7 @@
-// Light or dark as it was chosen last, before anything is drawn.
+// Applies the stored theme before the page is drawn.
 try {
   const theme = localStorage.getItem("platewatch.theme");
   if (theme) document.documentElement.dataset.theme = theme;
 } catch {
-  // storage is closed: the system's choice holds
+  // without storage the system's theme is used
 }
