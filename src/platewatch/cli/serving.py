@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from platewatch.cli.line_options import line_options, policy
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
 
 if TYPE_CHECKING:
@@ -22,25 +23,18 @@ _USERS = click.option("--users", type=FOLDER, help="The file of users; RECORDS.u
 @PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Folder of models to choose from; the one that MODEL lies in.")
 @click.option("--data", type=FOLDER, help="The photographs that MODEL learned from, to retrain with reviewed plates.")
-@click.option(
-    "--keep", default="all", show_default=True, type=click.Choice(["all", "not-passed"]), help="Photographs to keep,"
-)
-@click.option("--days", type=click.FloatRange(0, min_open=True), help="for this many days,")
-@click.option("--gigabytes", type=click.FloatRange(0, min_open=True), help="as long as they take no more than this.")
-@click.option(
-    "--review-share",
-    default=0.02,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of plates with PASS that a person is shown all the same.",
-)
+@line_options
 @_USERS
 @click.option("--name", "names", multiple=True, help="A further name that browsers reach it by; may be repeated.")
 @click.option("--tls-certificate", "certificate", type=FOLDER, help="PEM file: https instead of http.")
 @click.option("--tls-key", "key", type=FOLDER, help="Its private key.")
 @click.option("--workers", default=0, type=click.IntRange(0, 64), help="Plates judged at a time; 0: one a core.")
 @click.option(
-    "--waiting", default=32, show_default=True, type=click.IntRange(1, 10_000), help="Plates that may wait besides."
+    "--waiting",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Requests queued beyond the workers; more are answered 503.",
 )
 def serve(
     model: Path,
@@ -50,16 +44,15 @@ def serve(
     photographs: Path | None,
     models: Path | None,
     data: Path | None,
-    keep: str,
-    days: float | None,
-    gigabytes: float | None,
-    review_share: float,
     users: Path | None,
     names: tuple[str, ...],
     certificate: Path | None,
     key: Path | None,
     workers: int,
     waiting: int,
+    webhooks: tuple[str, ...],
+    mqtt: tuple[str, ...],
+    **kept: Any,
 ) -> None:
     """Run the inspection station at the line: a page, a REST service and a record of every plate."""
     from platewatch.station import supervisor
@@ -68,7 +61,6 @@ def serve(
         code = supervisor.keep_up(_say)
         if code is not None:
             click.get_current_context().exit(code)
-        from platewatch.records import Keep, Policy
         from platewatch.station import server
 
         plan = server.Plan(
@@ -79,13 +71,14 @@ def serve(
             port=listening.getsockname()[1],
             records=records,
             photographs=photographs,
-            policy=Policy(keep=Keep(keep), days=days, gigabytes=gigabytes, review_share=review_share),
+            policy=policy(**kept),
             users=users,
             names=names,
             certificate=certificate,
             key=key,
             workers=workers,
             waiting=waiting,
+            destinations=(*webhooks, *mqtt),
         )
         server.check(plan)
         server.run(plan, listening, _say)
@@ -139,7 +132,8 @@ def remove(name: str, records: str, users: Path | None) -> None:
 
 
 def _users(records: str, file: Path | None) -> "Users":
-    from platewatch.station.users import Users, beside
+    from platewatch.line.state_files import beside
+    from platewatch.station.users import Users
 
     return Users(file or beside(records, "users.json"))
 

@@ -16,6 +16,7 @@ from platewatch.records import (
     chain,
     events,
     exports,
+    following,
     hourly_counts,
     outbox,
     pruning,
@@ -31,6 +32,7 @@ from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
 from platewatch.records.values import (
     Added,
+    Appended,
     Audit,
     Box,
     Counts,
@@ -226,6 +228,14 @@ class Records:
         """Where the chain stands; a cheap way to see whether anything is new."""
         with self._database.reading() as connection:
             return chain.head(connection)
+
+    def appended(self, after: int, limit: int, *, only_events: bool = False) -> tuple[list[Appended], int]:
+        """Plates, reviews and events after a row of the chain, in order, at most `limit`, or only the events.
+
+        Also the row up to which nothing was left out: what to ask for next is after that.
+        """
+        with self._database.reading() as connection:
+            return following.appended(connection, after, limit, only_events=only_events)
 
     def every(self, query: Query | None = None) -> Iterator[Entry]:
         """All plates that the query asks for, newest first, whatever its limit; read page by page."""

@@ -15,13 +15,13 @@ class RetentionJob:
     """Prunes a record as long as it runs."""
 
     def __init__(
-        self, records: "Records", *, every_s: float = 600.0, tell: Callable[[str], None] | None = None
+        self, records: "Records", *, every_s: float = 600.0, warn: Callable[[str], None] = lambda _words: None
     ) -> None:
-        """`tell` hears, in one line, when photographs cannot be pruned or take more space than allowed."""
+        """`warn` gets one line when photographs cannot be pruned or take more space than allowed."""
         self._records, self._every = records, every_s
-        self._say = tell or (lambda _words: None)
+        self._warn = warn
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
     def start(self) -> None:
         """Begin, with a first pruning at once."""
@@ -37,11 +37,11 @@ class RetentionJob:
             try:
                 self._over(self._records.prune())
             except RecordError as error:
-                self._say(str(error))
+                self._warn(str(error))
             if self._stopping.wait(self._every):
                 return
 
     def _over(self, pruned: Pruned) -> None:
         if pruned.over_bytes:
             over = f"{pruned.over_bytes / 1e9:.2f} GB more than allowed"
-            self._say(f"photographs: {over}, for plates that wait for a review; review them or allow more")
+            self._warn(f"photographs: {over}, for plates that wait for a review; review them or allow more")

@@ -137,6 +137,10 @@ class Event:
     chain: str
 
 
+Appended = Entry | Review | Event
+"""A row of the record."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """Which entries to find, newest first; what is None does not matter. Raises InputError when it makes no sense."""
