@@ -38,7 +38,7 @@ def renew_all() -> int:
 
 
 def renew(text: str, found: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
-    """The text with tables and figures as the results have them, and the marks that name what is in none or follow no number."""
+    """The text with tables and figures as the results have them; the marks without a result, or after no number."""
     tables = {name: table for result in found.values() for name, table in result["tables"].items()}
     unknown: list[str] = []
 

@@ -1,12 +1,16 @@
 """What several rooms' tests share: the tiny model, trained once for all of pytest's workers."""
 
 import json
+import logging
+import os
+import signal
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from hypothesis import settings
 
@@ -16,6 +20,26 @@ from platewatch.model.inspector import Inspector
 
 settings.register_profile("platewatch", deadline=None, derandomize=True)
 settings.load_profile("platewatch")  # a busy machine is no failure, and each run tries the same
+cv2.setNumThreads(1)  # pytest's workers share the cores
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """What holds for the whole process is after a test what it was before, so that tests run in any order."""
+    environment, folder, threads = dict(os.environ), Path.cwd(), cv2.getNumThreads()
+    logger = logging.getLogger()
+    handlers, level = list(logger.handlers), logger.level
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+    os.chdir(folder)
+    cv2.setNumThreads(threads)
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+    for number, handler in signals.items():
+        signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def judged(**mistakes: tuple[int, int]) -> dict[str, Any]:
     """A model that makes no mistakes but those named."""
     names = {curves.key(change, step) for change in CHANGES for step in change.steps}
     settings = {name: setting(*mistakes.get(name, (0, 0))) for name in names}
-    return {"promise": 0.05, "settings": settings}
+    return {"expected": 0.05, "settings": settings}
 
 
 def test_curves_count_over_all_models_and_name_the_worst_step() -> None:
