@@ -85,11 +85,11 @@ def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resu
     tried = tiny.settings().sensitivity
     illuminations = len(tried.brightnesses) + 2
     assert min(changed.values()) == out_of_fold.DEFECTS_PER_PLATE + illuminations, (
-        "and with defects forged onto them, and relit"
+        "with artificial defects, and under other illumination"
     )
-    cells = len(tried.contrasts) * (len(tried.widths) + len(tried.diameters))
-    assert changed.total() == (out_of_fold.DEFECTS_PER_PLATE + illuminations) * len(good) + cells * tried.plates, (
-        "and to state what is found"
+    grid = len(tried.contrasts) * (len(tried.widths) + len(tried.diameters))
+    assert changed.total() == (out_of_fold.DEFECTS_PER_PLATE + illuminations) * len(good) + grid * tried.plates, (
+        "sensitivity trials"
     )
     assert Counter(each["plate"] for each in final) == Counter(good), "and the final ones, for the published table"
     for each in folds:

@@ -6,7 +6,7 @@
     ├── CalibrationError     scores of good plates that allow no limits
     ├── ModelError           a model folder that is damaged, incomplete, altered or too new
     ├── RecordError          a record that cannot be opened, read or written
-    │   ├── NotFound             no such entry or review in it
+    │   ├── NotFound             an entry or review that does not exist
     │   └── RecordUnavailable    locked, full or not reachable now; the same call may succeed later
     └── RuntimeUnavailable   a package that is not installed, with the command that installs it
 
@@ -56,7 +56,7 @@ class RecordError(PlatewatchError):
 
 
 class NotFound(RecordError):  # noqa: N818 - the usual name
-    """There is no such entry or review in the record."""
+    """An entry or review does not exist in the record."""
 
 
 class RecordUnavailable(RecordError):  # noqa: N818 - as RuntimeUnavailable

@@ -107,7 +107,7 @@ class Inspector:
     def _describe(
         self, judged: JudgedPhoto[RawNumbers], anomaly_map: Array, frame: Frame, shape: tuple[int, ...]
     ) -> dict[str, Any]:
-        """What the Inspection of a judged photograph says besides where it came from."""
+        """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict
         assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the quality check
         p = verdict.p_value(score, self._good_scores)

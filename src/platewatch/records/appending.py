@@ -24,13 +24,13 @@ def check_text(name: str, value: str | None, longest: int) -> None:
         raise InputError(name, f"{value[:40]!r}", expected=expected, remedy="correct it or leave it out")
 
 
-def is_sampled(inspection: str, share: float) -> bool:
-    """Whether a plate that passed is among the `share` shown to a person; `inspection` is its canonical JSON.
+def is_sampled(inspection: str, fraction: float) -> bool:
+    """Whether a plate with PASS is in the random sample for review; `inspection` is its canonical JSON.
 
-    The same Inspection gives the same answer every time.
+    The sample is chosen by hash: the same Inspection always gives the same result.
     """
     digest = hashlib.sha256(inspection.encode()).hexdigest()
-    return int(digest[:13], 16) < share * 16**13
+    return int(digest[:13], 16) < fraction * 16**13
 
 
 def find_key(connection: Connection, key: str) -> int | None:
@@ -51,7 +51,7 @@ def known(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class NewPlate:
-    """A plate as it is about to be added."""
+    """A plate that is to be added."""
 
     inspection: Inspection
     values: dict[str, Any]
@@ -105,7 +105,7 @@ def add(connection: Connection, new: NewPlate) -> Entry:
 
 
 def _keep_photograph(connection: Connection, new: NewPlate, time: int) -> bool:
-    """Write down that the photograph is stored; whether it is, perhaps since another plate had the same bytes."""
+    """Add the photograph to its table; returns whether it is stored, also by an earlier plate with the same bytes."""
     table = schema.photographs
     here = table.c.sha256 == new.photograph
     if new.photograph is None:

@@ -111,10 +111,10 @@ class Records:
         source: str = "rest",
         deliver: Sequence[str] = (),
     ) -> Added:
-        """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
+        """Add a plate durably: once this returns, it survives a crash and a loss of power.
 
-        The same `key` again gives the entry that is there. `deliver` names the destinations that get it
-        (deliveries.py). Raises InputError for a plate id or key that cannot be kept.
+        With a `key` that was added before, returns the earlier entry. `deliver` names the destinations that get the
+        plate (outbox.py). Raises InputError for an invalid plate id or key.
         """
         for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
             appending.check_text(name, text, longest)
@@ -130,7 +130,7 @@ class Records:
             number = None if key is None else appending.find_key(connection, key)
             if number is not None:
                 return Added(search.load(connection, [number])[0], is_new=False)
-            self._store(data, sha256)  # once more, should it have been pruned meanwhile; mostly it is there
+            self._store(data, sha256)  # again, because it may have been pruned meanwhile; usually it exists
             entry = appending.add(connection, new)
             outbox.enqueue(connection, deliver, entry.number)
             return Added(entry, is_new=True)

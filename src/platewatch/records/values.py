@@ -100,11 +100,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of a plate that was handed to the record."""
+    """The result of adding a plate."""
 
     entry: Entry
     is_new: bool
-    """False: the key was known, and `entry` is what stood there."""
+    """False: the key was known, and `entry` is the earlier plate."""
 
 
 @dataclass(frozen=True)
