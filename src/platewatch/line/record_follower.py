@@ -58,8 +58,6 @@ class RecordFollower:
                     pass
             except RecordError:
                 continue  # the health check reports it; the next look goes on where this one stopped
-            except Exception:
-                log.exception("following the record failed; it goes on")
 
     def _pass_on(self) -> bool:
         """Pass on the next rows; whether there may be more."""
@@ -68,5 +66,8 @@ class RecordFollower:
             return False
         rows, self._position = self._records.appended(self._position or 0, _BATCH, only_events=self._only_events())
         for row in rows:
-            self._passed_on(row)
+            try:
+                self._passed_on(row)
+            except Exception:
+                log.exception("a row of the record could not be passed on")
         return True
