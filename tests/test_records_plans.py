@@ -39,6 +39,8 @@ ASKED: dict[str, Callable[[Records], object]] = {
     "models": lambda records: records.model_ids(),
     "reviewers": lambda records: records.reviewers(),
     "head": lambda records: records.head(),
+    "appended": lambda records: records.appended(0, 10),
+    "appended events": lambda records: records.appended(0, 10, only_events=True),
     "add": lambda records: records.add(plate(), b"photograph", key="another", deliver=["a"]),
     "review": lambda records: records.review(1, Judgement.GOOD, "anna"),
     "claim": lambda records: records.claim("a", 5, 1),
