@@ -121,9 +121,9 @@ def test_a_webhook_that_is_away_gets_everything_when_it_is_back(
     records: Records, receiver: Receiver, worker: Callable[..., DeliveryWorker]
 ) -> None:
     receiver.stop()
-    told = list[str]()
+    warned = list[str]()
     url = f"http://127.0.0.1:{receiver.port}/"
-    worker(url, tell=told.append)
+    worker(url, warn=warned.append)
     for _ in range(3):
         records.add(plate(), deliver=[url])
     eventually(lambda: records.deliveries()[0].failures >= 2)
@@ -132,7 +132,7 @@ def test_a_webhook_that_is_away_gets_everything_when_it_is_back(
     receiver.start()
     eventually(lambda: records.deliveries()[0].delivered == 3)
     assert receiver.numbers == [1, 2, 3]
-    assert [each.rpartition(": ")[2] for each in told] == [told[0].rpartition(": ")[2], "told again"]
+    assert [each.rpartition(": ")[2] for each in warned] == [warned[0].rpartition(": ")[2], "in reach again"]
 
 
 def test_a_server_that_fails_is_asked_again_and_one_that_refuses_a_plate_gets_the_others(
@@ -158,7 +158,7 @@ class Unwilling:
     def __init__(self, error: DeliveryFailed) -> None:
         self._error = error
 
-    def tell(self, _entry: Entry) -> None:
+    def deliver(self, _entry: Entry) -> None:
         raise self._error
 
     def close(self) -> None:
@@ -254,14 +254,14 @@ def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypat
     monkeypatch.setattr("platewatch.line.destinations.PATIENCE_S", 0.2)
     entry = records.add(plate()).entry
     with pytest.raises(DeliveryFailed):
-        destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").tell(entry)
+        destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").deliver(entry)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         place = f"127.0.0.1:{silent.getsockname()[1]}"
         for url in (f"mqtt://{place}/t", f"http://{place}/"):
             with pytest.raises(DeliveryFailed) as caught:
-                destination(url).tell(entry)
+                destination(url).deliver(entry)
             assert not isinstance(caught.value, Refused)
 
 

@@ -47,7 +47,7 @@ LIBRARIES = {
     "fastapi": {"station"},
     "starlette": {"station"},
     "uvicorn": {"station"},
-    "prometheus_client": {"station"},
+    "prometheus_client": {"line.metrics"},
     "argon2": {"station"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},

@@ -41,13 +41,13 @@ class Scores:
 
     @property
     def numbers(self) -> tuple[float, float, float]:
-        """Surface, reconstruction error, latent error: the arguments of `Decision.score`."""
+        """Surface score, reconstruction error, latent error: the arguments of `Decision.score`."""
         return self.surface, self.reconstruction_error, self.latent_error
 
 
 @dataclass(frozen=True)
 class RawNumbers(Scores):
-    """The scores with the maps that they come from, (S, S) float32."""
+    """The detectors' output for one prepared photograph, before the decision; maps are (S, S) float32."""
 
     colour_map: Array
     line_map: Array

@@ -15,6 +15,7 @@ from platewatch.records.records import Records
 from platewatch.records.retention import RetentionJob
 from platewatch.records.values import (
     Added,
+    Appended,
     Audit,
     Box,
     Counts,
@@ -34,6 +35,7 @@ from platewatch.records.values import (
 
 __all__ = [
     "Added",
+    "Appended",
     "Audit",
     "Box",
     "Counts",

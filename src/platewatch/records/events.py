@@ -52,10 +52,11 @@ def find(
     if before is not None:
         query = query.where(events.c.position < before)
     rows = connection.execute(query.order_by(events.c.position.desc()).limit(limit))
-    return tuple(_event(json.loads(row.body), row.hash) for row in rows)
+    return tuple(event(json.loads(row.body), row.hash) for row in rows)
 
 
-def _event(values: dict[str, Any], chain_hash: str) -> Event:
+def event(values: dict[str, Any], chain_hash: str) -> Event:
+    """An event from what its row in the chain says."""
     return Event(
         id=values["position"],
         kind=values["event"],

@@ -18,6 +18,7 @@ from platewatch.records import (
     chain,
     events,
     exports,
+    following,
     hourly_counts,
     outbox,
     pruning,
@@ -34,6 +35,7 @@ from platewatch.records.schema import entries
 from platewatch.records.values import (
     MOST,
     Added,
+    Appended,
     Audit,
     Box,
     Counts,
@@ -233,6 +235,14 @@ class Records:
         """The end of the chain; a cheap test for new rows."""
         with self._database.reading() as connection:
             return chain.head(connection)
+
+    def appended(self, after: int, limit: int, *, only_events: bool = False) -> tuple[list[Appended], int]:
+        """Plates, reviews and events after a row of the chain, in order, at most `limit`, or only the events.
+
+        Also the row up to which nothing was left out: what to ask for next is after that.
+        """
+        with self._database.reading() as connection:
+            return following.appended(connection, after, limit, only_events=only_events)
 
     def every(self, query: Query | None = None) -> Iterator[Entry]:
         """All plates of the query, newest first, without its limit; read page by page."""

@@ -15,11 +15,11 @@ class RetentionJob:
     """A thread that prunes a record at intervals."""
 
     def __init__(
-        self, records: "Records", *, every_s: float = 600.0, tell: Callable[[str], None] | None = None
+        self, records: "Records", *, every_s: float = 600.0, warn: Callable[[str], None] = lambda _words: None
     ) -> None:
-        """`tell` is called with one line when photographs cannot be pruned or take more space than allowed."""
+        """`warn` gets one line when photographs cannot be pruned or take more space than allowed."""
         self._records, self._every = records, every_s
-        self._log = tell or (lambda _message: None)
+        self._warn = warn
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
@@ -37,11 +37,11 @@ class RetentionJob:
             try:
                 self._check_size(self._records.prune())
             except RecordError as error:
-                self._log(str(error))
+                self._warn(str(error))
             if self._stopping.wait(self._every):
                 return
 
     def _check_size(self, pruned: Pruned) -> None:
         if pruned.over_bytes:
             over = f"{pruned.over_bytes / 1e9:.2f} GB more than allowed"
-            self._log(f"photographs: {over}, of plates that wait for review; review them or allow more")
+            self._warn(f"photographs: {over}, of plates that wait for review; review them or allow more")

@@ -137,6 +137,10 @@ class Event:
     chain: str
 
 
+Appended = Entry | Review | Event
+"""A row of the record."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """Conditions of a search for entries; None is no condition. Raises InputError for an invalid value."""
