@@ -158,13 +158,13 @@ def test_a_changed_byte_is_found(folder: Path, name: str) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    refused(folder, str(path), "altered", "SHA-256 differs", "restore or train anew")
+    refused(folder, str(path), "altered", "SHA-256 differs", "restore or train again")
 
 
 @pytest.mark.parametrize("name", ["network.onnx", "surface.npz"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    refused(folder, str(folder / name), "missing from the model folder", "restore it or train anew")
+    refused(folder, str(folder / name), "missing from the model folder", "restore it or train again")
 
 
 def test_folders_that_hold_no_model(folder: Path, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
         f"format {model_folder.FORMAT + 1}, this Platewatch reads 5 to {model_folder.FORMAT}; upgrade Platewatch",
     )
     edited(folder, lambda values: values.update(format=1))
-    refused(folder, f"manifest.json: format 1, this Platewatch reads 5 to {model_folder.FORMAT}; train anew")
+    refused(folder, f"manifest.json: format 1, this Platewatch reads 5 to {model_folder.FORMAT}; train again")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
 )
 def test_a_manifest_edited_by_hand_is_found(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     edited(folder, change)
-    refused(folder, "manifest.json: edited since training wrote it", "restore it or train anew")
+    refused(folder, "manifest.json: edited since training wrote it", "restore it or train again")
 
 
 def test_a_manifest_with_other_whitespace_is_read(folder: Path) -> None:

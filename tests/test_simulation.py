@@ -61,12 +61,12 @@ def on_average_alone(scores: Array, threshold: float, asked: float) -> FalseAlar
     return FalseAlarmBound(**{**vars(kept), "upper_95": kept.false_alarm_rate})
 
 
-BOUND = calibration.promise
+BOUND = calibration.false_alarm_bound
 FAULTS = [
     ("limits", off_by_one, "plates_needed"),
-    ("promise", without_the_new_plate, "rate"),
-    ("promise", on_average_alone, "upper_95"),
-    ("promise", too_few_are_enough, "plates_needed_95"),
+    ("false_alarm_bound", without_the_new_plate, "rate"),
+    ("false_alarm_bound", on_average_alone, "upper_95"),
+    ("false_alarm_bound", too_few_are_enough, "plates_needed_95"),
 ]
 
 

@@ -2,8 +2,8 @@
 
     run.py simulation --models MODEL MODEL
 
-Of each population (populations.py) n plates calibrate as `train` does (`calibration.limits`, `calibration.promise`),
-all others are judged. Without --models no real plates' scores are among them.
+Of each population (populations.py) n plates calibrate as `train` does (`calibration.limits` and
+`calibration.false_alarm_bound`), all others are judged. Without --models no real plates' scores are among them.
 
 Checked, each within 4 standard errors of so many splits (about 900 comparisons: at 3 one would fail by chance):
 the mean rate of good plates REJECTed is no higher than `false_alarm_rate`, nor than the requested rate or, where that
@@ -94,7 +94,7 @@ def _rate_checks(name: str, drawn: list[Split], rate: float) -> tuple[Check, Che
 def _judge(split: Split, rate: float) -> tuple[float, float, float, float]:
     """Realised rate, expected rate, upper limit, and the chance that the realised rate is not above the limit."""
     _, threshold = calibration.limits(split.scores, REVIEW_RATE, rate)
-    bound = calibration.promise(split.scores, threshold, rate)
+    bound = calibration.false_alarm_bound(split.scores, threshold, rate)
     realised = float(split.above(np.array([threshold]))[0])
     above = int((split.scores > threshold).sum())
     return realised, bound.false_alarm_rate, bound.upper_95, _chance(split, bound.upper_95, above)
@@ -108,19 +108,19 @@ def _chance(split: Split, bound: float, above: int) -> float:
 
 
 def _needed(population: Population, rate: float, splits: int, seed: list[int]) -> tuple[Check, Check]:
-    """Whether the requested rate holds with as many plates as are said to be needed for it."""
-    name, said = population.name, calibration.promise([1.0] * 3, 2.0, rate)
-    enough = _splits(population, said.plates_needed, splits, [*seed, said.plates_needed, 1])
-    surely = _splits(population, said.plates_needed_95, splits, [*seed, said.plates_needed_95, 2])
-    none_above = 1 / (said.plates_needed_95 + 1)  # the rate to request for a threshold that none of them exceeds
+    """Whether the requested rate holds with the stated numbers of plates."""
+    name, stated = population.name, calibration.false_alarm_bound([1.0] * 3, 2.0, rate)
+    enough = _splits(population, stated.plates_needed, splits, [*seed, stated.plates_needed, 1])
+    surely = _splits(population, stated.plates_needed_95, splits, [*seed, stated.plates_needed_95, 2])
+    none_above = 1 / (stated.plates_needed_95 + 1)  # the rate to request for a threshold that none of them exceeds
     costs, others = (
         np.array([_judge(split, requested)[0] for split in drawn])
         for drawn, requested in ((enough, rate), (surely, none_above))
     )
     chance = min(0.95, _chance(surely[0], rate, 0))
     return (
-        _at_most(name, said.plates_needed, "plates_needed", rate, rates=costs, expected=rate),
-        _at_least(name, said.plates_needed_95, "plates_needed_95", rate, within=others <= rate + 1e-9, needed=chance),
+        _at_most(name, stated.plates_needed, "plates_needed", rate, rates=costs, expected=rate),
+        _at_least(name, stated.plates_needed_95, "plates_needed_95", rate, within=others <= rate + 1e-9, needed=chance),
     )
 
 

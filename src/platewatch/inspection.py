@@ -15,7 +15,7 @@ NOT_READABLE = "Not readable"
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Verdict(StrEnum):
@@ -30,8 +30,8 @@ class Verdict(StrEnum):
 class Evidence:
     """Fractions of colour (as in rust) and of line (as in scratches) in an anomaly; they add up to 1."""
 
-    colour: Share
-    line: Share
+    colour: Fraction
+    line: Fraction
 
 
 @dataclass(frozen=True, config=_FROZEN)
