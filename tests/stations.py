@@ -107,7 +107,7 @@ def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Itera
     """A station that runs until the block ends; its record and users lie in `folder`."""
     users = Users(folder / "users.json")
     with Records.open(f"sqlite:///{folder / 'records.db'}", policy=policy) as records:
-        settings = Settings(users=users.path, workers=2, low_bytes=0, **options)
+        settings = Settings(**{"users": users.path, "workers": 2, "low_bytes": 0, **options})
         app = create_app(models(folder), records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
             yield Running(app, client, records, folder, users)

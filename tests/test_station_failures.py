@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +128,7 @@ def test_a_missing_folder_of_photographs_stops_plates_until_it_is_back(tmp_path:
 def test_little_disk_space_is_a_problem_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("platewatch.station.health.shutil.disk_usage", lambda _: usage._replace(free=5))
-    with stations.running(tmp_path, places=(tmp_path,)) as line:
-        line.station.health._settings = replace(line.station.settings, low_bytes=10)
+    with stations.running(tmp_path, places=(tmp_path,), low_bytes=10) as line:
         assert problems(line) >= {"disk_low"}
         assert line.client.get("/healthz").json()["status"] == "degraded"
         assert line.post()["verdict"] == "PASS"
