@@ -37,6 +37,13 @@ if importlib.util.find_spec("torch") is None:
     sys.meta_path.append(WithoutTorch)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the order that the tests ran in, also where -q leaves out the header."""
+    seed = terminalreporter.config.getoption("randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"random order of --randomly-seed={seed}")
+
+
 @pytest.fixture(autouse=True)
 def process_as_before() -> Iterator[None]:
     """What holds for the whole process is after a test what it was before, so that tests run in any order."""
