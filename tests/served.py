@@ -40,7 +40,8 @@ class Served:
         self.said: list[str] = []
         self.port = 0
         self._started = threading.Event()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def __enter__(self) -> "Served":
         if not self._started.wait(GIVE_UP_S):
@@ -60,10 +61,12 @@ class Served:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(GIVE_UP_S)
+            code = self.process.wait(GIVE_UP_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        self._listener.join(GIVE_UP_S)
+        return code
 
     def child(self) -> int | None:
         """The process that serves; None for the moment in which there is none."""
@@ -97,9 +100,11 @@ class Served:
             connection.close()
 
     def _listen(self) -> None:
-        for line in self.process.stderr or ():
-            self.said.append(line.rstrip())
-            found = re.match(r"http://[\w.]+:(\d+): model", line)
-            if found:
-                self.port = int(found[1])
-                self._started.set()
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                self.said.append(line.rstrip())
+                found = re.match(r"http://[\w.]+:(\d+): model", line)
+                if found:
+                    self.port = int(found[1])
+                    self._started.set()

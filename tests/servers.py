@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 _HOST = "127.0.0.1"
-_PATIENCE = 30.0  # seconds that a server may take to start on a busy machine
+_PATIENCE = 60.0  # seconds that a server may take to start on a busy machine
 
 
 def free_port() -> int:
@@ -74,7 +74,7 @@ def postgresql() -> Iterator[str]:
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     server = subprocess.Popen([programs / "postgres", "-D", folder / "data", "-p", str(port), *options], **quiet)
     try:
-        _wait(server, port)
+        _wait(server, lambda: _accepts(folder / "data"))
         yield f"postgresql+psycopg://{name}@{_HOST}:{port}"
     finally:
         _stop(server)
@@ -101,7 +101,7 @@ class Mosquitto:
     def start(self) -> None:
         command = [self._program, "-p", str(self.port)]  # without a configuration it listens on loopback alone
         self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _wait(self._server, self.port)
+        _wait(self._server, lambda: listening(self.port))
 
     def stop(self) -> None:
         if self._server is not None:
@@ -123,12 +123,21 @@ def mosquitto() -> Iterator[Mosquitto]:
         broker.stop()
 
 
-def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
+def _accepts(data: Path) -> bool:
+    """Whether the PostgreSQL of this folder lets clients in, as its pid file says; it listens some time before."""
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) > 7 and lines[7].strip() == "ready"  # the eighth line is what pg_ctl waits for
+
+
+def _wait(server: "subprocess.Popen[bytes]", is_ready: Callable[[], bool]) -> None:
     until = time.monotonic() + _PATIENCE
-    while not listening(port):
+    while not is_ready():
         assert server.poll() is None, f"{server.args!r} ended with {server.returncode}"
-        assert time.monotonic() < until, f"{server.args!r} does not listen on {port}"
-        time.sleep(0.05)
+        assert time.monotonic() < until, f"{server.args!r} is not ready"
+        time.sleep(0.02)
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:

@@ -43,7 +43,7 @@ def measure(*, rows: int = 200_000, repeats: int = 30, large: str = "", small: s
         audit = many.audit(photographs=False)
     figures = {"fill_s": fill_s, "audit_s": audit_s, "chain_rows": audit.rows, "megabytes": size / 1e6}
     return Found(
-        figures, {"": Table.of(COLUMNS, found)}, found, wrong=[] if audit.whole else ["the chain is not intact"]
+        figures, {"": Table.of(COLUMNS, found)}, found, wrong=[] if audit.intact else ["the chain is not intact"]
     )
 
 
