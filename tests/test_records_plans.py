@@ -57,11 +57,11 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
 
 
 def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
-    """What SQLite would do for each statement that the question leads to."""
-    asked = list[tuple[str, Any]]()
+    """SQLite's query plans of all statements that `ask` executes."""
+    executed = list[tuple[str, Any]]()
 
     def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
+        executed.append((statement, parameters))
 
     engine = records._database.engine
     event.listen(engine, "before_cursor_execute", hear)
@@ -69,7 +69,7 @@ def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
     event.remove(engine, "before_cursor_execute", hear)
     with engine.connect() as connection:
         found = list[str]()
-        for statement, parameters in asked:
+        for statement, parameters in executed:
             if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
                 raw = connection.connection.cursor()
                 found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
