@@ -1,9 +1,11 @@
 """What several rooms' tests share: the tiny model, trained once for all of pytest's workers."""
 
+import importlib.util
 import json
 import logging
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +17,31 @@ import pytest
 from hypothesis import settings
 
 import servers
-import tiny
 from platewatch.model.inspector import Inspector
 
 settings.register_profile("platewatch", deadline=None, derandomize=True)
 settings.load_profile("platewatch")  # a busy machine is no failure, and each run tries the same
 cv2.setNumThreads(1)  # pytest's workers share the cores
+
+
+class WithoutTorch:
+    """Where torch is not installed, whatever imports it is skipped and says why: the rest is tried all the same."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        if name == "torch":
+            pytest.skip("torch is not installed", allow_module_level=True)
+
+
+if importlib.util.find_spec("torch") is None:
+    sys.meta_path.append(WithoutTorch)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the order that the tests ran in, also where -q leaves out the header."""
+    seed = terminalreporter.config.getoption("randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"random order of --randomly-seed={seed}")
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +87,8 @@ class Resumed:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    import tiny
+
     folder = tiny.shared(tmp_path_factory, "tiny", tiny.build_first)
     touched = tuple(json.loads((folder / "touched.json").read_text()))
     return Tiny(folder / "data", folder / "model", touched, folder / "graphs")
@@ -73,6 +96,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 @pytest.fixture(scope="session")
 def resumed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) -> Resumed:
+    import tiny
+
     folder = tiny.shared(tmp_path_factory, "resumed", lambda folder: tiny.build_second(folder, tiny_model.model.parent))
     return Resumed(folder / "model", **json.loads((folder / "spied.json").read_text()))
 

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def quick(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """Further fits of the tiny plates take a second: their graphs are there already, and nobody looks at plots."""
     tiny.trace_once(tiny_model.graphs, monkeypatch)
     monkeypatch.setattr(fitting, "_draw", lambda *_: None)
-    monkeypatch.setattr("platewatch.learning.preflight._outliers", lambda *_: ())
+    monkeypatch.setattr("platewatch.exploration.outliers.find", lambda *_: ((), 0))
 
 
 def test_the_model_folder_has_the_documented_files(tiny_model: Tiny) -> None:
@@ -246,9 +247,11 @@ def test_file_names_that_are_not_utf8_do_not_stop_training(
     good = tmp_path / "data"
     shutil.copytree(tiny_model.data / "train" / "good", good)
     (good / "000.png").rename(good / "0 Blech № 7 \udcff.png")
-    monkeypatch.setattr(
-        "platewatch.learning.preflight._outliers", lambda plates, _: ((plates.paths[0], "little blue"),)
-    )
+
+    def find(paths: list[Path], *_: Any) -> tuple[tuple[SimpleNamespace, ...], int]:
+        return (SimpleNamespace(path=str(paths[0]), reasons=("little blue",)),), 1
+
+    monkeypatch.setattr("platewatch.exploration.outliers.find", find)
     tiny.learn(good, tmp_path / "model")
     names = [plate.name for plate in model_folder.load_manifest(tmp_path / "model").calibration]
     assert names[0] == "0 Blech № 7 �.png"

@@ -181,6 +181,13 @@ def test_the_public_names_load_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_judging_alone_needs_neither_a_record_nor_metrics() -> None:
+    """`inspect` runs without the station extra, and so will an archive of photographs."""
+    code = "import sys, platewatch.line.judging\nprint(sorted({'sqlalchemy', 'prometheus_client'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
 @cache
 def calls(module: str) -> list[ast.Call]:
     return [node for node in ast.walk(tree(module)) if isinstance(node, ast.Call)]

@@ -18,7 +18,7 @@ from conftest import Tiny
 from platewatch.arrays import Array
 from platewatch.errors import InputError, ModelError
 from platewatch.inspection import Inspection, Verdict
-from platewatch.model import scoring
+from platewatch.model import model_folder, scoring
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network, NetworkResult
 from platewatch.photographs import preparation, reading
@@ -254,14 +254,15 @@ class Unasked:
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.9, 1.0])
-def test_a_score_runs_only_detectors_with_weight(inspector: Inspector, photos: list[Path], weight: float) -> None:
-    decision = replace(inspector.manifest.decision, weight=weight)
-    size = inspector.manifest.config.image_size
-    first: Any = inspector._surface if weight > 0 else Unasked()
-    second: Any = inspector._network if weight < 1 else Unasked()
+def test_a_score_runs_only_detectors_with_weight(tiny_model: Tiny, photos: list[Path], weight: float) -> None:
+    manifest, surface = model_folder.load(tiny_model.model)
+    network = Network(tiny_model.model / model_folder.NETWORK)
+    decision, size = replace(manifest.decision, weight=weight), manifest.config.image_size
+    first: Any = surface if weight > 0 else Unasked()
+    second: Any = network if weight < 1 else Unasked()
     for path in photos[:3]:
         photo = reading.read(path)
         prepared, frame = preparation.prepare(photo, size), preparation.frame(photo.shape[1], photo.shape[0], size)
-        raw = scoring.measure(inspector._surface, inspector._network, prepared, frame)
+        raw = scoring.measure(surface, network, prepared, frame)
         found = scoring.measure_weighted(first, second, prepared, frame, decision)
         assert decision.score(*found.numbers) == decision.score(*raw.numbers)

@@ -1,8 +1,10 @@
 """The record on both databases: plates, reviews, events, search, counts, failures."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from plate_rows import plate
 from platewatch.errors import InputError, NotFound, RecordError, RecordUnavailable
 from platewatch.inspection import Verdict
 from platewatch.records import Added, Counts, Entry, Judgement, Keep, Outcome, Page, Policy, Query, Records
+from platewatch.records.database import Database
 
 PASS, REVIEW, REJECT = Verdict
 
@@ -323,9 +326,20 @@ def test_the_database_itself_refuses_to_change_what_was_written(
     assert records.audit().intact
 
 
+@contextmanager
+def writing(url: str) -> Iterator[None]:
+    """Another process's transaction of the only writer there is."""
+    database = Database(url)
+    try:
+        with database.writing():
+            yield
+    finally:
+        database.close()
+
+
 def test_a_reader_sees_the_record_while_another_writes(records: Records, record_url: str) -> None:
     records.add(plate())
-    with records._database.writing(), Records.open(record_url) as other:
+    with writing(record_url), Records.open(record_url) as other:
         assert numbers(other.find(Query())) == [1]
 
 
@@ -338,8 +352,8 @@ def test_a_locked_record_is_unavailable_and_works_again_afterwards(
         "options",
         "-c lock_timeout=100",
     )
-    with Records.open(record_url) as records, Records.open(record_url) as other:
-        with other._database.writing(), pytest.raises(RecordUnavailable, match="try again"):
+    with Records.open(record_url) as records:
+        with writing(record_url), pytest.raises(RecordUnavailable, match="try again"):
             records.add(plate())
         assert records.add(plate()).entry.number == 1
 
@@ -375,12 +389,19 @@ def _full(_handle: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_for_sqlite_itself(tmp_path: Path) -> None:
+def test_a_full_disk_for_sqlite_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def confined(*given: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*given, **options)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
     with Records.open(str(tmp_path / "records.db")) as records:
         records.add(plate())
-        with records._database.engine.connect() as connection:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    monkeypatch.setattr("sqlite3.dbapi2.connect", confined)
+    with Records.open(str(tmp_path / "records.db")) as records:
         with pytest.raises(RecordUnavailable, match="full"):
             records.add(plate(reason="x" * 100_000))
         assert records.audit().intact

@@ -1,11 +1,13 @@
 """Every query of the record uses an index in its order: no table scan, no sort."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from plate_rows import plate
 from platewatch.inspection import Verdict
@@ -39,6 +41,8 @@ ASKED: dict[str, Callable[[Records], object]] = {
     "models": lambda records: records.model_ids(),
     "reviewers": lambda records: records.reviewers(),
     "head": lambda records: records.head(),
+    "appended": lambda records: records.appended(0, 10),
+    "appended events": lambda records: records.appended(0, 10, only_events=True),
     "add": lambda records: records.add(plate(), b"photograph", key="another", deliver=["a"]),
     "review": lambda records: records.review(1, Judgement.GOOD, "anna"),
     "claim": lambda records: records.claim("a", 5, 1),
@@ -63,15 +67,13 @@ def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
     def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         executed.append((statement, parameters))
 
-    engine = records._database.engine
-    event.listen(engine, "before_cursor_execute", hear)
+    event.listen(Engine, "before_cursor_execute", hear)
     ask(records)
-    event.remove(engine, "before_cursor_execute", hear)
-    with engine.connect() as connection:
+    event.remove(Engine, "before_cursor_execute", hear)
+    with closing(sqlite3.connect(records.places[0])) as raw:
         found = list[str]()
         for statement, parameters in executed:
             if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
-                raw = connection.connection.cursor()
                 found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
         return found
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 import stations
 from platewatch.line import health
+from platewatch.records import Keep, Policy
 from stations import Running, photograph
 
 SHAPE = {"code", "message", "where", "expected", "next"}
@@ -218,3 +220,15 @@ def test_a_station_that_stops_finishes_what_it_took_in(tmp_path: Path, monkeypat
         assert taken.result().status_code == 201
         stopped.result(30)
         assert line.records.counts().received == 1
+
+
+def test_the_station_prunes_photographs_by_its_policy(tmp_path: Path) -> None:
+    with stations.running(tmp_path, policy=Policy(review_share=0)) as line:
+        line.post()
+        line.post(125)
+    with stations.running(tmp_path, policy=Policy(keep=Keep.NOT_PASSED, review_share=0)) as line:
+        until = time.monotonic() + 30
+        while line.records.get(1).photograph_kept:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert line.records.get(2).photograph_kept

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,8 @@ from platewatch.line.watch_folder import WatchFolder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import reading
 from platewatch.records import Added, Entry, Outcome, Query, Records
+
+FAILING = Path(__file__).parent / "failing_runtime.py"
 
 
 class Reader(stations.LineInspector):
@@ -395,14 +398,18 @@ def test_a_photograph_is_known_by_path_size_and_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "program", [("-m", "platewatch"), (str(Path(__file__).parent / "failing_runtime.py"),)], ids=len
+)
 def test_killed_again_and_again_the_command_still_judges_each_photograph_exactly_once(
-    tmp_path: Path, tiny_model: Tiny
+    tmp_path: Path, tiny_model: Tiny, program: tuple[str, ...]
 ) -> None:
-    """A real process with a real model, killed at moments that nobody chose, while photographs keep coming."""
+    """A real process with a real model, killed while it works and photographs keep coming; once with a runtime that
+    fails on every third plate."""
     folder, url = tmp_path / "camera", str(tmp_path / "records.db")
     folder.mkdir()
     good = tiny_model.data / "train/good/000.png"
-    command = [sys.executable, "-m", "platewatch", "watch", folder, "--model", tiny_model.model, "--records", url]
+    command = [sys.executable, *program, "watch", folder, "--model", tiny_model.model, "--records", url]
 
     def drop(count: int) -> None:
         for _ in range(count):
@@ -410,16 +417,26 @@ def test_killed_again_and_again_the_command_still_judges_each_photograph_exactly
             shutil.copyfile(good, tmp_path / "aside")
             (tmp_path / "aside").rename(folder / f"{number:04}.png")
 
-    for patience in (1.2, 1.5, 1.7, 2.0):  # a second or so of it goes into starting
-        drop(8)
-        running = subprocess.Popen([*map(str, command), "--threads", "1"], stdout=subprocess.DEVNULL)
-        time.sleep(patience)
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-    done = subprocess.run([*map(str, command), "--once", "--json"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
     with Records.open(url) as records:
-        names = [Path(entry.inspection.image or "").name for entry in records.every(Query())]
-        assert sorted(names) == [f"{number:04}.png" for number in range(32)]
-        assert len(done.stdout.splitlines()) <= 32
+        for recorded in (3, 9, 18, 26):
+            drop(8)
+            running = subprocess.Popen([*map(str, command), "--threads", "1"], stdout=subprocess.DEVNULL)
+            eventually(lambda: records.counts().received >= recorded)  # noqa: B023 - called here
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+        done = subprocess.run([*map(str, command), "--once", "--json"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        entries = list(records.every(Query()))
+        assert sorted(Path(entry.inspection.image or "").name for entry in entries) == [
+            f"{number:04}.png" for number in range(32)
+        ]
+        counts = records.counts()
+        assert counts.received == counts.judged + counts.failed == len(entries)
+        assert (counts.failed > 0) == (program == (str(FAILING),))
+        for entry in entries:
+            assert (entry.outcome is Outcome.FAILED) == ("the runtime failed" in (entry.inspection.error or ""))
         assert records.audit().intact
+    told = re.search(r"received (\d+) = judged (\d+) \+ failed (\d+)$", done.stderr.strip())
+    assert told
+    received, judged, failed = map(int, told.groups())
+    assert received == judged + failed == len(done.stdout.splitlines())

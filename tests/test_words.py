@@ -34,8 +34,6 @@ ALLOWED = {
     ("src/platewatch/config.py", "forge"): _OLD_SETTING,
     ("src/platewatch/config.py", "forged"): _OLD_SETTING,
     ("src/platewatch/config.py", "relit"): _OLD_SETTING,
-    ("tests/test_config.py", "forge"): _OLD_SETTING,
-    ("tests/test_config.py", "relit"): _OLD_SETTING,
     ("src/platewatch/model/model_folder.py", "burnt"): _OLD_KEY,
     ("tests/test_model_folder.py", "burnt"): _OLD_KEY,
     ("tests/test_model_folder.py", "forge"): _OLD_SETTING,

@@ -11,7 +11,7 @@ from platewatch.line.health import LOW_BYTES, Check, Health, Problem
 from platewatch.line.judging import Judging, Listener, RecordedPlate
 from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.line.record_follower import RecordFollower
+from platewatch.line.record_tail import RecordTail
 from platewatch.records import Appended, Entry, Event, Records, RetentionJob
 
 
@@ -26,11 +26,11 @@ class Line:
     judging: Judging
     deliveries: Deliveries
     retention: RetentionJob
-    follower: RecordFollower
+    tail: RecordTail
 
     def start(self) -> None:
         """Start deliveries, retention, health checks, and following the record; raises RecordError."""
-        self.follower.start()
+        self.tail.start()
         self.deliveries.start()
         self.retention.start()
         self.health.start()
@@ -39,7 +39,7 @@ class Line:
         """Stop them and save the drift monitor, once no plate is judged any more."""
         self.deliveries.stop()
         self.retention.stop()
-        self.follower.stop()
+        self.tail.stop()
         self.health.stop()
         self.health.drift.save()
 
@@ -66,7 +66,7 @@ def assemble(
 
     `actor` names this process in the record's events, `owns` tells its plates there (DriftMonitor), `warn` gets what
     deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish` and
-    `only_events` RecordFollower's.
+    `only_events` RecordTail's.
     """
     metrics = Metrics()
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
@@ -89,10 +89,10 @@ def assemble(
         if publish is not None:
             publish(row)
 
-    follower = RecordFollower(records, pass_on, only_events=only_events)
+    tail = RecordTail(records, pass_on, only_events=only_events)
 
     def notify(recorded: RecordedPlate) -> None:
-        follower.wake()
+        tail.wake()
         deliveries.wake()
         drift.add(recorded.entry, recorded.brightness)
 
@@ -100,4 +100,4 @@ def assemble(
     metrics.drift.set_function(lambda: drift.evidence().value)
     metrics.drift_limit.set(drift_limit)
     retention = RetentionJob(records, warn=warn)
-    return Line(models, records, metrics, health, judging, deliveries, retention, follower)
+    return Line(models, records, metrics, health, judging, deliveries, retention, tail)

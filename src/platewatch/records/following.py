@@ -15,13 +15,13 @@ def appended(connection: Connection, after: int, limit: int, *, only_events: boo
     chosen = select(source.c.position).where(source.c.position > after).order_by(source.c.position).limit(limit)
     positions = list(connection.execute(chosen).scalars())
     reached = positions[-1] if len(positions) == limit else chain.head(connection).rows
-    within = entries.c.position.in_([] if only_events else positions)
-    rows = connection.execute(select(entries.c.position, entries.c.number).where(within))
-    numbers = {row.position: row.number for row in rows}
-    plates = {entry.number: entry for entry in search.load(connection, list(numbers.values()))}
-    found: dict[int, Appended] = {position: plates[number] for position, number in numbers.items()}
+    found: dict[int, Appended] = {}
+    if positions and not only_events:
+        within = select(entries.c.position, entries.c.number).where(entries.c.position.in_(positions))
+        numbers = {row.number: row.position for row in connection.execute(within)}
+        found = {numbers[entry.number]: entry for entry in search.load(connection, list(numbers))}
     others = [position for position in positions if position not in found]
-    for row in connection.execute(select(schema.chain).where(schema.chain.c.position.in_(others))):
+    for row in connection.execute(select(schema.chain).where(schema.chain.c.position.in_(others))) if others else ():
         values = json.loads(row.body)
         found[row.position] = (
             search.review(values, row.hash) if row.kind == chain.REVIEW else events.event(values, row.hash)

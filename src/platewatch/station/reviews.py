@@ -40,7 +40,7 @@ def review(
     """Add a review to a plate."""
     here = station(request)
     made = here.records.review(number, new.judgement, account.name, boxes=new.boxes, note=new.note)
-    here.line.follower.wake()
+    here.line.tail.wake()
     return json_response(review_as_dict(made), 201)
 
 
@@ -63,5 +63,5 @@ def undo(
             403, "not_allowed", "another person's review", expected="your own review", next="ask an engineer"
         )
     made = here.records.undo(review_id, account.name)
-    here.line.follower.wake()
+    here.line.tail.wake()
     return json_response(review_as_dict(made))

@@ -31,7 +31,7 @@ class Activation:
 
 @router.get("/model")
 def model(request: Request, _: Viewer) -> Response:
-    """The model in service, and those on the shelf."""
+    """The model in service, and the available models."""
     models = station(request).models
     manifest = models.loaded().manifest
     promise = manifest.promise
@@ -50,7 +50,7 @@ def model(request: Request, _: Viewer) -> Response:
 
 @router.post("/model/activate")
 def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], asked: Activation) -> Response:
-    """Take a model from the shelf into service, with the next plate; going back is the same with the one before.
+    """Take an available model into service, from the next plate on. To go back, take the earlier one.
 
     A candidate that its comparison refused cannot be used.
     """
@@ -58,7 +58,7 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
     retraining_runs.require_accepted(here.models.models_folder, asked.model_id)
     before = here.models.activate(asked.model_id, account.name, here.records, reason=asked.reason)
     values = {"model_id": here.models.model_id, "before": before}
-    here.line.follower.wake()
+    here.line.tail.wake()
     return json_response(values)
 
 

@@ -1,4 +1,4 @@
-"""Follows the record: passes on what any process appended to it, once and in order."""
+"""Tail of the record: every row that any process appends is passed on once and in order."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ log = logging.getLogger("platewatch.line")
 _BATCH = 100  # rows read at a time
 
 
-class RecordFollower:
+class RecordTail:
     """Reads each new row of the record in a thread of its own."""
 
     def __init__(
@@ -31,7 +31,7 @@ class RecordFollower:
         self._only_events, self._every = only_events, every_s
         self._position: int | None = None
         self._stopping, self._news = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="record follower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="record tail", daemon=True)
 
     def start(self) -> None:
         """Follow from the present head on; raises RecordError."""
@@ -58,8 +58,6 @@ class RecordFollower:
                     pass
             except RecordError:
                 continue  # the health check reports it; the next look goes on where this one stopped
-            except Exception:
-                log.exception("following the record failed; it goes on")
 
     def _pass_on(self) -> bool:
         """Pass on the next rows; whether there may be more."""
@@ -68,5 +66,8 @@ class RecordFollower:
             return False
         rows, self._position = self._records.appended(self._position or 0, _BATCH, only_events=self._only_events())
         for row in rows:
-            self._passed_on(row)
+            try:
+                self._passed_on(row)
+            except Exception:
+                log.exception("a row of the record could not be passed on")
         return True
