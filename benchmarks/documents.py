@@ -4,7 +4,7 @@
     8.5 %<!--=seeds:the_same_95_limit.worst-->     from seeds.json: a figure by its name, or a cell by row and column
 
 A cell `mean (worst)` has its second number under `row.column.worst`. Names are lower case, `_` for all but letters and
-digits. A figure is shown with the digits, the % and the leading 0 that the document gave it.
+digits. A figure is a number, with the digits, the % and the leading 0 that the document gave it.
 """
 
 import json
@@ -17,7 +17,7 @@ from benchmarks.harness import DOCS, RESULTS, Table, say
 DOCUMENTS = (DOCS.with_name("README.md"), *sorted(DOCS.glob("*.md")))
 _TABLE = re.compile(r"^<!-- (?!/)([^=]+?) -->\n(.*?)^<!-- /\1 -->$", re.DOTALL | re.MULTILINE)
 _NUMBER = r"(?P<number>[+−-]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))(?P<percent> ?%)?(?P<of> of \d+)?"
-_FIGURE = re.compile(rf"{_NUMBER}(?P<mark><!--=(?P<result>[a-z0-9-]+):(?P<name>[a-z0-9_.]+)-->)")
+_FIGURE = re.compile(rf"(?:{_NUMBER})?(?P<mark><!--=(?P<result>[a-z0-9-]+):(?P<name>[a-z0-9_.]+)-->)")
 
 
 def results() -> dict[str, dict[str, Any]]:
@@ -38,7 +38,7 @@ def renew_all() -> int:
 
 
 def renew(text: str, found: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
-    """The text with tables and figures as the results have them, and the marks that name what is in none."""
+    """The text with tables and figures as the results have them; the marks without a result, or after no number."""
     tables = {name: table for result in found.values() for name, table in result["tables"].items()}
     unknown: list[str] = []
 
@@ -50,7 +50,7 @@ def renew(text: str, found: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[
 
     def figure(shown: re.Match[str]) -> str:
         value = look_up(found.get(shown["result"], {}), shown["name"])
-        if value is None:
+        if value is None or shown["number"] is None:
             unknown.append(f"{shown['result']}:{shown['name']}")
             return shown[0]
         return _like(shown, str(value)) + shown["mark"]

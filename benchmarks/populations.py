@@ -17,7 +17,7 @@ from platewatch.surface import detector
 from platewatch.synthetic import rendered_plates
 
 _SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
-_LEARNT = 50
+LEARNT = 50
 _FURTHER = 10  # plates for p-values after each split
 Above = Callable[[Array], Array]
 """Thresholds (T,) → the fraction of the judged plates above each."""
@@ -108,8 +108,8 @@ def of_model(folder: Path) -> Plates:
 def rendered(count: int, seed: int) -> Plates:
     """`count` rendered good plates, scored by a surface that learnt from 50 others; two minutes for 2,000."""
     say(f"rendering and scoring {count} plates")
-    photos = [rendered_plates.render("good", 100_000 * seed + plate, _SIZE)[0] for plate in range(_LEARNT + count)]
+    photos = [rendered_plates.render("good", 100_000 * seed + plate, _SIZE)[0] for plate in range(LEARNT + count)]
     photos = [preparation.prepare(photo, _SIZE) for photo in photos]
-    learnt, inside = detector.fit(np.stack(photos[:_LEARNT]), seed), np.ones((_SIZE, _SIZE), bool)
-    scores = [learnt.inspect(photo, inside).score for photo in photos[_LEARNT:]]
+    learnt, inside = detector.fit(np.stack(photos[:LEARNT]), seed), np.ones((_SIZE, _SIZE), bool)
+    scores = [learnt.inspect(photo, inside).score for photo in photos[LEARNT:]]
     return Plates(f"{count} rendered plates", np.array(scores))

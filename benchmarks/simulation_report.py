@@ -9,40 +9,40 @@ from benchmarks import charts
 from benchmarks.harness import Table
 
 NOISE = 4.0
-"""Standard errors within which a figure is as promised."""
+"""Standard errors within which a bound holds."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise, held against what came of it; all are fractions of good plates or of splits."""
+    """One bound and what came of it; all are fractions of good plates or of splits."""
 
     population: str
     plates: int  # that calibrate
     what: str  # rate, asked, upper_95, p_value, plates_needed, plates_needed_95; not_pass is shown only
-    at: float  # the rate asked for, or the p-value
+    at: float  # the requested rate, or the p-value
     realised: float
-    promised: float  # no less than `realised`; for upper_95 and plates_needed_95 no more
+    expected: float  # no less than `realised`; for upper_95 and plates_needed_95 no more
     standard_error: float
-    excess: float  # how far beyond the promise, in standard errors; negative on the safe side
+    excess: float  # how far beyond the bound, in standard errors; negative on the safe side
 
     @property
-    def kept(self) -> bool:
+    def held(self) -> bool:
         return self.excess <= NOISE
 
     def cell(self, form: str) -> str:
-        """The fraction in per cent; bold when the promise is broken."""
-        text = form.format(100 * self.realised, 100 * self.promised)
-        return text if self.kept or self.what == "not_pass" else f"**{text}**"
+        """The fraction in per cent; bold when the bound is broken."""
+        text = form.format(100 * self.realised, 100 * self.expected)
+        return text if self.held or self.what == "not_pass" else f"**{text}**"
 
 
 def table(found: Sequence[Check]) -> Table:
-    """A row for each population and promise, a column for each number of plates that calibrate; all in per cent."""
+    """A row for each population and bound, a column for each number of plates that calibrate; all in per cent."""
     rows = []
     for name in dict.fromkeys(check.population for check in found):
         own = [check for check in found if check.population == name]
         rates = dict.fromkeys(check.at for check in own if check.what == "rate")
         limits = [[check for check in own if (check.what, check.at) == ("upper_95", rate)] for rate in rates]
-        worst = [min(each, key=lambda check: check.realised - check.promised) for each in zip(*limits, strict=True)]
+        worst = [min(each, key=lambda check: check.realised - check.expected) for each in zip(*limits, strict=True)]
         for rate in rates:
             checks = [check for check in own if (check.what, check.at) == ("rate", rate)]
             rows.append([name, f"REJECT, asked {100 * rate:g}", *(check.cell("{:.1f} / {:.1f}") for check in checks)])
@@ -55,7 +55,7 @@ def table(found: Sequence[Check]) -> Table:
 
 
 def needed(found: Sequence[Check]) -> Table:
-    """Whether the rate asked for is kept with as many plates as are said to be needed, a row for each population."""
+    """Whether the requested rate holds with as many plates as are said to be needed, a row for each population."""
     own = [check for check in found if check.what.startswith("plates_needed")]
     heads = sorted({(check.what, check.at, check.plates) for check in own})
     forms = {"plates_needed": "{:.1f} % cost", "plates_needed_95": "{:.1f} % of splits within"}
@@ -67,11 +67,11 @@ def needed(found: Sequence[Check]) -> Table:
 
 
 def figure(found: Sequence[Check]) -> Figure:
-    """Realised and promised false-alarm rate over the number of good plates, a panel for each population."""
+    """Realised and expected false-alarm rate over the number of good plates, a panel for each population."""
     panels: dict[str, list[charts.Series]] = {}
     for name, at in dict.fromkeys((check.population, check.at) for check in found if check.what == "rate"):
         own = [each for each in found if (each.population, each.what, each.at) == (name, "rate", at)]
         plates, asked = [check.plates for check in own], f"asked {100 * at:g} %"
-        panels.setdefault(name, []).append((f"promised, {asked}", plates, [check.promised for check in own], "-"))
+        panels.setdefault(name, []).append((f"expected, {asked}", plates, [check.expected for check in own], "-"))
         panels[name].append((f"realised, {asked}", plates, [check.realised for check in own], "o"))
     return charts.lines(panels, "good plates that calibrate", "good plates REJECTed", log=True, alike=2)

@@ -22,10 +22,12 @@ from platewatch.photographs import reading
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
+from platewatch.station.users import Users
 from platewatch.synthetic import rendered_plates
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = ((1024, 768), (1920, 1080))
+PHONE = (390, 844)
 ROOT = Path(__file__).parents[1]
 AXE = Path(os.environ.get("PLATEWATCH_AXE") or ROOT / "node_modules" / "axe-core" / "axe.min.js")
 
@@ -39,6 +41,7 @@ class Site:
     url: str
     records: Records
     models: ModelRegistry
+    users: Users
     good: tuple[Path, ...]
     rusty: tuple[Path, ...]
 
@@ -51,7 +54,8 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
     url = f"sqlite:///{folder / 'records.db'}"
     with Records.open(url, policy=Policy(review_share=0)) as records:
         models = ModelRegistry(folder / "models" / "first")
-        settings = Settings(data=tiny_model.data, record_url=url, users=folder / "users.json")
+        users = Users(folder / "users.json")
+        settings = Settings(data=tiny_model.data, record_url=url, users=users.path)
         good = tuple(reading.find(folder / "line" / "train" / "good"))
         rusty = tuple(reading.find(folder / "line" / "test" / "total_rust"))
         for path in (rusty[-1], good[-1]):  # so that every test, run alone, finds plates
@@ -59,7 +63,7 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
         app = create_app(models, records, settings)
         app.state.retraining_runs.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
         with _served(app) as port:
-            yield Site(f"http://127.0.0.1:{port}", records, models, good, rusty)
+            yield Site(f"http://127.0.0.1:{port}", records, models, users, good, rusty)
 
 
 @contextlib.contextmanager

@@ -17,8 +17,6 @@ from PIL import Image
 
 import empty_records
 import fake_inspector
-from platewatch.errors import InputError
-from platewatch.inspection import Inspection, now
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model import model_folder
 from platewatch.model.inspector import Examination, Inspector
@@ -34,7 +32,7 @@ HOME = "http://127.0.0.1"
 
 
 class LineInspector(fake_inspector.FakeInspector):
-    """The fake, for bytes as the station hands them in, with an Inspection for what cannot be read."""
+    """The fake, for bytes as the line hands them in."""
 
     def examine(self, image: Any, name: str | None = None) -> Examination:
         seen = super().examine(image)
@@ -42,22 +40,6 @@ class LineInspector(fake_inspector.FakeInspector):
             seen.inspection, image=name, image_sha256=reading.sha256(image), model_id=self.manifest.model_id
         )
         return replace(seen, inspection=found)
-
-    def inspect(self, image: bytes, name: str | None = None) -> Inspection:
-        try:
-            return self.examine(image, name).inspection
-        except InputError as error:
-            return Inspection(
-                image=name,
-                image_sha256=reading.sha256(image),
-                verdict=None,
-                reason="the photograph is not readable",
-                threshold=fake_inspector.THRESHOLD,
-                error=str(error),
-                model_id=self.manifest.model_id,
-                time=now(),
-                duration_ms=1.0,
-            )
 
 
 def photograph(redness: int = 0, *, kind: str = "PNG", width: int = 64, height: int = 48) -> bytes:
@@ -109,7 +91,8 @@ def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Itera
     users = Users(folder / "users.json")
     file = folder / "records.db"
     with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
-        settings = Settings(**{"users": users.path, "workers": 2, "low_bytes": 0, **options})
+        chosen: dict[str, Any] = {"users": users.path, "workers": 2, "low_bytes": 0} | options
+        settings = Settings(**chosen)
         app = create_app(models(folder), records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
             yield Running(app, client, records, folder, users)

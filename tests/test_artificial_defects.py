@@ -116,7 +116,7 @@ def test_random_defects_range_from_subtle_to_strong_and_from_small_to_large() ->
 
 @pytest.mark.parametrize("colour", [(110, 100, 90), (205, 205, 198)], ids=["like rust", "like steel"])
 def test_no_defect_is_too_faint_to_be_seen(colour: tuple[int, int, int]) -> None:
-    """Paint of the plate's own tone is drawn anew."""
+    """Paint of the plate's own tone is replaced by another tone."""
     photo = part(64, colour)
     assert min(change(photo, artificial)[mask].mean() for artificial, mask in many(photo, 100)) >= 6
 

@@ -82,7 +82,7 @@ def judged(**mistakes: tuple[int, int]) -> dict[str, Any]:
     """A model that makes no mistakes but those named."""
     names = {curves.key(change, step) for change in CHANGES for step in change.steps}
     settings = {name: setting(*mistakes.get(name, (0, 0))) for name in names}
-    return {"promise": 0.05, "settings": settings}
+    return {"expected": 0.05, "settings": settings}
 
 
 def test_curves_count_over_all_models_and_name_the_worst_step() -> None:
@@ -274,7 +274,7 @@ def test_the_large_record_is_intact_and_spread_over_time(tmp_path: Path) -> None
         rows = records.compare(opened, opened, 1)
         assert {"queue", "find: REJECT", "review"} <= {row["question"] for row in rows}
         assert next(row["plates"] for row in rows if row["question"] == "find: newest") == 50
-        assert opened.audit().whole
+        assert opened.audit().intact
 
 
 def test_other_light_is_noticed_and_told_by_light_and_plates_before(

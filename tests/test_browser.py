@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import browsing
-from browsing import SIZES, Site, tab
+import stations
+from browsing import PHONE, SIZES, Site, tab
 from conftest import Tiny
 from platewatch.records import Judgement, Query
 
@@ -171,6 +172,46 @@ def test_readable_from_two_metres_and_usable_with_gloves(browser: Browser, site:
         expect(page.locator("[data-word]")).not_to_have_text("Waiting")
         assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('[data-word]')).fontSize)") >= 96
 
+
+@pytest.mark.parametrize("size", [PHONE, *SIZES])
+def test_no_page_is_wider_than_the_screen_for_a_logged_in_user(
+    browser: Browser, site: Site, size: tuple[int, int]
+) -> None:
+    stations.enrol(site.users)
+    try:
+        with tab(browser, size) as page:
+            page.goto(f"{site.url}/login")
+            page.fill("#name", "engineer")
+            page.fill("#password", stations.PASSWORD)
+            page.get_by_role("button", name="Log in").click()
+            expect(page.locator("[data-logout]")).to_be_visible()
+            for path in PAGES:
+                page.goto(site.url + path)
+                page.wait_for_timeout(150)
+                assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+    finally:
+        site.users.path.unlink()
+
+
+@pytest.mark.parametrize("size", [PHONE, *SIZES])
+def test_every_verdict_fits_its_banner(browser: Browser, site: Site, size: tuple[int, int]) -> None:
+    broken = site.good[0].read_bytes()[:3000]
+    rejected, unreadable, passed = (
+        site.records.add(site.models.loaded().inspect(data), data).entry
+        for data in (site.rusty[0].read_bytes(), broken, site.good[0].read_bytes())
+    )
+    with tab(browser, size) as page:
+        page.goto(site.url)
+        for entry, word in ((passed, "PASS"), (unreadable, "Not readable"), (rejected, "REJECT")):
+            expect(page.locator("[data-word]")).to_have_text(word)
+            expect(page.locator("[data-open]")).to_have_attribute("href", f"/plates/{entry.number}")
+            assert page.evaluate(CUT_OFF) == []
+            page.keyboard.press("ArrowRight")
+
+
+CUT_OFF = """() => [...document.querySelectorAll(".banner, .banner .word")]
+    .filter(each => each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight + 12)
+    .map(each => each.className)"""
 
 SMALL_TARGETS = """least => [
         ...document.querySelectorAll("button, a.button, select, input:not([type=file], [type=hidden])")

@@ -102,7 +102,7 @@ def test_review_never_begins_above_reject(scores: list[float], rate: float) -> N
 @given(SCORES, RATES)
 def test_no_more_good_plates_are_rejected_than_were_allowed(scores: list[float], rate: float) -> None:
     _, reject = calibration.limits(scores, 0.025, rate)
-    bound = calibration.promise(scores, reject, rate)
+    bound = calibration.false_alarm_bound(scores, reject, rate)
     assert bound.promised == (rate >= bound.floor - 1e-9)
 
 
@@ -128,27 +128,27 @@ def test_the_bound_holds_on_further_good_plates_of_any_distribution() -> None:
 )
 def test_number_of_plates_needed_for_a_rate(rate: float, needed: int, needed_95: int) -> None:
     """field.md's figures; that many plates support the rate if none is above the threshold, one fewer does not."""
-    bound = calibration.promise(np.ones(needed), 2, rate)
+    bound = calibration.false_alarm_bound(np.ones(needed), 2, rate)
     assert (bound.plates_needed, bound.plates_needed_95) == (needed, needed_95)
     assert bound.promised
-    assert not calibration.promise(np.ones(needed - 1), 2, rate).promised
-    assert calibration.promise(np.ones(needed_95), 2, rate).upper_95 <= rate
-    assert calibration.promise(np.ones(needed_95 - 1), 2, rate).upper_95 > rate
+    assert not calibration.false_alarm_bound(np.ones(needed - 1), 2, rate).promised
+    assert calibration.false_alarm_bound(np.ones(needed_95), 2, rate).upper_95 <= rate
+    assert calibration.false_alarm_bound(np.ones(needed_95 - 1), 2, rate).upper_95 > rate
 
 
 def test_the_bound_of_54_plates() -> None:
     """field.md: 1.8 % expected, up to 5.4 % at 95 % confidence."""
-    bound = calibration.promise(np.ones(54), 2, 0.005)
+    bound = calibration.false_alarm_bound(np.ones(54), 2, 0.005)
     assert bound.false_alarm_rate == bound.floor == pytest.approx(1 / 55)
     assert bound.upper_95 == pytest.approx(0.054, abs=5e-4)
     assert (bound.good_plates, bound.promised, bound.asked) == (54, False, 0.005)
 
 
 def test_good_plates_above_the_threshold_raise_the_bound() -> None:
-    bound = calibration.promise([1, 1, 1, 3, 2], 2, 0.2)
+    bound = calibration.false_alarm_bound([1, 1, 1, 3, 2], 2, 0.2)
     assert bound.false_alarm_rate == pytest.approx(2 / 6)
     assert 0.5 < bound.upper_95 < 0.7
-    assert calibration.promise([3, 3], 2, 0.2).upper_95 == 1
+    assert calibration.false_alarm_bound([3, 3], 2, 0.2).upper_95 == 1
 
 
 def test_alpha_is_the_one_that_separates_artificial_defects_best() -> None:

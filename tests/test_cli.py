@@ -1,4 +1,4 @@
-"""Commands as a person and as a program meet them: what is printed where, and the exit code."""
+"""The commands: output on stdout and stderr, JSON, exit codes."""
 
 import json
 import shutil
@@ -75,7 +75,7 @@ def test_the_inspection_schema_is_that_of_the_type() -> None:
     assert stored == TypeAdapter(Inspection).json_schema(mode="serialization")
 
 
-def test_a_bad_file_among_good_ones_costs_only_itself(tiny_model: Tiny, tmp_path: Path) -> None:
+def test_one_unreadable_file_does_not_stop_the_others(tiny_model: Tiny, tmp_path: Path) -> None:
     shutil.copytree(tiny_model.data / "test/good", tmp_path / "plates")
     (tmp_path / "plates/001.png").write_text("not a photograph")
     result = run("inspect", tiny_model.model, tmp_path / "plates", "--out", tmp_path / "overlays")
@@ -92,7 +92,7 @@ def test_overlays_of_photographs_with_one_name_do_not_overwrite_each_other(tiny_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1-000.overlay.png", "2-000.overlay.png"]
 
 
-def test_an_overlay_that_cannot_be_written_is_said_and_the_plate_still_judged(
+def test_an_overlay_that_cannot_be_written_is_reported_and_the_plate_is_judged(
     tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_path: Path, _picture: object) -> None:
@@ -115,7 +115,7 @@ def test_evaluate_prints_tables_and_with_json_one_object(tiny_model: Tiny, tmp_p
     assert found["images"] == {"normal": 3, "anomalous": 3}
 
 
-def test_a_mask_that_cannot_be_read_is_said_and_costs_only_its_pixel_figures(tiny_model: Tiny, tmp_path: Path) -> None:
+def test_an_unreadable_mask_is_reported_and_left_out_of_pixel_metrics(tiny_model: Tiny, tmp_path: Path) -> None:
     shutil.copytree(tiny_model.data, tmp_path / "data")
     mask = tmp_path / "data/ground_truth/scratches/000_mask.png"
     mask.write_text("no mask")
@@ -165,7 +165,7 @@ def test_train_says_in_one_line_what_is_wrong_with_the_data(tmp_path: Path) -> N
     assert list(tmp_path.glob("*model*")) == []
 
 
-def test_train_refuses_to_overwrite_and_to_forget_an_unfinished_training(tiny_model: Tiny, tmp_path: Path) -> None:
+def test_train_refuses_to_overwrite_a_model_or_an_unfinished_training(tiny_model: Tiny, tmp_path: Path) -> None:
     assert "not empty" in one_error(run("train", tiny_model.data, "--out", tiny_model.model))
     fitting.checkpoint_folder(tmp_path / "model").mkdir()
     assert "--resume" in one_error(run("train", tiny_model.data, "--out", tmp_path / "model"))
@@ -192,16 +192,16 @@ def test_a_wrong_configuration_file_is_named_with_the_place(tmp_path: Path, text
 def test_the_scale_of_the_photographs_reaches_the_training(
     tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = list[Any]()
+    given = list[Any]()
 
     def read(_paths: Any, settings: Any, _progress: Any) -> None:
-        asked.append(settings)
+        given.append(settings)
         raise InputError("far enough")
 
     monkeypatch.setattr("platewatch.learning.preflight.read", read)
-    for given in ("0.25", "-1"):
-        result = run("train", tiny_model.data, "--out", tmp_path / "model", "--mm-per-px", given)
-    assert [settings.mm_per_px for settings in asked] == [0.25]
+    for value in ("0.25", "-1"):
+        result = run("train", tiny_model.data, "--out", tmp_path / "model", "--mm-per-px", value)
+    assert [settings.mm_per_px for settings in given] == [0.25]
     assert "mm_per_px" in one_error(result)
 
 
@@ -221,7 +221,7 @@ def test_ctrl_c_gives_one_line_and_130(tiny_model: Tiny, monkeypatch: pytest.Mon
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_missing_part_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     for name in [
         name

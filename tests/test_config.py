@@ -1,4 +1,4 @@
-"""A configuration is checked where it is made, and every refusal names the value in one line."""
+"""The configuration is checked on construction; every error names the setting in one line."""
 
 from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path
@@ -18,7 +18,7 @@ def refused(call: Any, *words: str) -> None:
     assert [word for word in words if word not in str(caught.value)] == []
 
 
-def test_the_reference_is_the_published_recipe() -> None:
+def test_the_reference_preset_has_the_published_settings() -> None:
     """field.md, line by line."""
     reference = config.preset("reference")
     assert reference.image_size == reference.network.resolution == 256
@@ -34,7 +34,7 @@ def test_the_reference_is_the_published_recipe() -> None:
     assert (reference.score.blur, reference.score.pool_fraction) == (0, 1)
 
 
-def test_changes_lie_over_the_preset_name_by_name() -> None:
+def test_changes_replace_single_settings_of_the_preset() -> None:
     changed = config.preset("fast", seed=3, training={"epochs": 7})
     plain = config.preset("fast")
     assert (changed.seed, changed.training.epochs) == (3, 7)
@@ -101,7 +101,7 @@ def test_parts_are_checked_on_their_own() -> None:
         NetworkConfig(resolution=40, encoder=(8, 16, 32, 64), discriminator=(8,))
 
 
-def test_a_toml_file_lies_over_the_preset_that_it_names(tmp_path: Path) -> None:
+def test_a_toml_file_changes_the_preset_that_it_names(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('preset = "reference"\nseed = 5\n[training]\nepochs = 3\n', encoding="utf-8")
     made = config.load(path, seed=6, training={"batch_size": 8})

@@ -1,6 +1,9 @@
-"""A real HTTP server and a real broker on loopback are told of every plate, also when they were away meanwhile."""
+"""A real HTTP server and a real broker on loopback get every plate, also when they were away meanwhile."""
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,17 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import servers
+from conftest import Tiny
 from plate_rows import plate
+from platewatch import cli
 from platewatch.errors import InputError
 from platewatch.line.deliveries import DeliveryWorker
 from platewatch.line.destinations import DeliveryFailed, Refused, destination
 from platewatch.records import Entry, Records
+from served import Served
 
 
 class Receiver:
-    """An HTTP server that keeps what it is sent and answers as it is told to."""
+    """An HTTP server that keeps what it is sent and answers as the test says."""
 
     def __init__(self) -> None:
         self.got = list[tuple[dict[str, str], dict[str, Any]]]()
@@ -121,9 +128,9 @@ def test_a_webhook_that_is_away_gets_everything_when_it_is_back(
     records: Records, receiver: Receiver, worker: Callable[..., DeliveryWorker]
 ) -> None:
     receiver.stop()
-    told = list[str]()
+    warned = list[str]()
     url = f"http://127.0.0.1:{receiver.port}/"
-    worker(url, tell=told.append)
+    worker(url, warn=warned.append)
     for _ in range(3):
         records.add(plate(), deliver=[url])
     eventually(lambda: records.deliveries()[0].failures >= 2)
@@ -132,7 +139,7 @@ def test_a_webhook_that_is_away_gets_everything_when_it_is_back(
     receiver.start()
     eventually(lambda: records.deliveries()[0].delivered == 3)
     assert receiver.numbers == [1, 2, 3]
-    assert [each.rpartition(": ")[2] for each in told] == [told[0].rpartition(": ")[2], "told again"]
+    assert [each.rpartition(": ")[2] for each in warned] == [warned[0].rpartition(": ")[2], "in reach again"]
 
 
 def test_a_server_that_fails_is_asked_again_and_one_that_refuses_a_plate_gets_the_others(
@@ -158,7 +165,7 @@ class Unwilling:
     def __init__(self, error: DeliveryFailed) -> None:
         self._error = error
 
-    def tell(self, _entry: Entry) -> None:
+    def deliver(self, _entry: Entry) -> None:
         raise self._error
 
     def close(self) -> None:
@@ -201,7 +208,36 @@ def test_a_restarted_station_tells_what_was_left(records: Records, receiver: Rec
         worker.stop()
 
 
-def test_what_one_courier_holds_no_other_gets_until_its_lease_ends(records: Records) -> None:
+def test_serve_and_watch_deliver_to_the_webhook_that_they_are_given(
+    receiver: Receiver, tiny_model: Tiny, tmp_path: Path
+) -> None:
+    """As commands, on one record: each delivers the plates that it records."""
+    photograph, url = tiny_model.data / "test/good/000.png", f"http://127.0.0.1:{receiver.port}/plates"
+    (tmp_path / "camera").mkdir()
+    shutil.copyfile(photograph, tmp_path / "camera" / "0.png")
+    with Served(tiny_model.model, tmp_path, "--webhook", url) as served:
+        assert served.ask("POST", "/inspections", photograph.read_bytes())[0] == 201
+        eventually(lambda: receiver.numbers == [1])
+        words = ["watch", str(tmp_path / "camera"), "--model", str(tiny_model.model), "--once"]
+        result = CliRunner().invoke(cli.main, [*words, "--records", served.records, "--webhook", url])
+        assert result.exit_code == 0, result.output
+        eventually(lambda: receiver.numbers == [1, 2])
+        assert [entry["source"] for _, entry in receiver.got] == ["rest", "watch"]
+        shown = served.ask("GET", "/inspections/2")[1]
+        assert shown["chain"] == receiver.got[1][1]["chain"]
+
+
+@pytest.mark.parametrize("command", ["serve", "watch"])
+def test_a_url_that_is_none_is_one_line_for_both_commands(command: str, tiny_model: Tiny, tmp_path: Path) -> None:
+    place = [str(tiny_model.model), "--port", "0"] if command == "serve" else [".", "--model", str(tiny_model.model)]
+    words = [sys.executable, "-m", "platewatch", command, *place, "--mqtt", "mqtt://anna:secret@host"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "destination" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_what_one_worker_holds_no_other_gets_until_its_lease_ends(records: Records) -> None:
     for _ in range(3):
         records.add(plate(), deliver=["a", "b"])
     first = records.claim("a", 2, lease_s=60)
@@ -254,14 +290,14 @@ def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypat
     monkeypatch.setattr("platewatch.line.destinations.PATIENCE_S", 0.2)
     entry = records.add(plate()).entry
     with pytest.raises(DeliveryFailed):
-        destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").tell(entry)
+        destination(f"mqtt://127.0.0.1:{servers.free_port()}/t").deliver(entry)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         place = f"127.0.0.1:{silent.getsockname()[1]}"
         for url in (f"mqtt://{place}/t", f"http://{place}/"):
             with pytest.raises(DeliveryFailed) as caught:
-                destination(url).tell(entry)
+                destination(url).deliver(entry)
             assert not isinstance(caught.value, Refused)
 
 
@@ -269,12 +305,12 @@ def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypat
     "url",
     ["plates", "ftp://host/x", "http://", "mqtt://host", "mqtt://host/a/#", "mqtt://host/+", "http://h:x/", "h:1"],
 )
-def test_a_url_that_nobody_can_be_told_by_is_refused(url: str) -> None:
+def test_a_url_that_is_no_destination_is_refused(url: str) -> None:
     with pytest.raises(InputError):
         destination(url)
 
 
-def test_no_password_is_ever_told() -> None:
+def test_no_password_is_ever_shown() -> None:
     with pytest.raises(InputError) as caught:
         destination("mqtt://anna:secret@host")
     assert "secret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""A labelled folder → figures that can be checked by hand, in the form that programs read."""
+"""Evaluation of a labelled folder against metrics computed by hand, and its JSON."""
 
 import json
 from importlib import resources
@@ -66,7 +66,7 @@ def test_verdicts_are_counted_against_labels_and_review_apart(data: Path) -> Non
     assert low < 1 / 5 < high
 
 
-def test_the_object_holds_the_contract(data: Path) -> None:
+def test_the_json_follows_its_schema(data: Path) -> None:
     values = _json(evaluate(fake(), data))
     assert values["schema"] == 1
     assert values["model_id"] == "0123456789ab"
@@ -118,7 +118,7 @@ def test_without_training_errors_there_is_no_table(data: Path) -> None:
     assert _json(evaluate(fake(()), data))["alpha_table"] == []
 
 
-def test_pixel_figures_know_the_place(data: Path) -> None:
+def test_pixel_metrics_depend_on_the_place(data: Path) -> None:
     pixel = _json(evaluate(fake(), data))["pixel"]
     assert (pixel["images"], pixel["without_mask"], pixel["size"]) == (10, 0, 32)
     assert 0.5 < pixel["auroc"] < 1  # good plates have red patches of their own, with empty masks
@@ -148,7 +148,7 @@ def test_without_masks_there_are_no_pixel_figures(tmp_path: Path) -> None:
     assert values["phases"]["surface"] == {"auroc": 1.0, "pixel_auroc": None}
 
 
-def test_a_mask_that_does_not_fit_costs_only_itself(data: Path) -> None:
+def test_a_mask_of_another_size_is_left_out(data: Path) -> None:
     masks = data / "ground_truth" / "rust"
     Image.new("L", (48, 64)).save(masks / "000_mask.png")
     (masks / "001_mask.png").write_text("no mask")
@@ -161,7 +161,7 @@ def test_a_mask_that_does_not_fit_costs_only_itself(data: Path) -> None:
     assert (values["pixel"]["images"], values["pixel"]["without_mask"]) == (8, 2)
 
 
-def test_a_photograph_that_cannot_be_read_costs_only_itself(data: Path) -> None:
+def test_an_unreadable_photograph_is_left_out_and_listed(data: Path) -> None:
     (data / "test" / "rust" / "001.png").write_text("no photograph")
     values = _json(evaluate(fake(), data))
     assert [failure["path"] for failure in values["failed"]] == [str(data / "test" / "rust" / "001.png")]
@@ -180,7 +180,7 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
         evaluate(fake(), tmp_path)
 
 
-def test_a_plate_that_cannot_be_judged_is_reviewed_and_outside_the_areas(data: Path) -> None:
+def test_a_plate_refused_by_the_quality_check_is_review_and_left_out_of_auroc(data: Path) -> None:
     before = evaluate(fake(), data)
     Image.new("RGB", (64, 48)).save(data / "test" / "rust" / "900.png")
     after = evaluate(fake(), data)
@@ -212,10 +212,10 @@ def test_one_class_left_has_no_area_and_still_counts(tmp_path: Path) -> None:
     assert values["alpha_table"][0]["recall_good"] is not None
 
 
-def test_progress_is_told_once_for_each_photograph(data: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    evaluate(fake(), data, progress=lambda *call: told.append(call))
-    assert told == [("inspecting", step, 10) for step in range(1, 11)]
+def test_progress_is_reported_once_per_photograph(data: Path) -> None:
+    reported: list[tuple[str, int, int]] = []
+    evaluate(fake(), data, progress=lambda *call: reported.append(call))
+    assert reported == [("inspecting", step, 10) for step in range(1, 11)]
 
 
 def test_mistakes_are_named(data: Path) -> None:
@@ -225,7 +225,7 @@ def test_mistakes_are_named(data: Path) -> None:
     assert mistakes == [("good", "false_alarm", Verdict.REJECT), ("scratches", "missed", Verdict.PASS)]
 
 
-def test_tables_say_the_same_in_words(data: Path) -> None:
+def test_tables_agree_with_the_values(data: Path) -> None:
     evaluation = evaluate(fake(), data)
     rows = {row[0]: row for row in tables.verdict_sheet(evaluation).rows}
     assert rows["good"][1:6] == ("5", "3", "1", "1", "1 false alarms")
@@ -237,7 +237,7 @@ def test_tables_say_the_same_in_words(data: Path) -> None:
         assert table.row_count >= 3
 
 
-def test_the_fake_is_asked_for_nothing_but_photographs_and_manifest(data: Path) -> None:
+def test_evaluation_uses_examine_and_manifest_alone(data: Path) -> None:
     """Evaluation judges by examine() alone, so that a verdict here is the verdict on the line."""
     public = {name for name in vars(FakeInspector) if not name.startswith("_")}
     assert public == {"examine", "reconstruct"}

@@ -1,4 +1,4 @@
-"""Learning writes one whole folder, from good plates alone, each of them judged by detectors that never saw it."""
+"""Training writes a complete model folder from good plates alone, each of them scored out of fold."""
 
 import errno
 import hashlib
@@ -32,7 +32,7 @@ def quick(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platewatch.exploration.outliers.find", lambda *_: ((), 0))
 
 
-def test_the_folder_holds_what_the_design_says(tiny_model: Tiny) -> None:
+def test_the_model_folder_has_the_documented_files(tiny_model: Tiny) -> None:
     assert sorted(path.name for path in tiny_model.model.iterdir()) == [
         "manifest.json",
         "model-card.md",
@@ -86,11 +86,11 @@ def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resu
     tried = tiny.settings().sensitivity
     illuminations = len(tried.brightnesses) + 2
     assert min(changed.values()) == out_of_fold.DEFECTS_PER_PLATE + illuminations, (
-        "and with defects forged onto them, and relit"
+        "with artificial defects, and under other illumination"
     )
-    cells = len(tried.contrasts) * (len(tried.widths) + len(tried.diameters))
-    assert changed.total() == (out_of_fold.DEFECTS_PER_PLATE + illuminations) * len(good) + cells * tried.plates, (
-        "and to state what is found"
+    grid = len(tried.contrasts) * (len(tried.widths) + len(tried.diameters))
+    assert changed.total() == (out_of_fold.DEFECTS_PER_PLATE + illuminations) * len(good) + grid * tried.plates, (
+        "sensitivity trials"
     )
     assert Counter(each["plate"] for each in final) == Counter(good), "and the final ones, for the published table"
     for each in folds:
@@ -113,7 +113,7 @@ def test_the_verdicts_limits_come_from_out_of_fold_scores(inspector: Inspector) 
     assert 0 < decision.review <= decision.threshold
 
 
-def test_the_weights_are_those_that_best_tell_artificial_defects(resumed: Resumed) -> None:
+def test_the_weights_separate_artificial_defects_best(resumed: Resumed) -> None:
     """Invariant 5: from numbers by detectors that never saw the plate, with and without a defect on it."""
     decision = model_folder.load_manifest(resumed.model).decision
     held_out = [each for each in resumed.scored if each["numbers"] and each["plate"] not in each["network"]]
@@ -189,7 +189,7 @@ def test_an_interruption_before_the_first_checkpoint_leaves_nothing(tiny_model: 
 
 
 def test_a_failing_training_stops_the_others(tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its error is told, not the interruption of the others."""
+    """Its error is raised, not the interruption of the others."""
 
     def failing(photos: Any, chosen: Any, *, seed: int, **options: Any) -> Any:
         if seed == chosen.seed + 1:
@@ -238,7 +238,9 @@ def test_checkpoints_of_other_photographs_are_not_resumed(
         tiny.learn(tiny_model.data, tmp_path / "model", resume=True, seed=5)
 
 
-def test_odd_names_do_not_cost_the_model(tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_names_that_are_not_utf8_do_not_stop_training(
+    tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A name that is no UTF-8 must not fail after minutes of training, when the manifest and the card are written."""
     good = tmp_path / "data"
     shutil.copytree(tiny_model.data / "train" / "good", good)

@@ -142,8 +142,8 @@ def test_a_figure_keeps_the_form_in_which_it_is_shown(before: str, name: str, af
 
 
 def test_what_no_result_holds_stays_and_is_named() -> None:
-    text = "7 %<!--=seeds:none--> 8<!--=other:rate-->\n<!-- none -->\n| old |\n<!-- /none -->\n"
-    assert documents.renew(text, {"seeds": RESULT}) == (text, ["none", "seeds:none", "other:rate"])
+    text = "7 %<!--=seeds:none--> 8<!--=other:rate--> an <!--=seeds:word-->\n<!-- none -->\n| old |\n<!-- /none -->\n"
+    assert documents.renew(text, {"seeds": RESULT}) == (text, ["none", "seeds:none", "other:rate", "seeds:word"])
 
 
 def test_every_document_shows_what_the_results_hold() -> None:

@@ -47,7 +47,7 @@ LIBRARIES = {
     "fastapi": {"station"},
     "starlette": {"station"},
     "uvicorn": {"station"},
-    "prometheus_client": {"station"},
+    "prometheus_client": {"line.metrics"},
     "argon2": {"station"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},
@@ -138,6 +138,11 @@ def test_no_import_runs_upwards(module: str) -> None:
     assert above == set()
 
 
+def test_no_module_reaches_itself() -> None:
+    """No circle, type-only imports included."""
+    assert {module for module in MODULES if module in reachable(module, for_types=True)} == set()
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_each_library_keeps_to_its_place(library: str) -> None:
     importers = {module for module in MODULES if library in foreign(module)}
@@ -172,6 +177,13 @@ def test_importing_the_production_side_loads_no_torch() -> None:
 
 def test_the_public_names_load_nothing_heavy() -> None:
     code = "import sys, platewatch; print([n for n in ('numpy', 'cv2', 'onnxruntime', 'pydantic') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
+def test_judging_alone_needs_neither_a_record_nor_metrics() -> None:
+    """`inspect` runs without the station extra, and so will an archive of photographs."""
+    code = "import sys, platewatch.line.judging\nprint(sorted({'sqlalchemy', 'prometheus_client'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
 

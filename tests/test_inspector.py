@@ -117,7 +117,7 @@ def test_every_plate_gives_exactly_one_inspection_in_order(
 
 
 @pytest.mark.parametrize("image", [None, 7, [1], bytearray(9), np.zeros((9, 9, 3)), np.zeros((50, 50), np.uint8), b""])
-def test_what_is_no_photograph_at_all_gives_an_inspection_too(inspector: Inspector, image: Any) -> None:
+def test_anything_that_is_not_a_photograph_gives_an_inspection(inspector: Inspector, image: Any) -> None:
     found = inspector.inspect(image)
     assert found.verdict is None
     assert found.error is not None
@@ -136,7 +136,7 @@ def test_a_name_that_is_no_utf8_is_inspected_and_written_as_json(
 
 
 @pytest.mark.parametrize(("level", "reason"), [(0, "too dark to judge"), (255, "clipped ("), (128, "no plate in view")])
-def test_what_cannot_be_judged_is_for_review_never_a_guess(inspector: Inspector, level: int, reason: str) -> None:
+def test_photographs_refused_by_the_quality_check_are_review(inspector: Inspector, level: int, reason: str) -> None:
     seen = inspector.examine(np.full((100, 80, 3), level, np.uint8))
     assert seen.inspection.verdict is Verdict.REVIEW
     assert seen.inspection.reason.startswith(reason)
@@ -174,7 +174,7 @@ def test_maps_cover_the_photograph_and_leave_out_the_padding(inspector: Inspecto
     assert inspector.reconstruct(seen.prepared).shape == (32, 32, 3)
 
 
-def test_the_order_of_plates_and_threads_change_nothing(inspector: Inspector, photos: list[Path]) -> None:
+def test_scores_do_not_depend_on_the_order_of_plates_or_on_threads(inspector: Inspector, photos: list[Path]) -> None:
     """Invariant 4 from outside; test_runtime.py holds it for batches."""
     alone = {path: numbers(inspector.inspect(path)) for path in photos}
     assert {path: numbers(inspector.inspect(path)) for path in reversed(photos)} == alone
@@ -190,7 +190,7 @@ def test_any_size_is_judged(inspector: Inspector, size: tuple[int, int]) -> None
     assert found.error is None
 
 
-def test_a_plate_that_only_its_features_tell_is_rejected_without_a_place(
+def test_a_plate_rejected_by_its_latent_error_alone_has_no_place(
     inspector: Inspector, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large latent error draws no map: the verdict stands, and its reason says so."""
@@ -250,11 +250,11 @@ def test_a_damaged_model_is_refused_before_the_first_plate(tiny_model: Tiny, tmp
 
 
 class Unasked:
-    """A detector that must not be asked."""
+    """A detector that must not be run."""
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.9, 1.0])
-def test_a_score_alone_asks_only_what_weighs(tiny_model: Tiny, photos: list[Path], weight: float) -> None:
+def test_a_score_runs_only_detectors_with_weight(tiny_model: Tiny, photos: list[Path], weight: float) -> None:
     manifest, surface = model_folder.load(tiny_model.model)
     network = Network(tiny_model.model / model_folder.NETWORK)
     decision, size = replace(manifest.decision, weight=weight), manifest.config.image_size

@@ -1,4 +1,4 @@
-"""Figures against brute force, against scikit-learn, and against published numbers."""
+"""Metrics against brute force, scikit-learn and published numbers."""
 
 import math
 
@@ -97,13 +97,13 @@ def test_image_figures_need_both_classes() -> None:
 
 # field.md: 0 of 26 false alarms proves no better than 10.9 %, 0 of 71 missed no better than 4.1 %, both one-sided
 @pytest.mark.parametrize(("of", "upper"), [(26, 0.109), (71, 0.041)])
-def test_nothing_out_of_few_proves_little(of: int, upper: float) -> None:
+def test_zero_of_few_has_a_wide_interval(of: int, upper: float) -> None:
     assert metrics.clopper_pearson(0, of, confidence=0.90)[1] == pytest.approx(upper, abs=5e-4)
     assert metrics.clopper_pearson(0, of)[1] > upper
 
 
 @given(st.integers(1, 60).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
-def test_intervals_hold_the_share_and_mirror(case: tuple[int, int]) -> None:
+def test_intervals_contain_the_proportion_and_mirror(case: tuple[int, int]) -> None:
     count, of = case
     low, high = Proportion(count, of).interval
     assert 0 <= low <= count / of <= high <= 1
@@ -117,7 +117,7 @@ def test_clopper_pearson_edges_have_their_tails() -> None:
     assert chances == pytest.approx([0.025, 0.025], abs=1e-9)
 
 
-def test_out_of_nothing_nothing_is_known() -> None:
+def test_without_plates_the_interval_is_0_to_1() -> None:
     assert Proportion(0, 0).rate is None
     assert Proportion(0, 0).interval == (0, 1)
 
@@ -138,7 +138,7 @@ def test_a_perfect_area_on_few_plates_stays_uncertain() -> None:
     assert 0.85 < low < 0.95
 
 
-def test_auroc_intervals_cover_what_they_promise() -> None:
+def test_auroc_intervals_cover_95_percent() -> None:
     """Two normal distributions of known overlap: about 95 of 100 intervals hold the true area."""
     rng = np.random.default_rng(1)
     true = 0.9213503964748574  # Φ(2/√2)

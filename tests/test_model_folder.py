@@ -1,4 +1,4 @@
-"""A model folder vouches for itself: what is missing, altered, foreign or too new is named in one line."""
+"""A model folder that is incomplete, altered, foreign or too new is refused in one line that names the place."""
 
 import hashlib
 import json
@@ -109,7 +109,7 @@ def test_a_model_of_0_1_0_that_was_edited_is_refused(folder: Path) -> None:
     refused(folder, "manifest.json: quality_limits")
 
 
-def test_every_file_is_vouched_for(folder: Path) -> None:
+def test_every_file_has_a_hash_in_the_manifest(folder: Path) -> None:
     manifest, _ = model_folder.load(folder)
     assert set(manifest.files) == set(tiny.files(folder)) - {"manifest.json"}
     drawn = {f"training/{name}.png" for name in ("losses", "reconstructions", "sensitivity", "light")}
@@ -117,7 +117,7 @@ def test_every_file_is_vouched_for(folder: Path) -> None:
     assert all((folder / plate.file).is_file() for plate in manifest.replay)
 
 
-def test_everything_that_decides_is_in_the_manifest(folder: Path) -> None:
+def test_scales_and_limits_are_in_the_manifest(folder: Path) -> None:
     """Invariants 3 and 7: preprocessing, alpha, thresholds, good scores, hashes and versions, as numbers."""
     values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert values["format"] == model_folder.FORMAT
@@ -158,13 +158,13 @@ def test_a_changed_byte_is_found(folder: Path, name: str) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    refused(folder, str(path), "altered", "SHA-256 differs", "restore or train anew")
+    refused(folder, str(path), "altered", "SHA-256 differs", "restore or train again")
 
 
 @pytest.mark.parametrize("name", ["network.onnx", "surface.npz"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    refused(folder, str(folder / name), "missing from the model folder", "restore it or train anew")
+    refused(folder, str(folder / name), "missing from the model folder", "restore it or train again")
 
 
 def test_folders_that_hold_no_model(folder: Path, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
         f"format {model_folder.FORMAT + 1}, this Platewatch reads 5 to {model_folder.FORMAT}; upgrade Platewatch",
     )
     edited(folder, lambda values: values.update(format=1))
-    refused(folder, f"manifest.json: format 1, this Platewatch reads 5 to {model_folder.FORMAT}; train anew")
+    refused(folder, f"manifest.json: format 1, this Platewatch reads 5 to {model_folder.FORMAT}; train again")
 
 
 @pytest.mark.parametrize(
@@ -198,10 +198,10 @@ def test_another_format_asks_for_an_upgrade_or_a_training(folder: Path) -> None:
 )
 def test_a_manifest_edited_by_hand_is_found(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     edited(folder, change)
-    refused(folder, "manifest.json: edited since training wrote it", "restore it or train anew")
+    refused(folder, "manifest.json: edited since training wrote it", "restore it or train again")
 
 
-def test_a_manifest_written_anew_with_the_same_content_is_fine(folder: Path) -> None:
+def test_a_manifest_with_other_whitespace_is_read(folder: Path) -> None:
     edited(folder, dict.copy)
     model_folder.load(folder)
 
@@ -229,7 +229,7 @@ def test_a_manifest_with_other_values_names_the_place(
 @pytest.mark.parametrize(
     "text", [b"", b"no JSON", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000, None], ids=range(8)
 )
-def test_a_damaged_manifest_is_no_crash(folder: Path, text: bytes | None) -> None:
+def test_a_damaged_manifest_is_a_model_error(folder: Path, text: bytes | None) -> None:
     whole = (folder / "manifest.json").read_bytes()
     (folder / "manifest.json").write_bytes(whole[: len(whole) // 2] if text is None else text)
     refused(folder, "manifest.json: damaged, expected the JSON that training wrote")

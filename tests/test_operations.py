@@ -90,8 +90,8 @@ def test_a_plate_is_decoded_and_prepared_once(
 
 def test_a_broken_photograph_is_decoded_once(inspector: Inspector, tiny_model: Tiny, calls: Counter[str]) -> None:
     broken = (tiny_model.data / "test/good/000.png").read_bytes()[:-200]
-    inspection, seen = judging.judge(inspector, broken, "plate")
-    assert (inspection.reason, seen) == ("the photograph is not readable", None)
+    judged = judging.judge(inspector, broken, "plate")
+    assert (judged.inspection.reason, judged.examination) == ("the photograph is not readable", None)
     assert calls == {"decoded": 1}
 
 

@@ -1,4 +1,4 @@
-"""Many at a time, in order, none dropped, none too far ahead, and no one waits for a plate that has not come."""
+"""The ordered map runs items in parallel, keeps their order, bounds its memory and yields results early."""
 
 import queue
 import threading
@@ -26,7 +26,7 @@ def test_workers_work_at_the_same_time() -> None:
     assert len(list(ordered_map(lambda _: meeting.wait(), range(6), workers=3))) == 6
 
 
-def test_the_source_is_never_far_ahead_of_what_is_taken() -> None:
+def test_at_most_three_items_per_worker_are_in_flight() -> None:
     """Backpressure: a million files are not a million photographs in memory."""
     taken = []
 
@@ -50,7 +50,7 @@ def test_a_result_does_not_wait_for_the_next_item() -> None:
     assert list(results) == []
 
 
-def test_what_goes_wrong_comes_out_in_its_place() -> None:
+def test_exceptions_are_raised_in_the_item_s_place() -> None:
     def work(number: int) -> float:
         return 1 / (number - 3)
 
@@ -68,7 +68,7 @@ def test_what_goes_wrong_comes_out_in_its_place() -> None:
         next(results)
 
 
-def test_who_stops_asking_leaves_nothing_running() -> None:
+def test_an_abandoned_iteration_stops_its_threads() -> None:
     before = threading.active_count()
     results = ordered_map(upsampling, iter(range(10**9)), workers=2)
     next(results)

@@ -1,4 +1,4 @@
-"""One colour scale for every plate, boxes where they belong."""
+"""The overlay has one colour scale for all plates, and boxes at their places."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def _defect(box: tuple[int, int, int, int]) -> Defect:
     return Defect(box, box[2] * box[3], float(max(box[2:])), 2.0, Evidence(colour=0.5, line=0.5))
 
 
-def test_a_good_plate_stays_as_it_is() -> None:
+def test_a_good_plate_gets_no_colour() -> None:
     photo = _photo()
     assert np.array_equal(overlay(photo, np.full((30, 40), FAINT, np.float32)), photo)
 
@@ -35,7 +35,7 @@ def test_more_is_drawn_stronger_and_saturates() -> None:
     assert 2 < away[0] < away[1] < away[2] < away[3] == away[4]
 
 
-def test_the_map_lies_where_it_was_measured() -> None:
+def test_the_map_is_drawn_at_its_place() -> None:
     heat = np.zeros((30, 40), np.float32)
     heat[:, 30:] = 3
     changed = (overlay(_photo(), heat) != _photo()).any(axis=2)
@@ -64,7 +64,7 @@ def test_boxes_are_drawn_around_their_place_and_grow_with_the_picture(size: tupl
 
 
 @pytest.mark.parametrize("box", [(0, 0, 160, 120), (150, 110, 40, 40), (-5, -5, 20, 20), (159, 119, 1, 1)])
-def test_boxes_at_the_edge_leave_the_picture_whole(box: tuple[int, int, int, int]) -> None:
+def test_boxes_at_the_edge_stay_within_the_picture(box: tuple[int, int, int, int]) -> None:
     picture = overlay(_photo(), np.zeros((30, 40), np.float32), [_defect(box)])
     assert picture.shape == _photo().shape
     assert picture.dtype == np.uint8

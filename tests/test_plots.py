@@ -1,4 +1,4 @@
-"""Plots hold what they were given, and draw with whatever little there is."""
+"""Plots show the given values, also with few or none."""
 
 import io
 

@@ -96,9 +96,9 @@ def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: 
 
 
 def test_progress_is_reported_for_every_photograph(paths: list[Path]) -> None:
-    told: list[tuple[str, int, int]] = []
-    preflight.read(paths, CONFIG, lambda *each: told.append(each))
-    assert told == [("reading photographs", done, 9) for done in range(1, 10)]
+    reported: list[tuple[str, int, int]] = []
+    preflight.read(paths, CONFIG, lambda *each: reported.append(each))
+    assert reported == [("reading photographs", done, 9) for done in range(1, 10)]
 
 
 def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: list[Path]) -> None:
@@ -113,7 +113,7 @@ def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: li
 
 
 def test_plates_in_a_jig_are_not_taken_for_duplicates(tmp_path: Path) -> None:
-    """Fixed camera, lamp and place: good plates differ by little more than grain, and are different plates."""
+    """Fixed camera, illumination and place: good plates differ by little more than grain, and are different plates."""
     plate, rng = rendered_plates.render("good", 3, 128)[0].astype(float), np.random.default_rng(0)
     grainy = [np.clip(plate + rng.normal(0, 5, plate.shape), 0, 255).astype(np.uint8) for _ in range(9)]
     taken = [save(tmp_path / f"jig{number}.png", photo) for number, photo in enumerate(grainy)]

@@ -1,4 +1,4 @@
-"""A photograph that says nothing about the plate is told apart from one that shows an unusual plate."""
+"""The quality check refuses photographs that show too little of the plate, not unusual plates."""
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ def test_plates_of_every_kind_can_be_judged(kind: str) -> None:
     assert [obstacle(rendered_plates.render(kind, 100 + seed, 128)[0]) for seed in range(5)] == [None] * 5
 
 
-def test_a_somewhat_dimmer_lamp_can_still_be_judged() -> None:
+def test_somewhat_darker_photographs_are_judged() -> None:
     assert [obstacle((photo * 0.7).astype(np.uint8)) for photo in GOOD] == [None] * 8
 
 
@@ -38,7 +38,7 @@ def test_a_somewhat_dimmer_lamp_can_still_be_judged() -> None:
     ],
     ids=["dark", "black", "clipped", "white", "empty", "blurred"],
 )
-def test_each_obstacle_has_its_reason_and_numbers(spoil: object, reason: str) -> None:
+def test_each_reason_names_its_numbers(spoil: object, reason: str) -> None:
     assert callable(spoil)
     for photo in GOOD:
         found = obstacle(spoil(photo))
@@ -48,14 +48,14 @@ def test_each_obstacle_has_its_reason_and_numbers(spoil: object, reason: str) ->
         assert "\n" not in found
 
 
-def test_the_limits_leave_room_beyond_the_worst_good_photograph() -> None:
+def test_the_limits_are_wider_than_the_worst_good_photograph() -> None:
     good = [Conditions(60, 0.0, 8, 20), Conditions(40, 0.2, 6, 30)]
     limits = quality.limits(good)
     assert (limits.darkest, limits.most_clipped, limits.least_sharp, limits.least_contrast) == (20, 0.45, 3, 10)
     assert quality.reason_unusable(Conditions(20, 0.45, 3, 10), limits) is None
 
 
-def test_a_wholly_white_photograph_is_refused_whatever_the_good_ones_burn() -> None:
+def test_a_white_photograph_is_refused_even_if_good_ones_are_clipped() -> None:
     limits = quality.limits([Conditions(95, 0.98, 1, 1)])
     assert quality.reason_unusable(Conditions(100, 1.0, 1, 1), limits) is not None
 

@@ -1,4 +1,4 @@
-"""audit, replay and export as a person and as a program meet them, on a record of plates that a model judged."""
+"""The commands audit, replay and export on a record of judged plates: output, JSON, exit codes."""
 
 import csv
 import io
@@ -73,7 +73,7 @@ def test_audit_says_intact_or_where_not(url: str) -> None:
     assert (found["schema"], found["whole"], found["breaks"][0]["row"], found["rows"]) == (1, False, 2, 5)
 
 
-def test_audit_makes_no_record_and_takes_no_nonsense(url: str, tmp_path: Path) -> None:
+def test_audit_creates_no_record_and_refuses_an_invalid_anchor(url: str, tmp_path: Path) -> None:
     result = run("audit", "--records", tmp_path / "other.db")
     assert result.exit_code == 1
     assert "no record there" in result.stderr
@@ -81,7 +81,7 @@ def test_audit_makes_no_record_and_takes_no_nonsense(url: str, tmp_path: Path) -
     assert run("audit", "--records", url, "--noted", "5:abc").exit_code == 2
 
 
-def test_replay_says_equal_for_every_plate_also_for_what_could_not_be_read(
+def test_replay_says_equal_for_every_plate_also_for_unreadable_ones(
     url: str, records: Records, tiny_model: Tiny
 ) -> None:
     for number in (1, 2, 3):

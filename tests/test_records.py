@@ -1,4 +1,4 @@
-"""The record on both databases: what goes in comes out, once, in order, and stays."""
+"""The record on both databases: plates, reviews, events, search, counts, failures."""
 
 import sqlite3
 import threading
@@ -42,7 +42,7 @@ def fill(records: Records) -> None:
     records.review(2, Judgement.GOOD, "bob", boxes=[(1, 2, 3, 4)])
 
 
-def test_a_plate_comes_out_as_it_went_in(records: Records, tmp_path: Path) -> None:
+def test_a_plate_is_read_back_as_it_was_added(records: Records, tmp_path: Path) -> None:
     before = datetime.now(UTC)
     given = plate(REJECT, image="Blech № 7\n.png", reason="worse than all")
     entry = records.add(given, b"photograph", plate_id="A 1", key="k", source="watch").entry
@@ -62,7 +62,7 @@ def test_an_entry_s_json_is_typed_and_reads_back(records: Records) -> None:
     values = records.get(1).as_dict()
     assert values["outcome"] == "REJECT"
     assert values["review"]["boxes"] == [[1, 2, 3, 4]]
-    del values["outcome"]  # said for the reader's sake
+    del values["outcome"]  # computed, for readers
     assert TypeAdapter(Entry).validate_python(values) == records.get(1)
 
 
@@ -74,9 +74,9 @@ def test_a_photograph_that_could_not_be_read_is_a_row_too(records: Records) -> N
     assert (counts.received, counts.judged, counts.failed) == (1, 0, 1)
 
 
-def test_numbers_that_no_json_knows_are_kept(records: Records) -> None:
+def test_infinite_and_nan_numbers_are_kept(records: Records) -> None:
     assert records.add(plate(REJECT, score=float("inf"))).entry.inspection.score == float("inf")
-    assert records.audit().whole
+    assert records.audit().intact
 
 
 def test_the_same_key_gives_the_first_entry_also_for_many_at_once(records: Records) -> None:
@@ -94,7 +94,7 @@ def test_the_same_key_gives_the_first_entry_also_for_many_at_once(records: Recor
     assert records.counts().received == 1
 
 
-def test_several_writers_make_one_whole_chain(record_url: str, tmp_path: Path) -> None:
+def test_several_writers_make_one_intact_chain(record_url: str, tmp_path: Path) -> None:
     """Three stations with a connection each, as three processes would have."""
     stations = [Records.open(record_url, tmp_path / "photographs") for _ in range(3)]
 
@@ -139,18 +139,18 @@ QUERIES: list[tuple[dict[str, Any], list[int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "expected"), QUERIES, ids=[str(asked) for asked, _ in QUERIES])
+@pytest.mark.parametrize(("conditions", "expected"), QUERIES, ids=[str(conditions) for conditions, _ in QUERIES])
 @pytest.mark.parametrize("common", [False, True], ids=["rare words", "common words"])
 def test_find(
-    filled: Records, asked: dict[str, Any], expected: list[int], common: bool, monkeypatch: pytest.MonkeyPatch
+    filled: Records, conditions: dict[str, Any], expected: list[int], common: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Words are searched in two ways, depending on how common they are."""
     monkeypatch.setattr("platewatch.records.search._RARE", 0 if common else 1000)
     monkeypatch.setattr("platewatch.records.search._CHUNK", 2)
-    assert numbers(filled.find(Query(**asked))) == expected
+    assert numbers(filled.find(Query(**conditions))) == expected
     paged, before = list[int](), None
     while True:
-        page = filled.find(Query(**asked, limit=2, before=before))
+        page = filled.find(Query(**conditions, limit=2, before=before))
         assert len(page.entries) <= 2
         paged += numbers(page)
         before = page.next
@@ -193,13 +193,13 @@ def test_counts_add_up_over_any_time(filled: Records) -> None:
     assert filled.counts(since=times[8] + day).received == 0
 
 
-def test_who_and_which_models(filled: Records) -> None:
+def test_reviewers_and_model_ids_are_listed(filled: Records) -> None:
     assert filled.model_ids() == ("0123456789ab", "other")
     assert filled.reviewers() == ("anna", "bob")
     assert (filled.head().rows, filled.head().entries) == (11, 9)
 
 
-def test_what_waits_is_review_reject_and_the_share_drawn_and_leaves_when_reviewed(record_url: str) -> None:
+def test_the_review_queue_holds_review_reject_and_sampled_plates_until_reviewed(record_url: str) -> None:
     with Records.open(record_url, policy=Policy(review_share=0.25)) as records:
         for number in range(40):
             records.add(plate([PASS, PASS, PASS, REVIEW, None][number % 5], duration_ms=number))
@@ -208,14 +208,14 @@ def test_what_waits_is_review_reject_and_the_share_drawn_and_leaves_when_reviewe
         waiting = numbers(records.queue(200))
         assert waiting == sorted({*drawn, *range(4, 41, 5)}, reverse=True)
         assert numbers(records.queue(3, records.queue(2).next)) == waiting[2:5]
-        said = records.review(waiting[0], Judgement.UNSURE, "anna")
+        review = records.review(waiting[0], Judgement.UNSURE, "anna")
         assert numbers(records.queue(200)) == waiting[1:]
-        records.undo(said.id, "anna")
+        records.undo(review.id, "anna")
         assert numbers(records.queue(200)) == waiting
-        assert records.audit().whole
+        assert records.audit().intact
 
 
-def test_what_is_written_is_returned_as_it_is_read_afterwards(record_url: str, tmp_path: Path) -> None:
+def test_returned_values_equal_those_read_back(record_url: str, tmp_path: Path) -> None:
     """Equal in every value and in their JSON: destinations get what was returned, a page what is read."""
     with Records.open(record_url, tmp_path / "photographs", Policy(keep=Keep.NOT_PASSED, review_share=0)) as records:
         given = [(PASS, b"one"), (REJECT, b"one"), (PASS, b"one"), (None, b"two"), (REVIEW, None)]
@@ -223,14 +223,14 @@ def test_what_is_written_is_returned_as_it_is_read_afterwards(record_url: str, t
         assert [entry.photograph_kept for entry in added] == [False, True, True, True, False]
         assert records.get(2).as_json() == added[1].as_json()
         assert [entry.as_json() for entry in added[2:]] == [records.get(number).as_json() for number in (3, 4, 5)]
-        said = records.review(2, Judgement.DEFECTIVE, "anna", boxes=[(1, 2, 3, 4)], note="deep")
-        undo = records.undo(said.id, "bob")
-        assert (said, undo) == records.reviews(2)
-        assert [review.time.utcoffset() for review in records.reviews(2)] == [said.time.utcoffset()] * 2
-        assert (records.event("lamp changed", "anna", {"watt": [1, 2.5], "old": None}),) == records.events()
+        review = records.review(2, Judgement.DEFECTIVE, "anna", boxes=[(1, 2, 3, 4)], note="deep")
+        undo = records.undo(review.id, "bob")
+        assert (review, undo) == records.reviews(2)
+        assert [each.time.utcoffset() for each in records.reviews(2)] == [review.time.utcoffset()] * 2
+        assert (records.event("light changed", "anna", {"watt": [1, 2.5], "old": None}),) == records.events()
 
 
-def test_reviews_are_added_and_taken_back_and_the_last_that_counts_stands(records: Records) -> None:
+def test_reviews_are_added_and_undone_and_the_last_valid_one_counts(records: Records) -> None:
     records.add(plate(REJECT))
     first = records.review(1, Judgement.GOOD, "anna", note="dust")
     second = records.review(1, Judgement.DEFECTIVE, "bob", boxes=[(5, 6, 7, 8)])
@@ -244,14 +244,14 @@ def test_reviews_are_added_and_taken_back_and_the_last_that_counts_stands(record
     assert [review.id for review in records.reviews(1)] == [first.id, second.id, undo.id, undo.id + 1]
     assert records.get(1).inspection.verdict is REJECT
     assert numbers(records.find(Query(reviewer="bob"))) == [1]
-    assert records.audit().whole
+    assert records.audit().intact
 
 
-def test_what_cannot_be_is_refused(records: Records) -> None:
+def test_invalid_reviews_and_undos_are_refused(records: Records) -> None:
     records.add(plate(REJECT))
-    said = records.review(1, Judgement.GOOD, "anna")
-    undo = records.undo(said.id, "anna")
-    for wrong in (said.id, undo.id):
+    review = records.review(1, Judgement.GOOD, "anna")
+    undo = records.undo(review.id, "anna")
+    for wrong in (review.id, undo.id):
         with pytest.raises(InputError):
             records.undo(wrong, "anna")
     missing: list[Callable[[], object]] = [
@@ -277,13 +277,13 @@ def test_what_cannot_be_is_refused(records: Records) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "conditions",
     [{"limit": 0}, {"limit": 201}, {"since": datetime(2026, 1, 1)}, {"before": "1"}, {"before": "1-x"}],
     ids=str,
 )
-def test_a_query_that_makes_no_sense_is_refused(filled: Records, asked: dict[str, Any]) -> None:
+def test_an_invalid_query_is_refused(filled: Records, conditions: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        filled.find(Query(**asked))
+        filled.find(Query(**conditions))
 
 
 def test_events_are_in_the_same_chain(records: Records) -> None:
@@ -323,7 +323,7 @@ def test_the_database_itself_refuses_to_change_what_was_written(
     with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
         connection.execute(text(statement))
     engine.dispose()
-    assert records.audit().whole
+    assert records.audit().intact
 
 
 @contextmanager
@@ -404,13 +404,13 @@ def test_a_full_disk_for_sqlite_itself(tmp_path: Path, monkeypatch: pytest.Monke
     with Records.open(str(tmp_path / "records.db")) as records:
         with pytest.raises(RecordUnavailable, match="full"):
             records.add(plate(reason="x" * 100_000))
-        assert records.audit().whole
+        assert records.audit().intact
 
 
 @pytest.mark.parametrize(
     "url", ["mysql://host/db", "sqlite:///{tmp}/text.db", "://", "postgresql://127.0.0.1:1/none", "sqlite:///{tmp}/f/x"]
 )
-def test_a_url_that_leads_to_no_record_is_one_line(url: str, tmp_path: Path) -> None:
+def test_an_unusable_url_gives_one_line(url: str, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database " * 100)
     (tmp_path / "f").write_text("a file")
     with pytest.raises(RecordError) as caught:
@@ -418,7 +418,7 @@ def test_a_url_that_leads_to_no_record_is_one_line(url: str, tmp_path: Path) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_no_password_is_told() -> None:
+def test_no_message_holds_the_password() -> None:
     with pytest.raises(RecordUnavailable) as caught:
         Records.open("postgresql://anna:secret@127.0.0.1:1/none")
     assert "secret" not in str(caught.value)

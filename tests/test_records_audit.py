@@ -1,4 +1,4 @@
-"""Whoever alters the record is found out, and where: each way of doing it, on both databases."""
+"""The audit finds every kind of tampering and names the place, on both databases."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def records(record_url: str, tmp_path: Path) -> Iterator[Records]:
 
 
 def alter(url: str, *statements: str) -> None:
-    """What somebody does who may do everything with the database: the triggers are out of the way."""
+    """Alter the database with full access: the triggers are removed first."""
     engine = create_engine(url)
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
@@ -42,12 +42,12 @@ def found(audit: Audit) -> list[tuple[int, str]]:
     return [(each.row, each.what) for each in audit.breaks]
 
 
-def test_an_untouched_record_is_whole(records: Records) -> None:
-    told = list[tuple[str, int, int]]()
-    audit = records.audit(lambda *done: told.append(done))
-    assert audit.whole
+def test_an_unaltered_record_is_intact(records: Records) -> None:
+    reported = list[tuple[str, int, int]]()
+    audit = records.audit(lambda *done: reported.append(done))
+    assert audit.intact
     assert (audit.rows, audit.photographs, audit.head.entries) == (9, 4, 5)
-    assert told[0] == ("rows", 9, 9)
+    assert reported[0] == ("rows", 9, 9)
 
 
 ALTERED = {
@@ -80,16 +80,16 @@ ALTERED = {
 
 
 @pytest.mark.parametrize("what", ALTERED)
-def test_what_was_altered_is_found_and_where(records: Records, record_url: str, what: str) -> None:
+def test_every_alteration_is_found_with_its_row(records: Records, record_url: str, what: str) -> None:
     statement, row, words = ALTERED[what]
     foreign = "PRAGMA foreign_keys = OFF" if record_url.startswith("sqlite") else "SELECT 1"
     alter(record_url, foreign, statement)
     audit = records.audit()
-    assert not audit.whole
+    assert not audit.intact
     assert [each for each in found(audit) if each[0] == row and words in each[1]], found(audit)
 
 
-def test_a_row_altered_with_its_hash_is_given_away_by_the_next(records: Records, record_url: str) -> None:
+def test_a_row_altered_with_its_hash_is_found_by_the_next_row(records: Records, record_url: str) -> None:
     engine = create_engine(record_url)
     with engine.begin() as connection:
         row = connection.execute(text("SELECT previous, body FROM chain WHERE position = 3")).one()
@@ -100,12 +100,10 @@ def test_a_row_altered_with_its_hash_is_given_away_by_the_next(records: Records,
     assert (4, "does not follow the row before: one of the two was altered") in found(records.audit())
 
 
-def test_a_chain_written_anew_from_some_row_on_is_given_away_by_a_head_noted_elsewhere(
-    records: Records, record_url: str
-) -> None:
-    noted = records.head()
+def test_a_chain_written_again_from_some_row_on_is_found_by_an_anchor(records: Records, record_url: str) -> None:
+    anchor = records.head()
     records.event("logout", "anna")
-    assert records.audit(noted=(noted.rows, noted.chain)).whole
+    assert records.audit(anchor=(anchor.rows, anchor.chain)).intact
     engine = create_engine(record_url)
     with engine.begin() as connection:
         rows = connection.execute(text("SELECT position, body FROM chain ORDER BY position")).all()
@@ -118,11 +116,11 @@ def test_a_chain_written_anew_from_some_row_on_is_given_away_by_a_head_noted_els
         statements.append(f"UPDATE chain SET {columns} WHERE position = {position}")
         previous = digest
     alter(record_url, *statements, f"UPDATE head SET hash = '{previous}'")
-    assert records.audit().whole  # nothing in the record itself gives it away
-    assert found(records.audit(noted=(noted.rows, noted.chain))) == [
-        (9, "has not the hash that was noted: it or rows before it were written anew")
+    assert records.audit().intact  # not found without the anchor
+    assert found(records.audit(anchor=(anchor.rows, anchor.chain))) == [
+        (9, "its hash differs from the anchor: this row or earlier ones were written again")
     ]
-    assert not records.audit(noted=(99, noted.chain)).whole
+    assert not records.audit(anchor=(99, anchor.chain)).intact
 
 
 def test_a_photograph_that_is_missing_or_altered_is_found(records: Records, tmp_path: Path) -> None:
@@ -132,10 +130,10 @@ def test_a_photograph_that_is_missing_or_altered_is_found(records: Records, tmp_
     files[str(changed)].write_bytes(b"another")
     audit = records.audit()
     assert sorted(row for row, _ in found(audit)) == [1, 3]
-    assert records.audit(photographs=False).whole
+    assert records.audit(photographs=False).intact
 
 
-def test_pruned_photographs_are_no_break_for_an_event_says_so(records: Records, record_url: str) -> None:
+def test_pruned_photographs_are_no_tampering_because_an_event_lists_them(records: Records, record_url: str) -> None:
     records.policy = Policy(keep=Keep.NOT_PASSED)
     assert records.prune().photographs == 1
     audit = records.audit()
@@ -144,9 +142,7 @@ def test_pruned_photographs_are_no_break_for_an_event_says_so(records: Records, 
     assert sorted(row for row, _ in found(records.audit())) == [2, 3, 4]
 
 
-def test_a_forger_of_very_many_rows_does_not_fill_the_memory(
-    records: Records, record_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_list_of_tampering_is_bounded(records: Records, record_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platewatch.records.audit._MOST", 3)
     alter(record_url, "UPDATE chain SET body = '{'")
     assert len(records.audit().breaks) == 3

@@ -1,4 +1,4 @@
-"""Killed with SIGKILL at any moment, the record is whole and has every plate that was acknowledged, once."""
+"""After SIGKILL at any moment the record is intact and has every acknowledged plate exactly once."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from platewatch.records import Query, Records
 ROUNDS = {"sqlite": 20, "postgresql": 6}  # a server that lives on is less in danger
 
 
-def test_killed_at_any_moment_nothing_acknowledged_is_lost_or_doubled(record_url: str, tmp_path: Path) -> None:
+def test_killed_at_any_moment_no_acknowledged_plate_is_lost_or_recorded_twice(record_url: str, tmp_path: Path) -> None:
     Records.open(record_url).close()
     rounds = ROUNDS["sqlite" if record_url.startswith("sqlite") else "postgresql"]
     script = Path(__file__).parent / "killed_writers.py"

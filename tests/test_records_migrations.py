@@ -1,4 +1,4 @@
-"""A record of an earlier version is brought up to date with all that is in it; one of a later version is left alone."""
+"""A record of an earlier version is migrated with all its rows; one of a later version is refused."""
 
 import uuid
 from pathlib import Path
@@ -22,7 +22,7 @@ def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return servers.new_database(request.getfixturevalue("postgresql"), f"test_{uuid.uuid4().hex}")
 
 
-def test_the_migrations_make_the_tables_that_the_code_knows(record_url: str) -> None:
+def test_the_migrations_give_the_tables_of_the_schema(record_url: str) -> None:
     Records.open(record_url).close()
     engine = create_engine(record_url)
     with engine.connect() as connection:
@@ -43,7 +43,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(record_url: str) -> 
         assert {key: value for key, value in found[name].items() if key in expected} == expected
 
 
-def test_the_last_step_is_the_one_that_the_code_asks_for() -> None:
+def test_the_newest_migration_is_the_revision_of_the_code() -> None:
     steps = sorted((Path(schema_versions.__file__).parent / "migrations" / "versions").glob("v*.py"))
     assert steps[-1].name[1:5] == schema_versions.REVISION
 
@@ -53,9 +53,7 @@ def rename(engine: Engine, old: str, new: str) -> None:
         connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
-def test_an_earlier_record_is_brought_up_to_date_with_its_rows(
-    record_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_earlier_record_is_migrated_with_its_rows(record_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(schema_versions, "REVISION", "0001")
         patch.setattr(schema_versions.upgrade, "__defaults__", ("0001",))
@@ -70,10 +68,10 @@ def test_an_earlier_record_is_brought_up_to_date_with_its_rows(
     with Records.open(record_url) as new:
         assert new.get(1).plate_id == "before"
         assert new.add(plate()).entry.number == 2
-        assert new.audit().whole
+        assert new.audit().intact
 
 
-def test_a_later_record_is_left_alone(record_url: str) -> None:
+def test_a_record_of_a_later_version_is_not_changed(record_url: str) -> None:
     Records.open(record_url).close()
     engine = create_engine(record_url)
     with engine.begin() as connection:
@@ -86,16 +84,16 @@ def test_a_later_record_is_left_alone(record_url: str) -> None:
     engine.dispose()
 
 
-def test_a_database_of_something_else_is_left_alone(record_url: str) -> None:
+def test_a_database_of_another_program_is_not_changed(record_url: str) -> None:
     engine = create_engine(record_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE chain (links INTEGER)"))
-    with pytest.raises(RecordError, match="something else"):
+    with pytest.raises(RecordError, match="another program"):
         Records.open(record_url)
     engine.dispose()
 
 
-def test_a_record_that_must_be_there_is_not_made(record_url: str, tmp_path: Path) -> None:
+def test_a_missing_record_is_not_created_unless_wanted(record_url: str, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no record there"):
         Records.open(record_url, create=False)
     assert not (tmp_path / "records.db").exists()

@@ -1,4 +1,4 @@
-"""Photographs are kept whole, once each, as the policy says; what waits for a person stays."""
+"""Photographs are stored once each and pruned as the policy says; those waiting for review stay."""
 
 import hashlib
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def age(url: str, days: float) -> None:
     engine.dispose()
 
 
-def test_one_photograph_handed_in_twice_is_one_file_named_by_its_hash(records: Records, tmp_path: Path) -> None:
+def test_equal_photographs_are_one_file_named_by_its_hash(records: Records, tmp_path: Path) -> None:
     for _ in range(2):
         records.add(plate(), b"photograph")
     sha256 = hashlib.sha256(b"photograph").hexdigest()
@@ -53,7 +53,7 @@ def test_one_photograph_handed_in_twice_is_one_file_named_by_its_hash(records: R
     assert records.get(2).photograph_sha256 == sha256
 
 
-def test_without_bytes_or_folder_the_row_is_there_all_the_same(records: Records, postgresql: str) -> None:
+def test_without_bytes_or_folder_the_plate_is_recorded(records: Records, postgresql: str) -> None:
     import servers
 
     assert not records.add(plate()).entry.photograph_kept
@@ -61,7 +61,7 @@ def test_without_bytes_or_folder_the_row_is_there_all_the_same(records: Records,
         entry = bare.add(plate(), b"photograph").entry
         assert (entry.photograph_kept, bare.photograph(1), bare.prune().photographs) == (False, None, 0)
         assert entry.photograph_sha256 == hashlib.sha256(b"photograph").hexdigest()
-        assert bare.audit().whole
+        assert bare.audit().intact
 
 
 def test_beside_an_sqlite_file_photographs_have_their_folder(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_beside_an_sqlite_file_photographs_have_their_folder(tmp_path: Path) -> 
     assert (tmp_path / "deep" / "records.db.photographs").is_dir()
 
 
-def test_an_altered_photograph_is_never_shown_as_the_plate_s(records: Records, tmp_path: Path) -> None:
+def test_an_altered_photograph_is_never_returned(records: Records, tmp_path: Path) -> None:
     records.add(plate(), b"photograph")
     (file,) = (path for path in (tmp_path / "photographs").rglob("*") if path.is_file())
     file.write_bytes(b"another")
@@ -78,7 +78,7 @@ def test_an_altered_photograph_is_never_shown_as_the_plate_s(records: Records, t
         records.photograph(1)
 
 
-def test_only_those_that_did_not_pass_are_stored_and_those_drawn(record_url: str, tmp_path: Path) -> None:
+def test_only_plates_that_did_not_pass_and_sampled_ones_are_stored(record_url: str, tmp_path: Path) -> None:
     with Records.open(record_url, tmp_path, Policy(keep=Keep.NOT_PASSED, review_share=0.5)) as records:
         for number in range(20):
             records.add(plate([PASS, REVIEW, REJECT, None][number % 4], duration_ms=number), data(number))
@@ -86,10 +86,10 @@ def test_only_those_that_did_not_pass_are_stored_and_those_drawn(record_url: str
         assert kept(records) == sorted({*drawn, *(number for number in range(1, 21) if number % 4 != 1)})
         assert 0 < len(drawn) < 5
         assert records.prune().photographs == 0
-        assert records.audit().whole
+        assert records.audit().intact
 
 
-def test_old_photographs_go_unless_somebody_is_still_to_look(records: Records, record_url: str) -> None:
+def test_old_photographs_are_pruned_unless_they_wait_for_review(records: Records, record_url: str) -> None:
     for number, verdict in enumerate([PASS, REVIEW, REJECT, None], start=1):
         records.add(plate(verdict), data(number))
     records.review(3, Judgement.DEFECTIVE, "anna")
@@ -104,10 +104,10 @@ def test_old_photographs_go_unless_somebody_is_still_to_look(records: Records, r
     assert event.details["plates"] == [[1, 1], [3, 4]]
     assert records.prune().photographs == 0
     assert records.get(1).photograph_sha256 == hashlib.sha256(data(1)).hexdigest()
-    assert records.audit().whole
+    assert records.audit().intact
 
 
-def test_for_want_of_space_the_oldest_that_passed_go_first(records: Records) -> None:
+def test_for_lack_of_space_the_oldest_passing_ones_are_pruned_first(records: Records) -> None:
     for number, verdict in enumerate([REJECT, PASS, REVIEW, PASS, PASS], start=1):
         records.add(plate(verdict), data(number, MB))
     records.review(1, Judgement.DEFECTIVE, "anna")
@@ -119,7 +119,7 @@ def test_for_want_of_space_the_oldest_that_passed_go_first(records: Records) -> 
     pruned = records.prune()
     assert (pruned.photographs, pruned.left_bytes, pruned.over_bytes) == (0, MB, MB // 2)
     assert kept(records) == [3]
-    assert records.audit().whole
+    assert records.audit().intact
 
 
 def test_pruning_goes_on_in_batches(records: Records, record_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,20 +132,20 @@ def test_pruning_goes_on_in_batches(records: Records, record_url: str, monkeypat
     age(record_url, 2)
     records.policy = Policy(days=1)
     assert records.prune().photographs == 2
-    assert records.audit().whole
+    assert records.audit().intact
 
 
-def test_a_photograph_that_comes_again_after_it_was_pruned_is_kept_again(records: Records, record_url: str) -> None:
+def test_a_pruned_photograph_that_is_added_again_is_stored_again(records: Records, record_url: str) -> None:
     records.add(plate(), b"photograph")
     age(record_url, 2)
     records.policy = Policy(days=1)
     assert records.prune().photographs == 1
     records.add(plate(), b"photograph")
     assert kept(records) == [1, 2]
-    assert records.audit().whole
+    assert records.audit().intact
 
 
-def test_files_that_a_crash_left_go_with_the_next_pruning(
+def test_files_left_by_a_crash_are_removed_by_the_next_pruning(
     records: Records, record_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records.add(plate(), b"photograph")
@@ -156,7 +156,7 @@ def test_files_that_a_crash_left_go_with_the_next_pruning(
         with pytest.raises(RecordUnavailable, match="removed"):
             records.prune()
     assert not records.get(1).photograph_kept
-    assert records.audit().whole
+    assert records.audit().intact
     assert records.prune().photographs == 0
     assert [path for path in (tmp_path / "photographs").rglob("*") if path.is_file()] == []
 
@@ -166,6 +166,6 @@ def _denied(_path: Path, missing_ok: bool = False) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"days": 0}, {"gigabytes": -1.0}, {"review_share": 1.5}, {"days": float("nan")}])
-def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+def test_an_invalid_policy_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         Policy(**wrong)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_same_seed_same_photograph_other_seed_another(kind: str) -> None:
+def test_a_seed_determines_the_photograph(kind: str) -> None:
     photo, mask = render(kind, 3, 96)
     again, mask_again = render(kind, 3, 96)
     other, _ = render(kind, 4, 96)
@@ -176,7 +176,7 @@ def test_set_has_the_mvtec_layout(tmp_path: Path) -> None:
     assert set(np.unique(mask)) == {0, 255}
 
 
-def test_a_photograph_does_not_depend_on_how_many_others_there_are(tmp_path: Path) -> None:
+def test_a_photograph_does_not_depend_on_the_number_of_others(tmp_path: Path) -> None:
     render_set(tmp_path / "few", good=1, test={"scratches": 1}, size=64, seed=7)
     render_set(tmp_path / "more", good=3, test=FEW, size=64, seed=7)
     render_set(tmp_path / "other", good=1, test={"scratches": 1}, size=64, seed=8)

@@ -194,6 +194,6 @@ def test_the_limits_are_those_of_the_station() -> None:
         f"one for each core and {limits.waiting} that wait",
         f"`Retry-After: {limits.retry_after_s}`",
         f"| a page of plates | {MOST} |",
-        f"| live pages and `/events` | {limits.watchers} at a time |",
+        f"| live pages and `/events` | {limits.live_pages} at a time |",
     ):
         assert shown in TEXT, shown

@@ -71,7 +71,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
         tiny_model.model,
         records,
         tiny_model.data,
-        tmp_path / "shelf",
+        tmp_path / "models",
         actor="bert",
         progress=lambda stage, *counts: stages.update({stage: counts}),
     )
@@ -80,16 +80,16 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
     learned = {plate.sha256 for plate in manifest.calibration}
     assert len(learned) == tiny.GOOD + FRESH - len(out)
     assert not learned & out, "a held-out plate was trained on"
-    assert done.folder == tmp_path / "shelf" / manifest.model_id
+    assert done.folder == tmp_path / "models" / manifest.model_id
     assert manifest.config == load_manifest(tiny_model.model).config
     found = done.comparison
     assert found.accepted
     assert (len(found.held_out), len(found.defective), found.trained_on) == (len(out), 2, FRESH - len(out))
-    assert comparison.read(comparison.file_of(tmp_path / "shelf", manifest.model_id)) == found
+    assert comparison.read(comparison.file_of(tmp_path / "models", manifest.model_id)) == found
     event = records.events(candidates.TRAINED)[0]
     assert (event.actor, event.details["challenger"]) == ("bert", manifest.model_id)
     assert stages["comparing both models"] == (len(out) + 2, len(out) + 2)
-    assert [path.name for path in (tmp_path / "shelf").iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in (tmp_path / "models").iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
@@ -97,7 +97,7 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
 ) -> None:
     monkeypatch.setenv(quick_training.LENIENT, "1")
     reviewed(records, line)
-    models_folder = tmp_path / "shelf"
+    models_folder = tmp_path / "models"
     done = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
@@ -111,7 +111,7 @@ def test_the_command_says_why_and_exits_with_3(
 ) -> None:
     monkeypatch.setenv(quick_training.LENIENT, "1")
     reviewed(records, line)
-    words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / "shelf", "--progress-lines"]
+    words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / "models", "--progress-lines"]
     url = f"sqlite:///{tmp_path / 'records.db'}"
     result = CliRunner().invoke(cli.main, [str(word) for word in words], env={"PLATEWATCH_RECORDS": url})
     assert result.exit_code == 3, result.output
@@ -123,7 +123,7 @@ def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     reviewed(records, line)
-    words = ["retrain", str(tiny_model.model), str(tiny_model.data), "--models", str(tmp_path / "shelf")]
+    words = ["retrain", str(tiny_model.model), str(tiny_model.data), "--models", str(tmp_path / "models")]
     done = subprocess.run(
         [sys.executable, "-m", "platewatch", *words, "--until-stdin-ends", "--records", tmp_path / "records.db"],
         stdin=subprocess.DEVNULL,
@@ -133,14 +133,14 @@ def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
     )
     assert done.returncode == 130, done.stderr
     assert "no incomplete file was left" in done.stderr
-    assert not [*(tmp_path / "shelf").glob(".*")]
+    assert not [*(tmp_path / "models").glob(".*")]
 
 
 def test_a_second_challenger_learns_again_what_the_first_one_learned(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     reviewed(records, line)
-    models_folder = tmp_path / "shelf"
+    models_folder = tmp_path / "models"
     first = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     fresh = sorted((line / "test" / "good").glob("*.png"))[0]
     records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
@@ -166,6 +166,6 @@ def test_without_reviewed_plates_nothing_is_trained(
 ) -> None:
     with pytest.raises(InputError, match="reviewed plates"):
         retraining.retrain(
-            tiny_model.model, records, tiny_model.data, tmp_path / "shelf", actor="bert", progress=silent
+            tiny_model.model, records, tiny_model.data, tmp_path / "models", actor="bert", progress=silent
         )
-    assert not (tmp_path / "shelf").exists()
+    assert not (tmp_path / "models").exists()

@@ -1,4 +1,4 @@
-"""The exported network judges uint8 photographs, each by itself, without torch, and says plainly what it refuses."""
+"""The runtimes score uint8 photographs independently of their batch, without torch, and refuse other input."""
 
 import subprocess
 import sys
@@ -150,7 +150,7 @@ def test_other_arrays_are_refused(path: Path, batch: Photos) -> None:
             ask(batch)
 
 
-def test_bytes_are_as_good_as_a_file(path: Path) -> None:
+def test_a_network_is_loaded_from_bytes(path: Path) -> None:
     assert_close(Network(path.read_bytes(), threads=1).run(photos(2)), Network(path, threads=1).run(photos(2)))
 
 
@@ -176,7 +176,7 @@ def test_foreign_networks_are_refused(names: tuple[str, str]) -> None:
         Network(model.SerializeToString())
 
 
-def test_a_missing_runtime_names_the_cure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_runtime_is_named_with_its_install_command(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for runtime in RUNTIMES:
         monkeypatch.setitem(sys.modules, runtime, None)
         with pytest.raises(RuntimeUnavailable, match=f"pip install {runtime}"):

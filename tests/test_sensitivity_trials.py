@@ -1,4 +1,4 @@
-"""Sensitivity trials count the out-of-fold verdicts on damaged and relit plates, whatever the number of threads."""
+"""Sensitivity trials count out-of-fold verdicts under damage and illumination, whatever the number of threads."""
 
 import hashlib
 import threading
@@ -171,7 +171,7 @@ def test_a_rust_spot_has_the_diameter_and_contrast_that_are_stated() -> None:
     assert change[change > 0].mean() == pytest.approx(0.3, abs=0.03)
 
 
-def test_all_good_plates_are_relit_and_counted() -> None:
+def test_all_good_plates_are_judged_under_every_illumination_and_counted() -> None:
     plates = good(9)
     judge = Strict(plates)
     undamaged = [PASS] * 7 + [REVIEW, REJECT]

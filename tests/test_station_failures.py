@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 import stations
-from platewatch.station import health
+from platewatch.line import health
+from platewatch.records import Keep, Policy
 from stations import Running, photograph
 
 SHAPE = {"code", "message", "where", "expected", "next"}
@@ -127,7 +129,7 @@ def test_a_missing_folder_of_photographs_stops_plates_until_it_is_back(tmp_path:
 
 def test_little_disk_space_is_a_problem_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr("platewatch.station.health.shutil.disk_usage", lambda _: usage._replace(free=5))
+    monkeypatch.setattr("platewatch.line.health.shutil.disk_usage", lambda _: usage._replace(free=5))
     with stations.running(tmp_path, places=(tmp_path,), low_bytes=10) as line:
         assert problems(line) >= {"disk_low"}
         assert line.client.get("/healthz").json()["status"] == "degraded"
@@ -149,7 +151,7 @@ def test_too_many_plates_at_a_time_get_retry_after_and_none_is_lost(
     with stations.running(tmp_path, waiting=1) as line, ThreadPoolExecutor(10) as gateways:
         first = [gateways.submit(send, line, 0, f"k{number}") for number in range(3)]
         assert all(begun.acquire(timeout=30) for _ in range(2))
-        while line.station.work.taken < 3:
+        while line.station.intake.taken < 3:
             assert not first[0].done()
         others = [send(line, 0, f"k{number}") for number in range(3, 10)]
         for answer in others:
@@ -210,11 +212,23 @@ def test_a_station_that_stops_finishes_what_it_took_in(tmp_path: Path, monkeypat
     with stations.running(tmp_path) as line, ThreadPoolExecutor(2) as pool:
         taken = pool.submit(send, line)
         assert begun.wait(30)
-        stopped = pool.submit(line.station.work.stop)
-        while not line.station.work._closed:
+        stopped = pool.submit(line.station.intake.stop)
+        while not line.station.intake._closed:
             assert not taken.done()
         refused(send(line), 503, "stopping")
         held.set()
         assert taken.result().status_code == 201
         stopped.result(30)
         assert line.records.counts().received == 1
+
+
+def test_the_station_prunes_photographs_by_its_policy(tmp_path: Path) -> None:
+    with stations.running(tmp_path, policy=Policy(review_share=0)) as line:
+        line.post()
+        line.post(125)
+    with stations.running(tmp_path, policy=Policy(keep=Keep.NOT_PASSED, review_share=0)) as line:
+        until = time.monotonic() + 30
+        while line.records.get(1).photograph_kept:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert line.records.get(2).photograph_kept

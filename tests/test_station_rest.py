@@ -15,13 +15,13 @@ from pydantic import TypeAdapter
 
 import stations
 from conftest import Tiny
+from platewatch.line.judging import Plate, RecordedPlate
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.photographs import reading
 from platewatch.records import Records
 from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
 from platewatch.station.problem_details import RequestError
-from platewatch.station.work import Done, Plate
 from stations import Running, photograph
 
 RECORDS_OWN = {
@@ -107,10 +107,10 @@ def test_the_same_key_gives_the_first_entry_also_to_those_who_come_meanwhile(lin
 def test_the_same_key_with_another_photograph_is_refused_while_the_first_is_judged(
     line: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, let_go = line.station.work, threading.Event()
+    held, let_go = line.station.intake, threading.Event()
     run = held._run
 
-    def waiting(plate: Plate) -> Done:
+    def waiting(plate: Plate) -> RecordedPlate:
         let_go.wait(10)
         return run(plate)
 

@@ -52,7 +52,7 @@ def _run(folder: Path, plates: Sequence[tuple[int, Array]]) -> dict[str, Any]:
         for step in change.steps:
             if step != change.neutral:
                 settings[key(change, step)] = judge(inspector, plates, partial(change.apply, step))
-    return {"promise": inspector.manifest.promise.false_alarm_rate, "settings": settings}
+    return {"expected": inspector.manifest.promise.false_alarm_rate, "settings": settings}
 
 
 def key(change: Change, step: float) -> str:
@@ -83,15 +83,15 @@ def count(found: Sequence[dict[str, Any]], name: str, setting: str) -> tuple[int
 
 
 def draw(found: Sequence[dict[str, Any]]) -> Figure:
-    """A panel for each change, all models together, beside the rate of false alarms that is promised."""
-    promise = 100 * float(np.mean([each["promise"] for each in found]))
+    """A panel for each change, all models together, beside the expected rate of false alarms."""
+    expected = 100 * float(np.mean([each["expected"] for each in found]))
     panels: dict[str, list[charts.Series]] = {}
     for change in CHANGES:
         series = panels.setdefault(f"{change.name}, {change.axis}", [])
         for name, (title, style, *_) in COUNTS.items():
             counts = [count(found, name, key(change, step)) for step in change.steps]
             series.append((title, change.steps, [100 * part / whole for part, whole in counts], style))
-        series.append((f"false alarms expected, {promise:.1f} %", change.steps, [promise] * len(change.steps), "--"))
+        series.append((f"false alarms expected, {expected:.1f} %", change.steps, [expected] * len(change.steps), "--"))
     return charts.lines(panels, "", "plates, %")
 
 

@@ -32,7 +32,7 @@ from platewatch.skipganomaly.network import Discriminator, Generator
 
 RUNGS = tomllib.loads(Path(__file__).parents[1].joinpath("ladder.toml").read_text(encoding="utf-8"))["rung"]
 UPPER = tuple(range(1, len(RUNGS)))
-_SPARED = {"sensitivity": {"plates": 1, "lights": [], "tint": 0.0}}  # shown in no column, a third of the time
+_SPARED = {"sensitivity": {"plates": 1, "brightnesses": [], "warmth": 0.0}}  # shown in no column, a third of the time
 
 
 def measure(

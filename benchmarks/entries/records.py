@@ -43,7 +43,7 @@ def measure(*, rows: int = 200_000, repeats: int = 30, large: str = "", small: s
         audit = many.audit(photographs=False)
     figures = {"fill_s": fill_s, "audit_s": audit_s, "chain_rows": audit.rows, "megabytes": size / 1e6}
     return Found(
-        figures, {"": Table.of(COLUMNS, found)}, found, wrong=[] if audit.whole else ["the chain is not intact"]
+        figures, {"": Table.of(COLUMNS, found)}, found, wrong=[] if audit.intact else ["the chain is not intact"]
     )
 
 
@@ -120,7 +120,7 @@ def questions(records: Records) -> dict[str, Callable[[], object]]:
         "not reviewed": Query(reviewed=False),
         "a rare word": Query(text=str(middle.plate_id)),
         "a word of all": Query(text="cam"),
-        "a word of half, and a rare one": Query(text=f"cam1 {middle.plate_id}"),
+        "a word of half, and a rare one": Query(text=f"cam{middle.number % 2} {middle.plate_id}"),
         "a word in notes": Query(text="dust"),
         "a word of none": Query(text="nothing"),
         "REJECT of the first model": Query(outcome=Outcome.REJECT, model_id="model-0"),

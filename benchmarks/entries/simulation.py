@@ -1,14 +1,14 @@
-"""Does the threshold keep its promise? Good plates are split at random many times, and what was promised is counted.
+"""Does the bound on false alarms hold? Good plates are split at random many times, and the real rates are counted.
 
     run.py simulation --models MODEL MODEL
 
-Of each population (populations.py) n plates calibrate as `train` does (`calibration.limits`, `calibration.promise`),
-all others are judged. Without --models no real plates' scores are among them.
+Of each population (populations.py) n plates calibrate as `train` does (`calibration.limits` and
+`calibration.false_alarm_bound`), all others are judged. Without --models no real plates' scores are among them.
 
 Checked, each within 4 standard errors of so many splits (about 900 comparisons: at 3 one would fail by chance):
-the mean rate of good plates REJECTed is no higher than `false_alarm_rate`, nor than what was asked for or, where that
+the mean rate of good plates REJECTed is no higher than `false_alarm_rate`, nor than the requested rate or, where that
 is lower, 1 / (n + 1); it is no higher than `upper_95` in at least 95 % of splits; P(p ≤ t) is no higher than t; and
-with `plates_needed` plates the rate asked for is kept on average, and with `plates_needed_95`, none of them above the
+with `plates_needed` plates the requested rate holds on average, and with `plates_needed_95`, none of them above the
 threshold, in 95 % of splits. What REVIEW costs is shown, not checked: it takes bell-shaped log scores.
 """
 
@@ -28,7 +28,7 @@ from platewatch.decision import calibration
 from platewatch.decision.verdict import p_value
 
 COUNTS = (5, 10, 20, 27, 54, 100, 200, 500)
-ASKED = (0.01, 0.05, 0.1)
+REQUESTED = (0.01, 0.05, 0.1)
 REVIEW_RATE = 0.025
 TAILS = (0.05, 0.1, 0.25, 0.5)
 _EXACT = 1e-6  # the least standard error, where all splits agree
@@ -38,22 +38,22 @@ Population = Plates | Endless
 def measure(*, models: Sequence[Path] = (), splits: int = 1000, plates: int = 2000, seed: int = 0) -> Found:
     found = simulate([rendered(plates, seed), *map(of_model, models), *formulas()], splits, seed)
     checked = [check for check in found if check.what != "not_pass"]
-    figures: dict[str, float | str] = {"checked": len(checked), "held": sum(check.kept for check in checked)}
+    figures: dict[str, float | str] = {"checked": len(checked), "held": sum(check.held for check in checked)}
     for what in ("rate", "p_value", "upper_95"):
         figures[f"{what}.largest_excess"] = round(max(check.excess for check in checked if check.what == what), 1)
     tables = {"": report.table(found), " with the plates needed": report.needed(found)}
-    wrong = [str(check) for check in checked if not check.kept]
+    wrong = [str(check) for check in checked if not check.held]
     details = [asdict(check) for check in found]
     return Found(figures, tables, details, report.figure(found), wrong)
 
 
 def simulate(populations: Sequence[Population], splits: int, seed: int, counts: Sequence[int] = COUNTS) -> list[Check]:
-    """Every population with every number of plates, and with as many as each rate asked for is said to take."""
+    """Every population with every number of plates, and with as many as each requested rate is said to take."""
     found: list[Check] = []
     for number, population in enumerate(populations):
         for count in counts:
             found += _checks(population.name, _splits(population, count, splits, [seed, number, count]))
-        for rate in ASKED:
+        for rate in REQUESTED:
             found += _needed(population, rate, splits, [seed, number])
         say(f"populations: {number + 1} of {len(populations)}")
     return found
@@ -66,18 +66,18 @@ def _splits(population: Population, count: int, splits: int, seed: list[int]) ->
 
 def _checks(name: str, drawn: list[Split]) -> list[Check]:
     count = len(drawn[0].scores)
-    checks = [check for rate in ASKED for check in _rate_checks(name, drawn, rate)]
+    checks = [check for rate in REQUESTED for check in _rate_checks(name, drawn, rate)]
     p_values = [[p_value(score, split.scores.tolist()) for score in split.further] for split in drawn]
     for tail in TAILS:
         rates = np.array([np.mean(np.array(each) <= tail) for each in p_values])
-        checks.append(_at_most(name, count, "p_value", tail, rates=rates, promised=tail))
-    reviews = [calibration.limits(split.scores, REVIEW_RATE, ASKED[0])[0] for split in drawn]
+        checks.append(_at_most(name, count, "p_value", tail, rates=rates, expected=tail))
+    reviews = [calibration.limits(split.scores, REVIEW_RATE, REQUESTED[0])[0] for split in drawn]
     costs = np.array([split.above(np.array([review]))[0] for split, review in zip(drawn, reviews, strict=True)])
-    return [*checks, _at_most(name, count, "not_pass", REVIEW_RATE, rates=costs, promised=REVIEW_RATE)]
+    return [*checks, _at_most(name, count, "not_pass", REVIEW_RATE, rates=costs, expected=REVIEW_RATE)]
 
 
 def _rate_checks(name: str, drawn: list[Split], rate: float) -> tuple[Check, Check, Check]:
-    """The mean against what is promised and what was asked for, and the limit in at least 95 % of splits.
+    """The mean against the expected and the requested rate, and the limit in at least 95 % of splits.
 
     A rate that is beta distributed, as that above the (a + 1)-th highest of n scores is, stays below its limit with
     95 %; among finitely many judged plates it is beta-binomial, so the 95 % become a little more or less.
@@ -85,8 +85,8 @@ def _rate_checks(name: str, drawn: list[Split], rate: float) -> tuple[Check, Che
     realised, expected, upper, needed = np.transpose([_judge(split, rate) for split in drawn])
     count = len(drawn[0].scores)
     return (
-        _at_most(name, count, "rate", rate, rates=realised, promised=expected),
-        _at_most(name, count, "asked", rate, rates=realised, promised=max(rate, 1 / (count + 1))),
+        _at_most(name, count, "rate", rate, rates=realised, expected=expected),
+        _at_most(name, count, "asked", rate, rates=realised, expected=max(rate, 1 / (count + 1))),
         _at_least(name, count, "upper_95", rate, within=realised <= upper + 1e-9, needed=float(needed.mean())),
     )
 
@@ -94,10 +94,10 @@ def _rate_checks(name: str, drawn: list[Split], rate: float) -> tuple[Check, Che
 def _judge(split: Split, rate: float) -> tuple[float, float, float, float]:
     """Realised rate, expected rate, upper limit, and the chance that the realised rate is not above the limit."""
     _, threshold = calibration.limits(split.scores, REVIEW_RATE, rate)
-    promise = calibration.promise(split.scores, threshold, rate)
+    bound = calibration.false_alarm_bound(split.scores, threshold, rate)
     realised = float(split.above(np.array([threshold]))[0])
     above = int((split.scores > threshold).sum())
-    return realised, promise.false_alarm_rate, promise.upper_95, _chance(split, promise.upper_95, above)
+    return realised, bound.false_alarm_rate, bound.upper_95, _chance(split, bound.upper_95, above)
 
 
 def _chance(split: Split, bound: float, above: int) -> float:
@@ -108,28 +108,28 @@ def _chance(split: Split, bound: float, above: int) -> float:
 
 
 def _needed(population: Population, rate: float, splits: int, seed: list[int]) -> tuple[Check, Check]:
-    """Whether the rate asked for is kept with as many plates as are said to be needed for it."""
-    name, said = population.name, calibration.promise([1.0] * 3, 2.0, rate)
-    enough = _splits(population, said.plates_needed, splits, [*seed, said.plates_needed, 1])
-    surely = _splits(population, said.plates_needed_95, splits, [*seed, said.plates_needed_95, 2])
-    none_above = 1 / (said.plates_needed_95 + 1)  # the rate to ask for, for a threshold that none of them exceeds
+    """Whether the requested rate holds with the stated numbers of plates."""
+    name, stated = population.name, calibration.false_alarm_bound([1.0] * 3, 2.0, rate)
+    enough = _splits(population, stated.plates_needed, splits, [*seed, stated.plates_needed, 1])
+    surely = _splits(population, stated.plates_needed_95, splits, [*seed, stated.plates_needed_95, 2])
+    none_above = 1 / (stated.plates_needed_95 + 1)  # the rate to request for a threshold that none of them exceeds
     costs, others = (
-        np.array([_judge(split, asked)[0] for split in drawn])
-        for drawn, asked in ((enough, rate), (surely, none_above))
+        np.array([_judge(split, requested)[0] for split in drawn])
+        for drawn, requested in ((enough, rate), (surely, none_above))
     )
     chance = min(0.95, _chance(surely[0], rate, 0))
     return (
-        _at_most(name, said.plates_needed, "plates_needed", rate, rates=costs, promised=rate),
-        _at_least(name, said.plates_needed_95, "plates_needed_95", rate, within=others <= rate + 1e-9, needed=chance),
+        _at_most(name, stated.plates_needed, "plates_needed", rate, rates=costs, expected=rate),
+        _at_least(name, stated.plates_needed_95, "plates_needed_95", rate, within=others <= rate + 1e-9, needed=chance),
     )
 
 
-def _at_most(name: str, count: int, what: str, at: float, *, rates: Array, promised: Array | float) -> Check:
-    """Whether the mean of `rates` (splits,) is no higher than that of `promised`."""
-    apart = rates - promised
+def _at_most(name: str, count: int, what: str, at: float, *, rates: Array, expected: Array | float) -> Check:
+    """Whether the mean of `rates` (splits,) is no higher than that of `expected`."""
+    apart = rates - expected
     error = max(float(apart.std(ddof=1) / np.sqrt(len(apart))), _EXACT)
     mean, excess = float(rates.mean()), float(apart.mean()) / error
-    return Check(name, count, what, at, mean, float(np.mean(promised)), error, excess)
+    return Check(name, count, what, at, mean, float(np.mean(expected)), error, excess)
 
 
 def _at_least(name: str, count: int, what: str, at: float, *, within: Array, needed: float) -> Check:

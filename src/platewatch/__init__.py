@@ -1,10 +1,10 @@
-"""Platewatch learns good metal plates from about fifty photographs and judges every further one.
+"""Visual inspection: learns from about fifty photographs of good parts, judges further ones PASS, REVIEW or REJECT.
 
     model = platewatch.load("model")
     inspection = model.inspect("plate.png")   # a path, a file's bytes or an (H, W, 3) uint8 RGB array
     print(inspection.verdict, inspection.reason)
 
-Nothing here imports torch: the PC at the line does not have it.
+Importing this package imports no torch, which is not installed on the PC at the line.
 """
 
 from pathlib import Path
@@ -43,9 +43,10 @@ __all__ = [
 
 
 def load(path: str | Path, *, threads: int = 0, runtime: "Runtime" = "onnxruntime") -> "Inspector":
-    """Load a model folder, every hash checked, ready to inspect; `threads` 0 takes every core.
+    """Load a model folder and check every hash; `threads` 0 uses all cores.
 
-    Raises ModelError when the folder is missing, damaged, altered or too new, RuntimeUnavailable without the runtime.
+    Raises ModelError when the folder is missing, damaged, altered or too new, RuntimeUnavailable when the runtime is
+    not installed.
     """
     from platewatch.model.inspector import Inspector  # noqa: PLC0415 - `import platewatch` stays light
 

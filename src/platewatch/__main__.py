@@ -1,4 +1,4 @@
-"""`python -m platewatch` is the command line."""
+"""Entry point of `python -m platewatch`, the same as the command `platewatch`."""
 
 from platewatch.cli import main
 

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from platewatch.errors import InputError
 
-Share = Annotated[float, Field(gt=0, le=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Channels = tuple[Count, ...]
 Length = Annotated[float, Field(gt=0, le=64)]
@@ -57,9 +57,9 @@ class SurfaceConfig:
     """Standard deviation, px, of the Gaussian blur of the finished map."""
     line_weight: Annotated[float, Field(gt=0, le=10)] = 4.0
     """Weight of the line map beside the colour map when the two are fused."""
-    peak_fraction: Share = 0.002
+    peak_fraction: Fraction = 0.002
     """Maps are normalised by the mean of their top `peak_fraction` pixels."""
-    score_fractions: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.005, 0.02)
+    score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.005, 0.02)
     """The score is the largest of the fused map's means over these fractions of its top pixels, each mean normalised by
     its own scale. A small fraction finds spots and scratches, a large one worn paint."""
 
@@ -87,7 +87,7 @@ class NetworkConfig:
     fused_upsampling: bool = False
     """Whether the decoder's upsampling convolutions use fused weights while training: equal but for rounding, with half
     of the multiplications. An exported network always uses fused weights."""
-    norm_momentum: Share = 0.1
+    norm_momentum: Fraction = 0.1
     """Momentum of the running batch-norm statistics, in PyTorch's sense. They are exported if `ema` is 0."""
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class TrainingConfig:
     epochs: Count = 100
     batch_size: Annotated[int, Field(ge=2, le=256)] = 4
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-4
-    final_rate: Share = 1.0
+    final_rate: Fraction = 1.0
     """Fraction of `learning_rate` that is left at the end; the rate falls along half a cosine."""
     w_adv: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the adversarial loss."""
@@ -129,7 +129,7 @@ class TrainingConfig:
     """Illumination augmentation: largest relative change of a plate's brightness."""
     defect_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability of an artificial defect on the input; the target stays the clean plate."""
-    freeze_norms: Share = 1.0
+    freeze_norms: Fraction = 1.0
     """Fraction of the epochs after which the generator's batch-norm statistics are frozen; 1 for never. From then on a
     plate's reconstruction does not depend on its batch, as in use."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -151,7 +151,7 @@ class ScoreConfig:
     yellow–blue and green–purple. With `opponent` a change of hue counts beside a change of brightness."""
     blur: Annotated[float, Field(ge=0, le=32)] = 0.0
     """Standard deviation, px, of the Gaussian blur of the error map; 0 for none."""
-    pool_fraction: Share = 1.0
+    pool_fraction: Fraction = 1.0
     """The reconstruction error is the mean of the map's top `pool_fraction` pixels; 1 is the plain mean."""
 
 
@@ -173,11 +173,11 @@ class SensitivityConfig:
 
     widths: Annotated[tuple[Length, ...], Field(min_length=1)] = (1.0, 2.0, 4.0, 8.0)
     """Widths of the scratches, px."""
-    length: Share = 0.25
+    length: Fraction = 0.25
     """Length of the scratches, as a fraction of the photograph's side."""
     diameters: Annotated[tuple[Length, ...], Field(min_length=1)] = (3.0, 6.0, 12.0, 24.0)
     """Diameters of the rust spots, px."""
-    contrasts: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5)
+    contrasts: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5)
     """Contrasts of both: the change of the strongest channel, as a fraction of its range."""
     plates: Count = 20
     """Good plates on which each size and contrast is tried, at most."""

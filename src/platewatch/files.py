@@ -1,7 +1,7 @@
-"""The one atomic write: a file or a folder takes its name when it is complete and on the disk, or not at all.
+"""Atomic writing of files and folders: temporary name, fsync, rename; no incomplete file ever has the final name.
 
-It is written beside its name as `.NAME.RANDOM.part`, which is removed whatever stops the writing, Ctrl-C included.
-Only a killed process or a loss of power leaves it behind. Several may write the same name: the last one stays.
+The temporary name is `.NAME.RANDOM.part` in the same folder. It is removed when writing fails or is interrupted; only a
+killed process or a loss of power leaves it behind. Several processes may write the same name: the last rename counts.
 """
 
 import errno
@@ -16,7 +16,7 @@ from platewatch.errors import OutputError, PlatewatchError
 
 _WHAT, _REMEDY = "cannot be written", "free some space there"
 _NO_SYNC = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP}
-"""What a folder's fsync fails with where it may not be opened, or where the file system has no such thing."""
+"""Errors of a folder's fsync that are ignored: the folder may not be opened, or the file system cannot sync folders."""
 
 
 def write(
@@ -29,7 +29,7 @@ def write(
     remedy: str = _REMEDY,
     error: type[PlatewatchError] = OutputError,
 ) -> Path:
-    """Write a file's bytes, or its text as UTF-8, and return `path`; otherwise as `whole_file`."""
+    """Write bytes, or text as UTF-8, to `path` and return it; parameters and errors as for `whole_file`."""
     with whole_file(path, private=private, within=within, what=what, remedy=remedy, error=error) as part:
         part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     return path
@@ -45,11 +45,11 @@ def whole_file(
     remedy: str = _REMEDY,
     error: type[PlatewatchError] = OutputError,
 ) -> Iterator[Path]:
-    """A path to write at, which becomes `path` when the block ends well; until then `path` stays as it was.
+    """Yield a temporary path, which is renamed to `path` when the block ends without an error.
 
-    The folder is made where it is missing. `private` gives mode 600, otherwise the umask decides. The entries of all
-    folders from the file up to `within` are put on the disk too, for a folder that others make at the same time.
-    Raises `error(path, "what (reason)", remedy=remedy)` for every OSError, those of the block included.
+    Missing folders are made. `private` gives mode 600, otherwise the umask decides. All folders from the file up to
+    `within` are synced too: another process may have made one of them without syncing it yet. Raises `error(path,
+    "what (reason)", remedy=remedy)` for every OSError, those of the block included.
     """
     part: Path | None = None
     try:
@@ -71,7 +71,7 @@ def whole_file(
 
 @contextmanager
 def whole_folder(folder: Path, *, remedy: str = _REMEDY) -> Iterator[Path]:
-    """A new folder to write into, mode 755, which becomes `folder` when the block ends well and is gone otherwise.
+    """Yield a temporary folder, mode 755, which is renamed to `folder` when the block ends without an error.
 
     Raises OutputError when `folder` exists and is not empty, and for every OSError, those of the block included.
     """
@@ -98,13 +98,13 @@ def whole_folder(folder: Path, *, remedy: str = _REMEDY) -> Iterator[Path]:
 
 
 def rename(path: Path, target: Path) -> None:
-    """Give a file or folder that is complete another name in the same file system; raises OSError."""
+    """Rename a complete file or folder within a file system, durably (fsync); raises OSError."""
     path.replace(target)
     _sync_folders({path.parent, target.parent})
 
 
 def refuse_used(folder: Path) -> None:
-    """Raise OutputError when `folder` exists and is no empty folder."""
+    """Raise OutputError when `folder` exists and is not an empty folder."""
     try:
         used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
@@ -118,20 +118,20 @@ def _part(path: Path) -> Path:
 
 
 def _make(folder: Path) -> list[Path]:
-    """Make the folder and what is missing above it; the folders that got a new entry by that."""
+    """Make the folder and its missing parents; returns the folders that have a new entry."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return [each.parent for each in missing]
 
 
 def _sync_folders(folders: Iterable[Path]) -> None:
-    """Put the names in the folders on the disk: a new name lasts only then."""
+    """Sync folders: without it, a new name may be lost with the power."""
     for folder in folders:
         _sync(folder)
 
 
 def _sync(path: Path) -> None:
-    """Put a file's bytes or a folder's names on the disk; nothing for a folder where the system has no such call."""
+    """Sync a file, or a folder where the system can."""
     is_folder = path.is_dir()
     if is_folder and not hasattr(os, "O_DIRECTORY"):
         return  # Windows writes names through

@@ -1,4 +1,4 @@
-"""What comes out for every plate: a Verdict, its numbers, its Defects, and where they came from."""
+"""Inspection: the result for one plate as a frozen value and as JSON, with verdict, score, defects and evidence."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,18 +8,18 @@ from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 SCHEMA = 1
-"""Version of the JSON form of everything that programs read."""
+"""Version of all JSON formats."""
 
 NOT_READABLE = "Not readable"
 """What people read in place of a verdict when `verdict` is None."""
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Verdict(StrEnum):
-    """The decision on a plate."""
+    """The decision on a plate: PASS, REVIEW (a person decides) or REJECT."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, no password
     REVIEW = "REVIEW"
@@ -28,45 +28,45 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, config=_FROZEN)
 class Evidence:
-    """How much of a finding is colour (rust-like) and how much line (scratch-like); the two add up to 1."""
+    """Fractions of colour (as in rust) and of line (as in scratches) in an anomaly; they add up to 1."""
 
-    colour: Share
-    line: Share
+    colour: Fraction
+    line: Fraction
 
 
 @dataclass(frozen=True, config=_FROZEN)
 class Defect:
-    """A place on the plate that looks unlike the good ones; lengths in px of the photograph as it came."""
+    """A place on the plate that looks unlike the good plates; lengths in px of the original photograph."""
 
     box: tuple[int, int, int, int]
     """Left, top, width, height."""
     area_px: int
     length_px: float
-    """Longest extent of the place."""
+    """Longest extent of the place, px."""
     peak: float
-    """Largest value of the anomaly map within; 1 is the limit."""
+    """Largest value of the anomaly map in the place; 1 is the robust 3σ limit of good plates."""
     evidence: Evidence
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Inspection:
-    """The record of one plate handed in; exactly one for each, also when it could not be read."""
+    """The result for one plate; there is exactly one per plate, also when its photograph could not be read."""
 
     schema: int = SCHEMA
     image: str | None = None
-    """Path or name under which the photograph came; None for bytes and arrays."""
+    """Path or name of the photograph; None for bytes and arrays without a name."""
     image_sha256: str | None = None
-    """SHA-256 of the file's bytes, or of the array's; None when not even bytes could be read."""
+    """SHA-256 of the file's or the array's bytes; None when the bytes could not be read."""
     verdict: Verdict | None
-    """None when the photograph could not be read: `error` says why."""
+    """None when the photograph could not be read; `error` says why."""
     reason: str
-    """One sentence for a person."""
+    """The verdict's reason in one sentence."""
     score: float | None = None
-    """Higher is worse; None when nothing could be judged."""
+    """Anomaly score, higher is worse; None when the photograph was not scored."""
     threshold: float
-    """Scores above this are REJECT."""
+    """The REJECT limit: scores above it are REJECT."""
     p_value: float | None = None
-    """Share of good plates at least this bad (conformal; never below 1 / (good plates + 1))."""
+    """Conformal p-value, (1 + number of good plates with at least this score) / (number of good plates + 1)."""
     surface: float | None = None
     reconstruction_error: float | None = None
     latent_error: float | None = None
@@ -78,7 +78,7 @@ class Inspection:
     duration_ms: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The Inspection as plain JSON values."""
+        """The Inspection as plain JSON values, as in schemas/inspection.json."""
         values: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         return values
 
@@ -88,7 +88,7 @@ class Inspection:
 
 
 def now() -> datetime:
-    """The present time with its zone."""
+    """The present time, aware, in this machine's zone."""
     return datetime.now().astimezone()
 
 

@@ -152,7 +152,8 @@ def _inspect_one(inspector: "Inspector", path: Path, picture: Path | None) -> tu
     from platewatch.line import judging
     from platewatch.photographs import overlay, reading
 
-    inspection, seen = judging.judge(inspector, path)
+    judged = judging.judge(inspector, path)
+    inspection, seen = judged.inspection, judged.examination
     if picture is None or seen is None:
         return inspection, None
     try:

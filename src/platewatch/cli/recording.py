@@ -52,16 +52,16 @@ def audit(
     from platewatch.inspection import SCHEMA
 
     with _open(records, photographs) as opened, progress() as report:
-        found = opened.audit(report, photographs=read_photographs, noted=noted)
+        found = opened.audit(report, photographs=read_photographs, anchor=noted)
     if as_json:
-        click.echo(json.dumps({"schema": SCHEMA, "whole": found.whole, **asdict(found)}, ensure_ascii=False))
+        click.echo(json.dumps({"schema": SCHEMA, "whole": found.intact, **asdict(found)}, ensure_ascii=False))
     else:
         for each in found.breaks:
             click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
-        head, word = found.head, "intact" if found.whole else f"ALTERED in {len(found.breaks)} places"
+        head, word = found.head, "intact" if found.intact else f"ALTERED in {len(found.breaks)} places"
         click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs checked")
         click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
-    if not found.whole:
+    if not found.intact:
         click.get_current_context().exit(ERROR)
 
 

@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from platewatch.cli.line_options import line_options, policy
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
 
 if TYPE_CHECKING:
@@ -22,18 +23,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 @PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Folder of available models; default: the folder that MODEL is in.")
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
-@click.option(
-    "--keep", default="all", show_default=True, type=click.Choice(["all", "not-passed"]), help="Photographs to store."
-)
-@click.option("--days", type=click.FloatRange(0, min_open=True), help="Days after which photographs are removed.")
-@click.option("--gigabytes", type=click.FloatRange(0, min_open=True), help="Size above which the oldest are removed.")
-@click.option(
-    "--review-share",
-    default=0.02,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Fraction of passing plates sent to review at random, to find misses.",
-)
+@line_options
 @_USERS
 @click.option("--name", "names", multiple=True, help="Another host name of the station; may be repeated.")
 @click.option("--tls-certificate", "certificate", type=FOLDER, help="Certificate as PEM file, for https.")
@@ -54,16 +44,15 @@ def serve(
     photographs: Path | None,
     models: Path | None,
     data: Path | None,
-    keep: str,
-    days: float | None,
-    gigabytes: float | None,
-    review_share: float,
     users: Path | None,
     names: tuple[str, ...],
     certificate: Path | None,
     key: Path | None,
     workers: int,
     waiting: int,
+    webhooks: tuple[str, ...],
+    mqtt: tuple[str, ...],
+    **kept: Any,
 ) -> None:
     """Run the inspection station: web pages, a REST service and a record of every plate."""
     from platewatch.station import supervisor
@@ -72,7 +61,6 @@ def serve(
         code = supervisor.keep_up(_log)
         if code is not None:
             click.get_current_context().exit(code)
-        from platewatch.records import Keep, Policy
         from platewatch.station import server
 
         plan = server.Plan(
@@ -83,13 +71,14 @@ def serve(
             port=listening.getsockname()[1],
             records=records,
             photographs=photographs,
-            policy=Policy(keep=Keep(keep), days=days, gigabytes=gigabytes, review_share=review_share),
+            policy=policy(**kept),
             users=users,
             names=names,
             certificate=certificate,
             key=key,
             workers=workers,
             waiting=waiting,
+            destinations=(*webhooks, *mqtt),
         )
         server.check(plan)
         server.run(plan, listening, _log)
@@ -145,7 +134,8 @@ def remove(name: str, records: str, users: Path | None) -> None:
 
 
 def _users(records: str, file: Path | None) -> "Users":
-    from platewatch.station.users import Users, beside
+    from platewatch.line.state_files import beside
+    from platewatch.station.users import Users
 
     return Users(file or beside(records, "users.json"))
 

@@ -69,23 +69,23 @@ def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate
     return review, max(review, float(descending[0]), limit(scores, false_alarm_rate))
 
 
-def promise(scores: Sequence[float] | Array, threshold: float, asked: float) -> FalseAlarmBound:
+def false_alarm_bound(scores: Sequence[float] | Array, threshold: float, target: float) -> FalseAlarmBound:
     """The bound on the fraction of good plates above `threshold`, from their n out-of-fold scores.
 
-    Expected: (1 + number above) / (n + 1). Upper 95 %: Clopper–Pearson, one-sided. `asked` is the target.
+    Expected: (1 + number above) / (n + 1). Upper 95 %: Clopper–Pearson, one-sided. `target`: the rate requested.
     """
     count = len(scores)
     above = int((np.asarray(scores) > threshold).sum())
     expected = (1 + above) / (count + 1)
     return FalseAlarmBound(
-        asked=asked,
+        asked=target,
         false_alarm_rate=expected,
         upper_95=float(stats.binomtest(above, count, alternative="less").proportion_ci(0.95).high),
         floor=1 / (count + 1),
         good_plates=count,
-        promised=expected <= asked,
-        plates_needed=plates_needed(asked),
-        plates_needed_95=int(np.ceil(np.log(0.05) / np.log1p(-asked) - 1e-9)),
+        promised=expected <= target,
+        plates_needed=plates_needed(target),
+        plates_needed_95=int(np.ceil(np.log(0.05) / np.log1p(-target) - 1e-9)),
     )
 
 

@@ -9,7 +9,7 @@ from platewatch.evaluation import metrics
 from platewatch.exploration.findings import TEST, TRAIN, Area, Exploration, Group, Row
 
 SEPARATES = 0.9
-"""An AUROC of at least this is said to separate; a smaller one whose interval excludes .5 is said to tend."""
+"""A measure with at least this AUROC separates; one below it whose interval excludes 0.5 only tends to."""
 
 Paragraph = tuple[str, str]
 """Heading and text."""

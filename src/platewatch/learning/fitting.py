@@ -196,7 +196,9 @@ def _write(
         config=config,
         decision=decision,
         quality_limits=calibrated.quality_limits,
-        promise=calibration.promise(calibrated.scores, decision.threshold, config.calibration.false_alarm_rate),
+        promise=calibration.false_alarm_bound(
+            calibrated.scores, decision.threshold, config.calibration.false_alarm_rate
+        ),
         sensitivity=calibrated.sensitivity,
         light=calibrated.light,
         calibration=tuple(
@@ -236,7 +238,7 @@ def _check_parity(
             raise ModelError(
                 "export",
                 f"training plate {plate} is {by_torch} by torch and {by_runtime} by ONNX Runtime",
-                remedy="nothing was written: train anew, and report it if it stays",
+                remedy="nothing was written: train again, and report it if it stays",
             )
 
 

@@ -1,4 +1,4 @@
-"""Sensitivity trials: verdicts on good plates with artificial defects of known size and contrast, and relit ones.
+"""Sensitivity trials: verdicts on good plates with artificial defects of known size, or another illumination.
 
 Every plate is judged out of fold. A plate's random numbers depend on the seed and the plate alone: place, direction and
 tone are nearly the same for every size and contrast, and threads do not change them.

@@ -1,4 +1,4 @@
-"""A challenger against the model in service: which plates both have to judge, what came out, and whether it may serve.
+"""Candidates: which plates a candidate and the model in service both judge, and when a candidate is refused.
 
 The plates come from people's reviews. Those reviewed as good and held out by their hash are never trained on; those
 reviewed as defective, the missed ones among them, are the challenge. Neither moves a threshold: they only compare.
@@ -20,7 +20,7 @@ from platewatch.records.exports import held_out
 FEWEST = 5
 """Held-out good plates below which no difference could ever be told from chance: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
 LEVEL = 0.05
-"""A challenger that passes fewer held-out good plates is refused when chance explains it no more often than this."""
+"""A candidate that passes fewer held-out good plates is refused when chance explains it no more often than this."""
 TRAINED = "challenger_trained"
 """The event in the record: the figures of a comparison, refused or not."""
 
@@ -30,7 +30,7 @@ class Material:
     """The reviewed plates, sorted by what they are for; each photograph once, the newest plate for it."""
 
     training: tuple[Reviewed, ...]
-    """Reviewed as good, to learn from; those that joined an earlier challenger's training join again."""
+    """Reviewed as good, to learn from; those that joined an earlier candidate's training join again."""
     new: int
     """How many of them the model in service did not learn from."""
     held_out: tuple[Reviewed, ...]
@@ -126,7 +126,7 @@ def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:
 
 
 def chance(good: Sequence[Pair]) -> float:
-    """How often a fair coin turns so many of the plates on which both differ against the challenger.
+    """How often a fair coin turns so many of the plates on which both differ against the candidate.
 
     The exact, paired, one-sided test of McNemar (1947) in its binomial form.
     """

@@ -1,4 +1,4 @@
-"""How a challenger fared against the model in service: what both say of the same plates, and the file that keeps it."""
+"""Comparison of a candidate with the model in service: the verdicts of both on the same plates, and its file."""
 
 import json
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both models on the same plates, and why the challenger is refused, if it is."""
+    """Both models on the same plates, and why the candidate is refused, if it is."""
 
     champion: Candidate
     challenger: Candidate
@@ -94,7 +94,7 @@ _ADAPTER = TypeAdapter(Comparison)
 
 
 def file_of(models: Path, model_id: str) -> Path:
-    """Where a challenger's comparison lies: beside its folder."""
+    """File of a candidate's comparison: beside its folder."""
     return models / f"{model_id}.comparison.json"
 
 

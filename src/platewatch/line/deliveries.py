@@ -1,12 +1,12 @@
-"""Tells others of each plate: a destination gets every Entry at least once, from a thread of its own.
+"""Deliveries: every destination gets each Entry at least once, from a thread of its own.
 
-What is to be told stands in the record's outbox, written with the plate itself; a destination that is out of reach is
-tried again, ever more rarely, and never holds up the line.
+What is to be delivered stands in the record's outbox, written with the plate itself. A destination that is out of reach
+is tried again, ever more rarely, and never holds up the line.
 """
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from platewatch.errors import RecordError
 from platewatch.line.destinations import PATIENCE_S, DeliveryFailed, Destination, Refused
@@ -16,8 +16,36 @@ _LEASE = 60.0  # seconds in which this process alone tries what it claimed: long
 _BATCH = 5
 
 
+class Deliveries:
+    """The workers of all destinations of one line."""
+
+    def __init__(self, records: Records, destinations: Sequence[Destination], warn: Callable[[str], None]) -> None:
+        """`warn` gets each failure and the success after it, one line each."""
+        self.names = tuple(each.name for each in destinations)
+        self._records, self._warn = records, warn
+        self._workers = [DeliveryWorker(records, each, warn=warn) for each in destinations]
+
+    def start(self) -> None:
+        """Start delivering, and warn of destinations of earlier that are not among these."""
+        for worker in self._workers:
+            worker.start()
+        for each in self._records.deliveries():
+            if each.waiting and each.name not in self.names:
+                self._warn(f"{each.name}: {each.waiting} plates wait for delivery, but it is not named here")
+
+    def wake(self) -> None:
+        """There is something new in the outbox."""
+        for worker in self._workers:
+            worker.wake()
+
+    def stop(self) -> None:
+        """Stop as `DeliveryWorker.stop` does."""
+        for worker in self._workers:
+            worker.stop()
+
+
 class DeliveryWorker:
-    """Tells one destination what the outbox holds for it, in a thread of its own."""
+    """Delivers to one destination what the outbox holds for it, in a thread of its own."""
 
     def __init__(
         self,
@@ -26,26 +54,26 @@ class DeliveryWorker:
         *,
         first_wait_s: float = 1.0,
         longest_wait_s: float = 300.0,
-        tell: Callable[[str], None] | None = None,
+        warn: Callable[[str], None] = lambda _words: None,
     ) -> None:
-        """`tell` hears of each failure and of the success after it, one line each."""
+        """`warn` gets each failure and the success after it, one line each."""
         self._records, self._to = records, to
         self._first, self._longest = first_wait_s, longest_wait_s
-        self._say = tell or (lambda _words: None)
+        self._warn = warn
         self._failed = 0  # times in a row that it was out of reach
         self._stopping, self._news = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"courier {to.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"delivery {to.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin; what was left from before comes first."""
+        """Start; what was left from before comes first."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new."""
+        """There is something new in the outbox."""
         self._news.set()
 
     def stop(self, timeout_s: float = 2 * PATIENCE_S) -> None:
-        """End once everything due was told, or something failed, or the time is up; the rest stays in the outbox."""
+        """Stop once everything due is delivered, or something failed, or the time is up; the outbox keeps the rest."""
         self._stopping.set()
         self._news.set()
         self._thread.join(timeout_s)
@@ -53,9 +81,9 @@ class DeliveryWorker:
     def _run(self) -> None:
         while True:
             try:
-                more = self._round()
+                more = self._deliver_batch()
             except RecordError:
-                more = False  # whoever adds plates says so
+                more = False  # the health check reports it
             if self._stopping.is_set() and (self._failed or not more):
                 break
             if not more:
@@ -63,22 +91,22 @@ class DeliveryWorker:
                 self._news.clear()
         self._to.close()
 
-    def _round(self) -> bool:
+    def _deliver_batch(self) -> bool:
         """One batch; whether there may be more at once."""
         due = self._records.claim(self._to.name, _BATCH, _LEASE)
         for place, each in enumerate(due):
             others = [other.id for other in due[place + 1 :]]
             try:
-                self._to.tell(each.entry)
+                self._to.deliver(each.entry)
             except Refused as error:
                 self._records.postpone(self._to.name, each.id, wait_s=self._wait(each.attempts), why=str(error))
-                self._say(f"{error}; it will be offered again")
+                self._warn(f"{error}; it will be offered again")
             except DeliveryFailed as error:
                 return self._out_of_reach(each, others, error)
             else:
                 self._records.delivered(self._to.name, [each.id])
                 if self._failed:
-                    self._say(f"{self._to.name}: told again")
+                    self._warn(f"{self._to.name}: in reach again")
                 self._failed = 0
         return bool(due)
 
@@ -86,11 +114,11 @@ class DeliveryWorker:
         wait = self._wait(self._failed)
         self._records.postpone(self._to.name, each.id, others, wait_s=wait, why=str(error))
         if not self._failed:
-            self._say(f"{error}; plates wait in the record until it is back")
+            self._warn(f"{error}; plates wait in the record until it is back")
         self._failed += 1
         self._stopping.wait(wait)
         return True
 
     def _wait(self, failures: int) -> float:
-        """Twice as long each time, up to the longest, never quite the same for all who wait."""
+        """Twice as long each time, up to the longest, with a random part so that many do not come at once."""
         return min(self._longest, self._first * 2.0 ** min(failures, 30)) * random.uniform(0.8, 1.2)  # noqa: S311

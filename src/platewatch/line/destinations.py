@@ -1,4 +1,4 @@
-"""Who is told of plates: a webhook or an MQTT topic that gets an Entry as JSON, or says that it did not."""
+"""Destinations of deliveries: a webhook or an MQTT topic that gets an Entry as JSON."""
 
 import base64
 import http.client
@@ -22,28 +22,28 @@ _PASSING = (408, 425, 429)  # of a webhook's refusals those that pass
 
 
 class DeliveryFailed(Exception):  # noqa: N818 - says what happened
-    """It did not work now."""
+    """The destination did not get the plate now."""
 
 
 class Refused(DeliveryFailed):
-    """The destination is there but does not want this one plate: the others may still be told."""
+    """The destination is in reach but refuses this one plate; it may still take the others."""
 
 
 class Destination(Protocol):
-    """Whoever is told."""
+    """Who gets plates."""
 
     name: str
-    """By which the outbox knows it: its URL without passwords and parameters."""
+    """Its name in the outbox: the URL without passwords and parameters."""
 
-    def tell(self, entry: Entry) -> None:
-        """Return once it has surely got the plate; raises DeliveryFailed or Refused."""
+    def deliver(self, entry: Entry) -> None:
+        """Return once it has confirmed the plate; raises DeliveryFailed or Refused."""
 
     def close(self) -> None:
-        """Let go of its connection."""
+        """Close its connection."""
 
 
 def destination(url: str) -> Destination:
-    """Whom a URL means: `http(s)://…` a webhook, `mqtt(s)://[user:password@]host[:port]/topic` a topic.
+    """The destination of a URL: `http(s)://…` a webhook, `mqtt(s)://[user:password@]host[:port]/topic` a topic.
 
     Raises InputError for any other.
     """
@@ -67,7 +67,7 @@ def destination(url: str) -> Destination:
 
 
 class Webhook:
-    """POSTs each Entry; any answer from 200 to 299 counts as got."""
+    """POSTs each Entry; any answer from 200 to 299 confirms it."""
 
     def __init__(self, parts: SplitResult, port: int | None) -> None:
         """Nothing is connected yet."""
@@ -82,7 +82,7 @@ class Webhook:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
 
-    def tell(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry) -> None:
         """As Destination says; the plate's hash is the Idempotency-Key, should it come twice."""
         connection = self._connection()
         try:
@@ -124,7 +124,7 @@ class Topic:
         self._secure = secure
         self._client: Client | None = None
 
-    def tell(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry) -> None:
         """As Destination says."""
         try:
             client = self._connected()
@@ -174,7 +174,7 @@ class Topic:
 
 
 def _name(parts: SplitResult) -> str:
-    """The URL without what is secret in it."""
+    """The URL without its secret parts."""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:400]
 
 

@@ -1,20 +1,74 @@
-"""Judge: a photograph becomes its Inspection, whatever happens."""
+"""Judge → record → notify: the only way of a plate into the record, for station, watch folder and cameras alike."""
 
 import logging
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from platewatch.errors import PlatewatchError
+from platewatch.arrays import Array
+from platewatch.errors import InputError, PlatewatchError, RecordError, RecordUnavailable
 from platewatch.inspection import Inspection
 from platewatch.model.inspector import Examination, Inspector, Source, failed
+from platewatch.photographs import reading
 
-log = logging.getLogger("platewatch")
+if TYPE_CHECKING:  # `judge` alone needs neither a record nor metrics
+    from platewatch.line.health import Health
+    from platewatch.line.metrics import Metrics
+    from platewatch.records import Added, Entry, Records
+
+log = logging.getLogger("platewatch.line")
 
 
-def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> tuple[Inspection, Examination | None]:
-    """The photograph's Inspection, and its pictures when it has a verdict; nothing is recorded, nothing is raised.
+class KeyReused(InputError):  # noqa: N818 - says what happened
+    """The key of a plate belongs to another photograph in the record."""
 
-    A photograph that cannot be read and detectors that fail give an Inspection with verdict None that says why. The
-    photograph is decoded once.
+
+@dataclass(frozen=True)
+class Plate:
+    """A photograph as it was handed in."""
+
+    photograph: bytes | Path = field(repr=False)
+    """A file's bytes; the path of a file whose bytes cannot be read."""
+    name: str | None = None
+    plate_id: str | None = None
+    key: str | None = None
+    """The same key again is the same plate."""
+    source: str = "rest"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A photograph's Inspection and what came with it; nothing is recorded yet."""
+
+    inspection: Inspection
+    examination: Examination | None = field(default=None, repr=False)
+    """The pictures; None without a verdict."""
+    error: Exception | None = None
+    """Why there is no verdict: an InputError when the photograph is not readable, else what the detectors raised."""
+
+
+@dataclass(frozen=True)
+class RecordedPlate:
+    """A plate that is in the record."""
+
+    entry: "Entry"
+    anomaly_map: Array | None = field(default=None, repr=False)
+    """(h, w) float32, where the photograph lies; None without a verdict, and for a duplicate."""
+    brightness: float | None = None
+    """Mean lightness of the photograph as the detectors saw it."""
+    is_duplicate: bool = False
+    """It was in the record before, under the same key."""
+
+
+Listener = Callable[[RecordedPlate], None]
+
+
+def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> Judged:
+    """Judge a photograph, decoding it once; never raises, records nothing.
+
+    A photograph that is not readable and detectors that fail give an Inspection with verdict None, which says why.
     """
     started = time.perf_counter()
     try:
@@ -22,5 +76,94 @@ def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> 
     except Exception as error:
         if not isinstance(error, PlatewatchError):
             log.exception("%s could not be judged", name or "a photograph")
-        return failed(inspector.manifest, photograph, name, error, started), None
-    return seen.inspection, seen
+        return Judged(failed(inspector.manifest, photograph, name, error, started), None, error)
+    return Judged(seen.inspection, seen)
+
+
+class Judging:
+    """Judges, records and notifies; thread-safe."""
+
+    def __init__(
+        self,
+        records: "Records",
+        health: "Health",
+        metrics: "Metrics",
+        *,
+        deliver: Sequence[str] = (),
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """`deliver` names the destinations that get each plate; each of `listeners` gets each new plate, in order."""
+        self._records, self._health, self._metrics = records, health, metrics
+        self._deliver, self._listeners = tuple(deliver), tuple(listeners)
+
+    def run(self, plate: Plate) -> RecordedPlate:
+        """Judge, record and notify. A plate whose key is in the record is not judged again.
+
+        Raises KeyReused when that key is another photograph's, ModelError or RecordUnavailable while no plate can be
+        judged, and RecordError when the plate could not be recorded.
+        """
+        known = None if plate.key is None else self._records.with_key(plate.key)
+        if known is None:
+            return self.record(plate, self.judge(plate))
+        if isinstance(plate.photograph, Path) or known.photograph_sha256 != reading.sha256(plate.photograph):
+            raise KeyReused("", "the key was another photograph's", expected="one key for each plate")
+        return RecordedPlate(known, is_duplicate=True)
+
+    def judge(self, plate: Plate) -> Judged:
+        """Judge with the model in service; raises ModelError or RecordUnavailable while no plate can be judged."""
+        return judge(self._health.inspector(), plate.photograph, plate.name)
+
+    def record(self, plate: Plate, judged: Judged, retry: Callable[[], bool] | None = None) -> RecordedPlate:
+        """Record a judged plate and notify. Raises RecordError when it could not be recorded.
+
+        While the record is unavailable, `retry` is called; after True it is tried again.
+        """
+        self._metrics.received.inc()
+        try:
+            added = self._add(plate, judged.inspection, retry)
+        except BaseException:
+            self._metrics.failed.labels("record").inc()
+            raise
+        self._health.record_works()
+        self._count(judged.inspection)
+        if not added.is_new:
+            return RecordedPlate(added.entry, is_duplicate=True)
+        seen = judged.examination
+        recorded = RecordedPlate(
+            added.entry,
+            anomaly_map=None if seen is None else seen.frame.cut(seen.anomaly_map),
+            brightness=None if seen is None else seen.conditions.brightness,
+        )
+        self._notify(recorded)
+        return recorded
+
+    def _add(self, plate: Plate, inspection: Inspection, retry: Callable[[], bool] | None) -> "Added":
+        photograph = plate.photograph if isinstance(plate.photograph, bytes) else None
+        while True:
+            try:
+                return self._records.add(
+                    inspection,
+                    photograph,
+                    plate_id=plate.plate_id,
+                    key=plate.key,
+                    source=plate.source,
+                    deliver=self._deliver,
+                )
+            except RecordError as error:
+                waits = retry is not None and isinstance(error, RecordUnavailable)
+                self._health.record_failed(error, refused=not waits)
+                if retry is None or not waits or not retry():
+                    raise
+
+    def _count(self, inspection: Inspection) -> None:
+        if inspection.verdict is None:
+            self._metrics.failed.labels("photograph").inc()
+        else:
+            self._metrics.judged.labels(inspection.verdict).inc()
+
+    def _notify(self, recorded: RecordedPlate) -> None:
+        for listener in self._listeners:
+            try:
+                listener(recorded)
+            except Exception:  # the plate is in the record all the same
+                log.exception("plate %s: a notification failed", recorded.entry.number)

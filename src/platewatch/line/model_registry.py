@@ -1,4 +1,4 @@
-"""Which model judges: the one in service, those on the shelf beside it, and going from one to another."""
+"""Model registry: the model in service, the available models, and changing from one to another."""
 
 import threading
 from collections.abc import Callable
@@ -40,10 +40,10 @@ class AvailableModel:
 
 
 class ModelRegistry:
-    """The model in service and the shelf: a folder whose folders are models. Safe to share by threads."""
+    """The model in service and the folder of available models; thread-safe."""
 
     def __init__(self, folder: Path, models_folder: Path | None = None, load: Load | None = None) -> None:
-        """Load `folder` into service; the shelf is the folder it lies in unless told. Raises as platewatch.load."""
+        """Load `folder` into service. `models_folder` defaults to its parent. Raises as platewatch.load."""
         self.folder = folder.resolve()
         self.models_folder = self.folder.parent if models_folder is None else models_folder.resolve()
         self._load: Load = load or (lambda path: platewatch.load(path, threads=1))
@@ -73,7 +73,7 @@ class ModelRegistry:
         return self._inspector
 
     def available(self) -> tuple[AvailableModel, ...]:
-        """Every whole model on the shelf and the one in service, by folder name; damaged ones are left out."""
+        """The available models and the one in service, by folder name; damaged ones are left out."""
         folders = {self.folder} | {
             path.parent.resolve() for path in self.models_folder.glob(f"*/{model_folder.MANIFEST}")
         }
@@ -137,5 +137,5 @@ class ModelRegistry:
             if each.model_id == model_id:
                 return each.folder
         raise NotFound(
-            f"model {model_id}", "not on the shelf", expected="one that GET /model lists", remedy="put its folder there"
+            f"model {model_id}", "not available", expected="one that GET /model lists", remedy="put its folder there"
         )

@@ -1,8 +1,8 @@
-"""Retraining with a gate: reviewed good plates join the training, and the challenger has to be no worse.
+"""Retraining: a candidate learns from reviewed good plates too, and is refused when it is worse.
 
     MODELS/
     ├── 0123456789ab/                  a model folder, by its id
-    └── 0123456789ab.comparison.json   how it fared against the model that was in service then
+    └── 0123456789ab.comparison.json   its comparison with the model that was in service then
 
 The same settings and seed as the model in service, so that only the photographs differ. Nothing is taken into service
 here: a person does that.
@@ -29,14 +29,14 @@ from platewatch.records import Records
 
 @dataclass(frozen=True)
 class Retrained:
-    """A challenger, whether accepted or not."""
+    """A candidate, whether accepted or not."""
 
     folder: Path
     comparison: Comparison
 
 
 def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor: str, progress: Progress) -> Retrained:
-    """Train a challenger on DATA and the plates reviewed as good, compare it with `champion`, write both down.
+    """Train a candidate on DATA and the plates reviewed as good, compare it with `champion`, write both down.
 
     `data` holds the photographs that the champion learned from, as for `platewatch train`. Raises InputError when the
     reviews do not suffice, and what training raises.
@@ -92,13 +92,13 @@ def _compare(material: Material, serving: Inspector, trained: Path, records: Rec
     verified = verification.verify(trained)
     if not verified.equal:
         raise ModelError(
-            trained, "the challenger judges its own plates differently when replayed", remedy="train it anew"
+            trained, "the candidate judges its own plates differently when replayed", remedy="train it again"
         )
     return candidates.compare(material, serving, Inspector(trained), records.photograph, progress)
 
 
 def _keep(trained: Path, found: Comparison, models: Path) -> Path:
-    """Move the challenger to its name; its comparison is written first, so that no model lies there without one."""
+    """Move the candidate to its name; its comparison is written first, so that no model is there without one."""
     folder = models / found.challenger.model_id
     if folder.exists():
         raise InputError(folder, "this very model is there already", remedy="review more plates before retraining")

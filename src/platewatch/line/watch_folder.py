@@ -1,21 +1,23 @@
-"""Judge each photograph that settled, write it down, tell who is to be told; again and again until stopped."""
+"""Watch folder: judges each photograph that a camera drops into a folder, once its file is complete."""
 
+import hashlib
+import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from platewatch.errors import InputError, RecordUnavailable
+from platewatch.errors import InputError, ModelError, RecordError, RecordUnavailable
 from platewatch.line.arrivals import Arrival, Arrivals, seen
+from platewatch.line.assembly import Line
 from platewatch.line.file_events import Notices
+from platewatch.line.judging import Judged, Plate
+from platewatch.line.state_files import beside
 from platewatch.photographs import formats, reading
-from platewatch.records import Entry, Records
+from platewatch.records import Entry
 
-if TYPE_CHECKING:  # a caller brings the inspector
-    from platewatch.inspection import Inspection
-    from platewatch.model.inspector import Inspector
-
+SOURCE = "watch"
+"""The source of its plates in the record."""
 AWAY, BACK = "camera folder vanished", "camera folder back"
 """Events in the record."""
 
@@ -23,35 +25,32 @@ _RETRY_S = 1.0
 _SHARE = 10  # a look at the whole folder takes at most one part in so many of the time
 
 
-class Watch:
-    """One folder, one model, one record."""
+class WatchFolder:
+    """One folder and the line that judges its photographs."""
 
     def __init__(
         self,
         folder: Path,
-        inspector: "Inspector",
-        records: Records,
+        line: Line,
         *,
-        deliver: Sequence[str] = (),
         settle_s: float = 0.5,
         give_up_s: float = 30.0,
         rescan_s: float = 2.0,
-        judged: Callable[[Entry], None] | None = None,
-        said: Callable[[str], None] | None = None,
+        recorded: Callable[[Entry], None] = lambda _entry: None,
+        warn: Callable[[str], None] = lambda _words: None,
     ) -> None:
-        """`deliver` names who is told (deliveries.py); `judged` hears of each new entry, `said` of what goes wrong.
+        """`recorded` gets each new entry, `warn` a line when the folder vanishes or comes back.
 
-        A photograph is judged when its file was unchanged for `settle_s` and decodes whole; one that does not is
-        written down as failed when it was unchanged for `give_up_s`. The whole folder is looked at every `rescan_s`.
+        A photograph is judged when its file was unchanged for `settle_s` and is complete. One that is not complete or
+        not readable is recorded as failed after `give_up_s` without a change. The whole folder is scanned every
+        `rescan_s`.
         """
-        self._inspector, self._records = inspector, records
-        self._deliver = tuple(deliver)
+        self._line = line
         self._settle, self._give_up, self._rescan = settle_s, give_up_s, rescan_s
-        self._judged = judged or (lambda _entry: None)
-        self._say = said or (lambda _words: None)
-        self._arrivals = Arrivals(folder, records.known, settle_s=settle_s)
-        self._broken = dict[str, tuple[Arrival, float]]()  # by name what does not decode, and when to try again
-        self._away = self._troubled = False
+        self._recorded, self._warn = recorded, warn
+        self._arrivals = Arrivals(folder, line.records.known, settle_s=settle_s)
+        self._incomplete = dict[str, tuple[Arrival, float]]()  # by name, with the time when it is tried again
+        self._away = False
         self._stopping = threading.Event()
         self._notices = Notices(self._arrivals.folder)
 
@@ -61,7 +60,7 @@ class Watch:
         self._notices.stop()
 
     def run(self, *, once: bool = False) -> None:
-        """Go on until stopped; `once`: until everything that lies there now stands in the record."""
+        """Go on until stopped; `once`: until everything that lies there now is in the record."""
         self._notices.start()
         next_look = 0.0
         names = set[str]()
@@ -81,7 +80,7 @@ class Watch:
             self._notices.stop()
 
     def _pause(self, next_look: float) -> float:
-        """Until the next look, or until what waits may have settled."""
+        """Until the next look, or until a waiting file may have settled."""
         pause = max(0.0, next_look - time.monotonic())
         return min(pause, max(0.02, self._settle / 4)) if self._arrivals.waiting else pause
 
@@ -89,76 +88,80 @@ class Watch:
         try:
             self._arrivals.look(None if self._away else names)  # of what came meanwhile there was no notice
         except RecordUnavailable as error:
-            self._trouble(str(error))
+            self._line.health.record_failed(error, refused=False)
         except OSError as error:
             if not self._away:
                 self._away = True
-                what = f"vanished ({error.strerror}); what comes is judged once it is back"
-                self._happened(AWAY, f"{self._arrivals.folder}: {what}")
+                what = f"vanished ({error.strerror}); new photographs are judged once it is back"
+                self._report(AWAY, f"{self._arrivals.folder}: {what}")
         else:
             if self._away:
                 self._away = False
-                self._happened(BACK, f"{self._arrivals.folder}: is back")
+                self._report(BACK, f"{self._arrivals.folder}: is back")
 
-    def _happened(self, kind: str, words: str) -> None:
-        self._say(words)
+    def _report(self, kind: str, words: str) -> None:
+        self._warn(words)
         try:
-            self._records.event(kind, "watch", {"folder": str(self._arrivals.folder)})
-        except RecordUnavailable as error:
-            self._trouble(str(error))
-
-    def _trouble(self, words: str | None) -> None:
-        """The record is in trouble, said once for as long as it lasts; None: it is not any more."""
-        if words is None and self._troubled:
-            self._say("the record can be used again")
-        elif words is not None and not self._troubled:
-            self._say(words)
-        self._troubled = words is not None
+            self._line.records.event(kind, SOURCE, {"folder": str(self._arrivals.folder)})
+        except RecordError as error:
+            self._line.health.record_failed(error, refused=False)
 
     def _judge_settled(self) -> None:
         for arrival in self._arrivals.settled():
             if self._stopping.is_set():
                 return
-            broken, until = self._broken.get(arrival.path.name, (None, 0.0))
-            if arrival != broken or until <= time.monotonic():
+            incomplete, until = self._incomplete.get(arrival.path.name, (None, 0.0))
+            if arrival == incomplete and time.monotonic() < until:
+                continue
+            try:
                 self._judge(arrival)
+            except (ModelError, RecordUnavailable):  # the health check reports it; the photograph waits in the folder
+                self._stopping.wait(_RETRY_S)
+                return
 
     def _judge(self, arrival: Arrival) -> None:
-        """One photograph, unless it turns out not to be whole yet."""
+        """One photograph, unless its file is not complete yet; raises ModelError or RecordUnavailable."""
         patient = self._arrivals.unchanged_s(arrival) < self._give_up
         photograph = _load(arrival.path)
         if seen(arrival.path) != arrival:
-            return  # changed or gone meanwhile: the next look sees it
+            return  # changed or removed meanwhile: the next look finds it
         if patient and (photograph is None or not formats.has_end(photograph)):
-            self._later(arrival)
+            self._postpone(arrival)
             return
-        found = self._inspector.inspect(arrival.path if photograph is None else photograph, str(arrival.path))
-        if patient and found.verdict is None:
-            self._later(arrival)
+        plate = Plate(
+            arrival.path if photograph is None else photograph, str(arrival.path), key=arrival.key, source=SOURCE
+        )
+        judged = self._line.judging.judge(plate)
+        if patient and isinstance(judged.error, InputError):
+            self._postpone(arrival)
             return
-        self._broken.pop(arrival.path.name, None)
-        self._write_down(arrival, found, photograph)
+        self._incomplete.pop(arrival.path.name, None)
+        self._record(arrival, plate, judged)
 
-    def _later(self, arrival: Arrival) -> None:
-        """It does not decode: perhaps its end has still to come."""
+    def _postpone(self, arrival: Arrival) -> None:
+        """Try again later: the rest of the file may still come."""
         age = self._arrivals.unchanged_s(arrival)
         wait = min(max(self._settle, age / 2), max(self._give_up - age, 0.0))
-        self._broken[arrival.path.name] = arrival, time.monotonic() + wait
+        self._incomplete[arrival.path.name] = arrival, time.monotonic() + wait
 
-    def _write_down(self, arrival: Arrival, found: "Inspection", photograph: bytes | None) -> None:
-        """Into the record, however long that is locked, full or out of reach: the photograph waits with us."""
-        while True:
-            try:
-                added = self._records.add(found, photograph, key=arrival.key, source="watch", deliver=self._deliver)
-                break
-            except RecordUnavailable as error:
-                self._trouble(str(error))
-                if self._stopping.wait(_RETRY_S):
-                    return
-        self._trouble(None)
+    def _record(self, arrival: Arrival, plate: Plate, judged: Judged) -> None:
+        """Record as soon as the record can be used; raises RecordUnavailable when stopped before."""
+        recorded = self._line.judging.record(plate, judged, retry=lambda: not self._stopping.wait(_RETRY_S))
         self._arrivals.done(arrival)
-        if added.is_new:  # otherwise another process was quicker, and told of it
-            self._judged(added.entry)
+        if not recorded.is_duplicate:  # otherwise another process on the same folder was quicker
+            self._recorded(recorded.entry)
+
+
+def plates_of(folder: Path) -> Callable[[Entry], bool]:
+    """Tells the plates that came from this folder from all others in the record."""
+    place = folder.absolute()
+    return lambda entry: entry.source == SOURCE and Path(entry.inspection.image or "").parent == place
+
+
+def drift_file(records: str, folder: Path) -> Path:
+    """Where the drift monitor of this folder keeps its state: beside the record, one file for each folder."""
+    place = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:8]
+    return beside(records, f"watch-{place}.drift.json")
 
 
 def _load(path: Path) -> bytes | None:

@@ -107,7 +107,7 @@ class Inspector:
     def _describe(
         self, judged: JudgedPhoto[RawNumbers], anomaly_map: Array, frame: Frame, shape: tuple[int, ...]
     ) -> dict[str, Any]:
-        """What the Inspection of a judged photograph says besides where it came from."""
+        """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict
         assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the quality check
         p = verdict.p_value(score, self._good_scores)
@@ -130,11 +130,11 @@ class Inspector:
 
 
 def failed(manifest: Manifest, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
-    """The Inspection of a photograph without a verdict: an InputError means that it could not be read.
+    """The Inspection of a photograph without a verdict: an InputError means that the photograph is not readable.
 
     Any other error is the detectors'. `started` is `time.perf_counter()` when judging began.
     """
-    reason = "the photograph is not readable" if isinstance(error, InputError) else "judging failed"
+    reason = "the photograph is not readable" if isinstance(error, InputError) else "could not be judged"
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
     found = {"verdict": None, "reason": reason, "error": _text(what)}
     return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)

@@ -132,18 +132,18 @@ def load(folder: Path) -> tuple[Manifest, Surface]:
     manifest = load_manifest(folder)
     for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
         if name not in manifest.files:
-            raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name}", remedy="restore it or train anew")
+            raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name}", remedy="restore it or train again")
     for name, expected in manifest.files.items():
         if sha256(folder, name) != expected:
             raise ModelError(
-                folder / name, "altered since it was written (SHA-256 differs)", remedy="restore or train anew"
+                folder / name, "altered since it was written (SHA-256 differs)", remedy="restore or train again"
             )
     try:
         with np.load(folder / SURFACE, allow_pickle=False) as arrays:
             return manifest, Surface.from_arrays(dict(arrays), manifest.config.surface)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(
-            folder / SURFACE, f"cannot be read ({error})", remedy="restore the file or train anew"
+            folder / SURFACE, f"cannot be read ({error})", remedy="restore the file or train again"
         ) from error
 
 
@@ -161,21 +161,23 @@ def load_manifest(folder: Path) -> Manifest:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            path, "damaged", expected="the JSON that training wrote", remedy="restore it or train anew"
+            path, "damaged", expected="the JSON that training wrote", remedy="restore it or train again"
         ) from error
     written_as = content.get("format")
     if isinstance(written_as, int) and not _OLDEST <= written_as <= FORMAT:
-        remedy = "upgrade Platewatch" if written_as > FORMAT else "train anew"
+        remedy = "upgrade Platewatch" if written_as > FORMAT else "train again"
         raise ModelError(path, f"format {written_as}, this Platewatch reads {_OLDEST} to {FORMAT}", remedy=remedy)
     try:
         manifest = _ADAPTER.validate_python(_upgraded(content, written) if written_as == _OLDEST else content)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise ModelError(
-            path, f"{where}: {error.errors()[0]['msg']}", remedy="restore the file or train anew"
+            path, f"{where}: {error.errors()[0]['msg']}", remedy="restore the file or train again"
         ) from error
     if _digest(content) != written:
-        raise ModelError(path, "edited since training wrote it (its digest differs)", remedy="restore it or train anew")
+        raise ModelError(
+            path, "edited since training wrote it (its digest differs)", remedy="restore it or train again"
+        )
     return manifest
 
 
@@ -205,12 +207,12 @@ def sha256(folder: Path, name: str) -> str:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ModelError(
-            folder / MANIFEST, f"names {name!r} outside the model folder", remedy="restore it or train anew"
+            folder / MANIFEST, f"names {name!r} outside the model folder", remedy="restore it or train again"
         )
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError as error:
-        raise ModelError(path, "missing from the model folder", remedy="restore it or train anew") from error
+        raise ModelError(path, "missing from the model folder", remedy="restore it or train again") from error
     except OSError as error:
         raise ModelError(path, f"cannot be read ({error.strerror})", remedy="check its permissions") from error
 

@@ -77,7 +77,7 @@ class Network:
             results = [self._session.run(outputs, np.ascontiguousarray(chunk)) for chunk in chunks]
         except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
             raise ModelError(
-                self._name, f"the runtime failed ({_line(error)})", remedy="export the model anew"
+                self._name, f"the runtime failed ({_line(error)})", remedy="export the model again"
             ) from error
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
@@ -98,7 +98,7 @@ class Network:
                 if tuple(self._session.outputs) == OUTPUTS:
                     return side
         found = f"takes {self._session.inputs}, gives {self._session.outputs}"
-        raise ModelError(self._name, f"not a network of Platewatch ({found})", remedy="train it anew")
+        raise ModelError(self._name, f"not a network of Platewatch ({found})", remedy="train it again")
 
 
 def installed() -> tuple[Runtime, ...]:
@@ -177,10 +177,12 @@ def _open(model: Path | bytes, name: str, threads: int, runtime: Runtime) -> _Se
     except ImportError as error:
         raise RuntimeUnavailable("", f"{runtime} is not installed", remedy=f"pip install {runtime}") from error
     except OSError as error:
-        raise ModelError(name, f"cannot be read ({error.strerror})", remedy="restore the file or train anew") from error
+        raise ModelError(
+            name, f"cannot be read ({error.strerror})", remedy="restore the file or train again"
+        ) from error
     except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
         raise ModelError(
-            name, f"not a readable ONNX file ({_line(error)})", remedy="restore the file or train anew"
+            name, f"not a readable ONNX file ({_line(error)})", remedy="restore the file or train again"
         ) from error
 
 

@@ -20,20 +20,20 @@ T = TypeVar("T")
 
 
 class Stage(Protocol):
-    """Runs one named stage on the way of a photograph: `prepare`, `quality`, `surface` or `network`."""
+    """Runs one stage of judging a photograph; its name is `prepare`, `quality`, `surface` or `network`."""
 
     def __call__(self, name: str, work: Callable[[], T], /) -> T:
-        """What `work()` returns."""
+        """Run `work()` and return its result."""
 
 
 def run_stage(_name: str, work: Callable[[], T], /) -> T:
-    """Run the stage; the bench passes a Stage that measures its time too."""
+    """The Stage that only runs the work; the speed benchmark passes one that also measures its time."""
     return work()
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The detectors' scores of one prepared photograph, before the decision; 0 from a detector that was not run."""
+    """The detectors' scores of one prepared photograph, before the decision; 0 for a detector that was not run."""
 
     surface: float
     reconstruction_error: float
@@ -41,19 +41,19 @@ class Scores:
 
     @property
     def numbers(self) -> tuple[float, float, float]:
-        """Surface, reconstruction error, latent error: the arguments of `Decision.score`."""
+        """Surface score, reconstruction error, latent error: the arguments of `Decision.score`."""
         return self.surface, self.reconstruction_error, self.latent_error
 
 
 @dataclass(frozen=True)
 class RawNumbers(Scores):
-    """The scores with the maps that they come from, (S, S) float32."""
+    """The detectors' output for one prepared photograph, before the decision; maps are (S, S) float32."""
 
     colour_map: Array
     line_map: Array
     surface_map: Array
     network_map: Array
-    """Not yet divided by `Decision.network_map_scale`."""
+    """Phase two's map, not divided by `Decision.network_map_scale`."""
 
 
 S = TypeVar("S", bound=Scores)
@@ -66,7 +66,7 @@ class JudgedPhoto(Generic[S]):
     conditions: quality.Conditions
     verdict: Verdict
     unusable: str | None = None
-    """Why the quality check sends it to a person; then no detector was run, and `raw` and `score` are None."""
+    """Why the photograph failed the quality check; then no detector is run, and `raw` and `score` are None."""
     raw: S | None = None
     score: float | None = None
 
@@ -82,7 +82,7 @@ def judge_prepared(
 ) -> JudgedPhoto[S]:
     """Quality check → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
 
-    The only such sequence: the line, the out-of-fold verdicts and the bench run it. `measure` runs the detectors.
+    The line, the out-of-fold verdicts and the speed benchmark all call it. `measure` runs the detectors.
     """
     conditions, unusable = stage("quality", lambda: _check(frame.cut(prepared), limits))
     if unusable is not None:

@@ -1,4 +1,4 @@
-"""Foreground mask: where the outline of the part is found against the background."""
+"""Foreground mask: separates the part from the background by Otsu's threshold on the distance from its colour."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""The formats of photographs: first bytes, suffixes, media type, and whether a file's end can be told."""
+"""File formats of photographs (PNG, JPEG, BMP, TIFF, WebP): magic bytes, suffixes, media type, end of file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,21 +7,23 @@ from itertools import chain
 
 @dataclass(frozen=True)
 class Format:
-    """One format of photographs."""
+    """One file format of photographs."""
 
     name: str
-    """Pillow's."""
+    """Pillow's name of the format."""
     magic: tuple[bytes, ...]
-    """A file begins with one of these."""
+    """A file of this format begins with one of these."""
     suffixes: tuple[str, ...]
-    """The first one is given to a photograph that came without a name."""
+    """Suffixes of file names; the first one is used for a photograph without a name."""
     media_type: str
     has_end: Callable[[bytes], bool] | None = None
-    """Whether a file that begins as this format holds its end; None where only decoding can tell."""
+    """Whether the bytes of a file of this format contain its end; None where only decoding can tell."""
 
 
 def _jpeg_end(data: bytes) -> bool:
-    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # an embedded thumbnail ends too, but before the last scan
+    return data.rfind(b"\xff\xd9") > data.rfind(
+        b"\xff\xda"
+    )  # an embedded thumbnail has an end too, before the last scan
 
 
 def _webp_end(data: bytes) -> bool:
@@ -34,8 +36,8 @@ def _bmp_end(data: bytes) -> bool:
 
 PNG = Format(
     "PNG", (b"\x89PNG\r\n\x1a\n",), (".png",), "image/png", has_end=lambda data: b"IEND\xaeB`\x82" in data
-)  # the last chunk has no content, so that its checksum is fixed
-JPEG = Format("JPEG", (b"\xff\xd8\xff",), (".jpg", ".jpeg"), "image/jpeg", _jpeg_end)  # with MPO, of some cameras' .jpg
+)  # the last chunk is empty, so that its checksum is always the same
+JPEG = Format("JPEG", (b"\xff\xd8\xff",), (".jpg", ".jpeg"), "image/jpeg", _jpeg_end)  # also MPO, as some cameras write
 BMP = Format("BMP", (b"BM",), (".bmp",), "image/bmp", _bmp_end)
 TIFF = Format("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff"), "image/tiff")  # + is BigTIFF
 WEBP = Format("WEBP", (b"RIFF",), (".webp",), "image/webp", _webp_end)
@@ -45,26 +47,26 @@ SUFFIXES = tuple(chain.from_iterable(each.suffixes for each in FORMATS))
 
 
 def of(data: bytes) -> Format | None:
-    """The format that a file's first bytes say; None for any other file."""
+    """The format by the file's first bytes; None when it is none of these."""
     return next((each for each in FORMATS if data.startswith(each.magic)), None)
 
 
 def suffix(data: bytes) -> str:
-    """What the name of a photograph's file ends in."""
+    """The suffix for a photograph's file name; `.bin` for an unknown format."""
     found = of(data)
     return found.suffixes[0] if found else ".bin"
 
 
 def media_type(data: bytes) -> str:
-    """A photograph's media type; nothing that a browser would run."""
+    """A photograph's media type; a type that no browser executes for an unknown format."""
     found = of(data)
     return found.media_type if found else "application/octet-stream"
 
 
 def has_end(data: bytes) -> bool:
-    """False when the file surely goes on; True when its end is there, or when only decoding can tell.
+    """False when the end of the file is missing; True when it is there, or when only decoding can tell.
 
-    Decoders are content with less than a complete file, and what comes after would change the file's hash.
+    A decoder may accept an incomplete file, whose hash would change with the bytes that follow.
     """
     found = of(data)
     if found is None:

@@ -1,4 +1,4 @@
-"""Pictures for people: small JPEGs, and files as URIs that stand in a page."""
+"""Thumbnails: small JPEGs of photographs, maps and masks, and data URIs that embed pictures in HTML."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from platewatch.photographs import formats
 
 
 def jpeg(picture: Array, side: int = 320) -> bytes:
-    """A JPEG of at most `side` px a side of an (H, W, 3) uint8 RGB or (H, W) bool picture; never enlarged."""
+    """An (H, W, 3) uint8 RGB or (H, W) bool picture as JPEG of at most `side` px a side; never enlarged."""
     if picture.dtype == np.bool_:
         picture = picture.astype(np.uint8) * 255
     height, width = picture.shape[:2]
@@ -26,10 +26,10 @@ def jpeg(picture: Array, side: int = 320) -> bytes:
 
 
 def data_uri(data: bytes) -> str:
-    """A picture's file as a URI to stand in an img tag."""
+    """The data URI of a picture's file, for the `src` of an img tag."""
     return f"data:{formats.media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def jpeg_uri(picture: Array, side: int = 320) -> str:
-    """The picture as `jpeg` makes it, as a URI to stand in an img tag."""
+    """The data URI of the JPEG that `jpeg` makes."""
     return data_uri(jpeg(picture, side))

@@ -1,10 +1,11 @@
-"""The record: one row for every plate handed in, what people said of it, and what happened, chained by hash.
+"""The record: one row for every plate, review and event, chained by SHA-256 in SQLite or PostgreSQL.
 
     records = Records.open("sqlite:///records.db")
     entry = records.add(inspection, photograph).entry
     records.review(entry.number, Judgement.GOOD, "anna")
 
-Nothing is ever changed or removed: a correction is a further row. SQLite by default, PostgreSQL for several stations.
+Rows are never changed or removed; a correction is a further row. SQLite is the default, PostgreSQL serves several
+stations.
 """
 
 from platewatch.records.exports import write_csv, write_json_lines
@@ -14,6 +15,7 @@ from platewatch.records.records import Records
 from platewatch.records.retention import RetentionJob
 from platewatch.records.values import (
     Added,
+    Appended,
     Audit,
     Box,
     Counts,
@@ -33,6 +35,7 @@ from platewatch.records.values import (
 
 __all__ = [
     "Added",
+    "Appended",
     "Audit",
     "Box",
     "Counts",

@@ -1,4 +1,4 @@
-"""One more plate: its row in the chain and everything by which it is found."""
+"""Adds a plate to the record: its row in the chain, its entry, search index, hourly count and photograph."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ from platewatch.records import chain, hourly_counts, schema, search, search_inde
 from platewatch.records.schema import entries
 from platewatch.records.values import Entry, Outcome
 
-_BATCH = 500  # keys asked for at a time
+_BATCH = 500  # keys per query
 
 
 def check_text(name: str, value: str | None, longest: int) -> None:
-    """Raise InputError for a text that is empty, too long or holds what no database keeps."""
+    """Raise InputError for a text that is empty, longer than `longest` or not printable."""
     if value is not None and (not value.strip() or len(value) > longest or not value.isprintable()):
         expected = f"1 to {longest} printable characters"
         raise InputError(name, f"{value[:40]!r}", expected=expected, remedy="correct it or leave it out")
 
 
-def is_sampled(inspection: str, share: float) -> bool:
-    """Whether a plate that passed is among the `share` shown to a person; `inspection` is its canonical JSON.
+def is_sampled(inspection: str, fraction: float) -> bool:
+    """Whether a plate with PASS is in the random sample for review; `inspection` is its canonical JSON.
 
-    The same Inspection gives the same answer every time.
+    The sample is chosen by hash: the same Inspection always gives the same result.
     """
     digest = hashlib.sha256(inspection.encode()).hexdigest()
-    return int(digest[:13], 16) < share * 16**13
+    return int(digest[:13], 16) < fraction * 16**13
 
 
 def find_key(connection: Connection, key: str) -> int | None:
@@ -39,7 +39,7 @@ def find_key(connection: Connection, key: str) -> int | None:
 
 
 def known(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Those of the keys that an entry has."""
+    """The subset of `keys` that entries have."""
     found = set[str]()
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
@@ -51,7 +51,7 @@ def known(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class NewPlate:
-    """A plate as it is about to be added."""
+    """A plate that is to be added."""
 
     inspection: Inspection
     values: dict[str, Any]
@@ -105,7 +105,7 @@ def add(connection: Connection, new: NewPlate) -> Entry:
 
 
 def _keep_photograph(connection: Connection, new: NewPlate, time: int) -> bool:
-    """Write down that the photograph is stored; whether it is, perhaps since another plate had the same bytes."""
+    """Add the photograph to its table; returns whether it is stored, also by an earlier plate with the same bytes."""
     table = schema.photographs
     here = table.c.sha256 == new.photograph
     if new.photograph is None:

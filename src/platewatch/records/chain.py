@@ -1,4 +1,4 @@
-"""The chain: each row's hash covers its body, letter by letter, and the hash of the row before."""
+"""The hash chain: each row's SHA-256 covers its body as canonical JSON and the hash of the row before."""
 
 import hashlib
 import json
@@ -11,11 +11,11 @@ from platewatch.records import schema
 from platewatch.records.values import Head
 
 START = "0" * 64
-"""What the first row takes for the hash before it."""
+"""The previous hash of the first row."""
 
 INSPECTION, REVIEW, EVENT = "inspection", "review", "event"
 PRUNED = "photographs pruned"
-"""The event that says whose photographs were removed by the policy."""
+"""Kind of the event that lists plates whose photographs were removed by the policy."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Link:
 
 
 def canonical(values: dict[str, Any]) -> str:
-    """The one way in which these values are written as JSON: sorted, ASCII, no blanks."""
+    """The values as canonical JSON: sorted keys, ASCII, no spaces."""
     return json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 def digest(previous: str, body: str) -> str:
-    """The hash of a row: SHA-256 of the hash before, a line break and the body."""
+    """The hash of a row: SHA-256 of the previous hash, a line break and the body."""
     return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
 
 
@@ -55,13 +55,13 @@ def append(connection: Connection, kind: str, values: dict[str, Any]) -> Link:
 
 
 def read(connection: Connection, position: int) -> dict[str, Any]:
-    """What one row says."""
+    """The content of one row."""
     body = connection.execute(select(schema.chain.c.body).where(schema.chain.c.position == position)).scalar_one()
     values: dict[str, Any] = json.loads(body)
     return values
 
 
 def head(connection: Connection) -> Head:
-    """Where the chain stands."""
+    """The number of rows and plates, and the hash of the last row."""
     row = connection.execute(select(schema.head)).one()
     return Head(row.position, row.entries, row.hash)

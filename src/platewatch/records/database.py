@@ -1,4 +1,4 @@
-"""The connection to SQLite or PostgreSQL: durable, one writer at a time, every failure as a RecordError."""
+"""The connection to SQLite or PostgreSQL: durable transactions, one writer at a time, errors as RecordError."""
 
 import sqlite3
 import threading
@@ -21,13 +21,13 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.records import schema, schema_versions
 
-_BUSY_MS = 10_000  # how long one process waits for another's write
+_BUSY_MS = 10_000  # longest wait for another process's write
 _WRITES = {"platewatch_writes": True}
 _POSTGRESQL: dict[str, Any] = {
-    "pool_pre_ping": True,  # a connection that the server dropped is replaced, not handed out
+    "pool_pre_ping": True,  # replace connections that the server has dropped
     "connect_args": {
         "connect_timeout": 5,
-        "keepalives_idle": 10,  # a server that went without a word is found out within half a minute, not in hours
+        "keepalives_idle": 10,  # notice a lost server within half a minute instead of hours
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
@@ -37,22 +37,22 @@ _POSTGRESQL: dict[str, Any] = {
 
 
 class Database:
-    """An engine with its writer's lock; may be shared by threads."""
+    """A database engine with a lock for the writer; may be shared by threads."""
 
     def __init__(self, url: str) -> None:
-        """Connect; raises RecordError for a URL that is none."""
+        """Make the engine; raises RecordError for an unusable URL."""
         self.engine = _engine(url)
         self.name = self.engine.url.render_as_string(hide_password=True)
         self._writing = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
-        """One file; otherwise PostgreSQL."""
+        """Whether the record is an SQLite file; otherwise it is PostgreSQL."""
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees one state of the record throughout."""
+        """A read transaction on one consistent state of the record."""
         with self._translated(), self.engine.connect() as plain:
             snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             connection = plain.execution_options(**snapshot)
@@ -61,7 +61,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction of the only writer there is: no other thread, process or station is in one meanwhile."""
+        """A write transaction; no other thread, process or station writes at the same time."""
         with self._writing, self._translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
@@ -70,18 +70,18 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """SQLite's file; None in memory or with PostgreSQL."""
+        """The SQLite file; None in memory or with PostgreSQL."""
         file = self.engine.url.database if self.is_sqlite else None
         return Path(file) if file and file != ":memory:" else None
 
     @property
     def folder(self) -> Path | None:
-        """Where photographs lie unless told: beside SQLite's file."""
+        """The default folder of photographs, beside the SQLite file; None in memory or with PostgreSQL."""
         file = self.engine.url.database if self.is_sqlite else None
         return Path(f"{file}.photographs") if file and file != ":memory:" else None
 
     def prepare(self, *, create: bool) -> None:
-        """Bring the tables to this version's; raises RecordError when there are none and none may be made."""
+        """Create the tables or migrate them to this version; raises RecordError if there are none and not `create`."""
         file = self.engine.url.database if self.is_sqlite else None
         if file and file != ":memory:":
             _prepare_file(Path(file), create=create)
@@ -97,7 +97,7 @@ class Database:
                 schema_versions.upgrade(connection, self.name)
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Close all connections."""
         self.engine.dispose()
 
     @contextmanager
@@ -148,9 +148,9 @@ def _engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """What an acknowledged row needs to survive a loss of power."""
+    """Set what makes acknowledged rows survive a loss of power."""
     raw: sqlite3.Connection = connection
-    raw.isolation_level = None  # sqlite3 begins no transactions of its own: _begin_sqlite does
+    raw.isolation_level = None  # _begin_sqlite begins transactions, not the sqlite3 module
     raw.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     raw.execute("PRAGMA journal_mode = WAL")
     raw.execute("PRAGMA synchronous = FULL")
@@ -158,7 +158,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """A writer takes SQLite's lock at once: a reader that becomes a writer later could be refused."""
+    """Begin a transaction; a writer takes SQLite's lock immediately, because upgrading a read lock can fail."""
     writes = connection.get_execution_options().get("platewatch_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -1,4 +1,4 @@
-"""Events: what happened at the station beside plates and reviews, in the same chain."""
+"""Events in the chain: logins, models taken into service, alarms, pruned photographs and the like."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from platewatch.records.values import MOST, Event
 
 
 def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any]) -> Event:
-    """Append an event within a writing transaction; raises InputError when its details are no JSON."""
+    """Append an event within a write transaction; raises InputError when its details are not JSON values."""
     appending.check_text("event", kind, 64)
     appending.check_text("actor", actor, 200)
     time = datetime.now(UTC)
@@ -22,7 +22,7 @@ def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any
     try:
         chain.canonical(body)
     except (TypeError, ValueError) as error:
-        raise InputError(f"event {kind}", f"details that are no JSON ({error})", remedy="give plain values") from error
+        raise InputError(f"event {kind}", f"its details are not JSON ({error})", remedy="give plain values") from error
     link = chain.append(connection, chain.EVENT, body)
     connection.execute(insert(events), {"position": link.position, "kind": kind, "time": search.microseconds(time)})
     return Event(link.position, kind, actor, time.astimezone(), body["details"], link.hash)
@@ -52,10 +52,11 @@ def find(
     if before is not None:
         query = query.where(events.c.position < before)
     rows = connection.execute(query.order_by(events.c.position.desc()).limit(limit))
-    return tuple(_event(json.loads(row.body), row.hash) for row in rows)
+    return tuple(event(json.loads(row.body), row.hash) for row in rows)
 
 
-def _event(values: dict[str, Any], chain_hash: str) -> Event:
+def event(values: dict[str, Any], chain_hash: str) -> Event:
+    """An event from what its row in the chain says."""
     return Event(
         id=values["position"],
         kind=values["event"],

@@ -1,4 +1,4 @@
-"""How many plates of each outcome: whole hours from their tallies, what is left of the edges from the entries."""
+"""Counts of plates by outcome in any period: full hours from the hourly counts, the rest from the entries."""
 
 from datetime import datetime
 from typing import Any
@@ -13,15 +13,15 @@ HOUR = 3_600_000_000
 
 
 def count_one(connection: Connection, received: int, outcome: Outcome) -> None:
-    """Count one more plate, within a writing transaction."""
+    """Count one more plate, within a write transaction."""
     here = (hourly_counts.c.hour == received // HOUR, hourly_counts.c.outcome == outcome)
-    raised = connection.execute(update(hourly_counts).where(*here).values(count=hourly_counts.c.count + 1))
-    if not raised.rowcount:
+    updated = connection.execute(update(hourly_counts).where(*here).values(count=hourly_counts.c.count + 1))
+    if not updated.rowcount:
         connection.execute(insert(hourly_counts).values(hour=received // HOUR, outcome=outcome, count=1))
 
 
 def counts(connection: Connection, since: datetime | None, until: datetime | None) -> Counts:
-    """Plates received from `since` on and before `until`."""
+    """Counts of plates received at `since` or later and before `until`."""
     start = None if since is None else microseconds(since)
     end = None if until is None else microseconds(until)
     first = None if start is None else -(-start // HOUR)

@@ -1,4 +1,4 @@
-"""What others have still to be told of each plate: written with it, removed once it was said. At least once, always."""
+"""The outbox: pending deliveries of plates to webhooks and MQTT, written in the plate's transaction; at least once."""
 
 import time
 from collections.abc import Sequence
@@ -13,29 +13,29 @@ from platewatch.records.values import Entry
 
 @dataclass(frozen=True)
 class Due:
-    """A plate of which one destination is to be told now."""
+    """A delivery of one plate to one destination that is due now."""
 
     id: int
     entry: Entry
     attempts: int
-    """How often that failed already."""
+    """Failed attempts so far."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """How telling one destination goes."""
+    """State of the deliveries to one destination."""
 
     name: str
     delivered: int
     waiting: int
     failures: int
-    """Attempts that failed; each is made again."""
+    """Failed attempts; all are retried."""
     error: str | None
-    """What went wrong the last time; None when it went well."""
+    """Error of the last attempt; None when it succeeded."""
 
 
 def enqueue(connection: Connection, names: Sequence[str], number: int) -> None:
-    """Note within the plate's own transaction whom to tell of it."""
+    """Add deliveries of the plate to these destinations, within the plate's own transaction."""
     for name in names:
         if connection.execute(select(destinations.c.name).where(destinations.c.name == name)).first() is None:
             connection.execute(insert(destinations), {"name": name, "delivered": 0, "failures": 0})
@@ -45,7 +45,7 @@ def enqueue(connection: Connection, names: Sequence[str], number: int) -> None:
 
 
 def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tuple[Due, ...]:
-    """What is due for a destination, in order; nobody else gets the same within the lease."""
+    """Deliveries due for a destination, in order; within the lease no other caller gets them."""
     now = _now_microseconds()
     chosen = select(outbox).where(outbox.c.destination == name, outbox.c.due <= now)
     rows = connection.execute(chosen.order_by(outbox.c.due, outbox.c.id).limit(limit)).all()
@@ -58,14 +58,14 @@ def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tupl
 
 
 def delivered(connection: Connection, name: str, ids: Sequence[int]) -> None:
-    """These were said: they leave the outbox and are counted."""
-    gone = connection.execute(delete(outbox).where(outbox.c.id.in_(ids))).rowcount
+    """Remove successful deliveries from the outbox and count them."""
+    count = connection.execute(delete(outbox).where(outbox.c.id.in_(ids))).rowcount
     counted = update(destinations).where(destinations.c.name == name)
-    connection.execute(counted.values(delivered=destinations.c.delivered + gone, error=None))
+    connection.execute(counted.values(delivered=destinations.c.delivered + count, error=None))
 
 
 def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, wait_s: float, why: str) -> None:
-    """One attempt failed: it is due again later; `others` were claimed with it but not tried."""
+    """Retry a failed delivery after `wait_s`, and the `others` that were claimed with it but not tried."""
     due = _now_microseconds() + round(wait_s * 1e6)
     connection.execute(update(outbox).where(outbox.c.id == failed).values(due=due, attempts=outbox.c.attempts + 1))
     if others:
@@ -75,7 +75,7 @@ def postpone(connection: Connection, name: str, failed: int, others: Sequence[in
 
 
 def state(connection: Connection) -> tuple[Destination, ...]:
-    """Every destination there ever was, by name."""
+    """The state of every destination that has ever been used, by name."""
     waiting = select(outbox.c.destination, func.count().label("count")).group_by(outbox.c.destination).subquery()
     joined = destinations.outerjoin(waiting, waiting.c.destination == destinations.c.name)
     rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Photographs as files named by their SHA-256 in folders of two levels; a file is there whole or not at all."""
+"""Store of photographs: files named by their SHA-256, written atomically, in folders of two levels."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ class Photographs:
     """A folder of photographs; may be shared by threads and processes."""
 
     def __init__(self, folder: Path) -> None:
-        """Use `folder`, made when it is missing; raises RecordError when that fails."""
+        """Use `folder` and make it if it is missing; raises RecordError when that fails."""
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -19,11 +19,11 @@ class Photographs:
             raise RecordError(folder, f"cannot be made ({error.strerror})", remedy="choose another folder") from error
 
     def path(self, sha256: str) -> Path:
-        """Where the photograph with this hash lies, or would."""
+        """The path of the photograph with this hash, whether it exists or not."""
         return self.folder / sha256[:2] / sha256[2:4] / sha256
 
     def store(self, data: bytes, sha256: str) -> None:
-        """Write the bytes, whose SHA-256 that is, so that they survive a loss of power; once for all who hand them in.
+        """Write the bytes with this SHA-256 durably (fsync), unless they are stored already.
 
         Raises RecordUnavailable when they cannot be written.
         """
@@ -33,7 +33,7 @@ class Photographs:
             files.write(path, data, private=True, within=self.folder, remedy=remedy, error=RecordUnavailable)
 
     def read(self, sha256: str) -> bytes | None:
-        """The photograph's bytes, or None when it is not there; raises RecordError when they were altered."""
+        """The photograph's bytes, or None when it is missing; raises RecordError when they were altered."""
         path = self.path(sha256)
         try:
             data = path.read_bytes()
@@ -48,12 +48,12 @@ class Photographs:
         return data
 
     def remove(self, sha256: str) -> None:
-        """Remove the photograph; raises OSError as the file system does, unless it is gone already."""
+        """Remove the photograph if it exists; raises OSError as the file system does."""
         self.path(sha256).unlink(missing_ok=True)
 
 
 def _is_there(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size
-    except OSError:  # where it cannot be seen, writing it says why
+    except OSError:  # writing reports the reason
         return False

@@ -1,4 +1,4 @@
-"""Which photographs are kept, for how long, and which good plates a person is shown all the same."""
+"""Retention policy: which photographs are stored, for how long, and the fraction of passing plates sent to review."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,24 +7,24 @@ from platewatch.errors import InputError
 
 
 class Keep(StrEnum):
-    """Whose photographs are stored at all."""
+    """Plates whose photographs are stored."""
 
     ALL = "all"
     NOT_PASSED = "not-passed"
-    """Those that did not pass, those that could not be read, and the sampled ones that a person is to look at."""
+    """Plates that did not pass or could not be read, and passing plates sampled for review."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What is kept. Rows and hashes are kept for ever, and so are photographs that still wait for a review."""
+    """The retention policy. Rows, hashes and photographs of plates waiting for review are always kept."""
 
     keep: Keep = Keep.ALL
     days: float | None = None
-    """Photographs older than this are pruned; None keeps them."""
+    """Age in days after which photographs are pruned; None: never."""
     gigabytes: float | None = None
-    """The oldest are pruned until the rest takes no more than this; None: no limit. 1 GB is 1e9 bytes."""
+    """Size in GB (1e9 bytes) above which the oldest photographs are pruned; None: no limit."""
     review_share: float = 0.02
-    """Share of the plates with PASS that join the review queue, so that misses are found; 0 to 1."""
+    """Fraction of passing plates sent to review at random, to find misses; 0 to 1."""
 
     def __post_init__(self) -> None:
         for name in ("days", "gigabytes"):

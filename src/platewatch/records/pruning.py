@@ -1,7 +1,7 @@
-"""Removes photographs that the policy keeps no longer. Rows and hashes stay, and an event says whose are gone.
+"""Pruning: removes photographs that the policy no longer keeps, and records it as an event; rows and hashes stay.
 
-What waits for a review is never removed. By age everything else goes; for want of space first what passed and nobody
-reviewed, the oldest first, then the rest.
+Photographs of plates waiting for review are never removed. By age all others are removed. For lack of space the
+photographs of passing plates without a review are removed first, then the others, each from the oldest on.
 """
 
 import time
@@ -19,29 +19,29 @@ from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries, photographs
 from platewatch.records.values import Outcome, Pruned
 
-_BATCH = 500  # photographs pruned in one transaction: plates are added between two
+_BATCH = 500  # photographs pruned in one transaction; plates are added between two transactions
 _DAY = 86_400_000_000
 
 
 def prune(database: Database, store: Photographs, policy: Policy) -> Pruned:
-    """Bring the photographs to what the policy allows; raises RecordUnavailable when a file cannot be removed."""
+    """Apply the policy to the photographs; raises RecordUnavailable when a file cannot be removed."""
     count = freed = 0
-    _remove(database, store)  # what a crash left
+    _remove(database, store)  # files left by a crash
     while True:
         with database.writing() as connection:
-            doomed = _doomed(connection, policy)
-            if doomed:
-                _write_down(connection, doomed, policy)
+            chosen = _next(connection, policy)
+            if chosen:
+                _mark(connection, chosen, policy)
             left = _kept_bytes(connection)
-        count, freed = count + len(doomed), freed + sum(row.bytes for row in doomed)
+        count, freed = count + len(chosen), freed + sum(row.bytes for row in chosen)
         _remove(database, store)
-        if not doomed:
+        if not chosen:
             over = 0 if policy.gigabytes is None else max(0, left - round(policy.gigabytes * 1e9))
             return Pruned(count, freed, left, over)
 
 
-def _doomed(connection: Connection, policy: Policy) -> Sequence[Row[Any]]:
-    """The next photographs to go, at most a batch."""
+def _next(connection: Connection, policy: Policy) -> Sequence[Row[Any]]:
+    """The next photographs to prune, at most a batch."""
     if policy.days is not None:
         old = photographs.c.stored < time.time_ns() // 1000 - round(policy.days * _DAY)
         rows = connection.execute(_candidates(old).order_by(photographs.c.stored).limit(_BATCH)).all()
@@ -61,13 +61,13 @@ def _doomed(connection: Connection, policy: Policy) -> Sequence[Row[Any]]:
 
 
 def _candidates(*conditions: ColumnElement[bool]) -> Select[Any]:
-    """Photographs that are kept and for which no plate waits."""
+    """Photographs that are stored and of which no plate waits for review."""
     waiting = exists().where(entries.c.photograph == photographs.c.sha256, entries.c.waiting)
     return select(photographs).where(photographs.c.pruned.is_(None), ~waiting, *conditions)
 
 
 def _worth_keeping() -> ColumnElement[bool]:
-    """Of a plate that did not pass, was reviewed, or was drawn for the queue."""
+    """Photographs of a plate that did not pass, was reviewed, or was sampled for review."""
     more = (entries.c.outcome != Outcome.PASS) | entries.c.review.is_not(None) | entries.c.sampled
     return exists().where(entries.c.photograph == photographs.c.sha256, more)
 
@@ -85,22 +85,23 @@ def _kept_bytes(connection: Connection) -> int:
     return int(connection.execute(kept).scalar_one())
 
 
-def _write_down(connection: Connection, doomed: Sequence[Row[Any]], policy: Policy) -> None:
-    hashes = [row.sha256 for row in doomed]
+def _mark(connection: Connection, chosen: Sequence[Row[Any]], policy: Policy) -> None:
+    """Mark the photographs as pruned and record the event."""
+    hashes = [row.sha256 for row in chosen]
     plates = connection.execute(select(entries.c.number).where(entries.c.photograph.in_(hashes))).scalars()
     details = {
-        "photographs": len(doomed),
-        "bytes": sum(row.bytes for row in doomed),
+        "photographs": len(chosen),
+        "bytes": sum(row.bytes for row in chosen),
         "plates": _ranges(sorted(plates)),
         "policy": {"keep": policy.keep, "days": policy.days, "gigabytes": policy.gigabytes},
     }
     events.add(connection, PRUNED, "policy", details)
-    gone = update(photographs).where(photographs.c.sha256.in_(hashes))
-    connection.execute(gone.values(pruned=time.time_ns() // 1000))
+    marked = update(photographs).where(photographs.c.sha256.in_(hashes))
+    connection.execute(marked.values(pruned=time.time_ns() // 1000))
 
 
 def _ranges(numbers: Iterable[int]) -> list[list[int]]:
-    """Ascending numbers as first and last of each run."""
+    """Ascending numbers as [first, last] of each run of consecutive numbers."""
     runs = list[list[int]]()
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -111,11 +112,11 @@ def _ranges(numbers: Iterable[int]) -> list[list[int]]:
 
 
 def _remove(database: Database, store: Photographs) -> None:
-    """Remove the files of pruned photographs; while it is the writer, nobody counts on one of them again."""
+    """Remove the files of pruned photographs in a write transaction, so that no plate with one of them is added."""
     while True:
         with database.writing() as connection:
-            doomed = select(photographs.c.sha256).where(photographs.c.pruned.is_not(None), photographs.c.file)
-            hashes = connection.execute(doomed.limit(_BATCH)).scalars().all()
+            pruned = select(photographs.c.sha256).where(photographs.c.pruned.is_not(None), photographs.c.file)
+            hashes = connection.execute(pruned.limit(_BATCH)).scalars().all()
             if not hashes:
                 return
             try:

@@ -1,7 +1,8 @@
-"""The record itself: what may be asked of it and written into it; all of it short and safe to share by threads."""
+"""The class Records: add, find, review, export, deliver, prune and audit plates; may be shared by threads."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,7 @@ from platewatch.records import (
     chain,
     events,
     exports,
+    following,
     hourly_counts,
     outbox,
     pruning,
@@ -31,7 +33,9 @@ from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.schema import entries
 from platewatch.records.values import (
+    MOST,
     Added,
+    Appended,
     Audit,
     Box,
     Counts,
@@ -49,7 +53,7 @@ from platewatch.records.values import (
 
 
 class Records:
-    """A record that is open. Every method may raise RecordUnavailable; the same again later may then succeed."""
+    """An open record. Every method may raise RecordUnavailable; the same call may succeed later."""
 
     def __init__(self, database: Database, photographs: Photographs | None, policy: Policy) -> None:
         """Use `Records.open`."""
@@ -66,10 +70,10 @@ class Records:
         *,
         create: bool = True,
     ) -> Self:
-        """Open the record: `sqlite:///records.db` (or the path alone), `postgresql://…`; made unless not to `create`.
+        """Open the record `sqlite:///records.db` (or the path alone) or `postgresql://…`; `create` makes a missing one.
 
-        Photographs lie in `photographs`; beside an SQLite file that is `<its name>.photographs` unless told, with
-        PostgreSQL they are only kept when a folder is named. Raises RecordError.
+        `photographs` is the folder of photographs. Its default for SQLite is `<file>.photographs`; with PostgreSQL
+        photographs are stored only if a folder is named. Raises RecordError.
         """
         database = Database(url)
         try:
@@ -82,13 +86,13 @@ class Records:
 
     @property
     def places(self) -> tuple[Path, ...]:
-        """The record's file, when it is one, and the photographs' folder: what must not vanish while it is open."""
+        """The SQLite file, if any, and the folder of photographs, which must exist while the record is open."""
         file = self._database.file
         folder = None if self._photographs is None else self._photographs.folder
         return tuple(path for path in (file, folder) if path is not None)
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close all connections."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -107,10 +111,10 @@ class Records:
         source: str = "rest",
         deliver: Sequence[str] = (),
     ) -> Added:
-        """Write down a plate: when this returns, neither a crash nor a loss of power takes it away.
+        """Add a plate durably: once this returns, it survives a crash and a loss of power.
 
-        The same `key` again gives the entry that is there. `deliver` names the destinations that get it
-        (deliveries.py). Raises InputError for a plate id or key that cannot be kept.
+        With a `key` that was added before, returns the earlier entry. `deliver` names the destinations that get the
+        plate (outbox.py). Raises InputError for an invalid plate id or key.
         """
         for name, text, longest in (("plate id", plate_id, 200), ("key", key, 400), ("source", source, 40)):
             appending.check_text(name, text, longest)
@@ -126,7 +130,7 @@ class Records:
             number = None if key is None else appending.find_key(connection, key)
             if number is not None:
                 return Added(search.load(connection, [number])[0], is_new=False)
-            self._store(data, sha256)  # once more, should it have been pruned meanwhile; mostly it is there
+            self._store(data, sha256)  # again, because it may have been pruned meanwhile; usually it exists
             entry = appending.add(connection, new)
             outbox.enqueue(connection, deliver, entry.number)
             return Added(entry, is_new=True)
@@ -140,23 +144,23 @@ class Records:
         return found[0]
 
     def with_key(self, key: str) -> Entry | None:
-        """The plate that was added with this key, or None: asked before judging what may have come before."""
+        """The plate that was added with this key, or None."""
         with self._database.reading() as connection:
             number = appending.find_key(connection, key)
             return None if number is None else search.load(connection, [number])[0]
 
     def known(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that a plate was added with."""
+        """Subset of `keys` already recorded."""
         with self._database.reading() as connection:
             return appending.known(connection, keys)
 
     def find(self, query: Query) -> Page:
-        """The plates that the query asks for, newest first."""
+        """One page of the query's plates, newest first."""
         with self._database.reading() as connection:
             return search.find(connection, query)
 
     def queue(self, limit: int = 50, before: str | None = None) -> Page:
-        """The plates that wait for a person, newest first: REVIEW, REJECT and the sampled ones, not yet reviewed."""
+        """One page of the plates waiting for review, newest first: REVIEW, REJECT and sampled ones without a review."""
         Query(limit=limit)  # checks it
         with self._database.reading() as connection:
             return search.queue(connection, limit, before)
@@ -164,38 +168,38 @@ class Records:
     def review(
         self, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box] = (), note: str = ""
     ) -> Review:
-        """Write down what a person says of a plate; the verdict stays what it was. Raises NotFound, InputError."""
+        """Add a person's review of a plate; the verdict does not change. Raises NotFound, InputError."""
         with self._database.writing() as connection:
             return reviewing.review(connection, number, judgement, reviewer, boxes=boxes, note=note)
 
     def undo(self, review_id: int, reviewer: str) -> Review:
-        """Write down that a review is taken back; raises NotFound, and InputError when it was before."""
+        """Undo a review by a further row; raises NotFound, and InputError when it is already undone."""
         with self._database.writing() as connection:
             return reviewing.undo(connection, review_id, reviewer)
 
     def reviews(self, number: int) -> tuple[Review, ...]:
-        """Everything that was said of a plate, oldest first, undos too; raises NotFound."""
+        """All reviews and undos of a plate, oldest first; raises NotFound."""
         with self._database.reading() as connection:
             return reviewing.of_entry(connection, number)
 
     def reviewed(self) -> tuple[Reviewed, ...]:
-        """Every plate on which a person's word stands, in the order of arrival: thousands in a fraction of a second."""
+        """Every plate with a valid review, in the order of arrival."""
         with self._database.reading() as connection:
             return search.reviewed(connection)
 
     def last_review(self) -> int:
-        """The id of the newest review or undo, 0 before the first: a cheap way to see whether anything was said."""
+        """The id of the newest review or undo, 0 before the first; a cheap test for new reviews."""
         with self._database.reading() as connection:
             return connection.execute(select(func.max(schema.reviews.c.position))).scalar() or 0
 
     def counts(self, since: datetime | None = None, until: datetime | None = None) -> Counts:
-        """How many plates were received from `since` on and before `until`, and how they ended."""
+        """Counts by outcome of the plates received at `since` or later and before `until`."""
         Query(since=since, until=until)  # checks them
         with self._database.reading() as connection:
             return hourly_counts.counts(connection, since, until)
 
     def event(self, kind: str, actor: str, details: Mapping[str, Any] | None = None) -> Event:
-        """Write down that something happened; raises InputError when the details are no JSON."""
+        """Add an event; raises InputError when the details are not JSON values."""
         with self._database.writing() as connection:
             return events.add(connection, kind, actor, details or {})
 
@@ -213,59 +217,73 @@ class Records:
             return events.find(connection, kind, since=since, until=until, limit=limit, before=before)
 
     def photograph(self, number: int) -> bytes | None:
-        """The bytes as they came in, or None when they are not kept; raises NotFound, RecordError when altered."""
+        """The photograph's original bytes, None when they are not kept; raises NotFound, RecordError when altered."""
         sha256 = self.get(number).photograph_sha256
         return None if sha256 is None or self._photographs is None else self._photographs.read(sha256)
 
     def model_ids(self) -> tuple[str, ...]:
-        """Every model that judged a plate here."""
+        """The ids of all models that judged a plate of this record."""
         with self._database.reading() as connection:
             return search.distinct(connection, entries.c.model_id)
 
     def reviewers(self) -> tuple[str, ...]:
-        """Everybody who reviewed a plate here."""
+        """The names of all reviewers."""
         with self._database.reading() as connection:
             return search.distinct(connection, schema.terms.c.word, schema.terms.c.kind == search_index.REVIEWER)
 
     def head(self) -> Head:
-        """Where the chain stands; a cheap way to see whether anything is new."""
+        """The end of the chain; a cheap test for new rows."""
         with self._database.reading() as connection:
             return chain.head(connection)
 
+    def appended(self, after: int, limit: int, *, only_events: bool = False) -> tuple[list[Appended], int]:
+        """Plates, reviews and events after a row of the chain, in order, at most `limit`, or only the events.
+
+        Also the row up to which nothing was left out: what to ask for next is after that.
+        """
+        with self._database.reading() as connection:
+            return following.appended(connection, after, limit, only_events=only_events)
+
     def every(self, query: Query | None = None) -> Iterator[Entry]:
-        """All plates that the query asks for, newest first, whatever its limit; read page by page."""
-        return exports.every(self, query or Query())
+        """All plates of the query, newest first, without its limit; read page by page."""
+        every = replace(query or Query(), limit=MOST)
+        page = self.find(every)
+        yield from page.entries
+        while page.next is not None:
+            page = self.find(replace(every, before=page.next))
+            yield from page.entries
 
     def export_dataset(self, folder: Path, query: Query | None = None) -> Dataset:
         """Write the reviewed plates as a data set in the MVTec layout; raises OutputError.
 
-        `train/good` and `test/good` hold what people called good, `test/defective` the others, with masks of what they
-        marked, `reviewed.csv` who said so. Only plates that the query asks for.
+        `train/good` and `test/good` hold plates reviewed as good, `test/defective` those reviewed as defective, with
+        masks of the marked boxes; `reviewed.csv` lists the reviews. Only plates of the query are written.
         """
-        return exports.write_dataset(self, folder, query or Query())
+        reviewed = self.every(replace(query or Query(), reviewed=True))
+        return exports.write_dataset(reviewed, self.photograph, folder)
 
     def claim(self, destination: str, limit: int, lease_s: float) -> tuple[Due, ...]:
-        """What a destination is to be told now, in order; nobody else gets the same within the lease."""
+        """Deliveries due for a destination, in order; within the lease no other caller gets them."""
         with self._database.writing() as connection:
             return outbox.claim(connection, destination, limit, lease_s)
 
     def delivered(self, destination: str, ids: Sequence[int]) -> None:
-        """Write down that a destination was told these."""
+        """Record these deliveries as successful."""
         with self._database.writing() as connection:
             outbox.delivered(connection, destination, ids)
 
     def postpone(self, destination: str, failed: int, others: Sequence[int] = (), *, wait_s: float, why: str) -> None:
-        """Write down that telling one failed; it and the `others` claimed with it are due again after `wait_s`."""
+        """Record a failed delivery; it and the `others` claimed with it are due again after `wait_s`."""
         with self._database.writing() as connection:
             outbox.postpone(connection, destination, failed, others, wait_s=wait_s, why=why)
 
     def deliveries(self) -> tuple[Destination, ...]:
-        """How telling each destination goes."""
+        """The state of the deliveries to each destination."""
         with self._database.reading() as connection:
             return outbox.state(connection)
 
     def prune(self) -> Pruned:
-        """Remove the photographs that the policy keeps no longer, and write that down; cheap when there are none."""
+        """Remove the photographs that the policy no longer keeps, and record it; cheap when there are none."""
         if self._photographs is None:
             return Pruned(0, 0, 0, 0)
         return pruning.prune(self._database, self._photographs, self.policy)
@@ -275,14 +293,14 @@ class Records:
         progress: Progress = silent,
         *,
         photographs: bool = True,
-        noted: audit.Anchor | None = None,
+        anchor: audit.Anchor | None = None,
     ) -> Audit:
-        """Walk the whole chain and say where it is not what was written; `photographs` reads each of these too.
+        """Check the whole chain for tampering; with `photographs` also the files.
 
-        `noted` is the row and hash of a head that was written down elsewhere: the chain must still go through it.
+        `anchor` is the row and hash of an earlier head that was kept elsewhere; the chain must contain it.
         """
         with self._database.reading() as connection:
-            return audit.audit(connection, self._photographs if photographs else None, progress, noted)
+            return audit.audit(connection, self._photographs if photographs else None, progress, anchor)
 
     def _store(self, data: bytes | None, sha256: str | None) -> None:
         if data is not None and sha256 is not None and self._photographs is not None:

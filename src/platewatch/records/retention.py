@@ -1,4 +1,4 @@
-"""Brings the photographs to what the policy allows, now and then, in a thread of its own."""
+"""The retention job: a thread that prunes photographs at intervals as the policy says."""
 
 import threading
 from collections.abc import Callable
@@ -12,36 +12,36 @@ if TYPE_CHECKING:
 
 
 class RetentionJob:
-    """Prunes a record as long as it runs."""
+    """A thread that prunes a record at intervals."""
 
     def __init__(
-        self, records: "Records", *, every_s: float = 600.0, tell: Callable[[str], None] | None = None
+        self, records: "Records", *, every_s: float = 600.0, warn: Callable[[str], None] = lambda _words: None
     ) -> None:
-        """`tell` hears, in one line, when photographs cannot be pruned or take more space than allowed."""
+        """`warn` gets one line when photographs cannot be pruned or take more space than allowed."""
         self._records, self._every = records, every_s
-        self._say = tell or (lambda _words: None)
+        self._warn = warn
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
     def start(self) -> None:
-        """Begin, with a first pruning at once."""
+        """Start the thread; it prunes immediately for the first time."""
         self._thread.start()
 
     def stop(self, timeout_s: float = 20.0) -> None:
-        """End after the batch that is being pruned."""
+        """Stop after the current batch."""
         self._stopping.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while True:
             try:
-                self._over(self._records.prune())
+                self._check_size(self._records.prune())
             except RecordError as error:
-                self._say(str(error))
+                self._warn(str(error))
             if self._stopping.wait(self._every):
                 return
 
-    def _over(self, pruned: Pruned) -> None:
+    def _check_size(self, pruned: Pruned) -> None:
         if pruned.over_bytes:
             over = f"{pruned.over_bytes / 1e9:.2f} GB more than allowed"
-            self._say(f"photographs: {over}, for plates that wait for a review; review them or allow more")
+            self._warn(f"photographs: {over}, of plates that wait for review; review them or allow more")

@@ -1,4 +1,4 @@
-"""What people say of a plate: each time a further row; the last that was not taken back stands."""
+"""Reviews of plates by people: each review and each undo is a further row; the last one not undone is valid."""
 
 import json
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from platewatch.records.values import Box, Judgement, Outcome, Review
 def review(
     connection: Connection, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box], note: str
 ) -> Review:
-    """Append a review within a writing transaction; raises NotFound, InputError."""
+    """Append a review within a write transaction; raises NotFound, InputError."""
     appending.check_text("reviewer", reviewer, 200)
-    said = Review(
+    new = Review(
         id=0,
         number=number,
         judgement=Judgement(judgement),
@@ -27,24 +27,24 @@ def review(
         boxes=tuple(_box(box) for box in boxes),
         note=_note(note),
     )
-    return _append(connection, said)
+    return _append(connection, new)
 
 
 def undo(connection: Connection, review_id: int, reviewer: str) -> Review:
-    """Append that a review is taken back; raises NotFound, and InputError when that was done before."""
+    """Append the undo of a review; raises NotFound, and InputError when it is already undone."""
     appending.check_text("reviewer", reviewer, 200)
     row = connection.execute(select(reviews).where(reviews.c.position == review_id)).one_or_none()
     if row is None:
         raise NotFound(f"review {review_id}", "there is none in this record", remedy="look at the plate's reviews")
-    taken_back = connection.execute(select(reviews.c.position).where(reviews.c.undoes == review_id)).scalar()
-    if row.undoes is not None or taken_back is not None:
-        what = "is itself an undo" if row.undoes is not None else "was taken back before"
-        raise InputError(f"review {review_id}", what, expected="a review that counts", remedy="review the plate anew")
+    undone = connection.execute(select(reviews.c.position).where(reviews.c.undoes == review_id)).scalar()
+    if row.undoes is not None or undone is not None:
+        what = "is itself an undo" if row.undoes is not None else "is already undone"
+        raise InputError(f"review {review_id}", what, expected="a valid review", remedy="review the plate again")
     return _append(connection, Review(0, row.number, None, reviewer, datetime.now(UTC), undoes=review_id))
 
 
 def of_entry(connection: Connection, number: int) -> tuple[Review, ...]:
-    """Everything said of one plate, oldest first, undos too; raises NotFound."""
+    """All reviews and undos of one plate, oldest first; raises NotFound."""
     _received(connection, number)
     joined = reviews.join(schema.chain, schema.chain.c.position == reviews.c.position)
     query = select(schema.chain.c.body, schema.chain.c.hash).select_from(joined).where(reviews.c.number == number)
@@ -54,43 +54,43 @@ def of_entry(connection: Connection, number: int) -> tuple[Review, ...]:
 
 
 def standing(connection: Connection, number: int) -> int | None:
-    """The id of the last review of a plate that was not taken back."""
+    """The id of a plate's valid review, the last one that is not undone; None without one."""
     undoing = reviews.alias()
     valid = reviews.c.undoes.is_(None) & ~exists().where(undoing.c.undoes == reviews.c.position)
     query = select(func.max(reviews.c.position)).where(reviews.c.number == number, valid)
     return connection.execute(query).scalar()
 
 
-def _append(connection: Connection, said: Review) -> Review:
-    received = _received(connection, said.number)
+def _append(connection: Connection, new: Review) -> Review:
+    received = _received(connection, new.number)
     body = {
-        "number": said.number,
-        "judgement": said.judgement,
-        "reviewer": said.reviewer,
-        "time": said.time.isoformat(),
-        "boxes": [list(box) for box in said.boxes],
-        "note": said.note,
-        "undoes": said.undoes,
+        "number": new.number,
+        "judgement": new.judgement,
+        "reviewer": new.reviewer,
+        "time": new.time.isoformat(),
+        "boxes": [list(box) for box in new.boxes],
+        "note": new.note,
+        "undoes": new.undoes,
     }
     link = chain.append(connection, chain.REVIEW, body)
-    connection.execute(insert(reviews), {"position": link.position, "number": said.number, "undoes": said.undoes})
-    search_index.index(connection, search_index.of_review(said.reviewer, said.note), received, said.number)
+    connection.execute(insert(reviews), {"position": link.position, "number": new.number, "undoes": new.undoes})
+    search_index.index(connection, search_index.of_review(new.reviewer, new.note), received, new.number)
     position: int | None = link.position
-    judgement: str | None = said.judgement
-    if said.undoes is not None:
-        position, judgement = _before(connection, said.number)
-    _stand(connection, said.number, position, judgement)
-    return replace(said, id=link.position, time=said.time.astimezone(), chain=link.hash)
+    judgement: str | None = new.judgement
+    if new.undoes is not None:
+        position, judgement = _valid(connection, new.number)
+    _set_review(connection, new.number, position, judgement)
+    return replace(new, id=link.position, time=new.time.astimezone(), chain=link.hash)
 
 
-def _before(connection: Connection, number: int) -> tuple[int | None, str | None]:
-    """Id and judgement of the review that stands after an undo."""
+def _valid(connection: Connection, number: int) -> tuple[int | None, str | None]:
+    """Id and judgement of the valid review after an undo."""
     position = standing(connection, number)
     return position, None if position is None else chain.read(connection, position)["judgement"]
 
 
-def _stand(connection: Connection, number: int, position: int | None, judgement: str | None) -> None:
-    """Bring the entry's columns to the review that stands."""
+def _set_review(connection: Connection, number: int, position: int | None, judgement: str | None) -> None:
+    """Set the entry's columns to the valid review."""
     here = entries.c.number == number
     row = connection.execute(select(entries.c.outcome, entries.c.sampled).where(here)).one()
     waiting = position is None and (row.sampled or row.outcome in (Outcome.REVIEW, Outcome.REJECT))
@@ -113,7 +113,7 @@ def _note(note: str) -> str:
 def _box(box: Box) -> Box:
     if len(box) != 4 or min(box) < 0 or min(box[2:]) < 1 or max(box) > 100_000:
         raise InputError(
-            f"box {tuple(box)}", expected="left, top, width, height in px of the photograph", remedy="draw it anew"
+            f"box {tuple(box)}", expected="left, top, width, height in px of the photograph", remedy="draw it again"
         )
     left, top, width, height = map(int, box)
     return left, top, width, height

@@ -1,17 +1,17 @@
-"""The record's tables. What was written lies in `chain`; the others only make it quick to find.
+"""Database schema of the record: the append-only table `chain`, and tables that make it fast to search.
 
-    chain ── append-only; each row's hash covers its body and the hash before
-     ├── entries      one for each plate: columns to search by, and which review stands
-     ├── reviews      which plate each is about, what it takes back
+    chain ── append-only; each row's hash covers its body and the previous hash
+     ├── entries      one per plate: columns to search by, and the valid review
+     ├── reviews      the plate of each review, and the review that it undoes
      └── events       kind and time
-    head              the chain's last row: whoever locks it may append
-    terms             beginnings of words and reviewers' names, by which entries are found
-    hourly_counts         how many plates of each outcome in each hour
-    photographs       what is stored, and what was pruned (`file`: whether its file is still there)
-    destinations      who is told of each plate, and how often that went well
-    outbox            what they have still to be told
+    head              the last row of the chain; its lock is the writer's lock
+    terms             search index: words of plates and reviews, names of reviewers
+    hourly_counts     number of plates per hour and outcome
+    photographs       stored and pruned photographs (`file`: whether the file still exists)
+    destinations      webhooks and MQTT topics, with numbers of deliveries and failures
+    outbox            pending deliveries
 
-Times are whole microseconds since 1970, UTC.
+Times are integer microseconds since 1970, UTC.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ metadata = MetaData()
 
 
 def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
-    """An index of those rows alone, on either database."""
+    """Options of a partial index, for both databases."""
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 

@@ -1,4 +1,7 @@
-"""Finding entries, newest first; every way of asking has an index that gives its answers in that order."""
+"""Search for entries by time, outcome, plate, model, reviewer, judgement and words, newest first, page by page.
+
+Every kind of query uses a database index in that order.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,14 +18,14 @@ from platewatch.records.schema import entries, terms
 from platewatch.records.search_index import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
-_RARE = 2000  # places of a word, up to which they are looked up instead of met on the way
-_CHUNK = 200  # of these at a time
+_RARE = 2000  # occurrences of a word up to which they are looked up first, instead of filtering all entries
+_CHUNK = 200  # occurrences checked per query
 _LAST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
 
 Place = tuple[int, int]
-"""When an entry was received, and its number: the order of everything that is found."""
+"""Time at which an entry was received, and its number: results are ordered by it."""
 
 _body = schema.chain.alias("body")
 _review = schema.chain.alias("review")
@@ -42,17 +45,17 @@ _ENTRY = select(
 
 
 def microseconds(time: datetime) -> int:
-    """An aware time as the tables hold it."""
+    """An aware time in microseconds since 1970, as the tables hold it."""
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment(stored: int) -> datetime:
-    """A time of the tables, in this machine's zone."""
+    """A time of the tables as datetime in this machine's zone."""
     return (_EPOCH + timedelta(microseconds=stored)).astimezone()
 
 
 def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
-    """The entries with these numbers, in this order; those that are not there are left out."""
+    """The entries with these numbers, in this order; missing ones are left out."""
     if not numbers:
         return []
     rows = connection.execute(_ENTRY.where(entries.c.number.in_(numbers)))
@@ -61,7 +64,7 @@ def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
 
 
 def entry(row: Row[Any]) -> Entry:
-    """One row of the joined tables as an Entry."""
+    """A row of the joined tables as an Entry."""
     body = json.loads(row.body)
     return Entry(
         number=row.number,
@@ -79,7 +82,7 @@ def entry(row: Row[Any]) -> Entry:
 
 
 def review(values: dict[str, Any], chain: str) -> Review:
-    """A review from what its row in the chain says."""
+    """The review of a row of the chain."""
     judgement = values["judgement"]
     return Review(
         id=values["position"],
@@ -95,13 +98,13 @@ def review(values: dict[str, Any], chain: str) -> Review:
 
 
 def find(connection: Connection, query: Query) -> Page:
-    """The entries that the query asks for, newest first."""
-    beginnings = words(query.text or "")
-    if query.text is not None and not beginnings:
+    """One page of the query's entries, newest first."""
+    prefixes = words(query.text or "")
+    if query.text is not None and not prefixes:
         return Page((), None)
     conditions = list(_conditions(query))
-    rarest, rare = _rarest(connection, beginnings)
-    conditions += [_has(_beginning(word)) for word in beginnings if rare is None or word != rarest]
+    rarest, rare = _rarest(connection, prefixes)
+    conditions += [_has(_prefix(word)) for word in prefixes if rare is None or word != rarest]
     if rare is not None:
         conditions += [_has(_reviewed_by(query.reviewer))] if query.reviewer is not None else []
         rows = _among(connection, rare, conditions, query)
@@ -117,13 +120,13 @@ def find(connection: Connection, query: Query) -> Page:
 
 
 def queue(connection: Connection, limit: int, before: str | None) -> Page:
-    """The entries that wait for a review, newest first."""
+    """One page of the entries waiting for review, newest first."""
     chosen = select(entries.c.received, entries.c.number).where(entries.c.waiting)
     return _page(connection, _ordered(connection, chosen, entries.c, limit, before), limit)
 
 
 def _ordered(connection: Connection, chosen: Select[Any], columns: Any, limit: int, before: str | None) -> list[Place]:
-    """The newest places chosen, one more than the page holds, to see whether there is another."""
+    """The newest places of the selection, one more than the page holds, to see whether there is a next page."""
     if before is not None:
         chosen = chosen.where(tuple_(columns.received, columns.number) < tuple_(*_cursor(before)))
     ordered = chosen.order_by(columns.received.desc(), columns.number.desc()).limit(limit + 1)
@@ -133,7 +136,7 @@ def _ordered(connection: Connection, chosen: Select[Any], columns: Any, limit: i
 def _among(
     connection: Connection, places: list[Place], conditions: Sequence[ColumnElement[bool]], query: Query
 ) -> list[Place]:
-    """Those of the places, newest first, that fulfil the conditions; as many as `_ordered` gives."""
+    """The subset of `places`, newest first, that fulfils the conditions; as many as `_ordered` gives."""
     last = None if query.before is None else _cursor(query.before)
     places = [place for place in places if last is None or place < last]
     found = list[Place]()
@@ -158,7 +161,7 @@ def _page(connection: Connection, places: list[Place], limit: int) -> Page:
 def _cursor(before: str) -> Place:
     received, dash, number = before.partition("-")
     if not (dash and received.isdecimal() and number.isdecimal() and len(before) < 40):
-        raise InputError("query", f"before {before!r}", expected="a page's next", remedy="begin again without it")
+        raise InputError("query", f"before {before!r}", expected="a page's next", remedy="leave it out")
     return int(received), int(number)
 
 
@@ -174,21 +177,21 @@ def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
         yield entries.c.review.is_not(None) if query.reviewed else entries.c.review.is_(None)
 
 
-def _rarest(connection: Connection, beginnings: set[str]) -> tuple[str | None, list[Place] | None]:
-    """The rarest beginning and where its words occur, newest first; None when even that is common.
+def _rarest(connection: Connection, prefixes: set[str]) -> tuple[str | None, list[Place] | None]:
+    """The rarest prefix and the places of its words, newest first; None when all are common.
 
-    What is common is met soon on the way from the newest entry on; what is rare is looked up.
+    Entries with a rare word are looked up first. With common words, filtering from the newest entry on is faster.
     """
     rarest, places = None, None
-    for word in sorted(beginnings):
-        chosen = select(terms.c.received, terms.c.number).where(_beginning(word)).limit(_RARE + 1)
+    for word in sorted(prefixes):
+        chosen = select(terms.c.received, terms.c.number).where(_prefix(word)).limit(_RARE + 1)
         found = {(row.received, row.number) for row in connection.execute(chosen)}
         if len(found) <= _RARE and (places is None or len(found) < len(places)):
             rarest, places = word, sorted(found, reverse=True)
     return rarest, places
 
 
-def _beginning(word: str) -> ColumnElement[bool]:
+def _prefix(word: str) -> ColumnElement[bool]:
     return and_(terms.c.kind == TEXT, terms.c.word >= word, terms.c.word < word + _LAST)
 
 
@@ -197,25 +200,25 @@ def _reviewed_by(reviewer: str | None) -> ColumnElement[bool]:
 
 
 def _has(term: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Asked of each entry on the way: PostgreSQL would make EXISTS a join of all that has a common word."""
+    """Whether an entry has the term, as a scalar subquery: PostgreSQL would turn EXISTS into a slow join."""
     found = select(terms.c.number).where(terms.c.number == entries.c.number, term).correlate(entries).limit(1)
     return found.scalar_subquery().is_not(None)
 
 
 def reviewed(connection: Connection) -> tuple[Reviewed, ...]:
-    """Every plate on which a person's word stands, in the order of arrival."""
+    """Every plate with a valid review, in the order of arrival."""
     kept = (_photo.c.sha256.is_not(None) & _photo.c.pruned.is_(None)).label("kept")
     columns = entries.c.number, entries.c.plate_id, entries.c.outcome, entries.c.judgement, entries.c.photograph, kept
     joined = entries.outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
     chosen = select(*columns).select_from(joined).where(entries.c.review.is_not(None)).order_by(entries.c.received)
     return tuple(
-        Reviewed(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(there))
-        for number, plate_id, outcome, judgement, photograph, there in connection.execute(chosen)
+        Reviewed(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored))
+        for number, plate_id, outcome, judgement, photograph, stored in connection.execute(chosen)
     )
 
 
 def distinct(connection: Connection, column: ColumnElement[str], *conditions: ColumnElement[bool]) -> tuple[str, ...]:
-    """The different values of an indexed column, in order, each by one look into the index."""
+    """The distinct values of an indexed column, in order, with one index lookup each."""
     found = list[str]()
     while True:
         beyond = (column > found[-1],) if found else ()

@@ -1,4 +1,4 @@
-"""The words by which plates are found: beginnings of plate id, photograph's name and notes, and reviewers' names."""
+"""Search index: words of plate ids, photographs' names and notes, and reviewers' names; found by their beginning."""
 
 import hashlib
 import re
@@ -19,38 +19,38 @@ Term = tuple[str, str]
 
 
 def words(*texts: str | None) -> set[str]:
-    """The words in the texts as they are searched: folded, letters and digits only."""
+    """The words of the texts in the form of the index: case-folded, letters and digits only."""
     return {word[:_LONGEST] for text in texts for word in _WORD.findall((text or "").casefold())}
 
 
 def of_plate(plate_id: str | None, image: str | None) -> set[Term]:
-    """What a plate is found by from the start: its id and its photograph's name without folders and suffix."""
+    """The terms of a plate: words of its id and of its photograph's name without folder and suffix."""
     file = re.split(r"[\\/]", image or "")[-1]
     return {(TEXT, word) for word in words(plate_id, file.rpartition(".")[0] or file)}
 
 
 def of_review(reviewer: str, note: str) -> set[Term]:
-    """What a review adds."""
+    """The terms that a review adds: the reviewer's name and the words of the note."""
     return {(REVIEWER, reviewer), *((TEXT, word) for word in words(note))}
 
 
 def index(connection: Connection, found: set[Term], received: int, number: int, *, new: bool = False) -> None:
-    """Let the entry be found by these terms too, within a writing transaction; a `new` one has none yet."""
+    """Add terms of an entry to the index, within a write transaction; a `new` entry has no terms yet."""
     if not new:
-        there = connection.execute(select(terms.c.kind, terms.c.word).where(terms.c.number == number))
-        found = found - {(row.kind, row.word) for row in there}
+        present = connection.execute(select(terms.c.kind, terms.c.word).where(terms.c.number == number))
+        found = found - {(row.kind, row.word) for row in present}
     rows = [{"kind": kind, "word": word, "received": received, "number": number} for kind, word in sorted(found)]
     if rows:
         connection.execute(insert(terms), rows)
 
 
 def checksum(found: Iterable[Term], received: int, number: int) -> int:
-    """A number that stands for these terms of an entry; those of all entries are added up, in any order."""
+    """Checksum of an entry's terms; the checksums of all entries can be added in any order."""
     texts = (f"{kind}\n{word}\n{received}\n{number}" for kind, word in found)
     return sum(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=12).digest()) for text in texts)
 
 
 def total(connection: Connection) -> int:
-    """The checksums of the whole table."""
+    """The sum of the checksums of the whole table."""
     rows = connection.execute(select(terms).execution_options(yield_per=5000))
     return sum(checksum([(row.kind, row.word)], row.received, row.number) for row in rows)

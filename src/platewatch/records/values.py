@@ -1,4 +1,4 @@
-"""What the record takes and gives: plain frozen values."""
+"""Values of the record: Entry, Review, Event, Query, Page, Counts, Audit and others; frozen dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from platewatch.inspection import Inspection
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 MOST = 200
-"""Entries on one page."""
+"""Largest number of entries on one page."""
 
 Box = tuple[int, int, int, int]
 """Left, top, width, height in px of the photograph."""
 
 
 class Judgement(StrEnum):
-    """What a person says of a plate."""
+    """A person's judgement of a plate."""
 
     DEFECTIVE = "defective"
     GOOD = "good"
@@ -30,7 +30,7 @@ class Judgement(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a plate that was handed in ended: the verdict, or FAILED when its photograph could not be read."""
+    """The outcome of a plate: its verdict, or FAILED when its photograph could not be read."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, no password
     REVIEW = "REVIEW"
@@ -40,23 +40,23 @@ class Outcome(StrEnum):
 
 @typed(frozen=True, config=_FROZEN)
 class Review:
-    """What one person said of one plate, or that an earlier review is taken back."""
+    """A person's review of a plate, or the undo of an earlier review."""
 
     id: int
-    """Its place in the chain."""
+    """Row in the chain."""
     number: int
-    """The plate's."""
+    """Number of the plate."""
     judgement: Judgement | None
-    """None: this row takes back the review `undoes`."""
+    """None when this row undoes the review `undoes`."""
     reviewer: str
     time: AwareDatetime
     boxes: tuple[Box, ...] = ()
     """Defects that the person marked."""
     note: str = ""
     undoes: int | None = None
-    """The id of the review that is taken back."""
+    """Id of the review that is undone."""
     chain: str = ""
-    """SHA-256 of this row and all before it."""
+    """Hash of this row in the chain; it covers all rows before."""
 
 
 @typed(frozen=True, config=_FROZEN)
@@ -68,19 +68,19 @@ class Entry:
     inspection: Inspection
     plate_id: str | None
     source: str
-    """What handed it in: `rest`, `page`, `watch` …"""
+    """Where it came from: `rest`, `page`, `watch` …"""
     received: AwareDatetime
     photograph_sha256: str | None
-    """Of the bytes handed in with it; stays when the photograph is pruned."""
+    """SHA-256 of the photograph's bytes; kept when the photograph is pruned."""
     photograph_kept: bool
     sampled: bool
-    """Drawn for the review queue although it may have passed."""
+    """Whether it passed and was chosen at random for review."""
     review: Review | None
-    """The review that stands: the last one that was not taken back."""
+    """The valid review: the last one that is not undone."""
     chain: str
-    """SHA-256 of this row and all before it."""
+    """Hash of this row in the chain; it covers all rows before."""
     key: str | None = None
-    """The same key again gives this entry, not a second one."""
+    """Idempotency key: adding a plate with the same key again gives this entry."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -89,7 +89,7 @@ class Entry:
         return Outcome(self.inspection.verdict or Outcome.FAILED)
 
     def as_dict(self) -> dict[str, Any]:
-        """The Entry as plain JSON values, `inspection` as everywhere else."""
+        """The Entry as plain JSON values."""
         values: dict[str, Any] = _ENTRY.dump_python(self, mode="json")
         return values
 
@@ -100,16 +100,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of a plate that was handed to the record."""
+    """The result of adding a plate."""
 
     entry: Entry
     is_new: bool
-    """False: the key was known, and `entry` is what stood there."""
+    """False: the key was known, and `entry` is the earlier plate."""
 
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A plate on which a person's word stands: only what sorting very many of them takes."""
+    """A plate with a valid review, without its Inspection, for lists of many plates."""
 
     number: int
     plate_id: str | None
@@ -120,16 +120,16 @@ class Reviewed:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The plate id, or the number if there is none."""
         return self.plate_id or f"No. {self.number}"
 
 
 @typed(frozen=True, config=_FROZEN)
 class Event:
-    """Something that happened at the station: a model taken into service, a login, an alarm."""
+    """An event at the station: a model taken into service, a login, an alarm."""
 
     id: int
-    """Its place in the chain."""
+    """Row in the chain."""
     kind: str
     actor: str
     time: AwareDatetime
@@ -137,9 +137,13 @@ class Event:
     chain: str
 
 
+Appended = Entry | Review | Event
+"""A row of the record."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which entries to find, newest first; what is None does not matter. Raises InputError when it makes no sense."""
+    """Conditions of a search for entries; None is no condition. Raises InputError for an invalid value."""
 
     since: datetime | None = None
     """Received at this time or later; aware."""
@@ -149,19 +153,21 @@ class Query:
     plate_id: str | None = None
     model_id: str | None = None
     reviewer: str | None = None
-    """Who reviewed it at any time, also when that was taken back."""
+    """Name of a reviewer of the plate, also of an undone review."""
     judgement: Judgement | None = None
-    """What stands."""
+    """Judgement of the valid review."""
     text: str | None = None
     """Beginnings of words in the plate id, the photograph's name and the notes; all must occur."""
     reviewed: bool | None = None
     limit: int = 50
     before: str | None = None
-    """A page's `next`: go on from there."""
+    """`next` of the page before."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MOST:
-            raise InputError("query", f"limit {self.limit}", expected=f"1 to {MOST}", remedy="page on with before")
+            raise InputError(
+                "query", f"limit {self.limit}", expected=f"1 to {MOST}", remedy="get further pages with before"
+            )
         for name in ("since", "until"):
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
@@ -170,16 +176,16 @@ class Query:
 
 @typed(frozen=True, config=_FROZEN)
 class Page:
-    """Some entries, newest first."""
+    """One page of entries, newest first."""
 
     entries: tuple[Entry, ...]
     next: str | None
-    """Where the next page begins; None on the last one."""
+    """Value of `Query.before` for the next page; None on the last page."""
 
 
 @typed(frozen=True, config=_FROZEN)
 class Counts:
-    """Plates by how they ended; none is ever missing."""
+    """Numbers of plates by outcome."""
 
     passed: int = 0
     review: int = 0
@@ -189,19 +195,19 @@ class Counts:
     @computed_field  # type: ignore[prop-decorator]
     @property
     def received(self) -> int:
-        """All of them: judged + failed."""
+        """All plates: judged + failed."""
         return self.judged + self.failed
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def judged(self) -> int:
-        """Those that have a verdict."""
+        """Plates with a verdict."""
         return self.passed + self.review + self.reject
 
 
 @dataclass(frozen=True)
 class Head:
-    """Where the chain stands: noted elsewhere, it proves later that nothing before it was altered or cut off."""
+    """The end of the chain. Kept elsewhere as an anchor, it proves later that no row before it was altered."""
 
     rows: int
     entries: int
@@ -210,55 +216,55 @@ class Head:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What pruning removed and what it left."""
+    """The result of pruning."""
 
     photographs: int
-    """Removed."""
+    """Number of photographs removed."""
     bytes: int
-    """Freed."""
+    """Bytes freed."""
     left_bytes: int
-    """Of the photographs that are kept."""
+    """Bytes of the photographs that are kept."""
     over_bytes: int
-    """More than the policy allows, because the rest waits for a review."""
+    """Bytes above the policy's limit, of photographs that wait for review."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What an export of reviewed plates holds, and what it leaves out."""
+    """Numbers of plates in an export of reviewed plates, and of those left out."""
 
     good: int
     defective: int
     unsure: int
-    """Left out: nobody could tell."""
+    """Left out: reviewed as unsure."""
     without_photograph: int
     """Left out: the photograph is not kept, or could not be read."""
     contradictory: int
-    """Left out: the same photograph was called good once and defective once."""
+    """Left out: the same photograph was reviewed as good and as defective."""
 
 
 @dataclass(frozen=True)
 class Tampering:
-    """A place where the record is not what was written."""
+    """A place where the record was altered."""
 
     row: int
-    """Place in the chain; 0 for what belongs to no row."""
+    """Row in the chain; 0 when it concerns no single row."""
     what: str
-    """In words: which entry, review or event, and what about it."""
+    """What was altered, in words."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found."""
+    """The result of an audit."""
 
     rows: int
     photographs: int
-    """Stored photographs whose bytes were read and compared."""
+    """Number of photographs whose SHA-256 was checked."""
     head: Head
     breaks: tuple[Tampering, ...] = field(default=())
 
     @property
-    def whole(self) -> bool:
-        """Nothing was altered."""
+    def intact(self) -> bool:
+        """Whether nothing was altered."""
         return not self.breaks
 
 

@@ -169,7 +169,7 @@ def _compare(scorer: Scorer, graph: bytes, photos: Photos) -> ExportReport:
         raise ModelError(
             "export",
             f"ONNX Runtime and torch differ by {worst:.1e} relative, at most {TOLERANCE:.0e} is allowed",
-            remedy="nothing was written: train anew, and report it if it stays",
+            remedy="nothing was written: train again, and report it if it stays",
         )
     return report
 

@@ -171,7 +171,7 @@ def initialise(module: nn.Module, rng: torch.Generator) -> None:
 
 
 def recalibrate_batch_norm(generator: Generator, discriminator: Discriminator, batches: Sequence[Tensor]) -> None:
-    """Compute the batch-norm statistics of averaged weights anew from batches (B, 3, R, R) of good plates, B ≥ 2.
+    """Recalibrate the batch-norm statistics of averaged weights with batches (B, 3, R, R) of good plates, B ≥ 2.
 
     Averaged weights have no running statistics of their own (arXiv 1803.05407, section 3.2). The discriminator's come
     from the plates and from their reconstructions. Leaves the generator in evaluation mode.

@@ -64,11 +64,11 @@ def create_app(models: ModelRegistry, records: Records, settings: Settings | Non
 def _lifespan(station: Station, runs: RetrainingRuns) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        station.health.start()
+        station.line.start()
         yield
         runs.stop()
         station.live.close()
-        station.work.stop()
-        station.health.stop()
+        station.intake.stop()
+        station.line.stop()
 
     return lifespan

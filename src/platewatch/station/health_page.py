@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from platewatch.inspection import now
+from platewatch.line import metrics
 from platewatch.records import Query
 from platewatch.records.values import MOST
 from platewatch.station import charts
@@ -33,12 +34,12 @@ def health(request: Request, _: Viewer) -> Response:
         chart=_drift_chart(here),
         counts=here.records.counts(today),
         total=here.records.counts(),
-        refused=_refused_uploads(here),
+        refused=metrics.total(here.metrics.refused),
         median_ms=_quantile(durations, 0.5),
         p99_ms=_quantile(durations, 0.99),
         measured=len(durations),
-        in_progress=here.work.taken,
-        places=here.work.places,
+        in_progress=here.intake.taken,
+        places=here.intake.places,
         live_pages=len(here.live),
         disks=_disks(here.settings),
         deliveries=here.records.deliveries(),
@@ -54,12 +55,6 @@ def _drift_chart(here: Station) -> charts.CurveChart | None:
     description = f"Evidence of drift after each of {len(curve)} plates: now {curve[-1][1]:.3g}, alarm at {limit:.3g}."
     values = [math.log10(1 + max(0.0, value)) for _, value in curve]
     return charts.curve(values, math.log10(1 + limit), description)
-
-
-def _refused_uploads(here: Station) -> int:
-    """Uploads answered with an error since the station started."""
-    samples = [sample for metric in here.figures.refused.collect() for sample in metric.samples]
-    return round(sum(sample.value for sample in samples if sample.name.endswith("_total")))
 
 
 def _quantile(values: list[float], fraction: float) -> float | None:

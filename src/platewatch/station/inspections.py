@@ -16,11 +16,10 @@ from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import uploads
 from platewatch.station.problem_details import RequestError
+from platewatch.station.representation import entry_as_dict
 from platewatch.station.rest import STRICT, Number, Viewer, json_response, routes, station
 from platewatch.station.security import needs
-from platewatch.station.state import shown
 from platewatch.station.users import Account, Right
-from platewatch.station.work import Done
 
 router = routes()
 _BYTES = {"type": "string", "format": "binary"}
@@ -84,18 +83,18 @@ async def inspect(
     """Judge a plate: once this has answered 201, it is in the record, also if its photograph could not be read."""
     started, here = time.perf_counter(), station(request)
     try:
-        with here.work.place():
+        with here.intake.place():
             plate = await uploads.read(request, here.settings, owner=account.name, source=source)
-            done: Done = await asyncio.shield(asyncio.wrap_future(here.work.submit(plate)))
+            found = await asyncio.shield(asyncio.wrap_future(here.intake.submit(plate)))
     except RequestError as error:
         if error.status_code != 503:
-            here.figures.refused.labels(error.code).inc()
+            here.metrics.refused.labels(error.code).inc()
         raise
-    here.figures.seconds.observe(time.perf_counter() - started)
-    if done.again:
-        here.figures.again.inc()
-    headers = {"Location": f"/inspections/{done.entry.number}"}
-    return json_response(shown(done.entry), 200 if done.again else 201, headers)
+    here.metrics.seconds.observe(time.perf_counter() - started)
+    if found.is_duplicate:
+        here.metrics.duplicates.inc()
+    headers = {"Location": f"/inspections/{found.entry.number}"}
+    return json_response(entry_as_dict(found.entry), 200 if found.is_duplicate else 201, headers)
 
 
 @router.get("/inspections", response_model=InspectionPage)
@@ -129,7 +128,7 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
         before=before,
     )
     found = station(request).records.find(search)
-    return json_response({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
+    return json_response({"inspections": [entry_as_dict(entry) for entry in found.entries], "next": found.next})
 
 
 @router.get("/queue", response_model=InspectionPage)
@@ -138,7 +137,7 @@ def queue(
 ) -> Response:
     """Plates that wait for a person, newest first."""
     found = station(request).records.queue(limit, before)
-    return json_response({"inspections": [shown(entry) for entry in found.entries], "next": found.next})
+    return json_response({"inspections": [entry_as_dict(entry) for entry in found.entries], "next": found.next})
 
 
 @router.get("/counts")
@@ -152,7 +151,7 @@ def counts(request: Request, _: Viewer, since: datetime | None = None, until: da
 @router.get("/inspections/{number}", response_model=Recorded)
 def get(request: Request, _: Viewer, number: Number) -> Response:
     """One plate."""
-    return json_response(shown(station(request).records.get(number)))
+    return json_response(entry_as_dict(station(request).records.get(number)))
 
 
 @router.get("/inspections/{number}/photograph", response_class=Response)

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST
 
+from platewatch.line.metrics import CONTENT_TYPE
 from platewatch.station.rest import Viewer, json_response, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
@@ -28,7 +28,7 @@ def metrics(request: Request, _: Viewer) -> Response:
     """The same and more for Prometheus, in its text format."""
     here = station(request)
     here.health.report()
-    return Response(here.figures.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(here.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 @router.post("/drift/seen", status_code=204, response_class=Response)

@@ -8,11 +8,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from platewatch.records import Judgement, Review
-from platewatch.station.live import Message
 from platewatch.station.problem_details import RequestError
+from platewatch.station.representation import review_as_dict
 from platewatch.station.rest import STRICT, Number, Viewer, json_response, routes, station
 from platewatch.station.security import needs
-from platewatch.station.state import review_as_dict
 from platewatch.station.users import Account, Right, Role
 
 router = routes()
@@ -41,7 +40,7 @@ def review(
     """Add a review to a plate."""
     here = station(request)
     made = here.records.review(number, new.judgement, account.name, boxes=new.boxes, note=new.note)
-    here.live.publish(Message("review", review_as_dict(made)))
+    here.line.tail.wake()
     return json_response(review_as_dict(made), 201)
 
 
@@ -64,5 +63,5 @@ def undo(
             403, "not_allowed", "another person's review", expected="your own review", next="ask an engineer"
         )
     made = here.records.undo(review_id, account.name)
-    here.live.publish(Message("review", review_as_dict(made)))
+    here.line.tail.wake()
     return json_response(review_as_dict(made))

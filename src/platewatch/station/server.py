@@ -15,10 +15,11 @@ from fastapi import FastAPI
 
 from platewatch.errors import InputError
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.state_files import beside
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
-from platewatch.station.users import Users, beside
+from platewatch.station.users import Users
 
 _STOP_S = 20  # plates that are being judged may take this long before the station stops
 
@@ -41,6 +42,7 @@ class Plan:
     key: Path | None = None
     workers: int = 0
     waiting: int = 32
+    destinations: tuple[str, ...] = ()
 
     @property
     def users_file(self) -> Path:
@@ -86,6 +88,7 @@ def settings(plan: Plan, records: Records) -> Settings:
         data=plan.data,
         record_url=plan.records,
         photographs=plan.photographs,
+        destinations=plan.destinations,
     )
 
 

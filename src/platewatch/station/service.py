@@ -13,9 +13,9 @@ from platewatch.records.values import MOST
 from platewatch.station import retraining_runs
 from platewatch.station.live import Message
 from platewatch.station.problem_details import RequestError
+from platewatch.station.representation import message
 from platewatch.station.rest import STRICT, Viewer, json_response, routes, station
 from platewatch.station.security import needs
-from platewatch.station.state import shown
 from platewatch.station.users import Account, Right
 
 router = routes()
@@ -31,7 +31,7 @@ class Activation:
 
 @router.get("/model")
 def model(request: Request, _: Viewer) -> Response:
-    """The model in service, and those on the shelf."""
+    """The model in service, and the available models."""
     models = station(request).models
     manifest = models.loaded().manifest
     promise = manifest.promise
@@ -50,15 +50,15 @@ def model(request: Request, _: Viewer) -> Response:
 
 @router.post("/model/activate")
 def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], asked: Activation) -> Response:
-    """Take a model from the shelf into service, with the next plate; going back is the same with the one before.
+    """Take an available model into service, from the next plate on. To go back, take the earlier one.
 
-    A challenger that was worse than the model in service then is refused.
+    A candidate that its comparison refused cannot be used.
     """
     here = station(request)
     retraining_runs.require_accepted(here.models.models_folder, asked.model_id)
     before = here.models.activate(asked.model_id, account.name, here.records, reason=asked.reason)
     values = {"model_id": here.models.model_id, "before": before}
-    here.live.publish(Message("model", values))
+    here.line.tail.wake()
     return json_response(values)
 
 
@@ -66,8 +66,8 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
 async def events(request: Request, _: Viewer) -> Response:
     """What happens from now on, as server-sent events; with Last-Event-ID, first what happened since that plate."""
     here = station(request)
-    if len(here.live) >= here.settings.watchers:
-        most = f"at most {here.settings.watchers} live pages"
+    if len(here.live) >= here.settings.live_pages:
+        most = f"at most {here.settings.live_pages} live pages"
         raise RequestError(
             503, "overloaded", "many live pages are open", expected=most, next="close one", retry_after_s=30
         )
@@ -81,7 +81,7 @@ async def events(request: Request, _: Viewer) -> Response:
             if entry.number <= int(last):
                 break
             entries.insert(0, entry)
-        return [Message("inspection", shown(entry), entry.number) for entry in entries]
+        return [found for entry in entries if (found := message(entry)) is not None]
 
     return StreamingResponse(
         here.live.stream(missed), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}

@@ -6,6 +6,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from platewatch.line.drift_monitor import LIMIT
+from platewatch.line.health import LOW_BYTES
+
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -36,13 +39,13 @@ class Settings:
     """Seconds within which a photograph has to arrive."""
     session_h: Seconds = 12.0
     """Hours until a session ends."""
-    watchers: Count = 64
+    live_pages: Count = 64
     """Live pages (/events) that may be open at the same time."""
     places: tuple[Path, ...] = ()
     """The record's file and photographs' folder: /healthz reports when one is missing or its disk is almost full."""
-    low_bytes: Annotated[int, Field(ge=0)] = 10**9
+    low_bytes: Annotated[int, Field(ge=0)] = LOW_BYTES
     """Free bytes below which /healthz reports `disk_low`."""
-    drift_limit: Annotated[float, Field(ge=100)] = 100_000.0
+    drift_limit: Annotated[float, Field(ge=100)] = LIMIT
     """The probability of a false drift alarm within m plates is at most m / `drift_limit`."""
     drift_file: Path | None = None
     """File that keeps the state of the drift check over a restart."""
@@ -52,3 +55,5 @@ class Settings:
     """The record's URL, passed to the retraining process; it may contain a password."""
     photographs: Path | None = None
     """Folder of the record's photographs, when it is not the default one."""
+    destinations: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """URLs of the webhooks and MQTT topics that get each plate; they may contain passwords."""

@@ -1,83 +1,88 @@
-"""A station while it runs: what its parts share."""
+"""A station while it runs: the parts that every route reaches."""
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import TypeAdapter
-
+from platewatch.line import assembly
+from platewatch.line.assembly import Line
+from platewatch.line.destinations import destination
+from platewatch.line.health import Health, Problem
+from platewatch.line.judging import RecordedPlate
+from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model.thread_limits import cores
-from platewatch.records import Entry, Records, Review
-from platewatch.station.health import Health
+from platewatch.records import Appended, Entry, Records
+from platewatch.station.health import check_users
+from platewatch.station.intake import Intake
 from platewatch.station.live import Live, Message
-from platewatch.station.metrics import Metrics
 from platewatch.station.pictures import Pictures
+from platewatch.station.representation import message
 from platewatch.station.settings import Settings
-from platewatch.station.work import Done, Work
 
 log = logging.getLogger("platewatch.station")
 
 
 @dataclass(frozen=True)
 class Station:
-    """What every address reaches as request.app.state.station."""
+    """What every route reaches as request.app.state.station."""
 
+    line: Line
     models: ModelRegistry
     records: Records
     settings: Settings
-    figures: Metrics
+    metrics: Metrics
     live: Live
     pictures: Pictures
     health: Health
-    work: Work
+    intake: Intake
 
 
 def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
-    """A station of its parts; its threads start with the first plate."""
-    figures, live, pictures = Metrics(), Live(), Pictures(records, models)
-    health = Health(models, records, settings, figures, lambda kind, values: live.publish(Message(kind, values)))
+    """A station of its parts, none of which runs yet; raises InputError for a destination's URL."""
+    live, pictures = Live(), Pictures(records, models)
 
-    def told(done: Done) -> None:
-        try:
-            if done.anomaly_map is not None:
-                pictures.keep(done.entry.number, done.anomaly_map)
-            if not done.again:
-                health.recorded(done.entry, done.brightness)
-                live.publish(Message("inspection", shown(done.entry), done.entry.number))
-        except Exception:  # the plate is in the record: whoever handed it in is answered
-            log.exception("plate %s: could not be told", done.entry.number)
+    def keep_map(recorded: RecordedPlate) -> None:
+        if recorded.anomaly_map is not None:
+            pictures.keep(recorded.entry.number, recorded.anomaly_map)
 
-    work = Work(
-        health.inspector,
+    def publish(row: Appended) -> None:
+        found = message(row)
+        if found is not None:
+            live.publish(found)
+
+    def publish_problems(problems: list[Problem]) -> None:
+        live.publish(Message("health", {"problems": [problem.as_dict() for problem in problems]}))
+
+    line = assembly.assemble(
+        models,
         records,
-        figures,
-        told,
-        health.not_recorded,
+        actor="station",
+        warn=log.warning,
+        owns=_is_own,
+        destinations=[destination(url) for url in settings.destinations],
+        drift_file=settings.drift_file,
+        drift_limit=settings.drift_limit,
+        places=settings.places,
+        low_bytes=settings.low_bytes,
+        checks=[lambda: check_users(settings)],
+        problems_changed=publish_problems,
+        listeners=[keep_map],
+        publish=publish,
+        only_events=lambda: not len(live),
+    )
+    intake = Intake(
+        line.judging,
+        line.metrics,
         workers=settings.workers or cores(),
         waiting=settings.waiting,
         retry_after_s=settings.retry_after_s,
     )
-    figures.places.set(work.places)
-    figures.taken.set_function(lambda: work.taken)
-    figures.drift.set_function(lambda: health.drift.evidence().value)
-    figures.drift_limit.set(settings.drift_limit)
-    figures.watchers.set_function(lambda: len(live))
-    return Station(models, records, settings, figures, live, pictures, health, work)
+    line.metrics.places.set(intake.places)
+    line.metrics.taken.set_function(lambda: intake.taken)
+    line.metrics.live_pages.set_function(lambda: len(live))
+    return Station(line, models, records, settings, line.metrics, live, pictures, line.health, intake)
 
 
-def shown(entry: Entry) -> dict[str, Any]:
-    """An entry as every program sees it: the Inspection of the command line, and what the record adds."""
-    values = entry.as_dict()
-    del values["key"]  # it belongs to whoever sent it
-    inspection: dict[str, Any] = values.pop("inspection")
-    return {**inspection, **values}
-
-
-def review_as_dict(review: Review) -> dict[str, Any]:
-    """A review as plain JSON values."""
-    values: dict[str, Any] = _REVIEW.dump_python(review, mode="json")
-    return values
-
-
-_REVIEW = TypeAdapter(Review)
+def _is_own(entry: Entry) -> bool:
+    """Whether a station judged it, not the watch of a folder."""
+    return entry.source != "watch"

@@ -10,11 +10,11 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from platewatch.line.judging import Plate
 from platewatch.photographs import reading
 from platewatch.station.problem_details import RequestError
 from platewatch.station.security import too_large
 from platewatch.station.settings import Settings
-from platewatch.station.work import Plate
 
 _NAME = 200  # letters of a name that are kept
 _KEY = 200

@@ -209,9 +209,3 @@ def _check(name: str, password: str | None) -> None:
         raise InputError(
             "password", f"{len(password)} characters", expected=f"{MIN_PASSWORD} to 200", remedy="choose another"
         )
-
-
-def beside(records: str, name: str) -> Path:
-    """The path of a file of the station: next to an SQLite record and named after it, else in the current folder."""
-    path = records.removeprefix("sqlite:///")
-    return Path(f"platewatch.{name}" if "://" in path else f"{path.partition('?')[0]}.{name}")

@@ -1,4 +1,4 @@
-"""Alembic's way in: migrations run on the connection that database.py hands over, in its transaction."""
+"""Alembic's entry point: runs migrations on the connection that schema_versions.py passes, in its transaction."""
 
 from alembic import context
 

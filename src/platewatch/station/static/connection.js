@@ -22,7 +22,8 @@ function setState(next) {
   if (next === state) return;
   state = next;
   label.dataset.state = next;
-  label.textContent = { live: "live", slow: "updates every 4 s", lost: "no connection" }[next];
+  label.textContent = { live: "live", slow: "delayed", lost: "no connection" }[next];
+  label.title = next === "slow" ? "No live events; the page updates every 4 s." : "";
   const text = next === "lost" ? `No connection to the station since ${clock(Date.now())}. This page shows old data. Trying to reconnect …` : "";
   setNotice("connection", text, { bad: true });
   emit("state", next);

@@ -90,6 +90,11 @@ const countSoon = () => {
 ["inspection", "review", "refresh"].forEach((kind) => connection.on(kind, countSoon));
 countWaiting();
 
+// a photograph that is not readable has no thumbnail
+const removeBroken = (image) => image.matches?.(".thumb img, .last img") && image.remove();
+addEventListener("error", (event) => removeBroken(event.target), true);
+for (const image of document.images) if (image.complete && !image.naturalWidth) removeBroken(image);
+
 // photographs: dropped anywhere, chosen as files, or taken with the tablet's camera
 const picker = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", multiple: true, hidden: true });
 const camera = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", hidden: true });

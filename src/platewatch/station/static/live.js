@@ -65,7 +65,7 @@ function drawFacts() {
   if (!entry || lost) return part("facts").replaceChildren();
   const age = Date.now() - new Date(entry.received);
   const when = isOlder(entry) ? "an older plate, not the newest" : age > IDLE_MS ? `no plate for ${duration(age)}` : `${duration(age)} ago`;
-  return part("facts").replaceChildren(element("b", {}, nameOf(entry)), ` · ${clock(entry.received)}, ${when}`, element("br"), numbers(entry));
+  return part("facts").replaceChildren(element("b", {}, nameOf(entry)), ` · ${clock(entry.received)}, ${when}`, element("span", { class: "detail" }, numbers(entry)));
 }
 
 function drawLast(current) {

@@ -26,10 +26,11 @@ const current = () => queue[position];
 async function load() {
   const page = await get("/queue?limit=50");
   const kept = current()?.number;
-  if (position >= page.inspections.length && queue.length > position) return; // beyond the first page: keep the order
+  if (page.next !== null && position >= page.inspections.length) return; // beyond the first page: keep the order
   queue = page.inspections;
   next = page.next;
   position = Math.max(0, queue.findIndex((entry) => entry.number === kept));
+  if (current()?.number !== kept) marked = []; // somebody else reviewed the plate that was shown
   draw();
 }
 

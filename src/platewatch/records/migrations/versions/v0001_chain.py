@@ -1,4 +1,4 @@
-"""The chain, what it is searched by, and the triggers that let nobody change it."""
+"""Creates the chain, the tables to search it, and the triggers that make it append-only."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the first tables."""
+    """Create the first tables."""
     _chain()
     _entries()
     _around()

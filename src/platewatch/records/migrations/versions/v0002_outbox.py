@@ -1,4 +1,4 @@
-"""Who is told of each plate, and what they have still to be told."""
+"""Adds the tables of destinations and pending deliveries."""
 
 import sqlalchemy as sa
 from alembic import op

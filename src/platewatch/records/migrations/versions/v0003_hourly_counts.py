@@ -1,4 +1,4 @@
-"""The hourly counts under the name that the field has for them."""
+"""Renames the table of hourly counts."""
 
 from alembic import op
 

@@ -1,0 +1,103 @@
+"""A line assembled: model, record, judging and what runs beside it; built here for the station and for the watch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platewatch.line.deliveries import Deliveries
+from platewatch.line.destinations import Destination
+from platewatch.line.drift_monitor import LIMIT, DriftMonitor
+from platewatch.line.health import LOW_BYTES, Check, Health, Problem
+from platewatch.line.judging import Judging, Listener, RecordedPlate
+from platewatch.line.metrics import Metrics
+from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.record_tail import RecordTail
+from platewatch.records import Appended, Entry, Event, Records, RetentionJob
+
+
+@dataclass(frozen=True)
+class Line:
+    """The parts of a line in one process; `start` runs what runs beside the judging."""
+
+    models: ModelRegistry
+    records: Records
+    metrics: Metrics
+    health: Health
+    judging: Judging
+    deliveries: Deliveries
+    retention: RetentionJob
+    tail: RecordTail
+
+    def start(self) -> None:
+        """Start deliveries, retention, health checks, and following the record; raises RecordError."""
+        self.tail.start()
+        self.deliveries.start()
+        self.retention.start()
+        self.health.start()
+
+    def stop(self) -> None:
+        """Stop them and save the drift monitor, once no plate is judged any more."""
+        self.deliveries.stop()
+        self.retention.stop()
+        self.tail.stop()
+        self.health.stop()
+        self.health.drift.save()
+
+
+def assemble(
+    models: ModelRegistry,
+    records: Records,
+    *,
+    actor: str,
+    warn: Callable[[str], None],
+    owns: Callable[[Entry], bool] = lambda _entry: True,
+    destinations: Sequence[Destination] = (),
+    drift_file: Path | None = None,
+    drift_limit: float = LIMIT,
+    places: Sequence[Path] = (),
+    low_bytes: int = LOW_BYTES,
+    checks: Sequence[Check] = (),
+    problems_changed: Callable[[list[Problem]], None] = lambda _problems: None,
+    listeners: Sequence[Listener] = (),
+    publish: Callable[[Appended], None] | None = None,
+    only_events: Callable[[], bool] = lambda: True,
+) -> Line:
+    """A line for these models and this record.
+
+    `actor` names this process in the record's events, `owns` tells its plates there (DriftMonitor), `warn` gets what
+    deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish` and
+    `only_events` RecordTail's.
+    """
+    metrics = Metrics()
+    drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
+    health = Health(
+        models,
+        records,
+        drift,
+        metrics,
+        actor=actor,
+        places=places,
+        low_bytes=low_bytes,
+        checks=checks,
+        changed=problems_changed,
+    )
+    deliveries = Deliveries(records, destinations, warn)
+
+    def pass_on(row: Appended) -> None:
+        if isinstance(row, Event):
+            drift.follow(row)
+        if publish is not None:
+            publish(row)
+
+    tail = RecordTail(records, pass_on, only_events=only_events)
+
+    def notify(recorded: RecordedPlate) -> None:
+        tail.wake()
+        deliveries.wake()
+        drift.add(recorded.entry, recorded.brightness)
+
+    judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
+    metrics.drift.set_function(lambda: drift.evidence().value)
+    metrics.drift_limit.set(drift_limit)
+    retention = RetentionJob(records, warn=warn)
+    return Line(models, records, metrics, health, judging, deliveries, retention, tail)

@@ -1,0 +1,29 @@
+"""The rows of the chain after a position, as plates, reviews and events: what whoever follows the record reads."""
+
+import json
+
+from sqlalchemy import Connection, select
+
+from platewatch.records import chain, events, schema, search
+from platewatch.records.schema import entries
+from platewatch.records.values import Appended
+
+
+def appended(connection: Connection, after: int, limit: int, *, only_events: bool) -> tuple[list[Appended], int]:
+    """At most `limit` rows after the position, in order, and the position up to which all were read."""
+    source = schema.events if only_events else schema.chain
+    chosen = select(source.c.position).where(source.c.position > after).order_by(source.c.position).limit(limit)
+    positions = list(connection.execute(chosen).scalars())
+    reached = positions[-1] if len(positions) == limit else chain.head(connection).rows
+    found: dict[int, Appended] = {}
+    if positions and not only_events:
+        within = select(entries.c.position, entries.c.number).where(entries.c.position.in_(positions))
+        numbers = {row.number: row.position for row in connection.execute(within)}
+        found = {numbers[entry.number]: entry for entry in search.load(connection, list(numbers))}
+    others = [position for position in positions if position not in found]
+    for row in connection.execute(select(schema.chain).where(schema.chain.c.position.in_(others))) if others else ():
+        values = json.loads(row.body)
+        found[row.position] = (
+            search.review(values, row.hash) if row.kind == chain.REVIEW else events.event(values, row.hash)
+        )
+    return [found[position] for position in positions], reached
