@@ -46,6 +46,6 @@ def _statements(server: str) -> bytes:
     url, programs = servers.new_database(server, _NAME), servers.postgresql_programs()
     assert programs is not None
     Records.open(url).close()
-    command = [programs / "pg_dump", "--inserts", "--no-owner", url.replace("+psycopg", "")]
+    command = [str(programs / "pg_dump"), "--inserts", "--no-owner", url.replace("+psycopg", "")]
     dump = subprocess.run(command, check=True, capture_output=True).stdout
     return b"\n".join(line for line in dump.splitlines() if not line.startswith(b"\\"))  # psql's own commands
