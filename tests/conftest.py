@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import cv2
 import pytest
 from hypothesis import settings
 
+import empty_records
 import servers
 from platewatch.model.inspector import Inspector
 
@@ -118,5 +118,5 @@ def postgresql() -> Iterator[str]:
 def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty record on either database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'records.db'}"
-    return servers.new_database(request.getfixturevalue("postgresql"), f"test_{uuid.uuid4().hex}")
+        return empty_records.sqlite(tmp_path / "records.db")
+    return empty_records.postgresql(request.getfixturevalue("postgresql"))

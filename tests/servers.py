@@ -70,7 +70,8 @@ def postgresql() -> Iterator[str]:
         "--no-sync",
     ]
     subprocess.run(make, check=True, **quiet)
-    settings = {"listen_addresses": _HOST, "unix_socket_directories": folder, "fsync": "off", "shared_buffers": "32MB"}
+    settings = {"listen_addresses": _HOST, "unix_socket_directories": folder, "shared_buffers": "32MB"}
+    settings |= dict.fromkeys(("fsync", "full_page_writes", "autovacuum"), "off")  # no power is lost, nothing grows
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     server = subprocess.Popen([programs / "postgres", "-D", folder / "data", "-p", str(port), *options], **quiet)
     try:

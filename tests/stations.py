@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import empty_records
 import fake_inspector
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model import model_folder
@@ -88,7 +89,8 @@ def models(folder: Path) -> ModelRegistry:
 def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Iterator[Running]:  # noqa: B008 - frozen
     """A station that runs until the block ends; its record and users lie in `folder`."""
     users = Users(folder / "users.json")
-    with Records.open(f"sqlite:///{folder / 'records.db'}", policy=policy) as records:
+    file = folder / "records.db"
+    with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
         chosen: dict[str, Any] = {"users": users.path, "workers": 2, "low_bytes": 0} | options
         settings = Settings(**chosen)
         app = create_app(models(folder), records, settings)

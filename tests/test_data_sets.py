@@ -1,4 +1,4 @@
-"""The folder's name is the label, and every folder that does not fit says what was expected."""
+"""A folder's name is the label; an error for any other folder states what was expected."""
 
 import errno
 from pathlib import Path

@@ -12,7 +12,7 @@ from platewatch.surface.detector import Surface
 from platewatch.synthetic import artificial_defects, rendered_plates
 
 SIZE = 96
-FEW = SurfaceConfig(bank=2048)  # patches: enough where it matters little how well defects are told
+FEW = SurfaceConfig(bank=2048)  # patches: enough where it matters little how well defects are found
 ALL = np.ones((SIZE, SIZE), bool)
 
 

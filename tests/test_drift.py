@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from platewatch.decision import drift
-from platewatch.decision.drift import BRIGHTNESS, SCORE, Watch
+from platewatch.decision.drift import BRIGHTNESS, SCORE, DriftTest
 
 LIMIT = 1000.0
 
 
-def feed(watch: Watch, scores: np.ndarray, brightness: np.ndarray, seed: int = 0) -> Watch:
+def feed(test: DriftTest, scores: np.ndarray, brightness: np.ndarray, seed: int = 0) -> DriftTest:
     tie_breaks = np.random.default_rng(seed).uniform(size=len(scores))
     for score, light, tie_break in zip(scores, brightness, tie_breaks, strict=True):
-        watch.see({SCORE: float(score), BRIGHTNESS: float(light)}, float(tie_break))
-    return watch
+        test.update({SCORE: float(score), BRIGHTNESS: float(light)}, float(tie_break))
+    return test
 
 
 def draw(seed: int, count: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +44,7 @@ def test_the_evidence_is_the_shiryaev_roberts_sum_over_all_change_points() -> No
     """R(t) by its definition, a sum of products, against the recursion."""
     calibration, _ = draw(1, 30)
     scores, light = draw(2, 25)
-    watch = feed(Watch(calibration, LIMIT), scores, light, seed=5)
+    test = feed(DriftTest(calibration, LIMIT), scores, light, seed=5)
     tie_breaks, values = np.random.default_rng(5).uniform(size=25), []
     for numbers, known in ((scores, list(calibration)), (light, [])):
         factors = []
@@ -52,8 +52,8 @@ def test_the_evidence_is_the_shiryaev_roberts_sum_over_all_change_points() -> No
             factors.append(drift.bets(drift.p_value(float(value), sorted(known), float(tie_break))))
             known.append(value)
         values.append(sum(np.prod(factors[begun:], axis=0) for begun in range(25)).mean())
-    assert watch.evidence().value == pytest.approx(max(values) / 2)
-    assert watch.evidence().number == (SCORE, BRIGHTNESS)[int(np.argmax(values))]
+    assert test.evidence().value == pytest.approx(max(values) / 2)
+    assert test.evidence().number == (SCORE, BRIGHTNESS)[int(np.argmax(values))]
 
 
 def test_false_alarms_without_drift_are_as_rare_as_the_bound_says() -> None:
@@ -61,49 +61,49 @@ def test_false_alarms_without_drift_are_as_rare_as_the_bound_says() -> None:
     alarms = 0
     for seed in range(60):
         scores, light = draw(100 + seed, 254)
-        watch = Watch(scores[:54], LIMIT)
+        test = DriftTest(scores[:54], LIMIT)
         rng = np.random.default_rng(seed)
         for score, bright in zip(scores[54:], light[54:], strict=True):
-            watch.see({SCORE: float(score), BRIGHTNESS: float(bright)}, float(rng.uniform()))
-            if watch.evidence().alarm:
+            test.update({SCORE: float(score), BRIGHTNESS: float(bright)}, float(rng.uniform()))
+            if test.evidence().alarm:
                 alarms += 1
                 break
     assert alarms <= 20
 
 
 def test_a_change_of_brightness_raises_the_alarm_within_a_few_plates() -> None:
-    watch = feed(Watch(draw(1, 54)[0], LIMIT), *draw(2, 200))
-    assert not watch.evidence().alarm
-    feed(watch, *draw(3, 20, shift=-6))
-    found = watch.evidence()
+    test = feed(DriftTest(draw(1, 54)[0], LIMIT), *draw(2, 200))
+    assert not test.evidence().alarm
+    feed(test, *draw(3, 20, shift=-6))
+    found = test.evidence()
     assert found.alarm
     assert found.number == BRIGHTNESS
 
 
 def test_rejected_and_unjudged_plates_do_not_change_the_evidence_but_are_counted() -> None:
-    watch = Watch(draw(1, 54)[0], LIMIT)
+    test = DriftTest(draw(1, 54)[0], LIMIT)
     for _ in range(drift.RECENT):
-        watch.see({SCORE: 9.0, BRIGHTNESS: 60.0}, 0.5, rejected=True)
-        watch.see({SCORE: None, BRIGHTNESS: 1.0}, 0.5)
-    assert watch.evidence() == drift.Evidence(0.0, SCORE, LIMIT, 0, 1.0)
+        test.update({SCORE: 9.0, BRIGHTNESS: 60.0}, 0.5, rejected=True)
+        test.update({SCORE: None, BRIGHTNESS: 1.0}, 0.5)
+    assert test.evidence() == drift.DriftEvidence(0.0, SCORE, LIMIT, 0, 1.0)
 
 
 def test_a_resumed_test_gives_the_same_state_as_an_uninterrupted_one() -> None:
     scores, light = draw(2, 60)
-    uninterrupted = feed(Watch(draw(1, 54)[0], LIMIT), scores, light)
-    first = feed(Watch(draw(1, 54)[0], LIMIT), scores[:30], light[:30])
-    again = Watch.resume(json.loads(json.dumps(first.state())), LIMIT)
+    uninterrupted = feed(DriftTest(draw(1, 54)[0], LIMIT), scores, light)
+    first = feed(DriftTest(draw(1, 54)[0], LIMIT), scores[:30], light[:30])
+    again = DriftTest.resume(json.loads(json.dumps(first.state())), LIMIT)
     tie_breaks = np.random.default_rng(0).uniform(size=60)
     for place in range(30, 60):
-        again.see({SCORE: float(scores[place]), BRIGHTNESS: float(light[place])}, float(tie_breaks[place]))
+        again.update({SCORE: float(scores[place]), BRIGHTNESS: float(light[place])}, float(tie_breaks[place]))
     assert again.state() == uninterrupted.state()
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Watch.resume({"lines": {}}, LIMIT)
+        DriftTest.resume({"lines": {}}, LIMIT)
 
 
 def test_a_reset_drops_the_reference_of_brightness_and_keeps_that_of_the_score() -> None:
-    watch = feed(Watch(draw(1, 54)[0], LIMIT), *draw(2, 30))
-    watch.begin_anew()
-    kept = watch.state()["lines"]
-    assert watch.evidence().value == watch.evidence().plates == 0
+    test = feed(DriftTest(draw(1, 54)[0], LIMIT), *draw(2, 30))
+    test.reset()
+    kept = test.state()["lines"]
+    assert test.evidence().value == test.evidence().plates == 0
     assert (len(kept[SCORE]["reference"]), len(kept[BRIGHTNESS]["reference"])) == (84, 0)

@@ -92,7 +92,7 @@ def test_whatever_fails_nothing_is_left(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    """The limit of a file's size stands for the disk: the system itself refuses, half-way through."""
+    """A limit of the file size acts as a full disk: the system refuses in the middle of writing."""
     path = files.write(tmp_path / "file", "old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))

@@ -69,11 +69,13 @@ def test_training_never_opens_a_test_photograph(tiny_model: Tiny) -> None:
     """Invariant 5: every file and folder that was opened below the data lies in train/good."""
     good = str(tiny_model.data / "train" / "good")
     assert {path for path in tiny_model.touched if not path.startswith(good)} == set()
-    assert len([path for path in tiny_model.touched if path.endswith(".png")]) >= tiny.GOOD, "the watch was awake"
+    assert len([path for path in tiny_model.touched if path.endswith(".png")]) >= tiny.GOOD, (
+        "opened files were recorded"
+    )
 
 
 def test_no_good_plate_is_scored_by_detectors_that_saw_it(tiny_model: Tiny, resumed: Resumed) -> None:
-    """Invariant 5: neither the cells nor the network that judge it are from it, or from anything but good plates."""
+    """Invariant 5: memory banks and network that judge a plate were fitted to good plates without it."""
     good = {
         hashlib.sha256(preparation.prepare(reading.read(path), 96).tobytes()).hexdigest()
         for path in reading.find(tiny_model.data / "train" / "good")

@@ -40,7 +40,7 @@ def photos(tiny_model: Tiny) -> list[Path]:
 def test_a_good_plate_passes_and_a_rusty_one_does_not(inspector: Inspector, tiny_model: Tiny) -> None:
     good = [inspector.inspect(path) for path in sorted((tiny_model.data / "test" / "good").iterdir())]
     rusty = inspector.inspect(tiny_model.data / "test" / "total_rust" / "000.png")
-    assert Verdict.PASS in {found.verdict for found in good}  # ten plates and two epochs do not promise more
+    assert Verdict.PASS in {found.verdict for found in good}  # ten plates and two epochs are not enough for more
     assert rusty.verdict is Verdict.REJECT
     assert rusty.defects
     assert rusty.score is not None
@@ -193,7 +193,7 @@ def test_any_size_is_judged(inspector: Inspector, size: tuple[int, int]) -> None
 def test_a_plate_rejected_by_its_latent_error_alone_has_no_place(
     inspector: Inspector, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large latent error draws no map: the verdict stands, and its reason says so."""
+    """A large latent error gives no map: the verdict is the same, and its reason names the error."""
     run = Network.run
 
     def other_features(self: Network, photos: Array) -> NetworkResult:

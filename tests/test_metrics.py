@@ -113,7 +113,9 @@ def test_intervals_contain_the_proportion_and_mirror(case: tuple[int, int]) -> N
 
 def test_clopper_pearson_edges_have_their_tails() -> None:
     low, high = metrics.clopper_pearson(3, 20)
-    chances = [sum(_binomial(20, k, share) for k in kept) for share, kept in ((low, range(3, 21)), (high, range(4)))]
+    chances = [
+        sum(_binomial(20, k, fraction) for k in kept) for fraction, kept in ((low, range(3, 21)), (high, range(4)))
+    ]
     assert chances == pytest.approx([0.025, 0.025], abs=1e-9)
 
 
@@ -152,6 +154,6 @@ def test_auroc_intervals_cover_95_percent() -> None:
     assert 0.91 <= held / 300 <= 0.99
 
 
-def _binomial(of: int, count: int, share: float) -> float:
+def _binomial(of: int, count: int, fraction: float) -> float:
     ways = math.comb(of, count)
-    return float(ways * share**count * (1 - share) ** (of - count))
+    return float(ways * fraction**count * (1 - fraction) ** (of - count))

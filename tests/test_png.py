@@ -33,7 +33,7 @@ def with_chunk(name: bytes, content: bytes) -> bytes:
 
 
 def with_header(depth: int = 8, interlaced: int = 0) -> bytes:
-    """What it says of itself, true or not."""
+    """A PNG whose header has these values, true or not."""
     header = struct.pack(">IIBBBBB", 50, 40, depth, 2, 0, 0, interlaced)
     return encoded()[:8] + chunk(b"IHDR", header) + encoded()[HEAD:]
 

@@ -67,7 +67,9 @@ def test_brightness_and_clipped_fraction_are_measured_as_documented() -> None:
     assert found.brightness == pytest.approx(50, abs=0.1)
     assert found.clipped == 0.5
     assert found.contrast == pytest.approx(50, abs=0.1)
-    assert quality.measure(np.full_like(photo, 119)).brightness == pytest.approx(50, abs=0.2)  # L is no share of 255
+    assert quality.measure(np.full_like(photo, 119)).brightness == pytest.approx(
+        50, abs=0.2
+    )  # L is not a fraction of 255
     photo[:32] = (255, 255, 200)  # a bright colour is not clipped
     assert quality.measure(photo).clipped == 0
 

@@ -185,10 +185,10 @@ def test_what_is_no_photograph_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
-@pytest.mark.parametrize("share", [0.5, 0.9])
-def test_a_truncated_photograph_is_refused(file_format: str, share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.5, 0.9])
+def test_a_truncated_photograph_is_refused(file_format: str, fraction: float) -> None:
     whole = encoded(COLOUR, file_format)
-    refused(whole[: int(share * len(whole))], "photograph")
+    refused(whole[: int(fraction * len(whole))], "photograph")
 
 
 def test_a_truncated_jpeg_is_called_damaged(tmp_path: Path) -> None:

@@ -422,11 +422,3 @@ def test_no_message_holds_the_password() -> None:
     with pytest.raises(RecordUnavailable) as caught:
         Records.open("postgresql://anna:secret@127.0.0.1:1/none")
     assert "secret" not in str(caught.value)
-
-
-def test_a_missing_record_is_not_created_unless_wanted(record_url: str, tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="no record there"):
-        Records.open(record_url, create=False)
-    assert not (tmp_path / "records.db").exists()
-    Records.open(record_url).close()
-    Records.open(record_url, create=False).close()

@@ -28,6 +28,6 @@ def test_killed_at_any_moment_no_acknowledged_plate_is_lost_or_recorded_twice(re
             sure = sum(key.startswith(writer) for key, _, _ in acknowledged)
             written = {int(str(key)[2:]) for key in entries if str(key).startswith(writer)}
             assert written in (set(range(sure)), set(range(sure + 1)))
-        (told,) = records.deliveries()
-        assert told.waiting == len(entries)
+        (destination,) = records.deliveries()
+        assert destination.waiting == len(entries)
         assert records.add(next(iter(entries.values())).inspection).entry.number == len(entries) + 1

@@ -1,5 +1,6 @@
 """A record of an earlier version is migrated with all its rows; one of a later version is refused."""
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
+import servers
 from plate_rows import plate
 from platewatch.errors import RecordError
 from platewatch.records import Records, schema, schema_versions
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.db'}"
+    return servers.new_database(request.getfixturevalue("postgresql"), f"test_{uuid.uuid4().hex}")
 
 
 def test_the_migrations_give_the_tables_of_the_schema(record_url: str) -> None:
@@ -81,3 +91,11 @@ def test_a_database_of_another_program_is_not_changed(record_url: str) -> None:
     with pytest.raises(RecordError, match="another program"):
         Records.open(record_url)
     engine.dispose()
+
+
+def test_a_missing_record_is_not_created_unless_wanted(record_url: str, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no record there"):
+        Records.open(record_url, create=False)
+    assert not (tmp_path / "records.db").exists()
+    Records.open(record_url).close()
+    Records.open(record_url, create=False).close()

@@ -61,18 +61,18 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
 
 
 def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
-    """What SQLite would do for each statement that the question leads to."""
-    asked = list[tuple[str, Any]]()
+    """SQLite's query plans of all statements that `ask` executes."""
+    executed = list[tuple[str, Any]]()
 
     def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
+        executed.append((statement, parameters))
 
     event.listen(Engine, "before_cursor_execute", hear)
     ask(records)
     event.remove(Engine, "before_cursor_execute", hear)
     with closing(sqlite3.connect(records.places[0])) as raw:
         found = list[str]()
-        for statement, parameters in asked:
+        for statement, parameters in executed:
             if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
                 found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
         return found

@@ -1,4 +1,4 @@
-"""Median and MAD, and the limit drawn from them: exact values, and what outliers do to them."""
+"""Median, MAD and the limit from them: exact values, and the effect of outliers."""
 
 import numpy as np
 import pytest

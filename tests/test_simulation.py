@@ -46,18 +46,18 @@ def off_by_one(scores: Array, review: float, rate: float) -> tuple[float, float]
     return below, max(below, float(reject))
 
 
-def without_the_new_plate(scores: Array, threshold: float, asked: float) -> FalseAlarmBound:
-    kept = BOUND(scores, threshold, asked)
+def without_the_new_plate(scores: Array, threshold: float, target: float) -> FalseAlarmBound:
+    kept = BOUND(scores, threshold, target)
     return FalseAlarmBound(**{**vars(kept), "false_alarm_rate": kept.false_alarm_rate - kept.floor})
 
 
-def too_few_are_enough(scores: Array, threshold: float, asked: float) -> FalseAlarmBound:
-    kept = BOUND(scores, threshold, asked)
+def too_few_are_enough(scores: Array, threshold: float, target: float) -> FalseAlarmBound:
+    kept = BOUND(scores, threshold, target)
     return FalseAlarmBound(**{**vars(kept), "plates_needed_95": kept.plates_needed_95 // 2})
 
 
-def on_average_alone(scores: Array, threshold: float, asked: float) -> FalseAlarmBound:
-    kept = BOUND(scores, threshold, asked)
+def on_average_alone(scores: Array, threshold: float, target: float) -> FalseAlarmBound:
+    kept = BOUND(scores, threshold, target)
     return FalseAlarmBound(**{**vars(kept), "upper_95": kept.false_alarm_rate})
 
 

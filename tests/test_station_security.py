@@ -11,15 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
 import platewatch
 import stations
+from platewatch.cli import serving
 from platewatch.errors import InputError
 from platewatch.records import Policy
 from platewatch.station import security, server, users
 from platewatch.station.sessions import LoginThrottle
+from platewatch.station.settings import Settings
 from platewatch.station.users import Role, Users
 from stations import PASSWORD, Running, bearer, photograph
 
@@ -50,6 +54,16 @@ def addresses(line: Running) -> list[tuple[str, str]]:
 def plan(tmp_path: Path, **changes: object) -> server.Plan:
     values = {"model": tmp_path, "records": str(tmp_path / "records.db"), "policy": Policy(), **changes}
     return server.Plan(**values)  # type: ignore[arg-type]
+
+
+def test_the_options_of_serve_have_the_bounds_and_defaults_of_the_settings() -> None:
+    properties = TypeAdapter(Settings).json_schema()["properties"]
+    options = {option.name: option for option in serving.serve.params}
+    for name in ("workers", "waiting"):
+        option = options[name]
+        assert isinstance(option.type, click.IntRange)
+        given = (option.default, option.type.min, option.type.max)
+        assert given == tuple(properties[name][key] for key in ("default", "minimum", "maximum"))
 
 
 def test_without_users_only_this_machine_is_served(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_the_learning_rate_falls_to_the_final_rate() -> None:
 
 
 def test_a_generator_that_is_seen_through_has_a_high_adversarial_loss() -> None:
-    """It is to be taken for real: with a generator that stands still, a learning discriminator raises that loss."""
+    """With a fixed generator, a learning discriminator raises the adversarial loss."""
     still = {"w_adv": 0.0, "w_con": 0.0, "w_lat": 0.0, "ema": 0.0, "defect_probability": 0.0}
     last = fit_network(plates(), settings(**still, epochs=12, learning_rate=2e-2), seed=0).history[-1]
     assert last["loss_discriminator"] < 0.5

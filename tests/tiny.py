@@ -102,29 +102,29 @@ def trace_once(graphs: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
-    """The numbers of the photographs that the cells of `left` are from, found by their bytes in those of `fitted`."""
+    """The numbers of the photographs that the patches in `left` are from, found by comparing bytes with `fitted`."""
     assert fitted.coresets is not None
     numbers = set()
     for bank, coreset in zip((left.colour, left.line), fitted.coresets, strict=True):
         of = {patch.tobytes(): int(number) for patch, number in zip(coreset.sample, coreset.numbers, strict=True)}
-        numbers |= {of[cell.tobytes()] for cell in bank.patches}
+        numbers |= {of[patch.tobytes()] for patch in bank.patches}
     return sorted(numbers)
 
 
 class Spy:
-    """Who saw which plates: photographs are known by the SHA-256 of their prepared pixels."""
+    """Records which plates each detector was fitted to and scored; a plate is the SHA-256 of its prepared pixels."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.scored: list[dict[str, Any]] = []
-        """One for each photograph scored: the plate that it shows, what changed that, what its surface and network were
-        fitted to, and the raw numbers where all were asked for."""
-        self._shows: dict[str, tuple[str, str]] = {}  # by a changed photograph the one it was made of, and the change
-        self._seen_by: dict[int, list[str]] = {}  # by the id of a Surface, Trained or Network
+        """For each photograph scored: its plate, the change applied, the plates that surface and network were fitted
+        to, and the raw numbers if all were computed."""
+        self._shows: dict[str, tuple[str, str]] = {}  # changed photograph → its original, and the change
+        self._seen_by: dict[int, list[str]] = {}  # id of a Surface, Trained or Network → plates
         self._by_path: dict[str, list[str]] = {}
         self._alive: list[object] = []  # ids stay unique while the objects live
-        self._follow(patch)
+        self._install(patch)
 
-    def _follow(self, patch: pytest.MonkeyPatch) -> None:
+    def _install(self, patch: pytest.MonkeyPatch) -> None:
         fit_surface, leave_out, fit_network, write, network = (
             detector.fit,
             detector.Surface.without,
@@ -166,7 +166,7 @@ class Spy:
             patch.setattr(f"platewatch.{room}.{name}", self._watched(getattr(sys.modules[f"platewatch.{room}"], name)))
 
     def _heard(self, judge: Callable[..., Any]) -> Callable[..., Any]:
-        """`judge`, with a note of which plate it was asked about, and what its detectors were fitted to."""
+        """`judge`, which also records the plate and what its detectors were fitted to."""
 
         def heard(fitted: Any, scorer: Any, photo: Array, *rest: Any) -> Any:
             photograph = _hashes(photo[None])[0]
@@ -200,7 +200,7 @@ def _hashes(photos: Array) -> list[str]:
     return [hashlib.sha256(photo.tobytes()).hexdigest() for photo in photos]
 
 
-class Watch:
+class OpenedFiles:
     """Records every file and folder that is opened below one folder while `on` is true."""
 
     def __init__(self, folder: Path) -> None:
@@ -218,16 +218,16 @@ class Watch:
 def build_first(folder: Path) -> None:
     """`data`, `model`, and in touched.json every path below `data` that learning opened."""
     render(folder / "data")
-    watch = Watch(folder / "data")
+    opened = OpenedFiles(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         trace_once(folder / "graphs", patch)
         learn(folder / "data", folder / "model")
-    watch.on = False
-    (folder / "touched.json").write_text(json.dumps(watch.touched))
+    opened.on = False
+    (folder / "touched.json").write_text(json.dumps(opened.touched))
 
 
 def build_second(folder: Path, first: Path) -> None:
-    """The same model once more, interrupted and resumed, in `model`; in spied.json who was scored by what."""
+    """The same model once more, interrupted and resumed, in `model`; in spied.json what scored which plates."""
 
     def interrupt(stage: str, done: int, _total: int) -> None:
         if stage == "training networks" and done >= 3:

@@ -12,7 +12,7 @@ import numpy as np
 import platewatch
 from benchmarks.harness import Found, Table
 from platewatch.arrays import Array
-from platewatch.decision.drift import BRIGHTNESS, SCORE, Watch
+from platewatch.decision.drift import BRIGHTNESS, SCORE, DriftTest
 from platewatch.inspection import Verdict
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import data_sets, reading
@@ -22,7 +22,7 @@ from platewatch.station.settings import Settings
 BEFORE = (20, 50, 200)  # plates that are seen before the light changes
 PATIENCE = 1000  # plates after which a change counts as not noticed
 Plate = tuple[dict[str, float | None], bool]
-"""A plate's numbers, as the station hands them to the monitor, and whether it was rejected."""
+"""A plate's numbers, as the station hands them to the test, and whether it was rejected."""
 
 
 def measure(model: Path, data: Path, *, lights: Sequence[float] = (0.9, 0.95, 1.05, 1.1), runs: int = 50) -> Found:
@@ -48,10 +48,10 @@ def _plate(inspector: Inspector, photo: Array) -> Plate:
 def _delay(inspector: Inspector, usual: Sequence[Plate], lit: Sequence[Plate], before: int, seed: int) -> int | None:
     """Plates in the other light until the alarm; 0 when it came before, None when it did not come."""
     rng = np.random.default_rng(seed)
-    monitor = Watch([plate.score for plate in inspector.manifest.calibration], Settings.drift_limit)
+    test = DriftTest([plate.score for plate in inspector.manifest.calibration], Settings.drift_limit)
     for plate in range(before + PATIENCE):
         numbers, rejected = (usual if plate < before else lit)[int(rng.integers(len(usual)))]
-        monitor.see(numbers, float(rng.uniform()), rejected=rejected)
-        if monitor.evidence().alarm:
+        test.update(numbers, float(rng.uniform()), rejected=rejected)
+        if test.evidence().alarm:
             return max(0, plate + 1 - before)
     return None

@@ -1,4 +1,4 @@
-"""Options that `serve` and `watch` share: which photographs are kept, and who gets each plate."""
+"""Options of both `serve` and `watch`: retention of photographs, random review, webhooks and MQTT."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -37,14 +37,14 @@ _OPTIONS = (
 
 
 def line_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; `policy` takes the first four."""
+    """Add the options to a command; `policy` takes the values of the first four."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def policy(keep: str, days: float | None, gigabytes: float | None, review_share: float) -> "Policy":
-    """Which photographs are kept, by the options."""
+    """The retention policy that the options describe."""
     from platewatch.records import Keep, Policy
 
     return Policy(Keep(keep), days, gigabytes, review_share)

@@ -62,23 +62,26 @@ def serve(
         if code is not None:
             click.get_current_context().exit(code)
         from platewatch.station import server
+        from platewatch.station.settings import Settings
 
         plan = server.Plan(
             model=model,
             models=models,
-            data=data,
             host=host,
             port=listening.getsockname()[1],
             records=records,
-            photographs=photographs,
             policy=policy(**kept),
-            users=users,
             names=names,
             certificate=certificate,
             key=key,
-            workers=workers,
-            waiting=waiting,
-            destinations=(*webhooks, *mqtt),
+            chosen=Settings(
+                users=users,
+                workers=workers,
+                waiting=waiting,
+                data=data,
+                photographs=photographs,
+                destinations=(*webhooks, *mqtt),
+            ),
         )
         server.check(plan)
         server.run(plan, listening, _log)

@@ -105,7 +105,7 @@ def _line(
 
 
 class _Problems:
-    """Says on stderr which problems came and went."""
+    """Prints on stderr which problems began and ended."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
@@ -123,16 +123,16 @@ class _Problems:
 
 @contextmanager
 def _stopped_by_signals(watching: "WatchFolder") -> Iterator[list[int]]:
-    """SIGINT and SIGTERM stop the watch within the block; those that came."""
-    came = list[int]()
+    """Stop the watch at SIGINT or SIGTERM; yields the list of signals received."""
+    received = list[int]()
 
     def stop(number: int, _frame: object) -> None:
-        came.append(number)
+        received.append(number)
         watching.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -49,7 +49,7 @@ _STAKE = np.minimum(0.9, (BOUND - 1) / (1 / _TAIL - 1))
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DriftEvidence:
     """The state of the drift test after the latest plate."""
 
     value: float
@@ -69,37 +69,37 @@ class Evidence:
         return self.value >= self.limit
 
 
-class Watch:
+class DriftTest:
     """The drift test of one model's plates; to be called by one thread at a time."""
 
     def __init__(self, scores: Iterable[float], limit: float) -> None:
-        """`scores`: the model's calibration scores, the first reference. `limit`: see Evidence.limit."""
+        """`scores`: the model's calibration scores, the first reference. `limit`: as in DriftEvidence."""
         self._limit = limit
-        self._lines = {SCORE: _Line(sorted(scores)), BRIGHTNESS: _Line([])}
+        self._statistics = {SCORE: _Statistic(sorted(scores)), BRIGHTNESS: _Statistic([])}
         self._plates = 0
         self._lost: deque[bool] = deque(maxlen=RECENT)
 
     @classmethod
-    def resume(cls, state: Mapping[str, Any], limit: float) -> "Watch":
+    def resume(cls, state: Mapping[str, Any], limit: float) -> "DriftTest":
         """The test whose `state` this is; raises KeyError, TypeError or ValueError for anything else."""
-        watch = cls((), limit)
-        for name, line in watch._lines.items():
+        test = cls((), limit)
+        for name, statistic in test._statistics.items():
             kept = state["lines"][name]
-            line.reference = sorted(map(float, kept["reference"]))
-            line.evidence = np.array(kept["evidence"], np.float64).reshape(line.evidence.shape)
-        watch._plates = int(state["plates"])
-        watch._lost.extend(map(bool, state["lost"]))
-        return watch
+            statistic.reference = sorted(map(float, kept["reference"]))
+            statistic.evidence = np.array(kept["evidence"], np.float64).reshape(statistic.evidence.shape)
+        test._plates = int(state["plates"])
+        test._lost.extend(map(bool, state["lost"]))
+        return test
 
     def state(self) -> dict[str, Any]:
         """The whole state as plain JSON values; `resume` is the inverse."""
         lines = {
-            name: {"reference": list(line.reference), "evidence": line.evidence.tolist()}
-            for name, line in self._lines.items()
+            name: {"reference": list(statistic.reference), "evidence": statistic.evidence.tolist()}
+            for name, statistic in self._statistics.items()
         }
         return {"lines": lines, "plates": self._plates, "lost": list(self._lost)}
 
-    def see(self, numbers: Mapping[str, float | None], tie_break: float, *, rejected: bool = False) -> None:
+    def update(self, numbers: Mapping[str, float | None], tie_break: float, *, rejected: bool = False) -> None:
         """Update the test with one plate. A number that is None or missing is left out.
 
         `tie_break` is a random number, uniform on [0, 1), that breaks ties of the p-values.
@@ -109,37 +109,37 @@ class Watch:
         if lost:
             return
         self._plates += 1
-        for name, line in self._lines.items():
+        for name, statistic in self._statistics.items():
             value = numbers.get(name)
             if value is not None:
-                line.see(value, tie_break)
+                statistic.update(value, tie_break)
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> DriftEvidence:
         """The state after the latest plate."""
         lost = sum(self._lost) / RECENT if len(self._lost) == RECENT else 0.0
-        worst = max(self._lines, key=lambda name: self._lines[name].value())
-        value = self._lines[worst].value() / len(self._lines)
-        return Evidence(value, worst, self._limit, self._plates, lost)
+        worst = max(self._statistics, key=lambda name: self._statistics[name].value())
+        value = self._statistics[worst].value() / len(self._statistics)
+        return DriftEvidence(value, worst, self._limit, self._plates, lost)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Reset the evidence and the reference of brightness, after a person accepted the change.
 
         The reference of the score stays.
         """
-        self._lines[SCORE].evidence[:] = 0
-        self._lines[BRIGHTNESS] = _Line([])
+        self._statistics[SCORE].evidence[:] = 0
+        self._statistics[BRIGHTNESS] = _Statistic([])
         self._plates = 0
         self._lost.clear()
 
 
-class _Line:
+class _Statistic:
     """The test of one number: its sorted reference, and R of each bet."""
 
     def __init__(self, reference: list[float]) -> None:
         self.reference = reference
         self.evidence = np.zeros(2 * len(_TAIL))
 
-    def see(self, value: float, tie_break: float) -> None:
+    def update(self, value: float, tie_break: float) -> None:
         """Update R with one value, then add the value to the reference while that grows."""
         p = p_value(value, self.reference, tie_break)
         if len(self.reference) < REFERENCE:

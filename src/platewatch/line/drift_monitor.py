@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from platewatch import files
-from platewatch.decision.drift import BRIGHTNESS, SCORE, Evidence, Watch
+from platewatch.decision.drift import BRIGHTNESS, SCORE, DriftEvidence, DriftTest
 from platewatch.errors import OutputError, PlatewatchError
 from platewatch.inspection import Verdict
 from platewatch.line.model_registry import ACTIVATED, ModelRegistry
@@ -56,7 +56,7 @@ class DriftMonitor:
         self._models, self._records, self._actor = models, records, actor
         self._limit, self._file, self._owns = limit, file, owns
         self._lock = threading.RLock()
-        self._test, self._model_id = Watch((), limit), ""
+        self._test, self._model_id = DriftTest((), limit), ""
         self._newest, self._unsaved = 0, 0
         self._decisive = 0  # id of the newest event that this monitor has taken into account
         self._alarm: str | None = None
@@ -76,7 +76,7 @@ class DriftMonitor:
             if self._unsaved >= _SAVE_EVERY:
                 self.save()
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> DriftEvidence:
         """The present state of the drift test."""
         with self._lock:
             self._follow_model()
@@ -132,12 +132,12 @@ class DriftMonitor:
     def _test_plate(self, entry: Entry, brightness: float | None = None) -> None:
         found = entry.inspection
         self._newest = entry.number
-        lot = float(np.random.default_rng(entry.number).random())
+        tie_break = float(np.random.default_rng(entry.number).random())
         numbers = {SCORE: found.score, BRIGHTNESS: brightness}
-        self._test.see(numbers, lot, rejected=found.verdict is Verdict.REJECT)
+        self._test.update(numbers, tie_break, rejected=found.verdict is Verdict.REJECT)
         self._curve.append((entry.number, self._test.evidence().value))
 
-    def _raise(self, entry: Entry, evidence: Evidence) -> None:
+    def _raise(self, entry: Entry, evidence: DriftEvidence) -> None:
         self._alarm = _sentence(evidence)
         details = {
             "model_id": self._model_id,
@@ -153,7 +153,7 @@ class DriftMonitor:
             log.exception("the drift alarm is not in the record")
 
     def _reset(self) -> None:
-        self._test.begin_anew()
+        self._test.reset()
         self._curve.clear()
         self._alarm = None
         self.save()
@@ -165,9 +165,9 @@ class DriftMonitor:
             return
         began, alarm = self._history(model_id)
         calibration = [plate.score for plate in self._models.loaded().manifest.calibration]
-        self._test, self._newest, decisive = self._saved(model_id) or (Watch(calibration, self._limit), 0, None)
+        self._test, self._newest, decisive = self._saved(model_id) or (DriftTest(calibration, self._limit), 0, None)
         if began is not None and began.kind == SEEN and decisive is not None and began.id > decisive:
-            self._test.begin_anew()  # acknowledged while this process did not run
+            self._test.reset()  # acknowledged while this process did not run
         self._curve.clear()
         for entry in self._since(model_id, began):
             self._test_plate(entry)
@@ -175,7 +175,7 @@ class DriftMonitor:
         self._decisive = max((event.id for event in (began, alarm) if event is not None), default=0)
         self._model_id = model_id
 
-    def _saved(self, model_id: str) -> tuple[Watch, int, int | None] | None:
+    def _saved(self, model_id: str) -> tuple[DriftTest, int, int | None] | None:
         """The test in the file, the newest plate and event in it; None when the file has none of this model."""
         if self._file is None:
             return None
@@ -183,7 +183,7 @@ class DriftMonitor:
             values = json.loads(self._file.read_text(encoding="utf-8"))
             if values["model_id"] != model_id:
                 return None
-            return Watch.resume(values["watch"], self._limit), int(values["newest"]), values.get("decisive")
+            return DriftTest.resume(values["watch"], self._limit), int(values["newest"]), values.get("decisive")
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -223,7 +223,7 @@ def _message(alarm: Event) -> str:
     return str(alarm.details.get("message", "drift"))
 
 
-def _sentence(evidence: Evidence) -> str:
+def _sentence(evidence: DriftEvidence) -> str:
     what = "their brightness" if evidence.number == BRIGHTNESS else "their scores"
     return (
         f"plates no longer look as they did: {what} changed; without drift the probability of this within "

@@ -56,7 +56,7 @@ def find(
 
 
 def event(values: dict[str, Any], chain_hash: str) -> Event:
-    """An event from what its row in the chain says."""
+    """The event in a row of the chain."""
     return Event(
         id=values["position"],
         kind=values["event"],

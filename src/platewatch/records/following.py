@@ -1,4 +1,4 @@
-"""The rows of the chain after a position, as plates, reviews and events: what whoever follows the record reads."""
+"""New rows of the chain after a position, as plates, reviews and events, for live pages and other processes."""
 
 import json
 

@@ -241,9 +241,9 @@ class Records:
             return chain.head(connection)
 
     def appended(self, after: int, limit: int, *, only_events: bool = False) -> tuple[list[Appended], int]:
-        """Plates, reviews and events after a row of the chain, in order, at most `limit`, or only the events.
+        """Plates, reviews and events (or events only) after a row of the chain, in order, at most `limit`.
 
-        Also the row up to which nothing was left out: what to ask for next is after that.
+        The second value is the last row that was read; pass it as the position of the next call.
         """
         with self._database.reading() as connection:
             return following.appended(connection, after, limit, only_events=only_events)

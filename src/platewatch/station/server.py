@@ -6,7 +6,7 @@ import shlex
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -26,28 +26,23 @@ _STOP_S = 20  # plates that are being judged may take this long before the stati
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What `platewatch serve` was told."""
+    """The options of `platewatch serve`: those of the station itself as `chosen`, and where it runs."""
 
     model: Path
     models: Path | None = None
-    data: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     records: str
-    photographs: Path | None = None
     policy: Policy
-    users: Path | None = None
     names: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
-    workers: int = 0
-    waiting: int = 32
-    destinations: tuple[str, ...] = ()
+    chosen: Settings = field(default_factory=Settings)
 
     @property
     def users_file(self) -> Path:
         """Where the users are."""
-        return self.users or beside(self.records, "users.json")
+        return self.chosen.users or beside(self.records, "users.json")
 
     @property
     def address(self) -> str:
@@ -73,29 +68,25 @@ def check(plan: Plan) -> None:
 
 
 def settings(plan: Plan, records: Records) -> Settings:
-    """The station's settings by the plan."""
+    """The chosen settings, and those that follow from the plan."""
     here = is_loopback(plan.host)
     local = ("127.0.0.1", "localhost", "[::1]")
-    return Settings(
+    return replace(
+        plan.chosen,
         login=not here,
         users=plan.users_file,
         hosts=(*local, *(name.lower() for name in plan.names)) if here or plan.names else (),
         tls=plan.certificate is not None,
-        workers=plan.workers,
-        waiting=plan.waiting,
         places=records.places,
         drift_file=beside(plan.records, "drift.json"),
-        data=plan.data,
         record_url=plan.records,
-        photographs=plan.photographs,
-        destinations=plan.destinations,
     )
 
 
 def run(plan: Plan, listening: socket.socket, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     models = ModelRegistry(plan.model, plan.models)
-    with Records.open(plan.records, plan.photographs, plan.policy) as records:
+    with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:
             say(f"the model that was in service is not taken up again: {kept_back}")

@@ -15,7 +15,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Settings:
-    """Everything that can be set about a station; built by `server.settings` from the command line's options."""
+    """Everything that can be set about a station; the command line's options have the same bounds and defaults."""
 
     login: bool = False
     """Whether every request needs a token or a login even without users. False: open to all until there are users."""
@@ -27,7 +27,7 @@ class Settings:
     """Whether the station is reached by https; session cookies are then sent by https only."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Plates judged at the same time; 0: as many as cores."""
-    waiting: Count = 32
+    waiting: Annotated[int, Field(ge=1, le=10_000)] = 32
     """Plates accepted beyond the workers, uploading or queued; more are answered 503."""
     retry_after_s: Count = 2
     """Seconds in the Retry-After header of that 503."""
