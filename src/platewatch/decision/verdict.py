@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Mask
 from platewatch.config import STRICT
 from platewatch.decision.sensitivity_summary import percent
 from platewatch.inspection import Defect, Evidence, Verdict
@@ -45,13 +45,13 @@ class Decision:
         """The plate's score: the weighted mean of both phases' scores."""
         return self.weight * surface + (1 - self.weight) * self.network_score(reconstruction_error, latent_error)
 
-    def fuse_maps(self, surface_map: Array, network_map: Array) -> Array:
+    def fuse_maps(self, surface_map: Floats, network_map: Floats) -> Floats:
         """The weighted root mean square of both phases' maps, (S, S) float32, with the weights of the scores.
 
         Where both are 1 it is 1. A weighted mean would show more of the network's blur beside the surface's sharp map.
         """
         first, second = np.float32(self.weight), np.float32(1 - self.weight)
-        fused: Array = np.sqrt((first * surface_map) ** 2 + (second * network_map) ** 2)  # NumPy's hypot is slow
+        fused: Floats = np.sqrt((first * surface_map) ** 2 + (second * network_map) ** 2)  # NumPy's hypot is slow
         fused /= np.hypot(first, second)
         return fused
 
@@ -106,7 +106,7 @@ def p_value(score: float, good_scores: Sequence[float]) -> float:
     return (1 + worse) / (len(good_scores) + 1)
 
 
-def evidence(colour_map: Array, line_map: Array, where: Array | EllipsisType = ...) -> Evidence:
+def evidence(colour_map: Floats, line_map: Floats, where: Mask | EllipsisType = ...) -> Evidence:
     """The fractions of colour and of line in the sum of squares of both maps within `where` (S, S) bool."""
     colour = float(np.square(colour_map[where], dtype=np.float64).sum())
     line = float(np.square(line_map[where], dtype=np.float64).sum())
@@ -115,7 +115,7 @@ def evidence(colour_map: Array, line_map: Array, where: Array | EllipsisType = .
 
 
 def defects(
-    anomaly_map: Array, colour_map: Array, line_map: Array, frame: Frame, size: tuple[int, int]
+    anomaly_map: Floats, colour_map: Floats, line_map: Floats, frame: Frame, size: tuple[int, int]
 ) -> tuple[Defect, ...]:
     """The regions where the map (S, S) exceeds 1, or 70 % of its maximum if that is less; worst first, at most 50.
 

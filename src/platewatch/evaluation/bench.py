@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.errors import InputError
 from platewatch.inspection import SCHEMA
 from platewatch.model import model_folder, ordered_map, thread_limits
@@ -121,7 +121,7 @@ def _files(folder: Path, inspector: Inspector, photos: Path | None) -> list[byte
         return [_png(path, plate.repeat(times, axis=0).repeat(times, axis=1)) for plate in plates]
 
 
-def _png(path: Path, photo: Array) -> bytes:
+def _png(path: Path, photo: Photo) -> bytes:
     reading.write_png(path, photo)
     return path.read_bytes()
 

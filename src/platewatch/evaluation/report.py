@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from platewatch import files
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.decision import sensitivity_summary
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
@@ -178,7 +178,7 @@ def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | Non
     }
 
 
-def _reconstruction(inspector: "Inspector", photo: Array, seen: "Examination") -> Array:
+def _reconstruction(inspector: "Inspector", photo: Photo, seen: "Examination") -> Photo:
     """The network's reconstruction (h, w, 3) uint8 at the network's resolution, without padding."""
     picture = inspector.reconstruct(seen.prepared)
     return preparation.frame(photo.shape[1], photo.shape[0], len(picture)).cut(picture)

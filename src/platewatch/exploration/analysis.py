@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.exploration import classical_detectors, outliers
@@ -35,7 +35,7 @@ class _Measured:
 class _Picture:
     """A prepared photograph (S, S, 3) uint8, its place in the square, and its features."""
 
-    photo: Array
+    photo: Photo
     frame: preparation.Frame
     plate: PlateFeatures
 

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Mask, Photo
 from platewatch.photographs import colour, foreground, preparation
 
 Score = Callable[[Array], Array]
@@ -51,7 +51,7 @@ class Detector:
     fit: Callable[[Array, int], Score]
 
 
-def find_plate(photo: Array, frame: preparation.Frame) -> tuple[Array, bool]:
+def find_plate(photo: Photo, frame: preparation.Frame) -> tuple[Array, bool]:
     """The plate's mask (S, S) bool in a prepared (S, S, 3) photograph, and whether a background was masked out."""
     within = frame.inside(len(photo))
     found = foreground.find_object(photo)
@@ -61,7 +61,7 @@ def find_plate(photo: Array, frame: preparation.Frame) -> tuple[Array, bool]:
     return inside, True
 
 
-def describe(photo: Array, frame: preparation.Frame) -> PlateFeatures:
+def describe(photo: Photo, frame: preparation.Frame) -> PlateFeatures:
     """The features of a prepared (S, S, 3) uint8 photograph."""
     inside, masked = find_plate(photo, frame)
     pixels = photo[inside]
@@ -82,7 +82,7 @@ def describe(photo: Array, frame: preparation.Frame) -> PlateFeatures:
     )
 
 
-def _edges(bright: Array, inside: Array, masked: bool) -> tuple[float, Array]:
+def _edges(bright: Array, inside: Mask, masked: bool) -> tuple[float, Array]:
     """Mean Sobel magnitude in grey levels per px, and features (14,).
 
     The features are five log quantiles of the magnitude and the sorted fractions of nine directions.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Mask, Photo
 
 TRAIN, TEST = "good (train)", "good (test)"
 BANK = "patches: memory bank"
@@ -29,8 +29,8 @@ class Example:
     """The most typical photograph of a group: prepared (S, S, 3) uint8, its mask (S, S) bool, and its histogram."""
 
     path: str
-    photo: Array
-    inside: Array
+    photo: Photo
+    inside: Mask
     histogram: Array
 
 
@@ -62,7 +62,7 @@ class Outlier:
 
     path: str
     reasons: tuple[str, ...]
-    photo: Array
+    photo: Photo
     place: tuple[int, int] | None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Mask, Photos
 from platewatch.config import SurfaceConfig
 from platewatch.exploration import classical_detectors
 from platewatch.exploration.classical_detectors import PlateFeatures
@@ -48,7 +48,7 @@ _MEASURES = {
 
 
 def find(
-    paths: Sequence[Path], photos: Array, inside: Array, plates: Sequence[PlateFeatures], seed: int
+    paths: Sequence[Path], photos: Photos, inside: Mask, plates: Sequence[PlateFeatures], seed: int
 ) -> tuple[tuple[Outlier, ...], int]:
     """The outliers of N good plates, strongest first, at most OUTLIERS_SHOWN, and the number of all outliers.
 
@@ -81,7 +81,7 @@ def _measures(plates: Sequence[PlateFeatures]) -> dict[str, Array]:
     return measures
 
 
-def _places(photos: Array, inside: Array, seed: int) -> tuple[Array, Array]:
+def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Array, Array]:
     """For colour and for lines: each plate's peak distance from the patches of other plates, and where it is.
 
     Distances (2, N), divided by their median; places (N, 2, 2) as x, y.

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from platewatch import files, robust
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photos
 from platewatch.config import Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
@@ -225,7 +225,7 @@ def _text(name: str) -> str:
 
 
 def _check_parity(
-    trained: Trained, config: Config, photos: Array, numbers: Sequence[RawNumbers], decision: Decision
+    trained: Trained, config: Config, photos: Photos, numbers: Sequence[RawNumbers], decision: Decision
 ) -> None:
     """Raise ModelError if the verdict on any training plate differs between torch and the runtime."""
     scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)

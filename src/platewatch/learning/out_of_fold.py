@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.config import Config
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
@@ -111,8 +111,8 @@ def judge(
     The quality check is included. The function may be called by several threads at once.
     """
 
-    def verdict(plate: int, photo: Array) -> Verdict:
-        def measure(photo: Array, frame: Frame) -> Scores:
+    def verdict(plate: int, photo: Photo) -> Verdict:
+        def measure(photo: Photo, frame: Frame) -> Scores:
             return scoring.measure_weighted(*detectors.of(plate), photo, frame, decision)
 
         return scoring.judge_prepared(photo, plates.frames[plate], decision, limits, measure).verdict

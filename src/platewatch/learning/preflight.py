@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
 from platewatch.exploration import classical_detectors, outliers
@@ -27,7 +27,7 @@ class GoodPlates:
 
     paths: tuple[Path, ...]
     sha256: tuple[str, ...]
-    photos: Array
+    photos: Photos
     """(N, S, S, 3) uint8 RGB, prepared."""
     frames: tuple[Frame, ...]
     sizes: tuple[tuple[int, int], ...]
@@ -110,7 +110,7 @@ def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int
     return InputError(folder, f"found {found} images{besides}, training needs at least {needed}", remedy=hint)
 
 
-def _near_duplicates(photos: Array) -> list[tuple[int, int]]:
+def _near_duplicates(photos: Photos) -> list[tuple[int, int]]:
     thumbs = np.stack([cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA) for photo in photos])
     flat = thumbs.reshape(len(photos), -1).astype(np.int16)
     rows = [np.abs(flat[one + 1 :] - flat[one]).mean(axis=1) for one in range(len(photos) - 1)]

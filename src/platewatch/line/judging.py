@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platewatch.arrays import Array
+from platewatch.arrays import Floats
 from platewatch.errors import InputError, PlatewatchError, RecordError, RecordUnavailable
 from platewatch.inspection import Inspection
 from platewatch.model.inspector import Examination, Inspector, Source, failed
@@ -54,7 +54,7 @@ class RecordedPlate:
     """A plate that is in the record."""
 
     entry: "Entry"
-    anomaly_map: Array | None = field(default=None, repr=False)
+    anomaly_map: Floats | None = field(default=None, repr=False)
     """(h, w) float32, where the photograph lies; None without a verdict, and for a duplicate."""
     brightness: float | None = None
     """Mean lightness of the photograph as the detectors saw it."""

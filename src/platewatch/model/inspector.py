@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
 from platewatch.errors import InputError, PlatewatchError
 from platewatch.inspection import Inspection, Verdict, now
@@ -28,17 +28,17 @@ class Examination:
     """An Inspection with its pictures; maps are (S, S) float32, 1 is the robust 3σ limit of good plates."""
 
     inspection: Inspection
-    photo: Array
+    photo: Photo
     """(H, W, 3) uint8 RGB, as it was read."""
-    prepared: Array
+    prepared: Photo
     """(S, S, 3) uint8 RGB: the detectors' input."""
     frame: Frame
     """Where the photograph lies in the square."""
     conditions: quality.Conditions
     """Brightness, clipping, sharpness and contrast of the photograph."""
-    anomaly_map: Array
-    surface_map: Array
-    network_map: Array
+    anomaly_map: Floats
+    surface_map: Floats
+    network_map: Floats
 
 
 class Inspector:
@@ -80,7 +80,7 @@ class Inspector:
         prepared = stage("prepare", lambda: preparation.prepare(photo, size))
         frame = preparation.frame(photo.shape[1], photo.shape[0], size)
 
-        def both(prepared: Array, frame: Frame) -> RawNumbers:
+        def both(prepared: Photo, frame: Frame) -> RawNumbers:
             return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
 
         judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
@@ -94,9 +94,9 @@ class Inspector:
         maps = anomaly_map, judged.raw.surface_map, network_map
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
-    def reconstruct(self, prepared: Array) -> Array:
+    def reconstruct(self, prepared: Photo) -> Photo:
         """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8."""
-        picture: Array = self._network.reconstruct(prepared[None])[0]
+        picture: Photo = self._network.reconstruct(prepared[None])[0]
         return picture
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
@@ -105,7 +105,7 @@ class Inspector:
         return scoring.measure(self._surface, self._network, prepared, Frame(*plate.frame))
 
     def _describe(
-        self, judged: JudgedPhoto[RawNumbers], anomaly_map: Array, frame: Frame, shape: tuple[int, ...]
+        self, judged: JudgedPhoto[RawNumbers], anomaly_map: Floats, frame: Frame, shape: tuple[int, ...]
     ) -> dict[str, Any]:
         """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.model.runtime import Network
@@ -49,10 +49,10 @@ class Scores:
 class RawNumbers(Scores):
     """The detectors' output for one prepared photograph, before the decision; maps are (S, S) float32."""
 
-    colour_map: Array
-    line_map: Array
-    surface_map: Array
-    network_map: Array
+    colour_map: Floats
+    line_map: Floats
+    surface_map: Floats
+    network_map: Floats
     """Phase two's map, not divided by `Decision.network_map_scale`."""
 
 
@@ -72,7 +72,7 @@ class JudgedPhoto(Generic[S]):
 
 
 def judge_prepared(
-    prepared: Array,
+    prepared: Photo,
     frame: Frame,
     decision: Decision,
     limits: QualityLimits,
@@ -92,7 +92,7 @@ def judge_prepared(
     return JudgedPhoto(conditions, decision.verdict(score), None, raw, score)
 
 
-def _check(photo: Array, limits: QualityLimits) -> tuple[quality.Conditions, str | None]:
+def _check(photo: Photo, limits: QualityLimits) -> tuple[quality.Conditions, str | None]:
     conditions = quality.measure(photo)
     return conditions, quality.reason_unusable(conditions, limits)
 
@@ -100,7 +100,7 @@ def _check(photo: Array, limits: QualityLimits) -> tuple[quality.Conditions, str
 def measure(
     surface: Surface,
     network: Network,
-    prepared: Array,
+    prepared: Photo,
     frame: Frame,
     *,
     beside: Executor | None = None,
@@ -125,7 +125,7 @@ def measure(
     )
 
 
-def measure_weighted(surface: Surface, network: Network, prepared: Array, frame: Frame, decision: Decision) -> Scores:
+def measure_weighted(surface: Surface, network: Network, prepared: Photo, frame: Frame, decision: Decision) -> Scores:
     """Scores only; a detector with weight 0 is not run."""
     first, second = 0.0, (0.0, 0.0)
     if decision.weight > 0:

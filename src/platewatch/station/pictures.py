@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Photo
 from platewatch.errors import InputError, NotFound
 from platewatch.line import shift_report
 from platewatch.line.model_registry import ModelRegistry
@@ -30,7 +30,7 @@ class Pictures:
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
         self._lock, self._drawing = threading.Lock(), threading.Semaphore(1)  # plates come before pictures
 
-    def keep(self, number: int, anomaly_map: Array) -> None:
+    def keep(self, number: int, anomaly_map: Floats) -> None:
         """Remember the map (h, w) float32 of a plate just judged."""
         with self._lock:
             _remember(self._maps, number, anomaly_map.copy(), _MAPS)
@@ -108,7 +108,7 @@ class Pictures:
         return found
 
 
-def _png(picture: Array) -> bytes:
+def _png(picture: Photo) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, format="PNG", compress_level=1)
     return file.getvalue()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from platewatch import robust
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Mask, Photo, Photos
 from platewatch.config import SurfaceConfig
 from platewatch.photographs.illumination import gains, relight
 from platewatch.surface.coreset import Coreset
@@ -29,11 +29,11 @@ class SurfaceResult:
 
     score: float
     """The fused map pooled over each of `score_fractions`: the largest of these."""
-    anomaly_map: Array
+    anomaly_map: Floats
     """Colour map and line map fused, (S, S) float32 ≥ 0."""
-    colour_map: Array
+    colour_map: Floats
     """From the colour features alone, (S, S) float32 ≥ 0."""
-    line_map: Array
+    line_map: Floats
     """From the line features alone, (S, S) float32 ≥ 0."""
 
 
@@ -50,7 +50,7 @@ class Bank:
     def _index(self) -> NearestNeighbours:
         return NearestNeighbours.of(self.patches)
 
-    def map(self, features: Array, inside: Array, settings: SurfaceConfig) -> Array:
+    def map(self, features: Floats, inside: Mask, settings: SurfaceConfig) -> Floats:
         """The anomaly map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
         smooth = _to_map(_distances(features, self._index) / np.float32(self.scale), len(inside), settings)
         return np.where(inside, smooth, np.float32(0))
@@ -81,7 +81,7 @@ class Surface:
         colour, line = (replace(bank, patches=coreset.without(photos)) for bank, coreset in pair)
         return replace(self, colour=colour, line=line, coresets=None)
 
-    def inspect(self, photo: Array, inside: Array) -> SurfaceResult:
+    def inspect(self, photo: Photo, inside: Mask) -> SurfaceResult:
         """Score a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool is False on its padding."""
         settings = self.settings
         colour, line = describe(photo, settings)
@@ -111,30 +111,30 @@ class Surface:
         return Surface(settings, colour, line, float(arrays["map_unit"]), score_scales)
 
 
-def fit(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
+def fit(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Fit banks and scales to (N, S, S, 3) uint8 prepared good photographs, N ≥ 2; deterministic for a seed."""
     colours, lines = _describe_all(photos, seed, settings)
     return _with_scales(_from_features(colours, lines, seed, settings), colours[0], lines[0])
 
 
-def fit_unscaled(photos: Array, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
+def fit_unscaled(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
     """Fit as `fit` does, but with all scales 1, in half of the time: maps are plain distances."""
     return _from_features(*_describe_all(photos, seed, settings), seed, settings)
 
 
-def pool(anomaly_map: Array, fraction: float = DEFAULT.peak_fraction) -> float:
+def pool(anomaly_map: Floats, fraction: float = DEFAULT.peak_fraction) -> float:
     """The mean of a map's top `fraction` of pixels."""
     count = max(1, round(fraction * anomaly_map.size))
     flat = anomaly_map.ravel()
     return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
 
 
-def _fuse_maps(colour_map: Array, line_map: Array, settings: SurfaceConfig) -> Array:
-    fused: Array = np.sqrt(colour_map**2 + (np.float32(settings.line_weight) * line_map) ** 2)  # hypot is slow
+def _fuse_maps(colour_map: Floats, line_map: Floats, settings: SurfaceConfig) -> Floats:
+    fused: Floats = np.sqrt(colour_map**2 + (np.float32(settings.line_weight) * line_map) ** 2)  # hypot is slow
     return fused
 
 
-def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
+def _describe_all(photos: Photos, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
     """Colour and line features of the photographs and their illumination copies, each (1 + copies, N, C, C, F)."""
     rng = np.random.default_rng(seed)
     copies = [photos, *(_other_illumination(photos, settings, rng) for _ in range(settings.illumination_copies))]
@@ -143,7 +143,7 @@ def _describe_all(photos: Array, seed: int, settings: SurfaceConfig) -> tuple[Ar
     return colour, line
 
 
-def _other_illumination(photos: Array, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
+def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
     """A copy of each photograph under an illumination of random brightness and warmth."""
     brightness = 1 + rng.uniform(-settings.brightness_range, settings.brightness_range, (len(photos), 1))
     warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
@@ -187,13 +187,13 @@ def _scale_of(scores: Sequence[float]) -> float:
     return float(np.float32(max(robust.limit(scores), 1e-6)))  # rounded as the model folder stores it
 
 
-def _distances(features: Array, bank: NearestNeighbours) -> Array:
+def _distances(features: Floats, bank: NearestNeighbours) -> Floats:
     """The distance of each of (C, C, F) patches to its nearest neighbour in the bank: (C, C) float32."""
     side = len(features)
     return bank.distances(features.reshape(side * side, -1)).reshape(side, side)
 
 
-def _to_map(patches: Array, size: int, settings: SurfaceConfig) -> Array:
+def _to_map(patches: Floats, size: int, settings: SurfaceConfig) -> Floats:
     smooth: Array = cv2.resize(
         blur(patches, settings.smooth / settings.patch), (size, size), interpolation=cv2.INTER_LINEAR
     )

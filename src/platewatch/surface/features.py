@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import colour
 
 _SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every second px
 
 
-def describe(photo: Array, settings: SurfaceConfig) -> tuple[Array, Array]:
+def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Array, Array]:
     """Colour (C, C, 6) and line (C, C, 24) features, float32, of an (S, S, 3) uint8 RGB photograph; C = S / patch."""
     lab = colour.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
