@@ -5,8 +5,9 @@ from itertools import count
 import click
 
 from platewatch import cli
+from platewatch.arrays import Photos
 from platewatch.errors import ModelError
-from platewatch.model.runtime import Network, NetworkResult, Photos
+from platewatch.model.runtime import Network, NetworkResult
 
 _run, _plates = Network.run, count(1)
 

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from platewatch.arrays import Floats, Mask, Photo
 from platewatch.errors import InputError
 from platewatch.photographs import foreground
 from platewatch.synthetic import compositing, rendered_plates
 from platewatch.synthetic.artificial_defects import _KINDS, random_defect, rust, scratch
-from platewatch.synthetic.compositing import Floats, Mask, Photo
 
 Kind = Callable[[Photo, Mask, np.random.Generator], tuple[Floats, Floats]]
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from platewatch.arrays import Floats, Photos
 from platewatch.config import TrainingConfig
 from platewatch.photographs.foreground import find_object
-from platewatch.skipganomaly.augmentation import Floats, Photos, _moved, augment, draw_turn
+from platewatch.skipganomaly.augmentation import _moved, augment, draw_turn
 from platewatch.synthetic.rendered_plates import render
 
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)

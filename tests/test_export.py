@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from platewatch import config
+from platewatch.arrays import Floats, Photos
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.model.runtime import INPUT, OUTPUTS, Floats, Network, NetworkResult, Photos
+from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
 from platewatch.skipganomaly import export as export_module
 from platewatch.skipganomaly.export import TOLERANCE, ExportReport, export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise

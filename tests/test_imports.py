@@ -240,6 +240,11 @@ def test_the_sequence_from_quality_check_to_verdict_stands_once() -> None:
     assert calling("judge_prepared") == {"model.inspector", "learning.out_of_fold"}
 
 
+def test_array_types_are_named_in_one_place() -> None:
+    typed = {module for module in MODULES if any(each.startswith("numpy.typing") for each in imports(module))}
+    assert typed == {"arrays"}
+
+
 def test_what_training_and_judging_measure_comes_from_prepare() -> None:
     """Invariant 1: each of these turns files into photographs for a detector."""
     assert {"model.inspector", "learning.preflight", "exploration.analysis"} <= calling("prepare")

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from platewatch import config
+from platewatch.arrays import Photos
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
-from platewatch.model.runtime import RUNTIMES, Network, NetworkResult, Photos, installed
+from platewatch.model.runtime import RUNTIMES, Network, NetworkResult, installed
 from platewatch.skipganomaly.export import export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
 from platewatch.skipganomaly.training import Trained

@@ -27,7 +27,7 @@ def test_a_name_that_is_missing_is_an_error() -> None:
 def test_every_template_can_be_parsed_and_is_known(package: str) -> None:
     made = environment(package)
     names = [name for name in made.list_templates() if not name.endswith((".py", ".pyc"))]
-    assert {name.rpartition(".")[2] for name in names} <= {"html", "md"}
+    assert {name.rpartition(".")[2] for name in names} <= {"html", "md", "css"}
     assert len(names) >= 5
     for name in names:
         source = made.loader.get_source(made, name)[0] if made.loader else ""

@@ -14,12 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from platewatch import config
+from platewatch.arrays import Masks, Photos
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly import training
-from platewatch.skipganomaly.augmentation import Masks, augment
-from platewatch.skipganomaly.training import LOSSES, Photos, Trained, _contextual, _rate, fit_network
+from platewatch.skipganomaly.augmentation import augment
+from platewatch.skipganomaly.training import LOSSES, Trained, _contextual, _rate, fit_network
 
 NETWORK = {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1}
 

@@ -1,8 +1,27 @@
-"""Type aliases of NumPy arrays for signatures."""
+"""Type aliases of NumPy arrays for signatures: dtype and meaning; the function's docstring says shape and range."""
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+Photo = NDArray[np.uint8]
+"""A photograph or picture (H, W, 3), RGB, 0 to 255."""
+Photos = NDArray[np.uint8]
+"""Prepared photographs (N, S, S, 3), RGB, 0 to 255."""
+Grey = NDArray[np.uint8]
+"""One channel (H, W), 0 to 255."""
+Mask = NDArray[np.bool_]
+"""(H, W), True inside."""
+Masks = NDArray[np.bool_]
+"""(N, H, W), True inside."""
+Floats = NDArray[np.float32]
+"""Pixels, maps, features and distances."""
+Doubles = NDArray[np.float64]
+"""Scores, statistics, widths and matrices of transforms."""
+Points = NDArray[np.float64]
+"""Coordinates (…, 2): x, y in px or in the unit that the docstring names."""
+Indices = NDArray[np.intp]
+"""Positions in another array."""
 Array = NDArray[Any]
-"""Any array; the function's docstring says shape, dtype and range."""
+"""Any array, where the dtype varies or a library does not state it; the docstring says which."""

@@ -32,7 +32,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from platewatch.arrays import Doubles
 
 SCORE, BRIGHTNESS = "score", "brightness"
 """The numbers that are tested."""
@@ -160,7 +161,7 @@ def p_value(value: float, reference: Sequence[float], tie_break: float) -> float
     return (len(reference) - after + tie_break * (1 + after - first)) / (len(reference) + 1)
 
 
-def bets(p: float) -> NDArray[np.float64]:
+def bets(p: float) -> Doubles:
     """The factor f(p) of each bet, (8,) float64: mean 1 over uniform p, at most BOUND."""
     won, kept = 1 - _STAKE + _STAKE / _TAIL, 1 - _STAKE
     return np.concatenate([np.where(p < _TAIL, won, kept), np.where(p >= 1 - _TAIL, won, kept)])

@@ -1,5 +1,9 @@
-"""A shift on paper: counts, hours, every plate that did not pass with its picture, what people said. One HTML file."""
+"""The shift report: counts, hours, every plate that did not pass with its picture, events, the state of the record.
 
+`write` makes it a file that needs nothing beside it; the station's page shows the same content.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -7,6 +11,7 @@ from pathlib import Path
 from platewatch import files
 from platewatch.errors import InputError, RecordError
 from platewatch.inspection import now
+from platewatch.line import wording
 from platewatch.photographs import reading
 from platewatch.photographs.overlay import boxed
 from platewatch.photographs.thumbnails import jpeg_uri
@@ -14,10 +19,15 @@ from platewatch.progress import Progress, silent
 from platewatch.records import Counts, Entry, Event, Head, Judgement, Outcome, Query, Records
 from platewatch.templates import environment
 
-_TEMPLATES = environment()
+SIDE = 300
+"""px of a picture's longer side."""
+
 _MOST = 200  # plates shown with pictures: more would make a page that no browser prints
-_SIDE = 300  # px of a picture's longer side
 _MOST_ROWS = 48  # hours; a longer time is told day by day
+_UNREPORTED = ("login", "logout")  # kinds of events that the report leaves out
+
+_TEMPLATES = environment()
+_TEMPLATES.globals.update(wording.NAMES)
 
 
 @dataclass(frozen=True)
@@ -30,16 +40,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Card:
-    """A plate on the page, with its picture as a data URI or why there is none."""
+    """A plate in the report: its picture as a URI, or why there is none."""
 
     entry: Entry
     picture: str | None
-    why_none: str
+    why_none: str = ""
+    address: str | None = None
+    """The plate's own page, where there is one."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """All that the page shows."""
+    """All that the report shows."""
 
     since: datetime
     until: datetime
@@ -47,28 +59,61 @@ class Shift:
     rows: tuple[Row, ...]
     step: str
     cards: tuple[Card, ...]
+    """The newest plates that did not pass, oldest first."""
     left_out: int
-    """Plates that did not pass and have no place on the page."""
+    """Plates that did not pass and are not among the cards."""
     overruled: int
-    """REJECT or REVIEW called good by a person."""
+    """REJECT or REVIEW, reviewed as good."""
     missed: int
-    """PASS called defective by a person."""
+    """PASS, reviewed as defective."""
     waiting: int
+    """REJECT or REVIEW, not reviewed."""
     events: tuple[Event, ...]
     models: tuple[str, ...]
     head: Head
     made: datetime
 
+    @property
+    def span(self) -> str:
+        """From when to when, and which models judged."""
+        models = f"{'model' if len(self.models) == 1 else 'models'} {', '.join(self.models) or 'none'}"
+        return f"from {self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M %z}; {models}"
+
 
 def write(records: Records, since: datetime, until: datetime, path: Path, progress: Progress = silent) -> Path:
-    """Write the page on the plates received from `since` on and before `until`; raises InputError, OutputError."""
-    shift = gather(records, since, until, progress)
-    page = _TEMPLATES.get_template("shift.html").render(shift=shift)
-    return files.write(path, page)
+    """Write the report on the plates received from `since` on and before `until` as one HTML file.
+
+    Raises InputError, OutputError.
+    """
+    shift = gather(records, since, until, progress=progress)
+    return files.write(path, _TEMPLATES.get_template("shift.html").render(shift=shift))
 
 
-def gather(records: Records, since: datetime, until: datetime, progress: Progress = silent) -> Shift:
-    """Everything that the page shows; raises InputError when the time ends before it begins."""
+def draw(records: Records, entry: Entry) -> Card:
+    """A plate with its boxed photograph as a data URI, so that the page needs nothing beside it."""
+    try:
+        data = records.photograph(entry.number)
+        if data is None:
+            return Card(entry, None, "photograph not kept")
+        return Card(entry, jpeg_uri(boxed(reading.read(data), entry.inspection.defects), SIDE))
+    except RecordError:
+        return Card(entry, None, "photograph altered or out of reach: see the audit")
+    except InputError:
+        return Card(entry, None, "photograph cannot be read")
+
+
+def gather(
+    records: Records,
+    since: datetime,
+    until: datetime,
+    *,
+    card: Callable[[Records, Entry], Card] = draw,
+    progress: Progress = silent,
+) -> Shift:
+    """All that the report shows, each plate as `card` makes it.
+
+    Raises InputError when the time ends before it begins.
+    """
     if since >= until:
         raise InputError(
             "report", f"from {since} to {until}", expected="an end after the beginning", remedy="swap them"
@@ -76,14 +121,13 @@ def gather(records: Records, since: datetime, until: datetime, progress: Progres
     head, counts = records.head(), records.counts(since, until)
     shown = _not_passed(records, since, until)
     cards = []
-    for done, entry in enumerate(shown[:_MOST], start=1):
-        cards.append(_card(records, entry))
-        progress("drawing plates", done, min(len(shown), _MOST))
-    within = Query(since=since, until=until)
-    defective = records.every(Query(since=since, until=until, judgement=Judgement.DEFECTIVE))
-    missed = sum(entry.outcome is Outcome.PASS for entry in defective)
-    good = records.every(Query(since=since, until=until, judgement=Judgement.GOOD))
+    for done, entry in enumerate(shown, start=1):
+        cards.append(card(records, entry))
+        progress("drawing plates", done, len(shown))
+    reviewed = records.reviewed(since, until)
+    stopped = [each for each in reviewed if each.outcome in (Outcome.REVIEW, Outcome.REJECT)]
     step = timedelta(hours=1) if until - since <= timedelta(hours=_MOST_ROWS) else timedelta(days=1)
+    events = records.events(since=since, until=until, limit=200)
     return Shift(
         since=since,
         until=until,
@@ -91,28 +135,27 @@ def gather(records: Records, since: datetime, until: datetime, progress: Progres
         rows=_rows(records, since, until, step),
         step="hour" if step < timedelta(days=1) else "day",
         cards=tuple(cards),
-        left_out=max(0, len(shown) - _MOST),
-        overruled=sum(entry.outcome in (Outcome.REVIEW, Outcome.REJECT) for entry in good),
-        missed=missed,
-        waiting=sum(entry.review is None and entry.outcome in (Outcome.REVIEW, Outcome.REJECT) for entry in shown),
-        events=tuple(reversed(records.events(since=since, until=until, limit=200))),
-        models=_models(records, within),
+        left_out=counts.review + counts.reject + counts.failed - len(shown),
+        overruled=sum(each.judgement is Judgement.GOOD for each in stopped),
+        missed=sum(each.judgement is Judgement.DEFECTIVE and each.outcome is Outcome.PASS for each in reviewed),
+        waiting=counts.review + counts.reject - len(stopped),
+        events=tuple(event for event in reversed(events) if event.kind not in _UNREPORTED),
+        models=_models(records, since, until),
         head=head,
         made=now(),
     )
 
 
 def _not_passed(records: Records, since: datetime, until: datetime) -> list[Entry]:
-    """REVIEW, REJECT and what could not be read, oldest first."""
-    outcomes = (Outcome.REVIEW, Outcome.REJECT, Outcome.FAILED)
-    found = [entry for each in outcomes for entry in records.every(Query(since=since, until=until, outcome=each))]
-    return sorted(found, key=lambda entry: entry.number)
+    """The newest REVIEW, REJECT and not readable plates, oldest first."""
+    found = list[Entry]()
+    for outcome in (Outcome.REVIEW, Outcome.REJECT, Outcome.FAILED):
+        found += records.find(Query(since=since, until=until, outcome=outcome, limit=_MOST)).entries
+    return sorted(found, key=lambda entry: entry.number)[-_MOST:]
 
 
-def _models(records: Records, within: Query) -> tuple[str, ...]:
-    asked = (
-        (model, Query(since=within.since, until=within.until, model_id=model, limit=1)) for model in records.model_ids()
-    )
+def _models(records: Records, since: datetime, until: datetime) -> tuple[str, ...]:
+    asked = ((model, Query(since=since, until=until, model_id=model, limit=1)) for model in records.model_ids())
     return tuple(model for model, query in asked if records.find(query).entries)
 
 
@@ -127,15 +170,3 @@ def _rows(records: Records, since: datetime, until: datetime, step: timedelta) -
         rows += [Row(max(start, since), counts)] if counts.received else []
         start += step
     return tuple(rows)
-
-
-def _card(records: Records, entry: Entry) -> Card:
-    try:
-        data = records.photograph(entry.number)
-        if data is None:
-            return Card(entry, None, "photograph not kept")
-        return Card(entry, jpeg_uri(boxed(reading.read(data), entry.inspection.defects), _SIDE), "")
-    except RecordError:
-        return Card(entry, None, "photograph altered or out of reach: see the audit")
-    except InputError:
-        return Card(entry, None, "photograph cannot be read")

@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from platewatch.arrays import Floats, Photos
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
 from platewatch.model.thread_limits import cores
-
-Photos = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 Runtime = Literal["onnxruntime", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")

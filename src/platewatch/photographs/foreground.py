@@ -2,10 +2,8 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Photo = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+from platewatch.arrays import Grey, Mask, Photo
 
 
 def find_object(photo: Photo) -> Mask:
@@ -28,7 +26,7 @@ def find_object(photo: Photo) -> Mask:
     return np.asarray(cv2.resize(distance, (side, side), interpolation=cv2.INTER_LINEAR) > limit)
 
 
-def strongest_channel(change: Photo) -> NDArray[np.uint8]:
+def strongest_channel(change: Photo) -> Grey:
     """The largest of the three channels of (S, S, 3) uint8: (S, S) uint8."""
     red, green, blue = cv2.split(change)
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)

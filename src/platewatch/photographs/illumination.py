@@ -3,19 +3,19 @@
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats
 
 
-def gains(brightness: float | Array, warmth: float | Array = 0.0) -> Array:
+def gains(brightness: float | Array, warmth: float | Array = 0.0) -> Floats:
     """Factors of red, green and blue, (…, 3) float32: `brightness`, with red raised and blue lowered by `warmth`.
 
     A warmth of 0.04 is about 500 K of colour temperature. Arrays are (…, 1).
     """
-    factors: Array = (brightness * (1 + warmth * np.array([1, 0, -1]))).astype(np.float32)
+    factors: Floats = (brightness * (1 + warmth * np.array([1, 0, -1]))).astype(np.float32)
     return factors
 
 
-def relight(photo: Array, factors: Array) -> Array:
+def relight(photo: Array, factors: Floats) -> Array:
     """Multiply an (H, W, 3) photograph, 0 to 255, by the `gains` of another illumination and clip at 255.
 
     uint8 is rounded to uint8, half to even; float32 stays float32.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Photo
 from platewatch.inspection import Defect
 
 FAINT, FULL = 1.0, 3.0
@@ -17,51 +17,54 @@ _STRIP = 256  # rows blended at a time, to bound memory for photographs of 8000 
 _BOX, _EDGE = (255, 255, 255), (0, 0, 0)  # a white box with black edges shows on any colour of paint
 
 
-def overlay(photo: Array, anomaly_map: Array, defects: Sequence[Defect] = ()) -> Array:
+def overlay(photo: Photo, anomaly_map: Floats, defects: Sequence[Defect] = ()) -> Photo:
     """The photograph (H, W, 3) uint8 RGB with the map in inferno colours over it and a numbered box on each defect.
 
     `anomaly_map` is (h, w) float32 of the same aspect ratio; 1 is the robust 3σ limit of good plates. Boxes are in px
     of the photograph.
     """
     height, width = photo.shape[:2]
-    large = cv2.resize(anomaly_map.astype(np.float32, copy=False), (width, height), interpolation=cv2.INTER_LINEAR)
+    exact = anomaly_map.astype(np.float32, copy=False)
+    large: Array = cv2.resize(exact, (width, height), interpolation=cv2.INTER_LINEAR)
     picture = np.empty_like(photo)
     for top in range(0, height, _STRIP):
         rows = slice(top, top + _STRIP)
-        opacity = _opacity(large[rows])[..., None]
+        opacity: Array = _opacity(large[rows])[..., None]
         picture[rows] = np.rint(photo[rows] * (1 - opacity) + colours(large[rows]) * opacity)
     return _draw_all(picture, defects)
 
 
-def boxed(photo: Array, defects: Sequence[Defect]) -> Array:
+def boxed(photo: Photo, defects: Sequence[Defect]) -> Photo:
     """A copy of the photograph (H, W, 3) uint8 RGB with a numbered box on each defect."""
     return _draw_all(photo.copy(), defects)
 
 
-def heat(anomaly_map: Array) -> Array:
+def heat(anomaly_map: Floats) -> Photo:
     """The map as a transparent layer: (h, w) float32 → (h, w, 4) uint8 RGBA, fully transparent below FAINT."""
-    return np.dstack([colours(anomaly_map), np.rint(255 * _opacity(anomaly_map)).astype(np.uint8)])
+    layers: Array = np.dstack([colours(anomaly_map), np.rint(255 * _opacity(anomaly_map)).astype(np.uint8)])
+    return layers
 
 
-def colours(anomaly_map: Array) -> Array:
+def colours(anomaly_map: Floats) -> Photo:
     """The map alone in inferno colours: (H, W) float32 → (H, W, 3) uint8 RGB."""
     levels = np.rint(np.clip(anomaly_map / np.float32(FULL), 0, 1) * 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    picture: Array = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    return picture
 
 
-def _opacity(anomaly_map: Array) -> Array:
+def _opacity(anomaly_map: Floats) -> Floats:
     strength = np.clip((anomaly_map - FAINT) / np.float32(FULL - FAINT), 0, 1)
-    opacity: Array = _OPACITY * np.sqrt(strength)  # the root makes values just above the limit visible
+    opacity: Floats = _OPACITY * np.sqrt(strength)  # the root makes values just above the limit visible
     return opacity
 
 
-def _draw_all(picture: Array, defects: Sequence[Defect]) -> Array:
+def _draw_all(picture: Photo, defects: Sequence[Defect]) -> Photo:
     for number, defect in enumerate(defects, start=1):
         _draw(picture, defect, str(number))
     return picture
 
 
-def _draw(picture: Array, defect: Defect, label: str) -> None:
+def _draw(picture: Photo, defect: Defect, label: str) -> None:
     """Draw one box with its number into `picture`; line widths grow with the picture."""
     longest = max(picture.shape[:2])
     thick, scale = max(1, round(longest / 256)), longest / 750

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Mask, Photo
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Frame:
         """The part of an (S, S, …) array that the photograph covers, without the padding."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
-    def inside(self, size: int) -> Array:
+    def inside(self, size: int) -> Mask:
         """(size, size) bool: True on the photograph, False on the padding around it."""
         mask = np.zeros((size, size), bool)
         self.cut(mask)[:] = True
@@ -39,7 +39,7 @@ def frame(width: int, height: int, size: int) -> Frame:
     return Frame(scale, (size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
 
 
-def prepare(photo: Array, size: int) -> Array:
+def prepare(photo: Photo, size: int) -> Photo:
     """Resize an (H, W, 3) uint8 RGB photograph to (size, size, 3) uint8: aspect ratio kept, nothing cropped.
 
     The padding repeats the photograph's border. Training, calibration, evaluation, export and the line all use this
@@ -48,8 +48,11 @@ def prepare(photo: Array, size: int) -> Array:
     height, width = photo.shape[:2]
     where = frame(width, height, size)
     interpolation = cv2.INTER_AREA if where.scale < 1 else cv2.INTER_LINEAR
-    inner = cv2.resize(photo, (where.width, where.height), interpolation=interpolation) if where.scale != 1 else photo
+    inner: Array = photo
+    if where.scale != 1:
+        inner = cv2.resize(photo, (where.width, where.height), interpolation=interpolation)
     bottom, right = size - where.top - where.height, size - where.left - where.width
     if not (bottom or right or where.top or where.left):
         return np.ascontiguousarray(inner)
-    return cv2.copyMakeBorder(inner, where.top, bottom, where.left, right, cv2.BORDER_REPLICATE)
+    padded: Array = cv2.copyMakeBorder(inner, where.top, bottom, where.left, right, cv2.BORDER_REPLICATE)
+    return padded

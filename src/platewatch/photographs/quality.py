@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.config import STRICT
 from platewatch.photographs import colour
 
@@ -42,12 +42,13 @@ class QualityLimits:
     least_contrast: float
 
 
-def measure(photo: Array) -> Conditions:
+def measure(photo: Photo) -> Conditions:
     """The Conditions of a prepared (H, W, 3) uint8 RGB photograph without its padding."""
     lightness = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), _LIGHTNESS)
     across, down = cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)
     step = np.sqrt(across * across + down * down) / 8  # NumPy's hypot is slow
-    places = colour.lab(cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
+    small: Array = cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)
+    places = colour.lab(small).reshape(-1, 3)
     return Conditions(
         brightness=float(lightness.mean()),
         clipped=cv2.countNonZero(cv2.inRange(photo, _CLIPPED, _WHITE)) / lightness.size,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.errors import InputError
 from platewatch.photographs import formats
 from platewatch.photographs.formats import SUFFIXES
@@ -68,7 +68,7 @@ def load(path: Path) -> bytes:
         ) from error
 
 
-def read(source: Path | bytes, name: str | None = None) -> Array:
+def read(source: Path | bytes, name: str | None = None) -> Photo:
     """Decode one photograph to (H, W, 3) uint8 RGB, upright by its EXIF orientation.
 
     Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains. Transparent pixels become
@@ -114,7 +114,7 @@ def dimensions(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def check(photo: Array, name: str = "array") -> Array:
+def check(photo: Photo, name: str = "array") -> Photo:
     """The same array; raises InputError unless it is (H, W, 3) uint8 of an allowed size."""
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
@@ -128,7 +128,7 @@ def sha256(data: bytes | Array) -> str:
     return hashlib.sha256(data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()).hexdigest()
 
 
-def write_png(path: Path, picture: Array) -> None:
+def write_png(path: Path, picture: Photo) -> None:
     """Write an (H, W, 3) or (H, W) uint8 picture as PNG; raises OSError as the file system does."""
     Image.fromarray(picture).save(path, format="PNG")
 
@@ -141,7 +141,7 @@ def _check_size(width: int, height: int, where: str) -> None:
         )
 
 
-def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
+def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Photo:
     if image.mode.startswith("I"):  # one 16-bit channel: divided by 257, never stretched to the picture's own range
         values = np.asarray(image)
         if image.mode == "I" and file_format != "PNG":
@@ -159,7 +159,7 @@ def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Array:
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _plain_png(data: bytes) -> Array | None:
+def _plain_png(data: bytes) -> Photo | None:
     """Decode a plain PNG with OpenCV to (H, W, 3) uint8 RGB: Pillow's pixels in 3/4 of its time; None for other files.
 
     Plain means 8-bit RGB, every chunk intact, and no chunk that changes how the picture is shown. Damaged and

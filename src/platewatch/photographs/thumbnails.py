@@ -7,21 +7,20 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Mask, Photo
 from platewatch.photographs import formats
 
 
-def jpeg(picture: Array, side: int = 320) -> bytes:
+def jpeg(picture: Photo | Mask, side: int = 320) -> bytes:
     """An (H, W, 3) uint8 RGB or (H, W) bool picture as JPEG of at most `side` px a side; never enlarged."""
-    if picture.dtype == np.bool_:
-        picture = picture.astype(np.uint8) * 255
-    height, width = picture.shape[:2]
+    shown: Array = picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture
+    height, width = shown.shape[:2]
     scale = side / max(height, width)
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=82)
+    Image.fromarray(shown).save(buffer, format="JPEG", quality=82)
     return buffer.getvalue()
 
 
@@ -30,6 +29,6 @@ def data_uri(data: bytes) -> str:
     return f"data:{formats.media_type(data)};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def jpeg_uri(picture: Array, side: int = 320) -> str:
+def jpeg_uri(picture: Photo | Mask, side: int = 320) -> str:
     """The data URI of the JPEG that `jpeg` makes."""
     return data_uri(jpeg(picture, side))

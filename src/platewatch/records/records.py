@@ -182,10 +182,14 @@ class Records:
         with self._database.reading() as connection:
             return reviewing.of_entry(connection, number)
 
-    def reviewed(self) -> tuple[Reviewed, ...]:
-        """Every plate with a valid review, in the order of arrival."""
+    def reviewed(self, since: datetime | None = None, until: datetime | None = None) -> tuple[Reviewed, ...]:
+        """Every plate received from `since` on and before `until` with a valid review, in the order of arrival.
+
+        Thousands take a fraction of a second.
+        """
+        query = Query(since=since, until=until, reviewed=True)
         with self._database.reading() as connection:
-            return search.reviewed(connection)
+            return search.reviewed(connection, query)
 
     def last_review(self) -> int:
         """The id of the newest review or undo, 0 before the first; a cheap test for new reviews."""

@@ -205,12 +205,12 @@ def _has(term: ColumnElement[bool]) -> ColumnElement[bool]:
     return found.scalar_subquery().is_not(None)
 
 
-def reviewed(connection: Connection) -> tuple[Reviewed, ...]:
-    """Every plate with a valid review, in the order of arrival."""
+def reviewed(connection: Connection, query: Query) -> tuple[Reviewed, ...]:
+    """Every plate within the query's time with a valid review, in the order of arrival."""
     kept = (_photo.c.sha256.is_not(None) & _photo.c.pruned.is_(None)).label("kept")
     columns = entries.c.number, entries.c.plate_id, entries.c.outcome, entries.c.judgement, entries.c.photograph, kept
     joined = entries.outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
-    chosen = select(*columns).select_from(joined).where(entries.c.review.is_not(None)).order_by(entries.c.received)
+    chosen = select(*columns).select_from(joined).where(*_conditions(query)).order_by(entries.c.received)
     return tuple(
         Reviewed(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored))
         for number, plate_id, outcome, judgement, photograph, stored in connection.execute(chosen)

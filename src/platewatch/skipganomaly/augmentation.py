@@ -4,15 +4,11 @@ import math
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from platewatch.arrays import Doubles, Floats, Masks, Photos
 from platewatch.config import TrainingConfig
 from platewatch.photographs.illumination import gains, relight
 from platewatch.synthetic.artificial_defects import random_defect
-
-Photos = npt.NDArray[np.uint8]
-Masks = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
 
 
 def augment(
@@ -36,7 +32,7 @@ def augment(
     return inputs, targets
 
 
-def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> Doubles:
     """A random flip and rotation about the centre: the (2, 3) matrix from px of the result to px of the plate."""
     flip_x, flip_y = 1, 1
     if rng.random() < settings.flip_horizontal:
@@ -52,7 +48,7 @@ def draw_turn(side: int, settings: TrainingConfig, rng: np.random.Generator) -> 
     return np.column_stack([turn, middle - turn @ middle])
 
 
-def _moved(plate: Photos, turn: npt.NDArray[np.float64]) -> Floats:
+def _moved(plate: Photos, turn: Doubles) -> Floats:
     """The plate moved by the matrix, bilinear, float32; the border is repeated as in `preparation.prepare`."""
     moved = cv2.warpAffine(
         plate.astype(np.float32),

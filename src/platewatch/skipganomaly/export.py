@@ -13,22 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from platewatch import files
+from platewatch.arrays import Floats, Photos
 from platewatch.config import Config
 from platewatch.errors import ModelError
 from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
 from platewatch.skipganomaly.training import Trained
 from platewatch.skipganomaly.upsampling import UpsamplingConvolution
-
-Photos = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 OPSET = 20
 TOLERANCE = 1e-4

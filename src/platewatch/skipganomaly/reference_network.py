@@ -3,7 +3,8 @@
 import torch
 
 from platewatch import config
-from platewatch.skipganomaly.export import Photos, run_torch
+from platewatch.arrays import Photos
+from platewatch.skipganomaly.export import run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
 
 

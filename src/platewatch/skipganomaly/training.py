@@ -13,20 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from platewatch.arrays import Floats, Indices, Photos
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError
 from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly.augmentation import augment
 from platewatch.skipganomaly.checkpoint import State
 from platewatch.skipganomaly.network import Discriminator, Generator, recalibrate_batch_norm, shrink
-
-Photos = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 LOSSES = ("loss_adv", "loss_con", "loss_lat", "loss_discriminator")
 
@@ -186,7 +183,7 @@ def _entropy(logit: Tensor, *, is_real: bool) -> Tensor:
     )
 
 
-def _batches(count: int, size: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+def _batches(count: int, size: int, rng: np.random.Generator) -> list[Indices]:
     """The numbers of `count` plates in random order, in batches of `size`; the last may be smaller, but not 1."""
     order = rng.permutation(count)
     cuts = np.arange(size, count, size)

@@ -11,10 +11,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from starlette.datastructures import QueryParams
 
 from platewatch.errors import InputError, NotFound
-from platewatch.inspection import NOT_READABLE, now
+from platewatch.inspection import now
+from platewatch.line import shift_report, wording
+from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
-from platewatch.station import charts, security, wording
+from platewatch.station import charts, security
 from platewatch.station.problem_details import RequestError, problem
 from platewatch.station.rest import Number, Viewer, json_response, station
 from platewatch.station.users import LOCAL, Account
@@ -22,18 +24,10 @@ from platewatch.templates import environment
 
 router = APIRouter(include_in_schema=False)
 
-_LISTED = 200  # plates in a printed report
 _WAITING = 100  # plates waiting for review are counted up to this number
-_UNREPORTED = ("login", "logout")  # kinds of events that the report leaves out
 
 _PAGES = environment("platewatch.station")
-_PAGES.globals.update(
-    not_readable=NOT_READABLE,
-    judgements=wording.JUDGEMENTS,
-    event_text=wording.event_text,
-    duration=wording.duration,
-    size=wording.size,
-)
+_PAGES.globals.update(wording.NAMES)
 _PAGES.globals["parts"] = _PAGES.get_template("parts.html").module
 
 
@@ -68,9 +62,9 @@ def waiting(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/inspections/{number}/thumbnail.jpg")
-def thumbnail(request: Request, _: Viewer, number: Number) -> Response:
-    """The photograph as a small JPEG square."""
-    data = station(request).pictures.thumbnail(number)
+def thumbnail(request: Request, _: Viewer, number: Number, *, boxes: bool = False) -> Response:
+    """The photograph as a small JPEG; with `boxes` larger, with a numbered box on each defect."""
+    data = station(request).pictures.thumbnail(number, boxes=boxes)
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
@@ -112,25 +106,17 @@ def history_jsonl(request: Request, _: Viewer) -> Response:
 
 @router.get("/history/report")
 def report(request: Request, _: Viewer) -> Response:
-    """The report of a time span to print: counts, events, plates that did not pass. Default: today until now."""
-    records, search = station(request).records, _search(request)
-    made = now()
+    """The shift report of a time span, to print. Default: today until now."""
+    search, made = _search(request), now()
     since = _moment(search["since"]) or datetime.combine(made.date(), time()).astimezone()
     until = _moment(search["until"]) or made
-    entries = _not_passed(records, since, until)
-    return render(
-        request,
-        "shift.html",
-        made=made,
-        span=f"from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M}",
-        counts=records.counts(since, until),
-        events=[each for each in records.events(since=since, until=until, limit=200) if each.kind not in _UNREPORTED][
-            ::-1
-        ],
-        entries=entries[:_LISTED],
-        more=len(entries) > _LISTED,
-        head=records.head(),
-    )
+    return render(request, "shift.html", shift=shift_report.gather(station(request).records, since, until, card=_card))
+
+
+@router.get("/history/report.css")
+def report_style(_: Viewer) -> Response:
+    """The stylesheet that the shift report has in a file too."""
+    return Response(_PAGES.get_template("shift.css").render(), media_type="text/css")
 
 
 @router.get("/plates/{number}")
@@ -222,12 +208,13 @@ def _download(lines: Any, media_type: str, name: str) -> Response:
     )
 
 
-def _not_passed(records: Records, since: datetime, until: datetime) -> list[Entry]:
-    """The newest plates without PASS, _LISTED of each outcome at most, oldest first."""
-    found: list[Entry] = []
-    for outcome in (Outcome.REVIEW, Outcome.REJECT, Outcome.FAILED):
-        found += records.find(Query(since=since, until=until, outcome=outcome, limit=_LISTED)).entries
-    return sorted(found, key=lambda entry: entry.number)
+def _card(_: Records, entry: Entry) -> Card:
+    """A plate of the shift report, with addresses of the station in place of pictures."""
+    page = f"/plates/{entry.number}"
+    if entry.outcome is Outcome.FAILED or not entry.photograph_kept:
+        why_none = "photograph cannot be read" if entry.photograph_kept else "photograph not kept"
+        return Card(entry, None, why_none, page)
+    return Card(entry, f"/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
 
 
 def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:

@@ -9,9 +9,10 @@ from PIL import Image
 
 from platewatch.arrays import Array
 from platewatch.errors import InputError, NotFound
+from platewatch.line import shift_report
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.photographs import reading, thumbnails
-from platewatch.photographs.overlay import heat, overlay
+from platewatch.photographs.overlay import boxed, heat, overlay
 from platewatch.records import Entry, Records
 
 _MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
@@ -26,7 +27,7 @@ class Pictures:
         self._records, self._models = records, models
         self._maps: OrderedDict[int, Array] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
-        self._small: OrderedDict[int, bytes] = OrderedDict()
+        self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
         self._lock, self._drawing = threading.Lock(), threading.Semaphore(1)  # plates come before pictures
 
     def keep(self, number: int, anomaly_map: Array) -> None:
@@ -73,20 +74,29 @@ class Pictures:
                     f"plate {number}", "its photograph could not be read, so there is no map of it"
                 ) from error
 
-    def thumbnail(self, number: int) -> bytes:
-        """The photograph as a small JPEG; raises NotFound for one that is not here or cannot be read."""
+    def thumbnail(self, number: int, *, boxes: bool = False) -> bytes:
+        """The photograph as a small JPEG, with `boxes` as the shift report shows it.
+
+        Raises NotFound for a photograph that is not here or cannot be read.
+        """
         with self._lock:
-            small = self._small.get(number)
+            small = self._small.get((number, boxes))
         if small is None:
             data = self.photograph(number)
             with self._drawing:
-                try:
-                    small = thumbnails.jpeg(reading.read(data), _THUMBNAIL)
-                except InputError as error:
-                    raise NotFound(f"plate {number}", "its photograph could not be read") from error
+                small = self._shrink(number, data, boxes=boxes)
             with self._lock:
-                _remember(self._small, number, small, _THUMBNAILS)
+                _remember(self._small, (number, boxes), small, _THUMBNAILS)
         return small
+
+    def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
+        try:
+            photo = reading.read(data)
+        except InputError as error:
+            raise NotFound(f"plate {number}", "its photograph could not be read") from error
+        if not boxes:
+            return thumbnails.jpeg(photo, _THUMBNAIL)
+        return thumbnails.jpeg(boxed(photo, self._records.get(number).inspection.defects), shift_report.SIDE)
 
     def _map(self, entry: Entry, photograph: bytes) -> Array:
         """The map (h, w) float32 of a plate, computed anew by the model that judged it unless it is remembered."""
@@ -104,7 +114,7 @@ def _png(picture: Array) -> bytes:
     return file.getvalue()
 
 
-def _remember(kept: OrderedDict[int, Any], number: int, value: Any, most: int) -> None:
-    kept[number] = value
+def _remember(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    kept[key] = value
     while len(kept) > most:
         kept.popitem(last=False)

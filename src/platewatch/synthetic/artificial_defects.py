@@ -10,16 +10,13 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from platewatch.arrays import Floats, Mask, Photo, Points
 from platewatch.errors import InputError
 from platewatch.photographs.foreground import find_object, strongest_channel
 from platewatch.synthetic.compositing import (
     RUST,
     SOIL,
     STEEL,
-    Floats,
-    Mask,
-    Photo,
-    Points,
     blob,
     composite,
     mottled,

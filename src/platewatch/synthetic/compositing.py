@@ -2,14 +2,10 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from platewatch.arrays import Doubles, Floats, Mask, Photo, Points
 from platewatch.photographs.colour import is_grey
 
-Photo = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float32]
-Points = NDArray[np.float64]
 Palette = tuple[tuple[int, int, int], ...]
 
 STEEL: Palette = ((205, 205, 198), (150, 148, 138), (104, 96, 80))
@@ -94,7 +90,7 @@ def place(shape: Points, inside: Mask, rng: np.random.Generator) -> Points:
     return np.asarray(points[np.argmax((inside[pixels[..., 1], pixels[..., 0]] & within).mean(axis=1))])
 
 
-def strokes(side: int, lines: Points, widths: Points, levels: Points, fine: int = 4) -> Floats:
+def strokes(side: int, lines: Points, widths: Doubles, levels: Doubles, fine: int = 4) -> Floats:
     """Opacity (S, S) of n lines (n, points, 2) with `widths` (n,) px and opacities `levels` (n,).
 
     The lines are drawn at `fine` times the resolution and averaged down.

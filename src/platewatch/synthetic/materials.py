@@ -10,10 +10,9 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 from numpy.random import Generator, default_rng
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Matrix = NDArray[np.float64]
+from platewatch.arrays import Array, Doubles, Floats, Grey, Points
+
 Colour = tuple[float, float, float]
 
 ASPECT = 1.3
@@ -35,7 +34,7 @@ class Material:
 class _Bundle:
     """A bundle of scratches: centre, angle in radians, length and breadth in plate heights, strength 0 to 1."""
 
-    middle: Matrix
+    middle: Points
     angle: float
     length: float
     breadth: float
@@ -187,7 +186,7 @@ def _outline_by_hand(touched: Floats) -> Floats:
     return np.asarray(cv2.GaussianBlur(grown.astype(np.float32), (0, 0), max(0.012 * h, 0.3)), dtype=np.float32)
 
 
-def _disc(radius: float) -> NDArray[np.uint8]:
+def _disc(radius: float) -> Grey:
     side = 2 * max(1, round(radius)) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), dtype=np.uint8)
 
@@ -250,7 +249,7 @@ def places(shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     return (x - np.float32((w - 1) / 2)) / np.float32(h), (y - np.float32((h - 1) / 2)) / np.float32(h)
 
 
-def plate_from_texels(shape: tuple[int, ...]) -> Matrix:
+def plate_from_texels(shape: tuple[int, ...]) -> Doubles:
     """The matrix (3, 3) from texels (column, row) to plate coordinates."""
     h, w = shape[:2]
     return np.array([[1, 0, (1 - w) / 2], [0, 1, (1 - h) / 2], [0, 0, h]]) / h
@@ -259,12 +258,12 @@ def plate_from_texels(shape: tuple[int, ...]) -> Matrix:
 # ---- shapes
 
 
-def project(matrix: NDArray[np.floating], points: Matrix) -> Matrix:
+def project(matrix: Array, points: Points) -> Points:
     """Points (N, 2) transformed by a projective matrix (3, 3)."""
     return np.asarray(cv2.perspectiveTransform(points[None], matrix)[0], dtype=np.float64)
 
 
-def ribbon(points: Matrix, widths: Matrix) -> Matrix:
+def ribbon(points: Points, widths: Doubles) -> Points:
     """The outline (2N, 2) of a line through `points` (N, 2) that is `widths` (N,) wide."""
     run = np.gradient(points, axis=0)
     across = np.column_stack([-run[:, 1], run[:, 0]]) / (np.linalg.norm(run, axis=1)[:, None] + 1e-12)
@@ -272,7 +271,7 @@ def ribbon(points: Matrix, widths: Matrix) -> Matrix:
     return np.concatenate([points + side, (points - side)[::-1]])
 
 
-def coverage(polygons: list[Matrix], shape: tuple[int, ...], finer: int = 2) -> Floats:
+def coverage(polygons: list[Points], shape: tuple[int, ...], finer: int = 2) -> Floats:
     """The fraction of every px (h, w) that the polygons cover, 0 to 1; (0, 0) is the centre of the first px."""
     h, w = shape[:2]
     canvas = np.zeros((h * finer, w * finer), np.uint8)

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from platewatch.arrays import Doubles, Floats, Photo, Points
 from platewatch.synthetic.materials import (
     ASPECT,
     Colour,
-    Floats,
     Material,
-    Matrix,
     blend,
     coverage,
     noise,
@@ -35,10 +33,10 @@ FOCAL = 2.2  # focal length and distance of the plate, in picture widths: a shor
 class Pose:
     """Pose of a plate: matrices (3, 3) from plate coordinates to px, outline (N, 2), direction (2,) of the light."""
 
-    front: Matrix
-    back: Matrix
-    outline: Matrix
-    illumination: Matrix
+    front: Doubles
+    back: Doubles
+    outline: Points
+    illumination: Doubles
 
 
 # ---- the plate
@@ -58,11 +56,11 @@ def mount(rng: Generator, size: int) -> Pose:
     return Pose(front, back, _outline(rng), illumination / np.linalg.norm(illumination))
 
 
-def _rotation(x: float, y: float, z: float) -> Matrix:
+def _rotation(x: float, y: float, z: float) -> Doubles:
     return cv2.Rodrigues(np.array([x, y, z], dtype=np.float64))[0].astype(np.float64)
 
 
-def _outline(rng: Generator) -> Matrix:
+def _outline(rng: Generator) -> Points:
     """A rectangle with a quarter-circle notch at one corner and slightly rough edges."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [ASPECT / 2, 0.5]
     notched, radius = rng.integers(4), rng.uniform(0.105, 0.145)
@@ -80,7 +78,7 @@ def _outline(rng: Generator) -> Matrix:
     return np.asarray(even + nicks * rng.normal(0, 1, even.shape))
 
 
-def _circle(radius: float) -> Matrix:
+def _circle(radius: float) -> Points:
     angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     return radius * np.column_stack([np.cos(angle), np.sin(angle)])
 
@@ -151,7 +149,7 @@ def _background(rng: Generator, size: int) -> Floats:
     return np.asarray(level[..., None] * np.array([0.998, 1.004, 0.999]), dtype=np.float32)
 
 
-def _draw_wire(rng: Generator, photo: Floats, contact: Matrix) -> None:
+def _draw_wire(rng: Generator, photo: Floats, contact: Points) -> None:
     """Draw the straight wire from the upper border of the picture to the hole, behind the plate."""
     size = photo.shape[0]
     top = np.array([contact[0] + rng.normal(-0.01, 0.02) * size, -4])
@@ -159,7 +157,7 @@ def _draw_wire(rng: Generator, photo: Floats, contact: Matrix) -> None:
     _draw_rod(photo, line, np.full(12, rng.uniform(0.010, 0.013) * size))
 
 
-def _draw_hook(rng: Generator, photo: Floats, contact: Matrix) -> Floats:
+def _draw_hook(rng: Generator, photo: Floats, contact: Points) -> Floats:
     """Draw the hook's end, which comes out of the hole and bends up over the front; returns its coverage (S, S)."""
     size = photo.shape[0]
     inside, under, out = contact + size * np.array([[-0.022, 0.004], [0.005, 0.035], [0.028, -0.012]])
@@ -174,7 +172,7 @@ def _draw_hook(rng: Generator, photo: Floats, contact: Matrix) -> Floats:
     return np.maximum(cover, _fill(photo, cap, (150, 148, 134), 0.9))
 
 
-def _draw_rod(photo: Floats, line: Matrix, widths: Matrix) -> Floats:
+def _draw_rod(photo: Floats, line: Points, widths: Doubles) -> Floats:
     """Draw a round rod along `line`, lit from the left; returns its coverage (S, S)."""
     cover = _fill(photo, ribbon(line, widths), (50, 50, 46))
     for shift, width, tone in ((0.08, 0.74, (86, 85, 74)), (0.15, 0.46, (112, 110, 96)), (0.2, 0.16, (150, 148, 133))):
@@ -182,7 +180,7 @@ def _draw_rod(photo: Floats, line: Matrix, widths: Matrix) -> Floats:
     return cover
 
 
-def _fill(photo: Floats, polygon: Matrix, tone: Colour, opacity: float = 1.0) -> Floats:
+def _fill(photo: Floats, polygon: Points, tone: Colour, opacity: float = 1.0) -> Floats:
     """Fill a polygon in the photograph in place; returns its coverage (S, S)."""
     size = photo.shape[0]
     left, top = np.clip(np.floor(polygon.min(0)) - 2, 0, size - 1).astype(int)
@@ -194,7 +192,7 @@ def _fill(photo: Floats, polygon: Matrix, tone: Colour, opacity: float = 1.0) ->
     return cover
 
 
-def _hook_shadow(rng: Generator, contact: Matrix, size: int) -> Floats:
+def _hook_shadow(rng: Generator, contact: Points, size: int) -> Floats:
     """The hook's shadow on the front (S, S), 0 to 1: thin at the hole, wider to the right."""
     t = np.linspace(0, 1, 16)[:, None]
     reach, drop, bend = rng.uniform(0.24, 0.4), rng.normal(0.0, 0.025), rng.normal(0, 0.01)
@@ -205,7 +203,7 @@ def _hook_shadow(rng: Generator, contact: Matrix, size: int) -> Floats:
     return np.asarray(rng.uniform(0.55, 0.75) * soft, dtype=np.float32)
 
 
-def expose(rng: Generator, photo: Floats) -> NDArray[np.uint8]:
+def expose(rng: Generator, photo: Floats) -> Photo:
     """The camera's picture (S, S, 3) uint8: lens blur, exposure, white balance and noise."""
     size = photo.shape[0]
     soft = cv2.GaussianBlur(photo, (0, 0), max(rng.uniform(0.45, 0.75) * size / 512, 0.2))

@@ -11,21 +11,19 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
-from numpy.typing import NDArray
 
 from platewatch import files
+from platewatch.arrays import Floats, Mask, Photo
 from platewatch.errors import InputError
 from platewatch.progress import Progress, silent
-from platewatch.synthetic.materials import ASPECT, Floats, Material, abrade, half_paint, paint, plate_from_texels, rust
+from platewatch.synthetic.materials import ASPECT, Material, abrade, half_paint, paint, plate_from_texels, rust
 from platewatch.synthetic.pose import compose, expose, illuminate, mount, rim_distance
 
 KINDS = ("good", "major_rust", "scratches", "total_rust")
 TEST_COUNTS: Mapping[str, int] = MappingProxyType({"good": 26, "major_rust": 14, "scratches": 34, "total_rust": 23})
 
-Bytes = NDArray[np.uint8]
 
-
-def render(kind: str, seed: int, size: int = 512) -> tuple[Bytes, NDArray[np.bool_]]:
+def render(kind: str, seed: int, size: int = 512) -> tuple[Photo, Mask]:
     """One photograph (size, size, 3) uint8 RGB and its mask (size, size) bool, True where the plate is defective.
 
     The same kind and seed give the same plate at any size. Raises InputError for an unknown kind, a negative seed or a
@@ -93,6 +91,6 @@ def _check_options(kind: str, seed: int, size: int) -> None:
         raise InputError(f"size {size}", expected="64 to 2048 px", remedy="choose another size")
 
 
-def _write_png(path: Path, image: Bytes) -> None:
+def _write_png(path: Path, image: Photo) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())

@@ -6,15 +6,15 @@ Markdown is not escaped: the model card passes every name that comes from outsid
 from collections.abc import Callable, Mapping
 from importlib import metadata
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 
 def environment(
     package: str = "platewatch", *, filters: Mapping[str, Callable[..., object]] | None = None
 ) -> Environment:
-    """The templates in the folder `templates` of a package; each knows `version`."""
+    """The templates in the folder `templates` of a package, then those that are here; each knows `version`."""
     made = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([PackageLoader(each) for each in dict.fromkeys((package, "platewatch"))]),
         autoescape=select_autoescape(enabled_extensions=("html",), disabled_extensions=("md",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,

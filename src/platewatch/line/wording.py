@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from platewatch.inspection import NOT_READABLE
 from platewatch.records import Event, Judgement
 
 JUDGEMENTS = {
@@ -58,3 +59,13 @@ def _candidate_text(details: Mapping[str, Any]) -> str:
         f"{good.get('plates')} held-out good plates and {defective.get('challenger_passes')} of "
         f"{defective.get('plates')} defective plates"
     )
+
+
+NAMES: Mapping[str, object] = {
+    "not_readable": NOT_READABLE,
+    "judgements": JUDGEMENTS,
+    "event_text": event_text,
+    "duration": duration,
+    "size": size,
+}
+"""What every template of reports and pages may use."""
