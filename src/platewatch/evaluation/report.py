@@ -76,7 +76,7 @@ def write_evaluation(evaluation: Evaluation, inspector: "Inspector", out: Path, 
         cards=cards,
         sheets=tables,
         found=manifest.sensitivity,
-        statement=sensitivity_summary,
+        summary=sensitivity_summary,
         scale={"uri": jpeg_uri(colours(scale)), "faint": FAINT, "full": FULL},
     )
     return write(out / "report.html", page)

@@ -1,6 +1,6 @@
-"""The one template environment: HTML escapes every text, a name that is missing is an error.
+"""Jinja environment of all HTML and Markdown templates: text is escaped in HTML, an undefined name is an error.
 
-Markdown is not escaped: the model card passes every name that comes from outside through its own filter `code`.
+Markdown is not escaped: the model card's filter `code` makes file names harmless there.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, se
 def environment(
     package: str = "platewatch", *, filters: Mapping[str, Callable[..., object]] | None = None
 ) -> Environment:
-    """The templates in the folder `templates` of a package, then those that are here; each knows `version`."""
+    """The environment of a package's folder `templates`, then of this one; `version` is defined in every template."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader(each) for each in dict.fromkeys((package, "platewatch"))]),
         autoescape=select_autoescape(enabled_extensions=("html",), disabled_extensions=("md",), default=True),
