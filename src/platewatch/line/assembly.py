@@ -64,8 +64,8 @@ def assemble(
 ) -> Line:
     """A line for these models and this record.
 
-    `actor` names this process in the record's events, `owns` tells its plates there (DriftMonitor), `warn` gets what
-    deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish` and
+    `actor` names this process in the record's events, `owns` recognises its plates there (DriftMonitor), `warn` gets
+    what deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish` and
     `only_events` RecordTail's.
     """
     metrics = Metrics()
