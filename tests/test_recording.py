@@ -95,7 +95,7 @@ def test_replay_says_equal_for_every_plate_also_for_unreadable_ones(
 
 def test_replay_says_what_differs(records: Records, tiny_model: Tiny) -> None:
     recorded = records.get(2)
-    same = replay.replay(records, 2, tiny_model.model).again
+    same = replay.replay(records, 2, tiny_model.model).replayed
     assert list(replay.differences(recorded, same)) == []
     other = replace(
         same, model_id="other", verdict=Verdict.PASS, score=1.5 * (same.score or 0), defects=(), image_sha256="1" * 64

@@ -369,7 +369,7 @@ def test_without_a_notice_from_the_system_the_next_look_finds_it(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Network drives tell nothing."""
-    monkeypatch.setattr("platewatch.line.file_events.Notices._run", lambda _self: None)
+    monkeypatch.setattr("platewatch.line.file_events.FileEvents._run", lambda _self: None)
     camera.start()
     time.sleep(0.1)
     camera.drop(1)

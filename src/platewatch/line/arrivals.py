@@ -1,7 +1,7 @@
-"""Which photographs lie in a folder, which were judged before, and which of the others are written to their end.
+"""Photographs in a watched folder: which are in the record, and which of the others do not change any more.
 
-A photograph is known by its path, size and time of last change: its key in the record. So what was judged before a
-crash or restart is not judged again, however long ago, and a new photograph under an old name is.
+A photograph's key in the record is its path, size and time of last change. What was judged before a crash or restart is
+not judged again, however long ago; a new photograph under an old name is.
 """
 
 import os
@@ -16,7 +16,7 @@ from platewatch.photographs.formats import SUFFIXES
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file as it was when somebody looked."""
+    """A file as it was when it was looked at."""
 
     path: Path
     size: int
@@ -24,7 +24,7 @@ class Arrival:
 
     @property
     def key(self) -> str:
-        """What the record knows this photograph by."""
+        """The photograph's key in the record."""
         name = str(self.path)[-300:]
         printable = "".join(
             letter if letter.isprintable() else "?" for letter in os.fsencode(name).decode("utf-8", "replace")
@@ -33,7 +33,7 @@ class Arrival:
 
 
 class Arrivals:
-    """What came into one folder and has still to be judged. For one thread."""
+    """The photographs of one folder that have still to be judged; for one thread."""
 
     def __init__(
         self,
@@ -43,19 +43,19 @@ class Arrivals:
         settle_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`known` tells which keys the record has; a file counts as settled when nothing changed for `settle_s`."""
+        """`known` gives those of the keys that the record has; a file is settled after `settle_s` without a change."""
         self.folder = folder.absolute()
         self._known, self._settle, self._clock = known, settle_s, clock
         self._done = dict[str, Arrival]()  # by name, as it was judged
-        self._waiting = dict[str, tuple[Arrival, float]]()  # by name, with the time since which it has been so
+        self._waiting = dict[str, tuple[Arrival, float]]()  # by name, with the time of its last change seen
 
     def look(self, names: Collection[str] | None = None) -> None:
-        """See what came or changed: these names, or the whole folder. Raises OSError when the folder is not there."""
+        """Look for new and changed files: these names, or the whole folder. Raises OSError when it is missing."""
         seen = {each.path.name: each for each in self._scan(names)}
         if names is None:
-            for gone in [name for name in (*self._waiting, *self._done) if name not in seen]:
-                self._waiting.pop(gone, None)
-                self._done.pop(gone, None)
+            for missing in [name for name in (*self._waiting, *self._done) if name not in seen]:
+                self._waiting.pop(missing, None)
+                self._done.pop(missing, None)
         fresh = {name: each for name, each in seen.items() if self._done.get(name) != each}
         unseen = [each.key for name, each in fresh.items() if name not in self._waiting]
         known = self._known(unseen) if unseen else set[str]()
@@ -67,27 +67,27 @@ class Arrivals:
                 self._waiting[name] = (each, now)
 
     def settled(self) -> list[Arrival]:
-        """Those that nobody writes to any more, as far as one can see, in the order in which they were made."""
+        """Those that have not changed for a while, the oldest first."""
         quiet = [each for each, since in self._waiting.values() if self._is_quiet(each, since)]
         return sorted(quiet, key=lambda each: (each.changed_ns, each.path.name))
 
     def unchanged_s(self, arrival: Arrival) -> float:
-        """Seconds for which it has been as it is, as far as was seen."""
+        """Seconds since its last change that was seen."""
         _, since = self._waiting.get(arrival.path.name, (arrival, self._clock()))
         return self._clock() - since
 
     def done(self, arrival: Arrival) -> None:
-        """It stands in the record."""
+        """It is in the record."""
         self._waiting.pop(arrival.path.name, None)
         self._done[arrival.path.name] = arrival
 
     @property
     def waiting(self) -> int:
-        """How many have still to be judged."""
+        """Number of photographs that have still to be judged."""
         return len(self._waiting)
 
     def _is_quiet(self, arrival: Arrival, since: float) -> bool:
-        """Unchanged for long enough: since it was first seen, or, moved here or found at the start, by its own time."""
+        """Unchanged for long enough: since it was first seen, or by its own time of last change."""
         age = time.time() - arrival.changed_ns / 1e9
         return self._clock() - since >= self._settle or age >= self._settle
 
@@ -103,7 +103,7 @@ class Arrivals:
 
 
 def seen(path: Path) -> Arrival | None:
-    """The file as it is now; None when it is gone or no file."""
+    """The file as it is now; None when it is missing or no file."""
     try:
         found = path.stat()
     except OSError:

@@ -64,9 +64,9 @@ def assemble(
 ) -> Line:
     """A line for these models and this record.
 
-    `actor` names this process in the record's events, `owns` tells its plates there (DriftMonitor), `warn` gets what
-    deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish` and
-    `only_events` RecordTail's.
+    `actor` names this process in the record's events, `owns` recognises its plates there (DriftMonitor), `warn` gets
+    what deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish`
+    and `only_events` RecordTail's.
     """
     metrics = Metrics()
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)

@@ -39,7 +39,7 @@ class Material:
     """Reviewed as defective: the challenge."""
     contradictory: tuple[Reviewed, ...]
     """The same photograph was called good once and defective once: used for nothing."""
-    gone: tuple[Reviewed, ...]
+    missing: tuple[Reviewed, ...]
     """Their photographs are no longer kept."""
 
     @property
@@ -49,7 +49,7 @@ class Material:
 
 
 def gather(records: Records, champion: Manifest) -> Material:
-    """The reviewed plates that the record holds, sorted; `champion` tells which of them it learned from already."""
+    """The reviewed plates that the record holds, sorted; `champion` is the manifest of the model in service."""
     reviewed = records.reviewed()
     good = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.GOOD}
     defective = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.DEFECTIVE}
@@ -63,7 +63,7 @@ def gather(records: Records, champion: Manifest) -> Material:
         held_out=tuple(plate for key, plate in usable.items() if held_out(key) and key not in known),
         defective=tuple(plate for key, plate in defective.items() if key not in both and plate.photograph_kept),
         contradictory=tuple(good[key] for key in sorted(both)),
-        gone=tuple(plate for plate in (*good.values(), *defective.values()) if not plate.photograph_kept),
+        missing=tuple(plate for plate in (*good.values(), *defective.values()) if not plate.photograph_kept),
     )
 
 
@@ -103,7 +103,7 @@ def compare(
         held_out=tuple(good),
         defective=tuple(defective),
         trained_on=len(material.training),
-        gone=len(material.gone),
+        gone=len(material.missing),
         contradictory=len(material.contradictory),
         chance=chance(good),
         refused=tuple(refusals(good, defective)),
@@ -137,7 +137,7 @@ def chance(good: Sequence[Pair]) -> float:
 
 
 def _key(plate: Reviewed) -> str:
-    """The photograph's SHA-256; a plate without one is of no use and told apart by its number."""
+    """The photograph's SHA-256; its number for a plate without one, which is of no use here."""
     return plate.photograph_sha256 or f"{plate.number:064x}"
 
 

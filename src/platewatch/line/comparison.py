@@ -61,7 +61,9 @@ class Comparison:
     trained_on: int
     """Plates reviewed as good that joined the training."""
     gone: int
+    """Reviewed plates left out because their photographs are not stored."""
     contradictory: int
+    """Photographs left out because they were reviewed both as good and as defective."""
     chance: float
     """How often chance alone passes so many fewer of the held-out good plates (exact, paired, one-sided)."""
     refused: tuple[str, ...]

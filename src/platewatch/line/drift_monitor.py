@@ -50,8 +50,8 @@ class DriftMonitor:
     ) -> None:
         """`actor` raises the alarm in the record; `file` keeps the state, None: not at all.
 
-        `owns` says which plates of the record this line judged: only those are read back after a restart. Plates of
-        another camera may look different without any drift.
+        `owns` is True for the plates of the record that this line judged. Only those are read back after a restart:
+        plates of another camera may look different without any drift.
         """
         self._models, self._records, self._actor = models, records, actor
         self._limit, self._file, self._owns = limit, file, owns

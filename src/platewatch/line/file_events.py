@@ -1,4 +1,4 @@
-"""The system's word that something in a folder changed; where there is none (network drives) the next look finds it."""
+"""File-system events of a watched folder. Network drives send none: there the next scan finds what changed."""
 
 import queue
 import threading
@@ -10,30 +10,30 @@ import watchfiles
 
 _DEBOUNCE_MS, _STEP_MS, _PATIENCE_MS = 50, 20, 1000
 _RETRY_S = 0.5
-_WAKE = ""  # no file's name: ends the waiting
+_WAKE = ""  # no file's name: ends `wait`
 
 
-class Notices:
-    """Names of files that changed, collected in a thread; goes on when the folder was away."""
+class FileEvents:
+    """Names of changed files, collected in a thread; goes on when the folder was missing for a while."""
 
     def __init__(self, folder: Path) -> None:
-        """Call `start` to begin."""
+        """Nothing is collected before `start`."""
         self._folder = folder
         self._names = queue.SimpleQueue[str]()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"notices {folder}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"file events {folder}", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start collecting."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop collecting, and end `wait`."""
         self._stopping.set()
         self._names.put(_WAKE)
 
     def wait(self, timeout_s: float) -> set[str]:
-        """The names that changed, as soon as there are any; none after the timeout."""
+        """The names of changed files as soon as there are any; none after the timeout."""
         names = set[str]()
         with suppress(queue.Empty):
             names.add(self._names.get(timeout=timeout_s))
@@ -43,16 +43,16 @@ class Notices:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            with suppress(OSError, RuntimeError):  # the folder went away; watchfiles says so by the latter
+            with suppress(OSError, RuntimeError):  # the folder is missing: watchfiles raises the latter
                 for names in self._changes():
                     for name in names:
                         self._names.put(name)
             self._stopping.wait(_RETRY_S)
 
     def _changes(self) -> Iterator[set[str]]:
-        """Changes until the folder is another one than at the start."""
+        """Changes, until the folder is replaced by another one."""
         at_first = self._folder.stat().st_ino
-        heard = watchfiles.watch(
+        found = watchfiles.watch(
             self._folder,
             watch_filter=None,
             debounce=_DEBOUNCE_MS,
@@ -63,7 +63,7 @@ class Notices:
             recursive=False,
             raise_interrupt=False,
         )
-        for changes in heard:
+        for changes in found:
             yield {Path(path).name for _, path in changes}
             if self._folder.stat().st_ino != at_first:
                 return

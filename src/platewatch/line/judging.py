@@ -39,7 +39,7 @@ class Plate:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedPhotograph:
     """A photograph's Inspection and what came with it; nothing is recorded yet."""
 
     inspection: Inspection
@@ -65,7 +65,7 @@ class RecordedPlate:
 Listener = Callable[[RecordedPlate], None]
 
 
-def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> Judged:
+def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> JudgedPhotograph:
     """Judge a photograph, decoding it once; never raises, records nothing.
 
     A photograph that is not readable and detectors that fail give an Inspection with verdict None, which says why.
@@ -76,8 +76,8 @@ def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> 
     except Exception as error:
         if not isinstance(error, PlatewatchError):
             log.exception("%s could not be judged", name or "a photograph")
-        return Judged(failed(inspector.manifest, photograph, name, error, started), None, error)
-    return Judged(seen.inspection, seen)
+        return JudgedPhotograph(failed(inspector.manifest, photograph, name, error, started), None, error)
+    return JudgedPhotograph(seen.inspection, seen)
 
 
 class Judging:
@@ -109,11 +109,11 @@ class Judging:
             raise KeyReused("", "the key was another photograph's", expected="one key for each plate")
         return RecordedPlate(known, is_duplicate=True)
 
-    def judge(self, plate: Plate) -> Judged:
+    def judge(self, plate: Plate) -> JudgedPhotograph:
         """Judge with the model in service; raises ModelError or RecordUnavailable while no plate can be judged."""
         return judge(self._health.inspector(), plate.photograph, plate.name)
 
-    def record(self, plate: Plate, judged: Judged, retry: Callable[[], bool] | None = None) -> RecordedPlate:
+    def record(self, plate: Plate, judged: JudgedPhotograph, retry: Callable[[], bool] | None = None) -> RecordedPlate:
         """Record a judged plate and notify. Raises RecordError when it could not be recorded.
 
         While the record is unavailable, `retry` is called; after True it is tried again.

@@ -13,7 +13,7 @@ from platewatch.model.inspector import Inspector
 from platewatch.records import Records
 
 ACTIVATED = "model_activated"
-"""The event in the record: `model_id` goes into service, `before` goes out, `command` is what serve was given."""
+"""The event in the record: `model_id` goes into service instead of `before`; `command` is the command line's model."""
 
 Load = Callable[[Path], Inspector]
 
@@ -58,18 +58,18 @@ class ModelRegistry:
         return self._inspector.manifest.model_id
 
     def inspector(self) -> Inspector:
-        """The model in service; raises ModelError while its folder is gone, for what it says could not be replayed."""
+        """The model in service; raises ModelError while its folder is missing: its verdicts could not be replayed."""
         if not (self.folder / model_folder.MANIFEST).is_file():
             raise ModelError(
                 f"model {self.folder.name}",
-                "its folder is gone",
+                "its folder is missing",
                 expected=f"{model_folder.MANIFEST} in it",
                 remedy="restore it, or take another model into service",
             )
         return self._inspector
 
     def loaded(self) -> Inspector:
-        """The model in service as it is in memory, whatever became of its folder."""
+        """The model in service as it is in memory, also when its folder is missing."""
         return self._inspector
 
     def available(self) -> tuple[AvailableModel, ...]:
@@ -98,13 +98,13 @@ class ModelRegistry:
             return self._other
 
     def manifest(self, model_id: str) -> model_folder.Manifest:
-        """What the model with that id learned and promises, without its detectors; raises NotFound, ModelError."""
+        """The manifest of the model with that id, without loading its detectors; raises NotFound, ModelError."""
         return self.loaded().manifest if model_id == self.model_id else model_folder.load_manifest(self._find(model_id))
 
     def activate(self, model_id: str, actor: str, records: Records, *, reason: str = "") -> str:
-        """Take the model into service, with the next plate; the id of the one before. It is an event in the record.
+        """Take the model into service from the next plate on, and write the event; returns the id of the one before.
 
-        Raises NotFound, ModelError when it is damaged, RecordError when it cannot be written down: then all stays.
+        Raises NotFound, ModelError when it is damaged, RecordError when the event cannot be written: nothing changes.
         """
         with self._changing:
             before = self.model_id
@@ -118,9 +118,9 @@ class ModelRegistry:
             return before
 
     def resume(self, records: Records) -> str | None:
-        """Take into service again what was before a restart; why not, if that failed.
+        """Take the model into service that was activated last; returns why not, if that failed.
 
-        What was activated holds until serve is given another model on its command line.
+        An activation holds until the command line names another model.
         """
         try:
             last = next(iter(records.events(ACTIVATED, limit=1)), None)

@@ -1,4 +1,4 @@
-"""A plate of the record judged again, by the model that judged it, from its stored photograph: the same verdict?"""
+"""Replay: a plate judged again from its stored photograph by the model that judged it, and compared with the record."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ _NEAR_PX = 2  # how far an edge of a defect's box may lie off: another processor
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was written down and what comes out now."""
+    """A plate's Inspection in the record and the one of now."""
 
     number: int
     recorded: Inspection
-    again: Inspection
+    replayed: Inspection
     differences: tuple[str, ...]
-    """In words; empty when both say the same."""
+    """In words; empty when both are equal."""
 
     @property
     def equal(self) -> bool:
@@ -33,7 +33,7 @@ class Replayed:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        pair = {"recorded": self.recorded.as_dict(), "again": self.again.as_dict()}
+        pair = {"recorded": self.recorded.as_dict(), "again": self.replayed.as_dict()}
         return {
             "schema": SCHEMA,
             "number": self.number,
@@ -61,24 +61,24 @@ def replay(records: Records, number: int, folder: Path, *, threads: int = 0) -> 
         raise RecordError(
             f"plate {number}", "its photograph is not kept, which judging again takes", remedy="see the policy"
         )
-    again = Inspector(folder, threads=threads).inspect(photograph, entry.inspection.image)
-    return Replayed(number, entry.inspection, again, tuple(differences(entry, again)))
+    replayed = Inspector(folder, threads=threads).inspect(photograph, entry.inspection.image)
+    return Replayed(number, entry.inspection, replayed, tuple(differences(entry, replayed)))
 
 
-def differences(entry: Entry, again: Inspection) -> Iterator[str]:
-    """Where a plate judged again differs from what was written down, in words."""
+def differences(entry: Entry, replayed: Inspection) -> Iterator[str]:
+    """Differences of a replayed plate from its entry, in words."""
     before = entry.inspection
-    if before.model_id != again.model_id:
-        yield f"model {again.model_id}, but {before.model_id} judged it"
-    if before.image_sha256 != again.image_sha256:
+    if before.model_id != replayed.model_id:
+        yield f"model {replayed.model_id}, but {before.model_id} judged it"
+    if before.image_sha256 != replayed.image_sha256:
         yield "another photograph than the one that was judged"
-    if before.verdict != again.verdict:
-        yield f"{again.verdict or NOT_READABLE}, was {before.verdict or NOT_READABLE}"
+    if before.verdict != replayed.verdict:
+        yield f"{replayed.verdict or NOT_READABLE}, was {before.verdict or NOT_READABLE}"
     for name in _NUMBERS:
-        then, now = getattr(before, name), getattr(again, name)
+        then, now = getattr(before, name), getattr(replayed, name)
         if not _near(then, now):
             yield f"{name.replace('_', ' ')} {_text(now)}, was {_text(then)}"
-    boxes = [[place.box for place in each.defects] for each in (before, again)]
+    boxes = [[place.box for place in each.defects] for each in (before, replayed)]
     if not _near_boxes(*boxes):
         yield f"places {boxes[1]}, were {boxes[0]}"
 

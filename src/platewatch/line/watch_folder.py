@@ -10,8 +10,8 @@ from pathlib import Path
 from platewatch.errors import InputError, ModelError, RecordError, RecordUnavailable
 from platewatch.line.arrivals import Arrival, Arrivals, seen
 from platewatch.line.assembly import Line
-from platewatch.line.file_events import Notices
-from platewatch.line.judging import Judged, Plate
+from platewatch.line.file_events import FileEvents
+from platewatch.line.judging import JudgedPhotograph, Plate
 from platewatch.line.state_files import beside
 from platewatch.photographs import formats, reading
 from platewatch.records import Entry
@@ -52,16 +52,16 @@ class WatchFolder:
         self._incomplete = dict[str, tuple[Arrival, float]]()  # by name, with the time when it is tried again
         self._away = False
         self._stopping = threading.Event()
-        self._notices = Notices(self._arrivals.folder)
+        self._events = FileEvents(self._arrivals.folder)
 
     def stop(self) -> None:
         """End after the plate that is being judged; safe in a signal handler and from any thread."""
         self._stopping.set()
-        self._notices.stop()
+        self._events.stop()
 
     def run(self, *, once: bool = False) -> None:
         """Go on until stopped; `once`: until everything that lies there now is in the record."""
-        self._notices.start()
+        self._events.start()
         next_look = 0.0
         names = set[str]()
         try:
@@ -75,9 +75,9 @@ class WatchFolder:
                 self._judge_settled()
                 if once and not self._arrivals.waiting and not self._away:
                     return
-                names = self._notices.wait(self._pause(next_look))
+                names = self._events.wait(self._pause(next_look))
         finally:
-            self._notices.stop()
+            self._events.stop()
 
     def _pause(self, next_look: float) -> float:
         """Until the next look, or until a waiting file may have settled."""
@@ -86,7 +86,7 @@ class WatchFolder:
 
     def _look(self, names: set[str] | None) -> None:
         try:
-            self._arrivals.look(None if self._away else names)  # of what came meanwhile there was no notice
+            self._arrivals.look(None if self._away else names)  # no events came meanwhile
         except RecordUnavailable as error:
             self._line.health.record_failed(error, refused=False)
         except OSError as error:
@@ -144,7 +144,7 @@ class WatchFolder:
         wait = min(max(self._settle, age / 2), max(self._give_up - age, 0.0))
         self._incomplete[arrival.path.name] = arrival, time.monotonic() + wait
 
-    def _record(self, arrival: Arrival, plate: Plate, judged: Judged) -> None:
+    def _record(self, arrival: Arrival, plate: Plate, judged: JudgedPhotograph) -> None:
         """Record as soon as the record can be used; raises RecordUnavailable when stopped before."""
         recorded = self._line.judging.record(plate, judged, retry=lambda: not self._stopping.wait(_RETRY_S))
         self._arrivals.done(arrival)

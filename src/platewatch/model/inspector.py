@@ -16,7 +16,7 @@ from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
-from platewatch.model.scoring import JudgedPhoto, RawNumbers, Stage
+from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 
@@ -105,7 +105,7 @@ class Inspector:
         return scoring.measure(self._surface, self._network, prepared, Frame(*plate.frame))
 
     def _describe(
-        self, judged: JudgedPhoto[RawNumbers], anomaly_map: Floats, frame: Frame, shape: tuple[int, ...]
+        self, judged: ScoredPhoto[RawNumbers], anomaly_map: Floats, frame: Frame, shape: tuple[int, ...]
     ) -> dict[str, Any]:
         """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict

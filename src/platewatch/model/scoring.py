@@ -60,7 +60,7 @@ S = TypeVar("S", bound=Scores)
 
 
 @dataclass(frozen=True)
-class JudgedPhoto(Generic[S]):
+class ScoredPhoto(Generic[S]):
     """A prepared photograph after quality check, detectors and decision."""
 
     conditions: quality.Conditions
@@ -79,17 +79,17 @@ def judge_prepared(
     measure: Callable[[Array, Frame], S],
     *,
     stage: Stage = run_stage,
-) -> JudgedPhoto[S]:
+) -> ScoredPhoto[S]:
     """Quality check → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
 
     The line, the out-of-fold verdicts and the speed benchmark all call it. `measure` runs the detectors.
     """
     conditions, unusable = stage("quality", lambda: _check(frame.cut(prepared), limits))
     if unusable is not None:
-        return JudgedPhoto(conditions, Verdict.REVIEW, unusable)
+        return ScoredPhoto(conditions, Verdict.REVIEW, unusable)
     raw = measure(prepared, frame)
     score = decision.score(*raw.numbers)
-    return JudgedPhoto(conditions, decision.verdict(score), None, raw, score)
+    return ScoredPhoto(conditions, decision.verdict(score), None, raw, score)
 
 
 def _check(photo: Photo, limits: QualityLimits) -> tuple[quality.Conditions, str | None]:

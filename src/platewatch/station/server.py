@@ -1,4 +1,4 @@
-"""From options to a station that runs: the record opened, the model loaded, uvicorn on a socket that listens."""
+"""Runs a station: opens the record, loads the model, and serves with uvicorn on a listening socket."""
 
 import ipaddress
 import logging
@@ -83,13 +83,13 @@ def settings(plan: Plan, records: Records) -> Settings:
     )
 
 
-def run(plan: Plan, listening: socket.socket, say: Callable[[str], None]) -> None:
+def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     models = ModelRegistry(plan.model, plan.models)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:
-            say(f"the model that was in service is not taken up again: {kept_back}")
+            report(f"the model that was in service before is not taken into service: {kept_back}")
         app = create_app(models, records, settings(plan, records))
         config = uvicorn.Config(
             app,
@@ -104,11 +104,11 @@ def run(plan: Plan, listening: socket.socket, say: Callable[[str], None]) -> Non
             ssl_keyfile=plan.key,
         )
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        _Server(config, app, lambda: say(f"{plan.address}: model {models.model_id}")).run(sockets=[listening])
+        _Server(config, app, lambda: report(f"{plan.address}: model {models.model_id}")).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    """Ends the live pages' streams when it is to stop: it would wait for them otherwise."""
+    """Ends the live pages' streams when it stops; it would wait for them otherwise."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""The model in service, taking another into service, and what happens now."""
+"""The model in service, taking another one into service, and the server-sent events."""
 
 from typing import Annotated
 
@@ -64,7 +64,7 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
 
 @router.get("/events", response_class=StreamingResponse)
 async def events(request: Request, _: Viewer) -> Response:
-    """What happens from now on, as server-sent events; with Last-Event-ID, first what happened since that plate."""
+    """Plates, reviews, models and problems as server-sent events; with Last-Event-ID, first the plates since then."""
     here = station(request)
     if len(here.live) >= here.settings.live_pages:
         most = f"at most {here.settings.live_pages} live pages"

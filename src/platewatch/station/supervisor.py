@@ -24,7 +24,7 @@ _AHEAD = ("platewatch.station.server", "uvicorn.protocols.http.h11_impl", "uvico
 _ONE_THREAD = "OPENBLAS_NUM_THREADS"  # numpy's threads; plates are judged side by side, each by one
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,7 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
             ) from error
 
 
-def keep_up(say: Say) -> int | None:
+def keep_up(report: Report) -> int | None:
     """Fork the station: None in the child, which has to run it; in the parent, when all is over, the exit code."""
     os.environ.setdefault(_ONE_THREAD, "1")
     for name in _AHEAD:
@@ -58,14 +58,14 @@ def keep_up(say: Say) -> int | None:
             ) from error
     if not hasattr(os, "fork"):
         return None  # without forks there is no parent either
-    return _Parent(say).run()
+    return _Parent(report).run()
 
 
 class _Parent:
     """One station at a time, until it is told to stop or ends by itself."""
 
-    def __init__(self, say: Say) -> None:
-        self._say, self._child, self._stopping = say, 0, False
+    def __init__(self, report: Report) -> None:
+        self._report, self._child, self._stopping = report, 0, False
 
     def run(self) -> int | None:
         quick, been_up = 0, False
@@ -85,7 +85,7 @@ class _Parent:
             if self._stopping or code == 0 or (code > 0 and not been_up):  # a wrong option stays wrong
                 return max(code, 0)
             quick = quick + 1 if lived < _SOON_S and code >= 0 else 0  # who was killed did not fail
-            self._say(f"the station ended ({_how(code)}); starting it again")
+            self._report(f"the station ended ({_how(code)}); starting it again")
             time.sleep(min(5.0, 0.5 * (quick - 3)) if quick > 3 else 0)  # dying at once again and again: slower
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
