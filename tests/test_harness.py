@@ -1,6 +1,9 @@
 """The benchmarks' harness: arguments from a signature, results, and the documents that show them."""
 
+import importlib
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -153,3 +156,20 @@ def test_every_document_shows_what_the_results_hold() -> None:
         changed, unknown = documents.renew(text, found)
         if found:
             assert (changed, unknown) == (text, []), f"{path.name}; run: python benchmarks/run.py renew"
+
+
+DOCUMENTED = [
+    (path.name, *found)
+    for path in sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+    if path.name != "log.md"
+    for found in re.findall(r"(?m)^python benchmarks/(\S+\.py) ?(.*)$", path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("document", "file", "words"), DOCUMENTED)
+def test_every_documented_command_is_one_of_the_harness(document: str, file: str, words: str) -> None:
+    assert file == "run.py", document
+    name, *rest = shlex.split(words)
+    if name != "renew":
+        measure = importlib.import_module(f"benchmarks.entries.{name}").measure
+        harness.parser_of(name, measure).parse_args(rest)
