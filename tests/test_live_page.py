@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +42,18 @@ class Events(threading.Thread):
         assert self.opened.wait(60)
 
     def run(self) -> None:
-        connection, kind = self._served.connect(), ""
-        connection.request("GET", "/events")
-        answer = connection.getresponse()
-        while line := answer.readline().decode():  # empty when the station stops
-            name, _, value = line.strip().partition(": ")
-            if name == "retry":
-                self.opened.set()
-            elif name == "event":
-                kind = value
-            elif name == "data" and kind != "health":
-                self.got.append((kind, json.loads(value)))
+        kind = ""
+        with closing(self._served.connect()) as connection:
+            connection.request("GET", "/events")
+            with connection.getresponse() as answer:
+                while line := answer.readline().decode():  # empty when the station stops
+                    name, _, value = line.strip().partition(": ")
+                    if name == "retry":
+                        self.opened.set()
+                    elif name == "event":
+                        kind = value
+                    elif name == "data" and kind != "health":
+                        self.got.append((kind, json.loads(value)))
 
 
 def test_what_others_write_comes_once_and_in_order(tiny_model: Tiny, tmp_path: Path) -> None:
@@ -72,6 +73,8 @@ def test_what_others_write_comes_once_and_in_order(tiny_model: Tiny, tmp_path: P
         eventually(lambda: ("alarm", {"model_id": "x", "message": "brightness changed"}) in first.got)
         eventually(lambda: len(second.got) == len(first.got))
         time.sleep(0.6)
+    for each in (first, second):
+        each.join(60)
     assert first.got == second.got
     told = [(kind, values.get("number") or values.get("model_id")) for kind, values in first.got]
     assert told == [
@@ -87,13 +90,11 @@ def test_what_others_write_comes_once_and_in_order(tiny_model: Tiny, tmp_path: P
 
 
 @contextmanager
-def watching(tiny_model: Tiny, folder: Path, records: str) -> "Iterator[subprocess.Popen[str]]":
+def watching(tiny_model: Tiny, folder: Path, records: str) -> "Iterator[subprocess.Popen[bytes]]":
     """`platewatch watch` as a process of its own, until the block ends."""
     folder.mkdir()
     command = [sys.executable, "-m", "platewatch", "watch", folder, "--model", tiny_model.model, "--records", records]
-    process = subprocess.Popen(
-        [*map(str, command), "--threads", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([*map(str, command), "--threads", "1"], stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:
