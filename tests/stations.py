@@ -29,6 +29,7 @@ from platewatch.station.users import Role, Users
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of users that exist in tests alone
 HOME = "http://127.0.0.1"
+UNSAMPLED = Policy(review_share=0)  # by default 2 % of the passing plates are queued at random, so a test may fail
 
 
 class LineInspector(fake_inspector.FakeInspector):
@@ -86,7 +87,7 @@ def models(folder: Path) -> ModelRegistry:
 
 
 @contextmanager
-def running(folder: Path, *, policy: Policy = Policy(), **options: Any) -> Iterator[Running]:  # noqa: B008 - frozen
+def running(folder: Path, *, policy: Policy = UNSAMPLED, **options: Any) -> Iterator[Running]:
     """A station that runs until the block ends; its record and users lie in `folder`."""
     users = Users(folder / "users.json")
     file = folder / "records.db"

@@ -16,7 +16,7 @@ from platewatch.inspection import Verdict
 from platewatch.line import candidates, comparison
 from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
 from platewatch.line.model_registry import ACTIVATED
-from platewatch.records import Judgement, Policy
+from platewatch.records import Judgement
 from platewatch.station import charts
 from platewatch.station.users import Role
 from stations import Running
@@ -31,7 +31,7 @@ PRIVATE = re.compile(
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with stations.running(tmp_path_factory.mktemp("pages"), policy=Policy(review_share=0)) as made:
+    with stations.running(tmp_path_factory.mktemp("pages")) as made:
         for number, redness in enumerate((0, 80, 125, 5)):
             made.post(redness, params={"plate_id": f"A-{number}"})
         made.records.review(3, Judgement.DEFECTIVE, "anna", boxes=[(1, 2, 3, 4)], note="<b>worn</b>")

@@ -34,7 +34,7 @@ class Words(HTMLParser):
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with stations.running(tmp_path_factory.mktemp("shift"), policy=Policy(review_share=0)) as made:
+    with stations.running(tmp_path_factory.mktemp("shift")) as made:
         for number, redness in enumerate((0, 80, 125, 5, 80)):
             made.post(redness, params={"plate_id": f"A-{number}"})
         made.client.post("/inspections", content=b"no photograph")

@@ -223,7 +223,7 @@ def test_a_station_that_stops_finishes_what_it_took_in(tmp_path: Path, monkeypat
 
 
 def test_the_station_prunes_photographs_by_its_policy(tmp_path: Path) -> None:
-    with stations.running(tmp_path, policy=Policy(review_share=0)) as line:
+    with stations.running(tmp_path) as line:
         line.post()
         line.post(125)
     with stations.running(tmp_path, policy=Policy(keep=Keep.NOT_PASSED, review_share=0)) as line:
