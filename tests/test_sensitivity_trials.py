@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
 from platewatch.model.inspector import Inspector
-from platewatch.model.scoring import Scores
+from platewatch.model.scoring import Checks, Scores
 from platewatch.photographs import preparation, quality
+from platewatch.photographs.completeness import CompletenessLimits
+from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import silent
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
@@ -238,7 +241,7 @@ def test_a_plate_is_judged_by_its_own_fold_as_on_the_line(
     detectors = Detectors(Left(), [0, 1, 0, 1], networks)  # type: ignore[arg-type]
     decision = Decision(0.5, 1, 1, weight=1, review=review, threshold=threshold)
     judge: Callable[[int, Array], Verdict] = out_of_fold.judge(
-        plates, detectors, decision, quality.limits(plates.conditions())
+        plates, detectors, decision, Checks(quality.limits(plates.conditions()), None)
     )
     assert judge(2, plates.photos[2]) is verdict
     assert judge(3, plates.photos[3]) is verdict
@@ -259,6 +262,38 @@ def test_undamaged_verdicts_come_from_out_of_fold_scores(
     made = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent)
     assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
     assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)
+
+
+def test_no_limit_is_looser_than_those_of_the_model_to_replace(
+    measured: list[tuple[object, object]], monkeypatch: pytest.MonkeyPatch, inspector: Inspector
+) -> None:
+    """Whatever a retraining learns from, each protection of the model in service stays."""
+    plates, decision = good(4), Decision(0.5, 1, 1, weight=1, review=0.6, threshold=1)
+    detectors = Detectors(Left(), range(4), [(np.arange(4), "network")])  # type: ignore[arg-type, list-item]
+    monkeypatch.setattr("platewatch.learning.out_of_fold.score", lambda *_: None)
+    monkeypatch.setattr("platewatch.learning.fitting._decide", lambda *_: (decision, np.full(4, 0.5)))
+    own = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent)
+    framing = own.checks.completeness
+    assert framing is not None
+    stricter = replace(
+        inspector.manifest,
+        decision=replace(decision, review=0.5, threshold=0.9),
+        quality_limits=QualityLimits(
+            darkest=own.checks.quality.darkest + 1, most_clipped=0.1, least_sharp=0, least_contrast=99
+        ),
+        completeness=CompletenessLimits({"aspect": (0.0, 0.001), "down": (0.4, 0.6)}),
+    )
+    held = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent, stricter)
+    assert (held.decision.review, held.decision.threshold) == (0.5, 0.9)
+    assert held.checks.quality == replace(
+        stricter.quality_limits, least_sharp=own.checks.quality.least_sharp, least_contrast=99
+    )
+    assert held.checks.completeness is not None
+    assert held.checks.completeness.ranges["aspect"] == (0.0, 0.001)
+    assert held.checks.completeness.ranges.keys() == framing.ranges.keys() | {"down"}
+    looser = replace(stricter, decision=replace(decision, review=9.0, threshold=9.0), completeness=None)
+    unchanged = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent, looser)
+    assert unchanged.decision == decision
 
 
 def test_the_model_holds_the_results_of_all_trials(inspector: Inspector) -> None:

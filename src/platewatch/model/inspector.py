@@ -1,4 +1,4 @@
-"""Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
+"""Judges one photograph: read → prepare → checks → both phases → verdict → Inspection."""
 
 import os
 import time
@@ -83,7 +83,8 @@ class Inspector:
         def both(prepared: Photo, frame: Frame) -> RawNumbers:
             return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
 
-        judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
+        taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
+        judged = scoring.judge_prepared(prepared, frame, decision, checks, both, size=taken, stage=stage)
         if judged.raw is None:
             blank = np.zeros((size, size), np.float32)
             inspection = self._record(started, name, sha256, verdict=judged.verdict, reason=judged.unusable)
@@ -109,7 +110,7 @@ class Inspector:
     ) -> dict[str, Any]:
         """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict
-        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the quality check
+        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the checks
         p = verdict.p_value(score, self._good_scores)
         maps, size = (anomaly_map, raw.colour_map, raw.line_map), (shape[1], shape[0])
         found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)

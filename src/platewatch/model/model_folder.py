@@ -28,10 +28,12 @@ from platewatch.config import STRICT, Config
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
 from platewatch.errors import ModelError
+from platewatch.model.scoring import Checks
+from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 
-FORMAT = 6
+FORMAT = 7
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
 CARD = "model-card.md"
@@ -69,6 +71,8 @@ class Manifest:
     config: Config
     decision: Decision
     quality_limits: QualityLimits
+    completeness: CompletenessLimits | None
+    """None in a model folder of format 6 or older: completeness is not checked."""
     promise: FalseAlarmBound
     sensitivity: Sensitivity
     light: tuple[Illumination, ...]
@@ -88,6 +92,11 @@ class Manifest:
     def model_id(self) -> str:
         """The first twelve hexadecimal digits of the manifest's digest, which covers every file of the folder."""
         return (self.former_digest or digest(self))[:12]
+
+    @property
+    def checks(self) -> Checks:
+        """The limits within which a photograph is judged."""
+        return Checks(self.quality_limits, self.completeness)
 
     @property
     def alpha(self) -> float:
@@ -168,7 +177,7 @@ def load_manifest(folder: Path) -> Manifest:
         remedy = "upgrade Platewatch" if written_as > FORMAT else "train again"
         raise ModelError(path, f"format {written_as}, this Platewatch reads {_OLDEST} to {FORMAT}", remedy=remedy)
     try:
-        manifest = _ADAPTER.validate_python(_upgraded(content, written) if written_as == _OLDEST else content)
+        manifest = _ADAPTER.validate_python(_upgraded(content, written))
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise ModelError(
@@ -182,7 +191,16 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
-    """The content of a manifest of format 5 (Platewatch 0.1.0) under the current keys; the values are the same."""
+    """The content of a manifest of an older format under the current keys; the values are the same."""
+    if content.get("format") == _OLDEST:
+        content = _renamed(content)
+    if content.get("format") in range(_OLDEST, FORMAT):
+        content = {"completeness": None} | content | {"format": FORMAT, "former_digest": written}
+    return content
+
+
+def _renamed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a manifest of format 5 (Platewatch 0.1.0) under the keys of format 6."""
     names = {
         "network_unit": "network_scale",
         "network_map_unit": "network_map_scale",
@@ -199,7 +217,7 @@ def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
     if isinstance(content.get("light"), list):
         kept["light"] = [renamed(each) for each in content["light"]]
     kept |= {"decision": renamed(content.get("decision")), "config": config.renamed(content.get("config"))}
-    return {**kept, "format": FORMAT, "former_digest": written}
+    return kept
 
 
 def sha256(folder: Path, name: str) -> str:
