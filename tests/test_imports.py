@@ -26,6 +26,7 @@ photographs
 files config templates
 robust
 errors inspection progress arrays
+printable
 """
 """Top to bottom; packages on one line do not see each other."""
 

@@ -4,13 +4,17 @@ What is to be delivered stands in the record's outbox, written with the plate it
 is tried again, ever more rarely, and never holds up the line.
 """
 
+import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from platewatch.errors import RecordError
 from platewatch.line.destinations import PATIENCE_S, DeliveryFailed, Destination, Refused
+from platewatch.line.health import Finding
 from platewatch.records import Due, Records
+
+log = logging.getLogger("platewatch.line")
 
 _LEASE = 60.0  # seconds in which this process alone tries what it claimed: longer than a batch takes when all goes well
 _BATCH = 5
@@ -38,6 +42,12 @@ class Deliveries:
         for worker in self._workers:
             worker.wake()
 
+    def problems(self) -> Iterable[Finding]:
+        """Workers that do not run, for Health."""
+        stopped = [f"{each.name}: {each.problem}" for each in self._workers if each.problem is not None]
+        if stopped:
+            yield "deliveries_stopped", f"plates are not delivered to {'; '.join(stopped)}", False
+
     def stop(self) -> None:
         """Stop as `DeliveryWorker.stop` does."""
         for worker in self._workers:
@@ -60,7 +70,9 @@ class DeliveryWorker:
         self._records, self._to = records, to
         self._first, self._longest = first_wait_s, longest_wait_s
         self._warn = warn
+        self.name = to.name
         self._failed = 0  # times in a row that it was out of reach
+        self._error: str | None = None  # what the last batch raised that nobody expected
         self._stopping, self._news = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"delivery {to.name}", daemon=True)
 
@@ -72,6 +84,13 @@ class DeliveryWorker:
         """There is something new in the outbox."""
         self._news.set()
 
+    @property
+    def problem(self) -> str | None:
+        """Why it does not run; None while it runs, and before the start and after the stop."""
+        if self._stopping.is_set() or self._thread.ident is None:
+            return None
+        return self._error if self._thread.is_alive() else "its thread ended; restart, and see the log"
+
     def stop(self, timeout_s: float = 2 * PATIENCE_S) -> None:
         """Stop once everything due is delivered, or something failed, or the time is up; the outbox keeps the rest."""
         self._stopping.set()
@@ -82,8 +101,13 @@ class DeliveryWorker:
         while True:
             try:
                 more = self._deliver_batch()
+                self._error = None
             except RecordError:
                 more = False  # the health check reports it
+            except Exception as error:  # it goes on: a later batch may do
+                if self._error is None:
+                    log.exception("deliveries to %s failed; they go on", self.name)
+                self._error, more = f"{type(error).__name__}; see the log", False
             if self._stopping.is_set() and (self._failed or not more):
                 break
             if not more:
@@ -99,16 +123,23 @@ class DeliveryWorker:
             try:
                 self._to.deliver(each.entry)
             except Refused as error:
-                self._records.postpone(self._to.name, each.id, wait_s=self._wait(each.attempts), why=str(error))
-                self._warn(f"{error}; it will be offered again")
+                self._postpone(each, error)
             except DeliveryFailed as error:
                 return self._out_of_reach(each, others, error)
+            except Exception as error:  # of this one plate; the others are delivered
+                log.exception("plate %s could not be delivered to %s", each.entry.number, self.name)
+                self._postpone(each, f"{self.name}: plate {each.entry.number} failed with {type(error).__name__}")
             else:
                 self._records.delivered(self._to.name, [each.id])
                 if self._failed:
                     self._warn(f"{self._to.name}: in reach again")
                 self._failed = 0
         return bool(due)
+
+    def _postpone(self, each: Due, why: object) -> None:
+        """Offer one plate again later; the others go on."""
+        self._records.postpone(self._to.name, each.id, wait_s=self._wait(each.attempts), why=str(why))
+        self._warn(f"{why}; it will be offered again")
 
     def _out_of_reach(self, each: Due, others: list[int], error: DeliveryFailed) -> bool:
         wait = self._wait(self._failed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from platewatch.errors import InputError
+from platewatch.printable import printable
 from platewatch.records import Entry
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Topic:
 
 def _name(parts: SplitResult) -> str:
     """The URL without its secret parts."""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:400]
+    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")[:400]
 
 
 def _line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from platewatch.errors import RecordError, RecordUnavailable
+from platewatch.printable import printable
 from platewatch.records import schema, schema_versions
 
 _BUSY_MS = 10_000  # longest wait for another process's write
@@ -42,7 +43,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Make the engine; raises RecordError for an unusable URL."""
         self.engine = _engine(url)
-        self.name = self.engine.url.render_as_string(hide_password=True)
+        self.name = _name(self.engine.url)
         self._writing = threading.Lock()
 
     @property
@@ -128,10 +129,8 @@ def _no_record(name: str) -> RecordError:
 
 
 def _engine(url: str) -> Engine:
-    if "://" not in url:
-        url = f"sqlite:///{url}"
     try:
-        parsed = make_url(url)
+        parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)  # a path may hold ? or %
         if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
@@ -145,6 +144,13 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _name(url: URL) -> str:
+    """The URL for messages, without its password."""
+    if url.get_backend_name() == "sqlite":  # the path may hold bytes that no URL can
+        return printable(f"sqlite:///{url.database or ''}")
+    return url.render_as_string(hide_password=True)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
