@@ -23,6 +23,7 @@ skipganomaly
 model
 records decision surface synthetic
 photographs
+signing
 files config templates
 robust
 errors inspection progress arrays
@@ -49,6 +50,7 @@ LIBRARIES = {
     "uvicorn": {"station"},
     "prometheus_client": {"line.metrics"},
     "argon2": {"station"},
+    "cryptography": {"signing"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},
     "paho": {"line.destinations"},
