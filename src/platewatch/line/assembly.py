@@ -69,8 +69,9 @@ def assemble(
     and `only_events` RecordTail's.
     """
     metrics = Metrics()
+    deliveries = Deliveries(records, destinations, warn)
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
-    deliveries, retention = Deliveries(records, destinations, warn), RetentionJob(records, warn=warn)
+    retention = RetentionJob(records, warn=warn)
 
     def pass_on(row: Appended) -> None:
         if isinstance(row, Event):
