@@ -72,7 +72,7 @@ def test_the_options_of_the_line_have_the_bounds_and_defaults_of_the_policy(comm
     option = next(each for each in command.params if each.name == name)
     bounds = option.type
     assert isinstance(bounds, click.FloatRange)
-    assert option.get_default(click.Context(command)) == getattr(Policy(), name)
+    assert option.to_info_dict()["default"] == getattr(Policy(), name)
     assert bounds.min == 0
     tried = [-1e-9, 0.0, 1e-9, 1.0, 1 + 1e-9, 1e9]
     assert [value for value in tried if within(bounds, value)] == [value for value in tried if is_policy(name, value)]
