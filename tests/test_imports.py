@@ -23,9 +23,11 @@ skipganomaly
 model
 records decision surface synthetic
 photographs
-files config templates
+signing
+files config templates urls
 robust
 errors inspection progress arrays
+printable
 """
 """Top to bottom; packages on one line do not see each other."""
 
@@ -49,9 +51,10 @@ LIBRARIES = {
     "uvicorn": {"station"},
     "prometheus_client": {"line.metrics"},
     "argon2": {"station"},
+    "cryptography": {"signing"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},
-    "paho": {"line.destinations"},
+    "paho": {"line.topic"},
     "watchfiles": {"line.file_events"},
     "pickle": set[str](),
     "joblib": set[str](),
@@ -228,7 +231,10 @@ def calling(*functions: str) -> set[str]:
 def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
-    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.reading"}
+    assert calling("imread", "imdecode", "exif_transpose") == {
+        "photographs.reading",
+        "photographs.masks",  # labels at their full depth: none of them reaches a detector
+    }
 
 
 def test_files_and_folders_are_written_atomically_in_one_place() -> None:

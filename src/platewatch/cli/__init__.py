@@ -6,7 +6,7 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import judging, learning, recording, serving, watching
+from platewatch.cli import judging, learning, recording, serving, signing, watching
 from platewatch.cli.shell import Commands
 
 
@@ -23,6 +23,7 @@ def main() -> None:
 
 for command in (
     learning.render,
+    learning.arrange,
     learning.explore,
     learning.train,
     learning.retrain,
@@ -36,5 +37,6 @@ for command in (
     recording.export,
     serving.serve,
     serving.users,
+    signing.key,
 ):
     main.add_command(command)
