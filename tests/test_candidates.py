@@ -239,10 +239,10 @@ def test_a_looser_limit_needs_a_reason_and_the_record_gets_it(
     champion, challenger = stub("champion0000"), stub("challenger00", **limits)
     refused = compared(records, champion, challenger)
     assert refused.refused == (f"loosens limits that protect, and nobody gave a reason: {text}",)
-    allowed = compared(records, champion, challenger, because="new lamp")
+    allowed = compared(records, champion, challenger, because="new light source")
     assert allowed.accepted
     assert "; ".join(allowed.figures()["loosened"]) == text
-    assert allowed.figures()["loosened_because"] == "new lamp"
+    assert allowed.figures()["loosened_because"] == "new light source"
     assert compared(records, champion, champion).loosened == ()
 
 

@@ -220,7 +220,7 @@ def test_the_models_page_shows_what_preflight_found_and_what_is_looser(tmp_path:
             unusable=(UnusablePair("dark (1.png)", Judged(Verdict.REVIEW, None, 2), Judged(Verdict.REVIEW, None, 2)),),
             findings=("look at 003.png: blurred",),
             loosened=("darkest 10 in place of 20",),
-            loosened_because="new lamp",
+            loosened_because="new light source",
         )
         models_folder = here.station.models.models_folder
         comparison.write(found, comparison.file_of(models_folder, "ba9876543210"))
@@ -228,9 +228,14 @@ def test_the_models_page_shows_what_preflight_found_and_what_is_looser(tmp_path:
         available = AvailableModel("ba9876543210", models_folder / "second", False, 40, 2.0)
         here.station.models.available = lambda: (available,)  # type: ignore[method-assign]
         text = page(here, "/models")
-        for shown in ("Look at 003.png: blurred", "Look at 007.png: too dark", "darkest 10 in place of 20", "new lamp"):
+        for shown in (
+            "Look at 003.png: blurred",
+            "Look at 007.png: too dark",
+            "darkest 10 in place of 20",
+            "new light source",
+        ):
             assert shown in text
-        assert "Unusable photographs (empty, dark, burnt out, blurred, cut off)" in text
+        assert "Unusable photographs (empty, dark, clipped, blurred, cut off)" in text
 
 
 def test_without_training_photographs_no_candidate_is_trained(here: Running) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def judged(verdict: Verdict) -> Inspection:
-    return Inspection(verdict=verdict, reason="as told", threshold=1.0, model_id="0" * 12, time=now(), duration_ms=1.0)
+    made = Inspection(verdict=verdict, reason="as told", threshold=1.0, model_id="0" * 12, time=now(), duration_ms=1.0)
+    return replace(made, score=0.5)
 
 
 def reviewed(records: Records, line: Path) -> dict[int, bytes]:
@@ -153,7 +155,7 @@ def test_looser_limits_need_words_and_the_record_keeps_them(
 
     monkeypatch.setattr(retraining, "_train", train)
     reviewed(records, line)
-    for reason, folder in (("", "first"), ("new lamp since Monday", "second")):
+    for reason, folder in (("", "first"), ("new light source since Monday", "second")):
         words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / folder, "--actor", "bert"]
         words += ["--loosen-because", reason]
         CliRunner().invoke(
@@ -164,7 +166,7 @@ def test_looser_limits_need_words_and_the_record_keeps_them(
         )
     assert held == [load_manifest(tiny_model.model), None]
     reasons = [event.details["loosened_because"] for event in records.events(candidates.TRAINED)]
-    assert reasons == ["new lamp since Monday", ""]
+    assert reasons == ["new light source since Monday", ""]
 
 
 def test_a_second_challenger_learns_again_what_the_first_one_learned(

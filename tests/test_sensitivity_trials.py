@@ -25,7 +25,7 @@ from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
 from platewatch.model.inspector import Inspector
-from platewatch.model.scoring import Checks, Scores
+from platewatch.model.scoring import Checks, RawNumbers, Scores
 from platewatch.photographs import preparation, quality
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
@@ -137,14 +137,38 @@ def test_a_plate_is_damaged_in_one_place_at_every_contrast() -> None:
         assert not np.array_equal(faint, other)
 
 
+@pytest.mark.parametrize("plain", [True, False], ids=["plain wall", "plate"])
+@pytest.mark.parametrize("shape", [(192, 60), (30, 192), (192, 192)])
 @pytest.mark.parametrize("kind", ["scratch", "rust"])
-def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind) -> None:
-    """On a plain wall there is no object to keep to."""
-    plates = good(24, 192, 60, plain=True)
+def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind, shape: tuple[int, int], plain: bool) -> None:
+    """On a plain wall there is no object to keep to; a spot may be wider than the photograph."""
+    plates = good(8, *shape, plain=plain)
     inside = plates.frames[0].inside(SIDE)
-    for plate in range(24):
-        changed = (damage(plates, plate, GridPoint(kind, 5, 0.4), settings()) != plates.photos[plate]).any(axis=2)
-        assert changed[inside].sum() >= 0.9 * changed.sum() > 0
+    for plate in range(8):
+        for size_px in (5, 24):
+            point = GridPoint(kind, size_px, 0.4)
+            changed = (damage(plates, plate, point, settings()) != plates.photos[plate]).any(axis=2)
+            assert not changed[~inside].any()
+            assert changed.sum() >= 5
+
+
+def test_defects_that_choose_alpha_and_weight_lie_on_the_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
+    plates, scored = good(6, 192, 60), list[Array]()
+    inside = plates.frames[0].inside(SIDE)
+
+    def measure(_surface: Any, _network: Any, photo: Array, _frame: Any) -> RawNumbers:
+        scored.append(photo)
+        blank = np.zeros((SIDE, SIDE), np.float32)
+        return RawNumbers(1, 1, 1, blank, blank, blank, blank)
+
+    monkeypatch.setattr("platewatch.model.scoring.measure", measure)
+    detectors = Detectors(Left(), range(6), [(np.arange(6), "network")])  # type: ignore[arg-type, list-item]
+    out_of_fold.score(plates, detectors, settings(), silent)
+    damaged = [photo for photo in scored if not any(np.array_equal(photo, each) for each in plates.photos)]
+    assert len(damaged) == 6 * out_of_fold.DEFECTS_PER_PLATE
+    for photo in damaged:
+        changed = min(((photo != each).any(axis=2) for each in plates.photos), key=np.count_nonzero)
+        assert not changed[~inside].any()
 
 
 def test_lengths_are_those_of_the_photographs() -> None:

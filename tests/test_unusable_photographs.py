@@ -12,7 +12,7 @@ from platewatch.line import unusable_photographs
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import data_sets, reading
 
-WAYS = ["empty", "dark", "burnt out", "blurred", "cut off at half its width", "cut off at half its height"]
+WAYS = ["empty", "dark", "clipped", "blurred", "cut off at half its width", "cut off at half its height"]
 
 
 def test_the_set_is_fixed_and_made_of_three_training_photographs(tiny_model: Tiny) -> None:

@@ -126,7 +126,9 @@ def _train_all(
     plates: GoodPlates, held_out: tuple[Array, ...], config: Config, checkpoints: Path, progress: Progress
 ) -> list[Trained]:
     """Train the final network and one network per fold, in parallel on all cores, each on one thread."""
-    parts = [plates.photos, *(np.delete(plates.photos, fold, axis=0) for fold in held_out)]
+    numbers = np.arange(len(plates.photos))
+    parts = [numbers, *(np.delete(numbers, fold) for fold in held_out)]
+    frames = [preparation.frame(*size, config.network.resolution) for size in plates.sizes]
     done = [0] * len(parts)
     stop, lock = threading.Event(), threading.Lock()
 
@@ -141,9 +143,10 @@ def _train_all(
                 raise KeyboardInterrupt
 
         return fit_network(
-            parts[number],
+            plates.photos[parts[number]],
             config,
             seed=1000 * config.seed + number,  # fewer than 1000 folds: no two networks share a seed
+            frames=[frames[plate] for plate in parts[number]],
             checkpoint=checkpoints / f"network-{number}.safetensors",
             on_epoch=on_epoch,
             on_step=on_step,

@@ -20,6 +20,7 @@ from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import scoring
 from platewatch.model.runtime import Network
 from platewatch.model.scoring import Checks, RawNumbers, Scores
+from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.preparation import Frame
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
@@ -92,7 +93,8 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
         pair = detectors.of(plate)
         good.append(scoring.measure(*pair, photo, frame))
-        damaged = [random_defect(photo, rng)[0] for _ in range(DEFECTS_PER_PLATE)]
+        inside = find_framed_object(photo, frame)
+        damaged = [random_defect(photo, rng, inside)[0] for _ in range(DEFECTS_PER_PLATE)]
         artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(

@@ -24,7 +24,7 @@ def from_training(paths: Sequence[Path]) -> Mapping[str, Photo]:
 
 
 def spoil(photo: Photo) -> Mapping[str, Photo]:
-    """A photograph (H, W, 3) uint8 RGB made unusable in each way: empty, dark, burnt out, blurred, cut off."""
+    """A photograph (H, W, 3) uint8 RGB made unusable in each way: empty, dark, clipped, blurred, cut off."""
     height, width = photo.shape[:2]
     rim = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
     noise = np.random.default_rng(0).normal(0, 1, photo.shape)
@@ -32,7 +32,7 @@ def spoil(photo: Photo) -> Mapping[str, Photo]:
     return {
         "empty": np.clip(np.median(rim, axis=0) + noise, 0, 255).astype(np.uint8),
         "dark": photo // np.uint8(24),
-        "burnt out": np.clip(photo * 8.0 + 120, 0, 255).astype(np.uint8),
+        "clipped": np.clip(photo * 8.0 + 120, 0, 255).astype(np.uint8),
         "blurred": np.asarray(blurred, np.uint8),
         "cut off at half its width": np.ascontiguousarray(photo[:, : max(1, width // 2)]),
         "cut off at half its height": np.ascontiguousarray(photo[: max(1, height // 2)]),

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from platewatch.arrays import Grey, Mask, Photo
+from platewatch.photographs.preparation import Frame
 
 _THUMB = 128  # longer side of the photograph in which the part is looked for, px
 _LEAST = 0.02  # smallest fraction of the photograph that is an object
@@ -20,6 +21,13 @@ def find_object(photo: Photo) -> Mask:
     if np.count_nonzero(distance > limit) < _LEAST * distance.size:
         return np.ones((height, width), bool)
     return np.asarray(cv2.resize(distance, (width, height), interpolation=cv2.INTER_LINEAR) > limit)
+
+
+def find_framed_object(photo: Photo, frame: Frame) -> Mask:
+    """`find_object` of a prepared (S, S, 3) uint8 photograph without its padding: (S, S) bool, False on the padding."""
+    mask = np.zeros(photo.shape[:2], bool)
+    frame.cut(mask)[:] = find_object(frame.cut(photo))
+    return mask
 
 
 def find_part(photo: Photo) -> Mask:
