@@ -24,7 +24,7 @@ model
 records decision surface synthetic
 photographs
 signing
-files config templates
+files config templates urls
 robust
 errors inspection progress arrays
 """
@@ -53,7 +53,7 @@ LIBRARIES = {
     "cryptography": {"signing"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},
-    "paho": {"line.destinations"},
+    "paho": {"line.topic"},
     "watchfiles": {"line.file_events"},
     "pickle": set[str](),
     "joblib": set[str](),

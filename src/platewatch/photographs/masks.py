@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from platewatch.arrays import Array, Mask
 from platewatch.errors import InputError
-from platewatch.photographs import reading
+from platewatch.photographs import limits, reading
 
 _WORDS = r"(?:masks?|labels?|gt|ground[_-]?truth|seg(?:mentation)?|anno(?:tation)?s?)"
 _AFFIX = re.compile(rf"^{_WORDS}[_. -]+(?=.)|(?<=.)[_. -]+{_WORDS}$")
@@ -47,8 +47,8 @@ def read(path: Path) -> Mask:
         return np.asarray(np.logical_or.reduce(found))
     data = reading.load(path)
     size = reading.dimensions(data)
-    if size is None or max(size) > reading.MAX_SIDE:
-        expected = f"PNG, BMP, TIFF, WebP or JPEG of at most {reading.MAX_SIDE} px a side"
+    if size is None or max(size) > limits.max_side():
+        expected = f"PNG, BMP, TIFF, WebP or JPEG of at most {limits.max_side()} px a side"
         raise InputError(path, "no mask" if size is None else "too many pixels", expected=expected)
     try:
         with warnings.catch_warnings():

@@ -13,17 +13,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from platewatch.arrays import Array, Photo
 from platewatch.errors import InputError
-from platewatch.photographs import formats
+from platewatch.photographs import formats, limits, memory, structure
 from platewatch.photographs.formats import SUFFIXES
 
-MIN_SIDE = 32
-MAX_SIDE = 8000
 MAX_BYTES = 512 * 1024 * 1024
 _DECODERS = tuple(each.name for each in formats.FORMATS)
 
 (_PNG,) = formats.PNG.magic
 _NEEDED = (b"IHDR", b"IDAT", b"IEND")
 _HARMLESS = (b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")  # Pillow ignores them when decoding pixels
+_BAND = 2**20  # px converted at a time, to bound memory
 _EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # bit depth, colour type, not interlaced: bytes 16 to 20 of the IHDR chunk
 
 
@@ -73,24 +72,22 @@ def read(source: Path | bytes, name: str | None = None) -> Photo:
 
     Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains. Transparent pixels become
     white. `name` names the photograph in messages when the source is bytes. Raises InputError when the source is not a
-    complete photograph of 32 to 8000 px a side.
+    complete photograph of 32 to 8000 px a side (`limits.max_side`), or when its structure is no photograph's.
     """
     where = name or (str(source) if isinstance(source, Path) else "photograph")
     data = load(source) if isinstance(source, Path) else source
+    _check_structure(data, where)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about unusual metadata; real problems are raised
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
-                _check_size(image.width, image.height, where)
-                if (plain := _plain_png(data)) is not None:
-                    return plain
-                file_format = image.format
-                ImageOps.exif_transpose(image, in_place=True)
-                return _to_rgb(image, file_format, where)
+                limits.check(image.width, image.height, where)
+                needed = structure.decoding_bytes(data, image.width * image.height)
+                return memory.counted(needed, lambda: _decode(image, data, where))
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         what = "not a photograph" if isinstance(error, UnidentifiedImageError) else "too many pixels"
-        expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {MAX_SIDE} px a side"
+        expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {limits.max_side()} px a side"
         raise InputError(where, what, expected=expected, remedy="replace or remove the file") from error
     except InputError:
         raise
@@ -101,15 +98,18 @@ def read(source: Path | bytes, name: str | None = None) -> Photo:
 def dimensions(data: bytes) -> tuple[int, int] | None:
     """Width and height in px from the file's header, without decoding; None if it is not a photograph's header.
 
-    Gives MAX_SIDE + 1 for both if there are more px than Pillow decodes.
+    Gives `limits.max_side()` + 1 for both if there are more px than Pillow decodes.
     """
+    if structure.fault(data) is not None:
+        return None  # `read` reports it in the plate's own Inspection
+    limits.allow_in_pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `read` raises what is wrong
             with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
                 return image.width, image.height
     except Image.DecompressionBombError:
-        return MAX_SIDE + 1, MAX_SIDE + 1
+        return limits.max_side() + 1, limits.max_side() + 1
     except Exception:  # `read` reports it in the plate's own Inspection
         return None
 
@@ -119,7 +119,7 @@ def check(photo: Photo, name: str = "array") -> Photo:
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
         raise InputError(name, f"got {got}", expected="an (H, W, 3) uint8 RGB array")
-    _check_size(photo.shape[1], photo.shape[0], name)
+    limits.check(photo.shape[1], photo.shape[0], name)
     return photo
 
 
@@ -133,12 +133,34 @@ def write_png(path: Path, picture: Photo) -> None:
     Image.fromarray(picture).save(path, format="PNG")
 
 
-def _check_size(width: int, height: int, where: str) -> None:
-    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
-        expected = f"{MIN_SIDE} to {MAX_SIDE} px a side"
+def _check_structure(data: bytes, where: str) -> None:
+    limits.allow_in_pillow()
+    if (fault := structure.fault(data)) is not None:
         raise InputError(
-            where, f"{width}×{height} px", expected=expected, remedy="resize the photograph or leave it out"
+            where, f"damaged photograph ({fault})", expected="a photograph's file", remedy="copy it again or remove it"
         )
+
+
+def _decode(image: Image.Image, data: bytes, where: str) -> Photo:
+    if (plain := _plain_png(data)) is not None:
+        return plain
+    file_format = image.format
+    structure.drop_large_profile(image.info)
+    ImageOps.exif_transpose(image, in_place=True)
+    return _in_bands(image, file_format, where)
+
+
+def _in_bands(image: Image.Image, file_format: str | None, where: str) -> Photo:
+    """`_to_rgb` for some rows at a time: conversions of a whole large picture take up to 22 bytes a pixel."""
+    width, height = image.size
+    if width * height <= 2 * _BAND:
+        return _to_rgb(image, file_format, where)
+    image.load()
+    photo, rows = np.empty((height, width, 3), np.uint8), max(1, _BAND // width)
+    for top in range(0, height, rows):
+        band = image.crop((0, top, width, min(top + rows, height)))
+        photo[top : top + rows] = _to_rgb(band, file_format, where)
+    return photo
 
 
 def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Photo:
