@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from platewatch import printable
 from platewatch.line.health import Finding
 from platewatch.records import Event, Records
 
@@ -45,7 +46,7 @@ class CameraProblems:
 
     def has(self, code: str, folder: Path) -> bool:
         """Whether the folder has this problem."""
-        event = self._newest.get((code, str(folder)))
+        event = self._newest.get((code, printable.name(str(folder))))  # as the record holds it
         return event is not None and event.kind in _BEGINS
 
     def problems(self) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from platewatch import printable
 from platewatch.errors import InputError, ModelError, RecordError, RecordUnavailable
 from platewatch.line.arrivals import Arrival, Arrivals, seen
 from platewatch.line.assembly import Line
@@ -55,6 +56,7 @@ class WatchFolder:
         self._recursive, self._clock = recursive, clock
         self._recorded, self._warn = recorded, warn
         self._arrivals = Arrivals(folder, line.records.known, settle_s=settle_s, recursive=recursive, clock=clock)
+        self._shown = printable.name(str(self._arrivals.folder))
         self._incomplete = dict[Path, tuple[Arrival, float, str | None]]()  # when it is tried again, and its SHA-256
         self._left_alone = set[str]()  # suffixes and folders that were reported
         self._away = False
@@ -110,11 +112,11 @@ class WatchFolder:
             if not self._away:
                 self._away = True
                 what = f"vanished ({error.strerror}); new photographs are judged once it is back"
-                self._report(AWAY, f"{self._arrivals.folder}: {what}")
+                self._report(AWAY, f"{self._shown}: {what}")
         else:
             if self._away or self._line.camera.has(MISSING_CODE, self._arrivals.folder):
                 self._away = False
-                self._report(BACK, f"{self._arrivals.folder}: is back")
+                self._report(BACK, f"{self._shown}: is back")
             self._report_left_alone()
 
     def _report_left_alone(self) -> None:
@@ -128,7 +130,7 @@ class WatchFolder:
     def _report(self, kind: str, words: str) -> None:
         self._warn(words)
         try:
-            event = self._line.records.event(kind, SOURCE, {"folder": str(self._arrivals.folder)})
+            event = self._line.records.event(kind, SOURCE, {"folder": self._shown})
             self._line.camera.follow(event)
         except RecordError as error:
             self._line.health.record_failed(error, refused=False)
@@ -218,7 +220,7 @@ class WatchFolder:
         self._count(sha256, is_again=True)
         if self.repeats.is_worth_a_line:
             what = f"repeats plate {before.number}, with the same name and bytes; it is not judged again"
-            self._warn(f"{arrival.path}: {what} (repeat {self.repeats.count})")
+            self._warn(f"{printable.name(str(arrival.path))}: {what} (repeat {self.repeats.count})")
 
     def _count(self, sha256: str | None, *, is_again: bool) -> None:
         """Count repeats, and report when they are many in a row, and when they end."""
@@ -226,9 +228,9 @@ class WatchFolder:
         is_frozen = self._line.camera.has(FROZEN_CODE, self._arrivals.folder)
         if self.repeats.in_a_row == LIMIT or (self.repeats.in_a_row > LIMIT and not is_frozen):
             what = f"the last {LIMIT} photographs repeat those before, byte by byte: is the camera frozen?"
-            self._report(FROZEN, f"{self._arrivals.folder}: {what}")
+            self._report(FROZEN, f"{self._shown}: {what}")
         elif is_frozen and not self.repeats.in_a_row:
-            self._report(MOVING, f"{self._arrivals.folder}: the photographs are new ones again")
+            self._report(MOVING, f"{self._shown}: the photographs are new ones again")
 
     def _record(self, arrival: Arrival, sha256: str | None, plate: Plate, judged: JudgedPhotograph) -> None:
         """Record as soon as the record can be used; raises RecordUnavailable when stopped before."""
@@ -241,7 +243,7 @@ class WatchFolder:
 
 def plates_of(folder: Path) -> Callable[[Entry], bool]:
     """Tells the plates that came from this folder, or a folder in it, from all others in the record."""
-    place = folder.absolute()
+    place = Path(printable.name(str(folder.absolute())))  # as an Inspection holds it
     return lambda entry: entry.source == SOURCE and place in Path(entry.inspection.image or "").parents
 
 

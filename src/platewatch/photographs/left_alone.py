@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from platewatch import printable
 from platewatch.photographs.formats import SUFFIXES
 
 _NAMED = 5  # suffixes and folders that the line names
@@ -30,8 +31,7 @@ class LeftAlone:
         named += [f"{name}/" for name in self.folders[:_NAMED]]
         more = len(suffixes) > _NAMED or len(self.folders) > _NAMED
         what = f"{', '.join(named)}{' …' if more else ''}"
-        line = f"{folder}: {found} left alone ({what}); photographs end in {' '.join(SUFFIXES)}"
-        return " ".join("".join(each if each.isprintable() else "?" for each in line).split()) + remedy
+        return printable.line(f"{folder}: {found} left alone ({what}); photographs end in {' '.join(SUFFIXES)}{remedy}")
 
     def kinds(self) -> set[str]:
         """The suffixes of the files and the names of the folders."""
