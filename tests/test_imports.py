@@ -230,7 +230,7 @@ def calling(*functions: str) -> set[str]:
 def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
-    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.reading"}
+    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.png"}
 
 
 def test_files_and_folders_are_written_atomically_in_one_place() -> None:

@@ -73,6 +73,8 @@ class Inspection:
     evidence: Evidence | None = None
     defects: tuple[Defect, ...] = ()
     error: str | None = None
+    decoder_messages: tuple[str, ...] = ()
+    """What the decoders remarked on the file; empty for most."""
     model_id: str
     time: AwareDatetime
     duration_ms: float
