@@ -15,7 +15,7 @@ from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import preparation, reading, thumbnails
+from platewatch.photographs import masks, preparation, reading, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.photographs.thumbnails import jpeg_uri
@@ -188,6 +188,8 @@ def _mask(plate: PlateScore, side: int) -> tuple[str | None, str]:
     if plate.label == NORMAL:
         return None, "good plate: no mask"
     try:
-        return (jpeg_uri(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask file")
+        if plate.mask is None:
+            return None, "no mask file"
+        return jpeg_uri(np.repeat(np.uint8(255) * masks.read(Path(plate.mask))[..., None], 3, axis=2), side), "mask"
     except InputError:
         return None, "the mask cannot be read"

@@ -110,6 +110,8 @@ class Evaluation:
     scores: tuple[PlateScore, ...]
     failed: tuple[Failure, ...]
     mask_failures: tuple[Failure, ...]
+    unused_masks: tuple[Failure, ...]
+    """Files in ground_truth that are the mask of no photograph."""
     alpha_table: tuple[AlphaRow, ...]
     """Empty when the manifest has no training errors."""
     pixel: Pixel | None
@@ -196,6 +198,7 @@ class Evaluation:
             "unjudged": [{"path": plate.path, "reason": plate.reason} for plate in self.unjudged],
             "failed": [asdict(failure) for failure in self.failed],
             "mask_failures": [asdict(failure) for failure in self.mask_failures],
+            "unused_masks": [failure.path for failure in self.unused_masks],
             "promise": asdict(self.promise),
             "duration_ms": {"median": median, "p95": p95},
         }

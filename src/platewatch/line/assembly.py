@@ -69,6 +69,7 @@ def assemble(
     and `only_events` RecordTail's.
     """
     metrics = Metrics()
+    deliveries = Deliveries(records, destinations, warn)
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
     health = Health(
         models,
@@ -78,10 +79,9 @@ def assemble(
         actor=actor,
         places=places,
         low_bytes=low_bytes,
-        checks=checks,
+        checks=(*checks, deliveries.problems),
         changed=problems_changed,
     )
-    deliveries = Deliveries(records, destinations, warn)
 
     def pass_on(row: Appended) -> None:
         if isinstance(row, Event):

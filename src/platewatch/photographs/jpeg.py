@@ -14,7 +14,6 @@ from platewatch.errors import InputError
 from platewatch.photographs import damage, decoder_messages, pillow
 from platewatch.photographs.raster import Raster
 
-_MOST_SEGMENTS = 5_000
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF: header of a picture
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _SOS, _EOI, _DHT = 0xDA, 0xD9, 0xC4
@@ -35,18 +34,18 @@ class Header:
     channels: int
 
 
-def header(data: bytes, where: str) -> Header | None:
-    """The header of the first picture; None when there is none. Raises InputError for too many segments."""
-    for marker, start, _ in _segments(data, where):
+def header(data: bytes) -> Header | None:
+    """The header of the first picture; None when there is none."""
+    for marker, start, _ in _segments(data):
         if marker in _FRAMES and start + 10 <= len(data):
             bits, height, width, channels = struct.unpack_from(">BHHB", data, start + 4)
             return Header(marker, bits, width, height, channels)
     return None
 
 
-def end(data: bytes, where: str) -> int:
+def end(data: bytes, _where: str = "") -> int:
     """Where the first byte after the picture's end (EOI) would be; the file's length when there is none."""
-    for marker, _, stop in _segments(data, where):
+    for marker, _, stop in _segments(data):
         if marker == _EOI:
             return stop
     return len(data)
@@ -57,14 +56,14 @@ def has_gain_map(data: bytes) -> bool:
     return b'hdrgm:Version="' in data[:65536]
 
 
-def complaint(data: bytes, where: str) -> str:
+def complaint(data: bytes) -> str:
     """What is damaged in a JPEG of 8 bits, by libjpeg or because bytes are lost; empty for a whole one."""
-    found = header(data, where)
+    found = header(data)
     try:
         _strictly(data, _MODES[found.channels if found else 0])
     except (KeyError, ValueError) as error:
         return str(error).strip() or "libjpeg complains about it"
-    return damage.ZEROS if _has_lost_bytes(data, where) else ""
+    return damage.ZEROS if _has_lost_bytes(data) else ""
 
 
 def decode(data: bytes, where: str) -> Raster:
@@ -72,7 +71,7 @@ def decode(data: bytes, where: str) -> Raster:
 
     One that libjpeg decodes with a complaint, because data are missing or left over, says so in `damage`.
     """
-    found = header(data, where)
+    found = header(data)
     if found is not None and (found.process in _LOSSLESS or found.bits != 8):
         what = "a lossless JPEG" if found.process in _LOSSLESS else f"a JPEG of {found.bits} bits a channel"
         raise InputError(where, what, expected="8 bits a channel", remedy="save it as PNG or TIFF")
@@ -83,7 +82,7 @@ def decode(data: bytes, where: str) -> Raster:
         samples = _strictly(data, mode)
     except ValueError as error:
         return pillow.decode(data, damage=str(error).strip() or "libjpeg complains about it")
-    lost = damage.ZEROS if _has_lost_bytes(data, where) else ""
+    lost = damage.ZEROS if _has_lost_bytes(data) else ""
     if mode == "CMYK":
         return pillow.decode(data, damage=lost)
     said = list[str]()
@@ -92,18 +91,18 @@ def decode(data: bytes, where: str) -> Raster:
     return Raster(samples, orientation=turn, messages=tuple(said), damage=lost)
 
 
-def _has_lost_bytes(data: bytes, where: str) -> bool:
+def _has_lost_bytes(data: bytes) -> bool:
     """Whether the scans hold a run of zeros that no even area explains: zeros would code differences.
 
     The code of zeros alone is the first one of each Huffman table of AC coefficients. If it ends a block, an even area
     may be a run of zeros.
     """
-    scans = [stop for marker, _, stop in _segments(data, where) if marker == _SOS]
-    if not scans or not damage.has_lost_bytes(memoryview(data)[scans[0] : end(data, where)]):
+    scans = [stop for marker, _, stop in _segments(data) if marker == _SOS]
+    if not scans or not damage.has_lost_bytes(memoryview(data)[scans[0] : end(data)]):
         return False
-    tables = [data[start + 4 : stop] for marker, start, stop in _segments(data, where) if marker == _DHT]
+    tables = [data[start + 4 : stop] for marker, start, stop in _segments(data) if marker == _DHT]
     codes_even_areas = [ends for each in tables for ends in _block_ends(each)]
-    found = header(data, where)
+    found = header(data)
     is_baseline = found is not None and found.process in (0xC0, 0xC1)
     return not (all(codes_even_areas) if is_baseline else any(codes_even_areas))
 
@@ -128,19 +127,14 @@ def _strictly(data: bytes, mode: str) -> Photo:
     return samples
 
 
-def _segments(data: bytes, where: str) -> Iterator[tuple[int, int, int]]:
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, place of the marker and place after the segment, up to the end (EOI) of the first picture."""
-    place, count = 2, 0
+    place = 2
     while (found := _MARKER.search(data, place)) is not None:
         marker, start = data[found.start() + 1], found.start()
         place = start + 2
         if marker not in _WITHOUT_LENGTH and marker != _EOI:
             place += int.from_bytes(data[place : place + 2], "big")
         yield marker, start, place
-        count += 1
         if marker == _EOI:
             return
-        if count > _MOST_SEGMENTS:
-            raise InputError(
-                where, f"more than {_MOST_SEGMENTS} segments", expected="a photograph", remedy="save it anew"
-            )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from platewatch.photographs import decoder_messages, formats
+from platewatch.photographs import decoder_messages, formats, structure
 from platewatch.photographs.raster import Raster
 
 DECODERS = tuple(each.name for each in formats.FORMATS)
@@ -37,5 +37,6 @@ def decode(data: bytes, *, damage: str = "", look: Callable[[Image.Image], str] 
 
 def orientation(image: Image.Image) -> int:
     """The orientation by EXIF or XMP, 1 to 8; 1 without. May decode the picture."""
+    structure.drop_large_profile(image.info)
     found = image.getexif().get(0x0112, 1)
     return found if isinstance(found, int) and 1 <= found <= 8 else 1

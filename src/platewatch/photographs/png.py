@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from platewatch.arrays import Array
-from platewatch.errors import InputError
 from platewatch.photographs import decoder_messages, formats, pillow
 from platewatch.photographs.raster import Raster
 
@@ -17,7 +16,6 @@ Chunk = tuple[bytes, memoryview]
 
 (_MAGIC,) = formats.PNG.magic
 _DECODED = (b"IHDR", b"IDAT", b"IEND")
-_MOST_CHUNKS = 20_000
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey and alpha, RGB and alpha
 
 
@@ -28,25 +26,25 @@ def size(data: bytes) -> tuple[int, int] | None:
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
-def pictures(data: bytes, where: str) -> int:
-    """Number of pictures of an animated PNG; 1 for any other. Raises InputError as `_chunks` does."""
-    names = [name for name, _ in _chunks(data, where)]
+def pictures(data: bytes, _where: str) -> int:
+    """Number of pictures of an animated PNG; 1 for any other."""
+    names = [name for name, _ in _chunks(data)]
     frames = names.count(b"fcTL")
     is_frame = b"fcTL" in names and b"IDAT" in names and names.index(b"fcTL") < names.index(b"IDAT")
     return max(1, frames + (0 if is_frame else 1)) if b"acTL" in names else 1
 
 
-def end(data: bytes, where: str) -> int:
+def end(data: bytes, _where: str) -> int:
     """Where the first byte after the file's end would be."""
-    return len(_MAGIC) + sum(len(chunk) for _, chunk in _chunks(data, where))
+    return len(_MAGIC) + sum(len(chunk) for _, chunk in _chunks(data))
 
 
-def decode(data: bytes, where: str) -> Raster:
-    """Decode a PNG; raises InputError for more chunks than a photograph has, OSError and the like for no picture.
+def decode(data: bytes, _where: str) -> Raster:
+    """Decode a PNG; raises OSError and the like for no picture.
 
     One with a damaged chunk is decoded as far as possible and says so in `damage`.
     """
-    chunks = list(_chunks(data, where))
+    chunks = list(_chunks(data))
     depth, kind = data[24], data[25]
     damage = ""
     if not all(name for name, _ in chunks) or chunks[-1][0] != b"IEND":
@@ -61,12 +59,9 @@ def decode(data: bytes, where: str) -> Raster:
     return pillow.decode(data, damage=damage)
 
 
-def _chunks(data: bytes, where: str) -> Iterator[Chunk]:
-    """Name and bytes of each chunk; the name is empty for one that is cut off or fails its CRC.
-
-    Raises InputError when there are more than a photograph has.
-    """
-    view, start, name, count = memoryview(data), len(_MAGIC), b"begin", 0
+def _chunks(data: bytes) -> Iterator[Chunk]:
+    """Name and bytes of each chunk; the name is empty for one that is cut off or fails its CRC."""
+    view, start, name = memoryview(data), len(_MAGIC), b"begin"
     while name not in (b"IEND", b""):
         stop = start + 12 + int.from_bytes(view[start : start + 4], "big")
         chunk = view[start:stop]
@@ -74,9 +69,7 @@ def _chunks(data: bytes, where: str) -> Iterator[Chunk]:
         if stop > len(data) or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
             name = b""
         yield name, chunk
-        start, count = stop, count + 1
-        if count > _MOST_CHUNKS:
-            raise InputError(where, f"more than {_MOST_CHUNKS} chunks", expected="a photograph", remedy="save it anew")
+        start = stop
 
 
 def _by_opencv(data: bytes, chunks: Sequence[Chunk]) -> Raster | None:

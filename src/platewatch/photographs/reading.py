@@ -14,14 +14,25 @@ from PIL import Image, UnidentifiedImageError
 
 from platewatch.arrays import Array, Photo
 from platewatch.errors import InputError
-from platewatch.photographs import bmp, decoder_messages, formats, jpeg, pictures, pillow, png, tiff, webp
+from platewatch.photographs import (
+    bmp,
+    decoder_messages,
+    formats,
+    jpeg,
+    limits,
+    memory,
+    pictures,
+    pillow,
+    png,
+    structure,
+    tiff,
+    webp,
+)
 from platewatch.photographs.formats import SUFFIXES
 from platewatch.photographs.pictures import Other
 from platewatch.photographs.raster import Raster
 from platewatch.photographs.tiff_pages import Page
 
-MIN_SIDE = 32
-MAX_SIDE = 8000
 MAX_BYTES = 512 * 1024 * 1024
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
 
@@ -82,7 +93,8 @@ def read(source: Path | bytes, name: str | None = None, *, bits: int | None = No
     Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains; `bits` is the depth that
     samples of more than 8 bits really have. Transparent pixels become white. `name` names the photograph in messages
     when the source is bytes. Raises InputError when the source is not one complete photograph of 32 to 8000 px a side,
-    or when its file is damaged and `damaged` is False.
+    (`limits.max_side`), when its structure is no
+    photograph's, or when its file is damaged and `damaged` is False.
     """
     where = name or (str(source) if isinstance(source, Path) else "photograph")
     found = decode(load(source) if isinstance(source, Path) else source, where, bits)
@@ -109,6 +121,22 @@ def damage_error(where: str, damage: str) -> InputError:
 
 def decode(data: bytes, where: str, bits: int | None = None) -> Decoded:
     """Decode as `read` does, also a damaged file; then `damage` says why the photograph cannot be judged."""
+    _check_structure(data, where)
+    size = dimensions(data)
+    if size is None:
+        return _decode(data, where, bits)  # which says why
+    limits.check(*size, where)
+    decoded = list[Decoded]()
+
+    def photo() -> Photo:
+        decoded.append(_decode(data, where, bits))
+        return decoded[0].photo
+
+    memory.counted(structure.decoding_bytes(data, size[0] * size[1]), photo)
+    return decoded[0]
+
+
+def _decode(data: bytes, where: str, bits: int | None) -> Decoded:
     found = raster(data, where)
     return Decoded(found.rgb(where, bits), found.damage, found.messages)
 
@@ -118,6 +146,7 @@ def raster(data: bytes, where: str) -> Raster:
 
     Raises InputError when the file is not one photograph of 32 to 8000 px a side, or cannot be decoded.
     """
+    _check_structure(data, where)
     found = formats.of(data)
     if found is None:
         raise _no_photograph(where, formats.foreign(data))
@@ -139,24 +168,31 @@ def raster(data: bytes, where: str) -> Raster:
 def dimensions(data: bytes) -> tuple[int, int] | None:
     """Width and height in px from the file's header, without decoding; None if it is not a photograph's header.
 
-    Gives MAX_SIDE + 1 for both if there are more px than Pillow decodes.
+    Gives `limits.max_side()` + 1 for both if there are more px than Pillow decodes.
     """
-    found = formats.of(data)
+    if structure.fault(data) is not None:
+        return None  # `read` reports it in the plate's own Inspection
+    limits.allow_in_pillow()
     try:
-        if found is formats.PNG:
-            return png.size(data)
-        if found is formats.JPEG:
-            header = jpeg.header(data, "")
-            return None if header is None else (header.width, header.height)
-        if found is formats.TIFF:
-            page = tiff.pages(data, "")[0]
-            return page.width, page.height
-        with decoder_messages.pillow_warnings([]), Image.open(io.BytesIO(data), formats=pillow.DECODERS) as image:
-            return image.width, image.height
+        return _size(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return MAX_SIDE + 1, MAX_SIDE + 1
+        return limits.max_side() + 1, limits.max_side() + 1
     except Exception:  # `read` reports it in the plate's own Inspection
         return None
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    found = formats.of(data)
+    if found is formats.PNG:
+        return png.size(data)
+    if found is formats.JPEG:
+        header = jpeg.header(data)
+        return None if header is None else (header.width, header.height)
+    if found is formats.TIFF:
+        page = tiff.pages(data, "")[0]
+        return page.width, page.height
+    with decoder_messages.pillow_warnings([]), Image.open(io.BytesIO(data), formats=pillow.DECODERS) as image:
+        return image.width, image.height
 
 
 def check(photo: Photo, name: str = "array") -> Photo:
@@ -164,7 +200,7 @@ def check(photo: Photo, name: str = "array") -> Photo:
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         got = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
         raise InputError(name, f"got {got}", expected="an (H, W, 3) uint8 RGB array")
-    _check_size(photo.shape[1], photo.shape[0], name)
+    limits.check(photo.shape[1], photo.shape[0], name)
     return photo
 
 
@@ -178,22 +214,22 @@ def write_png(path: Path, picture: Photo) -> None:
     Image.fromarray(picture).save(path, format="PNG")
 
 
-def _check_size(width: int, height: int, where: str) -> None:
-    if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
-        expected = f"{MIN_SIDE} to {MAX_SIDE} px a side"
+def _check_structure(data: bytes, where: str) -> None:
+    limits.allow_in_pillow()
+    if (fault := structure.fault(data)) is not None:
         raise InputError(
-            where, f"{width}×{height} px", expected=expected, remedy="resize the photograph or leave it out"
+            where, f"damaged photograph ({fault})", expected="a photograph's file", remedy="copy it again or remove it"
         )
 
 
 def _no_photograph(where: str, kind: str) -> InputError:
     what = f"not a photograph that can be read ({kind})" if kind else "not a photograph"
-    expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {MAX_SIDE} px a side"
+    expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {limits.max_side()} px a side"
     return InputError(where, what, expected=expected, remedy="replace or remove the file")
 
 
 def _too_many(where: str) -> InputError:
-    expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {MAX_SIDE} px a side"
+    expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {limits.max_side()} px a side"
     return InputError(where, "too many pixels", expected=expected, remedy="replace or remove the file")
 
 
@@ -218,7 +254,7 @@ def _plain(data: bytes, codec: _Codec, where: str) -> Raster:
     size = dimensions(data)
     if size is None:
         raise _no_photograph(where, "")
-    _check_size(*size, where)
+    limits.check(*size, where)
     if (count := codec.pictures(data, where)) > 1:
         raise pictures.refuse(count, where)
     decoded = codec.decode(data, where)
@@ -246,7 +282,7 @@ def _photo(codec: _Codec | None, data: bytes, where: str) -> Photo:
 def _tiff(data: bytes, where: str) -> Raster:
     """The largest full picture of a TIFF; raises InputError when other pages hold more than reduced copies of it."""
     page, *more = tiff.pages(data, where)
-    _check_size(page.width, page.height, where)
+    limits.check(page.width, page.height, where)
     decoded = tiff.decode(data, page, where)
     if more:
 

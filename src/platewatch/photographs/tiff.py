@@ -190,7 +190,7 @@ def _by_pillow(data: bytes, page: Page, where: str) -> Raster:
         tables = page.tags[_JPEG_TABLES].tobytes() if _JPEG_TABLES in page.tags else b""
         tags |= {_JPEG_TABLES: tables} if tables else {}
         whole = (tables[:-2] + block[2:] if tables else block for block in blocks)  # without the end and the beginning
-        lost = next(filter(None, (jpeg.complaint(each, where) for each in whole)), "")
+        lost = next(filter(None, (jpeg.complaint(each) for each in whole)), "")
     if 530 in page.tags:
         tags[530] = page.numbers(530)
     image = tiff_blocks.opened(tags, blocks, is_tiled=found.is_tiled, byte_order=page.byte_order)

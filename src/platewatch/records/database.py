@@ -18,6 +18,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from platewatch import urls
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.records import schema, schema_versions
 
@@ -42,7 +43,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Make the engine; raises RecordError for an unusable URL."""
         self.engine = _engine(url)
-        self.name = self.engine.url.render_as_string(hide_password=True)
+        self.name = self.engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold secrets too
         self._writing = threading.Lock()
 
     @property
@@ -128,6 +129,8 @@ def _no_record(name: str) -> RecordError:
 
 
 def _engine(url: str) -> Engine:
+    if _hides_a_password(url):
+        raise RecordError("record", "a URL whose password cannot be told from its place", remedy=urls.REMEDY)
     if "://" not in url:
         url = f"sqlite:///{url}"
     try:
@@ -138,13 +141,21 @@ def _engine(url: str) -> Engine:
             raise ArgumentError(f"no {parsed.get_backend_name()}")
         options = _POSTGRESQL if parsed.get_backend_name() == "postgresql" else {}
         engine = create_engine(parsed, **options)
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError):  # their texts may repeat a password
         expected = "sqlite:///records.db or postgresql://user@host/name"
-        raise RecordError("record", f"cannot use its URL ({_line(error)})", expected=expected) from error
+        raise RecordError("record", "cannot use its URL", expected=expected) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _hides_a_password(url: str) -> bool:
+    """Whether a password may have been read as part of a place: of a server, or of a file when `//` is missing."""
+    if "://" not in url:
+        first, _, rest = url.partition(":")  # a drive has one letter
+        return len(first) > 1 and "@" in rest and (first.startswith("postgres") or "/" not in url.partition("@")[0])
+    return not url.lower().startswith("sqlite") and urls.is_ambiguous(url)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 
 from platewatch.records import search
 from platewatch.records.schema import destinations, outbox
@@ -31,7 +31,7 @@ class Destination:
     failures: int
     """Failed attempts; all are retried."""
     error: str | None
-    """Error of the last attempt; None when it succeeded."""
+    """Error of the last failed attempt; None when every plate that failed was delivered later."""
 
 
 def enqueue(connection: Connection, names: Sequence[str], number: int) -> None:
@@ -60,8 +60,10 @@ def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tupl
 def delivered(connection: Connection, name: str, ids: Sequence[int]) -> None:
     """Remove successful deliveries from the outbox and count them."""
     count = connection.execute(delete(outbox).where(outbox.c.id.in_(ids))).rowcount
+    failed = exists().where(outbox.c.destination == name, outbox.c.attempts > 0)
     counted = update(destinations).where(destinations.c.name == name)
-    connection.execute(counted.values(delivered=destinations.c.delivered + count, error=None))
+    left = case((failed, destinations.c.error), else_=None)
+    connection.execute(counted.values(delivered=destinations.c.delivered + count, error=left))
 
 
 def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, wait_s: float, why: str) -> None:

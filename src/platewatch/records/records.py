@@ -85,6 +85,11 @@ class Records:
         return cls(database, None if folder is None else Photographs(folder), policy)
 
     @property
+    def name(self) -> str:
+        """Its URL without passwords and parameters."""
+        return self._database.name
+
+    @property
     def places(self) -> tuple[Path, ...]:
         """The SQLite file, if any, and the folder of photographs, which must exist while the record is open."""
         file = self._database.file
