@@ -1,8 +1,10 @@
 """Any usual photograph comes in as (H, W, 3) uint8 RGB, upright and unscaled; anything else is refused in one line."""
 
+import contextlib
 import errno
 import io
 import os
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -263,6 +265,35 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     monkeypatch.setattr(os, "open", closed)
     refused(tmp_path / "plate.png", "cannot be read (Permission denied)")
+
+
+def test_pipes_devices_and_sockets_are_refused_at_once(tmp_path: Path) -> None:
+    """Another program that opens such a pipe waits for ever, and reads a device until its memory is full."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zeros.png").symlink_to("/dev/zero")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(tmp_path):
+        bound.bind("socket.png")
+    for name, words in {
+        "pipe.png": "is a pipe, expected a file; leave it out",
+        "zeros.png": "is a device, expected a file; leave it out",
+        "socket.png": "is a socket, expected a file; leave it out",
+        "loop.png": "cannot be read (Too many levels of symbolic links)",
+    }.items():
+        refused(tmp_path / name, words)
+    refused(Path("/dev/zero"), "is a device")
+
+
+def test_a_file_that_becomes_a_pipe_or_grows_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "file.png").write_bytes(encoded(COLOUR, "PNG"))
+    before = (tmp_path / "file.png").stat()
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: before)
+    refused(tmp_path / "pipe.png", "not a photograph")
+    monkeypatch.setattr(reading, "MAX_BYTES", 100)  # however long it said that it is
+    refused(tmp_path / "file.png", "larger than", "leave it out")
 
 
 def closed(path: Path, *_: object) -> None:
