@@ -27,6 +27,7 @@ signing
 files config templates urls
 robust
 errors inspection progress arrays
+printable
 """
 """Top to bottom; packages on one line do not see each other."""
 

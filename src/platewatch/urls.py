@@ -2,6 +2,8 @@
 
 from urllib.parse import SplitResult
 
+from platewatch.printable import printable
+
 LONGEST = 400
 """Characters of a name."""
 REMEDY = "write @ as %40, / as %2F, ? as %3F and # as %23 in it, or take the password from the environment"
@@ -19,5 +21,5 @@ def is_ambiguous(url: str) -> bool:
 
 
 def name(parts: SplitResult) -> str:
-    """The URL without login, query and fragment; `parts` are not ambiguous."""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:LONGEST]
+    """The URL without login, query and fragment, printable; `parts` are not ambiguous."""
+    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")[:LONGEST]

@@ -150,5 +150,5 @@ def _trusting(authority: Path | None) -> ssl.SSLContext:
 
 def _named_secretly(parts: SplitResult) -> str:
     """Host and a hash of the rest."""
-    digest = hashlib.sha256(f"{parts.path}?{parts.query}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{parts.path}?{parts.query}".encode(errors="replace")).hexdigest()[:8]
     return f"{urls.name(parts._replace(path='', query=''))}/…{digest}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 
+from platewatch.printable import printable
 from platewatch.records import search
 from platewatch.records.schema import destinations, outbox
 from platewatch.records.values import Entry
@@ -54,7 +55,7 @@ def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tupl
     leased = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
     connection.execute(leased.values(due=now + round(lease_s * 1e6)))
     entries = {entry.number: entry for entry in search.load(connection, sorted({row.number for row in rows}))}
-    return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows)
+    return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows if row.number in entries)
 
 
 def delivered(connection: Connection, name: str, ids: Sequence[int]) -> None:
@@ -73,7 +74,7 @@ def postpone(connection: Connection, name: str, failed: int, others: Sequence[in
     if others:
         connection.execute(update(outbox).where(outbox.c.id.in_(others)).values(due=due))
     counted = update(destinations).where(destinations.c.name == name)
-    connection.execute(counted.values(failures=destinations.c.failures + 1, error=why[:400]))
+    connection.execute(counted.values(failures=destinations.c.failures + 1, error=printable(why)[:400]))
 
 
 def state(connection: Connection) -> tuple[Destination, ...]:
