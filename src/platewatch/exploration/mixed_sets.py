@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Indices, Photo
 from platewatch.exploration import outliers
 from platewatch.exploration.classical_detectors import PlateFeatures
 
@@ -39,7 +39,7 @@ def two_kinds(paths: Sequence[Path], plates: Sequence[PlateFeatures]) -> str | N
     return f"two kinds of photographs by {name}: {' and '.join(groups)}; if one kind is defective, move it away"
 
 
-def _division(values: Array) -> tuple[float, int]:
+def _division(values: Doubles) -> tuple[float, int]:
     """The largest fraction of the variance (N,) of log values that two groups explain, and the lower one's size."""
     logs = np.sort(np.log(values + 1e-3))
     total, least = float(logs.var()), max(3, math.ceil(_SMALLEST * len(logs)))
@@ -70,6 +70,6 @@ def correlation(photo: Photo, apart: int) -> float:
     return float(pairs) / 2 / variance if variance > 0 else 0.0
 
 
-def _names(paths: Sequence[Path], places: Sequence[int] | Array) -> str:
+def _names(paths: Sequence[Path], places: Sequence[int] | Indices) -> str:
     names = [paths[int(place)].name for place in places]
     return ", ".join(sorted(names)[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
