@@ -73,8 +73,8 @@ class NewPlate:
     """Bytes of the photograph; None when it is not stored."""
 
 
-def add(connection: Connection, new: NewPlate) -> Entry:
-    """Append the plate within a writing transaction."""
+def add(connection: Connection, new: NewPlate, record_time: int) -> Entry:
+    """Append the plate within a writing transaction; `record_time` is the record's own time (record_time.py)."""
     received = datetime.now(UTC)
     time, outcome = search.microseconds(received), Outcome(new.inspection.verdict or Outcome.FAILED)
     body = {name: getattr(new, name) for name in ("plate_id", "key", "source", "photograph", "sampled")}
@@ -103,7 +103,7 @@ def add(connection: Connection, new: NewPlate) -> Entry:
         source=new.source,
         received=search.moment(time),
         photograph_sha256=new.photograph,
-        photograph_kept=_keep_photograph(connection, new, time),
+        photograph_kept=_keep_photograph(connection, new, record_time),
         sampled=new.sampled,
         review=None,
         chain=link.hash,
