@@ -79,6 +79,8 @@ class Inspection:
     evidence: Evidence | None = None
     defects: tuple[Defect, ...] = ()
     error: Line | None = None
+    decoder_messages: tuple[Line, ...] = ()
+    """What the decoders remarked on the file; empty for most."""
     model_id: Line
     time: AwareDatetime
     duration_ms: float
