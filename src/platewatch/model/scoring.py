@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from platewatch.arrays import Array, Floats, Photo
+from platewatch.arrays import Floats, Photo
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.model.runtime import Network
@@ -103,7 +103,7 @@ def judge_prepared(
     frame: Frame,
     decision: Decision,
     checks: Checks,
-    measure: Callable[[Array, Frame], S],
+    measure: Callable[[Photo, Frame], S],
     *,
     size: tuple[int, int],
     stage: Stage = run_stage,
