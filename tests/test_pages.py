@@ -235,7 +235,7 @@ def test_the_models_page_shows_what_preflight_found_and_what_is_looser(tmp_path:
             "new light source",
         ):
             assert shown in text
-        assert "Unusable photographs (empty, dark, clipped, blurred, cut off)" in text
+        assert ">Unusable photographs<" in text
 
 
 def test_without_training_photographs_no_candidate_is_trained(here: Running) -> None:
