@@ -1,5 +1,6 @@
 """Commands of the station: serve, users add, users list, users remove."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ import click
 
 from platewatch.cli.line_options import line_options, policy
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
+from platewatch.photographs import limits
 
 if TYPE_CHECKING:
     from platewatch.station.users import Users
@@ -36,6 +38,36 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
     type=click.IntRange(1, 10_000),
     help="Requests queued beyond the workers; more are answered 503.",
 )
+@click.option(
+    "--memory",
+    "memory_mb",
+    default=600,
+    show_default=True,
+    type=click.IntRange(300, 1_000_000),
+    help="Memory of the process, at most, in MB; it limits what is uploaded and decoded at a time.",
+)
+@click.option(
+    "--max-bytes",
+    default=64 * 2**20,
+    show_default=True,
+    type=click.IntRange(2**20, 2**30),
+    help="Largest photograph, as a file.",
+)
+@click.option(
+    "--max-pixels",
+    default=64_000_000,
+    show_default=True,
+    type=click.IntRange(min=1024),
+    help="Largest photograph, width × height; large ones take more --memory.",
+)
+@click.option(
+    "--max-side",
+    default=limits.MAX_SIDE,
+    show_default=True,
+    envvar=limits.MAX_SIDE_VARIABLE,
+    type=click.IntRange(limits.MIN_SIDE, 1_000_000),
+    help="Longest side of a photograph, in px, such as 20000 for a line-scan camera.",
+)
 def serve(
     model: Path,
     host: str,
@@ -48,11 +80,10 @@ def serve(
     names: tuple[str, ...],
     certificate: Path | None,
     key: Path | None,
-    workers: int,
-    waiting: int,
+    max_side: int,
     webhooks: tuple[str, ...],
     mqtt: tuple[str, ...],
-    **kept: Any,
+    **rest: Any,
 ) -> None:
     """Run the inspection station: web pages, a REST service and a record of every plate."""
     from platewatch.station import supervisor
@@ -64,23 +95,24 @@ def serve(
         from platewatch.station import server
         from platewatch.station.settings import Settings
 
+        os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
+        own = {name: rest.pop(name) for name in ("workers", "waiting", "memory_mb", "max_bytes", "max_pixels")}
         plan = server.Plan(
             model=model,
             models=models,
             host=host,
             port=listening.getsockname()[1],
             records=records,
-            policy=policy(**kept),
+            policy=policy(**rest),
             names=names,
             certificate=certificate,
             key=key,
             chosen=Settings(
                 users=users,
-                workers=workers,
-                waiting=waiting,
                 data=data,
                 photographs=photographs,
                 destinations=(*webhooks, *mqtt),
+                **own,
             ),
         )
         server.check(plan)

@@ -16,11 +16,13 @@ from fastapi import FastAPI
 from platewatch.errors import InputError
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.state_files import beside
+from platewatch.photographs import limits, memory, structure
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
 from platewatch.station.users import Users
 
+_LEAST = 30 * 10**6  # bytes for decoding: a photograph of 3 megapixels as PNG
 _STOP_S = 20  # plates that are being judged may take this long before the station stops
 
 
@@ -65,6 +67,7 @@ def check(plan: Plan) -> None:
             expected="logins or tokens",
             remedy=f"add one with: {add}",
         )
+    memory_line(plan)
 
 
 def settings(plan: Plan, records: Records) -> Settings:
@@ -83,8 +86,27 @@ def settings(plan: Plan, records: Records) -> Settings:
     )
 
 
+def memory_line(plan: Plan) -> str:
+    """What the memory allows, in words; raises InputError when it is too little."""
+    chosen = plan.chosen
+    decoding, most = chosen.shares.decoding, chosen.max_pixels
+    if decoding < _LEAST:
+        missing = -(-(_LEAST - decoding) // 10**6)
+        raise InputError(
+            f"--memory {chosen.memory_mb}",
+            f"too little for {chosen.max_bytes / 1e6:.0f} MB of upload and the plates judged in parallel",
+            expected=f"at least {chosen.memory_mb + 4 * -(-missing // 3)}",
+            remedy="allow more",
+        )
+    of = {name: min(most, decoding // per_px) / 1e6 for name, per_px in structure.PER_PX.items()}
+    largest = f"{of['PNG']:.0f} megapixels ({of['TIFF']:.0f} as TIFF, {of['WEBP']:.0f} as WebP)"
+    side = f"{limits.max_side()} px a side"
+    return f"memory: at most {chosen.memory_mb} MB (--memory); photographs of up to {largest}, {side}"
+
+
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
+    memory.bound(plan.chosen.shares.decoding)
     models = ModelRegistry(plan.model, plan.models)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
@@ -104,7 +126,12 @@ def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> 
             ssl_keyfile=plan.key,
         )
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        _Server(config, app, lambda: report(f"{plan.address}: model {models.model_id}")).run(sockets=[listening])
+
+        def ready() -> None:
+            report(memory_line(plan))
+            report(f"{plan.address}: model {models.model_id}")
+
+        _Server(config, app, ready).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
