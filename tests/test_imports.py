@@ -24,9 +24,10 @@ model
 records decision surface synthetic
 photographs
 signing
-files config templates
+files config templates urls
 robust
 errors inspection progress arrays
+printable
 """
 """Top to bottom; packages on one line do not see each other."""
 
@@ -53,7 +54,7 @@ LIBRARIES = {
     "cryptography": {"signing"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},
-    "paho": {"line.destinations"},
+    "paho": {"line.topic"},
     "watchfiles": {"line.file_events"},
     "pickle": set[str](),
     "joblib": set[str](),

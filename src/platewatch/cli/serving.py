@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from platewatch.cli.line_options import line_options, policy
+from platewatch.cli.line_options import line_options, policy, receivers
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
 
 if TYPE_CHECKING:
+    from platewatch.line.destinations import Address
     from platewatch.station.users import Users
 
 _USERS = click.option("--users", type=FOLDER, help="File of users; default for SQLite: RECORDS.users.json.")
@@ -81,8 +82,9 @@ def serve(
     certificate: Path | None,
     key: Path | None,
     max_side: int,
-    webhooks: tuple[str, ...],
-    mqtt: tuple[str, ...],
+    webhooks: "tuple[Address, ...]",
+    mqtt: "tuple[Address, ...]",
+    ca: Path | None,
     **rest: Any,
 ) -> None:
     """Run the inspection station: web pages, a REST service and a record of every plate."""
@@ -111,7 +113,7 @@ def serve(
                 users=users,
                 data=data,
                 photographs=photographs,
-                destinations=(*webhooks, *mqtt),
+                destinations=receivers(webhooks, mqtt, ca),
                 **own,
             ),
         )

@@ -1,6 +1,5 @@
 """Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -136,7 +135,7 @@ def failed(manifest: Manifest, image: Source, name: str | None, error: Exception
     """
     reason = "the photograph is not readable" if isinstance(error, InputError) else "could not be judged"
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
-    found = {"verdict": None, "reason": reason, "error": _text(what)}
+    found = {"verdict": None, "reason": reason, "error": what}
     return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)
 
 
@@ -155,14 +154,7 @@ def _inspection(
 
 
 def _name(image: Source, name: str | None) -> str | None:
-    if name is not None or not isinstance(image, Path | str):
-        return name
-    return _text(str(image))
-
-
-def _text(name: str) -> str:
-    """A file name or message that JSON can hold: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(name).decode(errors="replace")
+    return name if name is not None or not isinstance(image, Path | str) else str(image)
 
 
 def _sha256(image: Source) -> str | None:
