@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Mask
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow, alpha_table
@@ -36,8 +36,8 @@ class MaskedMaps:
     """Requested longer side, px; None for the prepared size, at most MAX_PIXEL_SIZE."""
     size: int = 0
     """Longer side used, px."""
-    maps: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in MAPS})
-    masks: list[Array] = field(default_factory=list)
+    maps: dict[str, list[Floats]] = field(default_factory=lambda: {name: [] for name in MAPS})
+    masks: list[Mask] = field(default_factory=list)
     without_mask: int = 0
     failures: list[Failure] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class MaskedMaps:
             smooth = cv2.INTER_AREA if mask.size < part.size else cv2.INTER_LINEAR
             self.maps[name].append(_resized(part.astype(np.float32, copy=False), mask.shape, smooth))
 
-    def _mask(self, sample: Sample, examination: "Examination") -> Array | None:
+    def _mask(self, sample: Sample, examination: "Examination") -> Mask | None:
         frame = examination.frame
         self.size = self.wanted or min(len(examination.prepared), MAX_PIXEL_SIZE)
         shape = _shape(frame, self.size)

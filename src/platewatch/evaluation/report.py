@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from platewatch import files
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Photo
 from platewatch.decision import sensitivity_summary
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
@@ -163,7 +163,7 @@ def write(path: Path, content: str | bytes) -> Path:
     return files.write(path, content, remedy="free some space or name another --out folder")
 
 
-def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | None]]:
+def _curves(evaluation: Evaluation) -> dict[str, tuple[Doubles, Doubles, float | None]]:
     judged = [plate for plate in evaluation.scores if plate.score is not None]
     numbers = {
         "both phases": ([plate.score for plate in judged], evaluation.auroc),

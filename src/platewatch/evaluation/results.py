@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from platewatch.arrays import Doubles, Labels
 from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow
@@ -219,7 +220,7 @@ class Evaluation:
         }
 
 
-def labelled(scores: Sequence[PlateScore]) -> tuple[np.ndarray, np.ndarray]:
+def labelled(scores: Sequence[PlateScore]) -> tuple[Labels, Doubles]:
     """Labels (N,) int and scores (N,) float of the plates that have a score."""
     judged = [(plate.label, plate.score) for plate in scores if plate.score is not None]
     labels = np.array([label for label, _ in judged], int)
