@@ -40,6 +40,13 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
     help="Requests queued beyond the workers; more are answered 503.",
 )
 @click.option(
+    "--connections",
+    default=256,
+    show_default=True,
+    type=click.IntRange(16, 10_000),
+    help="Connections that may be open at a time; the one idle for longest makes room.",
+)
+@click.option(
     "--memory",
     "memory_mb",
     default=600,
@@ -98,7 +105,8 @@ def serve(
         from platewatch.station.settings import Settings
 
         os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
-        own = {name: rest.pop(name) for name in ("workers", "waiting", "memory_mb", "max_bytes", "max_pixels")}
+        names_of = ("workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
+        own = {name: rest.pop(name) for name in names_of}
         plan = server.Plan(
             model=model,
             models=models,

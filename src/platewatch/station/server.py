@@ -1,10 +1,13 @@
 """Runs a station: opens the record, loads the model, and serves with uvicorn on a listening socket."""
 
+import functools
 import ipaddress
 import logging
+import os
 import shlex
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,10 +23,15 @@ from platewatch.line.state_files import beside
 from platewatch.photographs import limits, memory, structure
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
+from platewatch.station.connections import Connections, Protocol, most_open
+from platewatch.station.log_limits import LogLimit
 from platewatch.station.settings import Settings
 from platewatch.station.users import Users
 
+log = logging.getLogger("platewatch.station")
+
 _LEAST = 30 * 10**6  # bytes for decoding: a photograph of 3 megapixels as PNG
+_END_S = 45  # the process ends then, whatever it is doing
 _STOP_S = 20  # plates that are being judged may take this long before the station stops
 
 
@@ -115,25 +123,34 @@ def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> 
         if kept_back is not None:
             report(f"the model that was in service before is not taken into service: {kept_back}")
         app = create_app(models, records, settings(plan, records))
-        config = uvicorn.Config(
-            app,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,  # whoever sends X-Forwarded-For is not believed
-            server_header=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=_STOP_S,
-            ssl_certfile=plan.certificate,
-            ssl_keyfile=plan.key,
-        )
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
         def ready() -> None:
             report(memory_line(plan))
             report(f"{plan.address}: model {models.model_id}")
 
-        _Server(config, app, ready).run(sockets=[listening])
+        most = most_open(plan.chosen.connections)
+        with Connections(listening, most=most, wait_s=plan.chosen.header_s) as connections:
+            _Server(_config(plan, app, connections), app, ready).run(sockets=[connections])
+
+
+def _config(plan: Plan, app: FastAPI, connections: Connections) -> uvicorn.Config:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
+    return uvicorn.Config(
+        app,
+        http=functools.partial(Protocol, connections),  # type: ignore[arg-type] # it calls it as it would the class
+        loop="asyncio",  # others accept connections themselves
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # whoever sends X-Forwarded-For is not believed
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_STOP_S,
+        ssl_certfile=plan.certificate,
+        ssl_keyfile=plan.key,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -141,7 +158,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._application, self._ready = app, ready
+        self._application, self._ready, self._ending = app, ready, False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -150,7 +167,18 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._application.state.station.live.close()
+        if not self._ending:
+            self._ending = True
+            last = threading.Timer(_END_S, _end)
+            last.daemon = True
+            last.start()
         super().handle_exit(signal.SIGTERM if sig == signal.SIGINT else sig, frame)  # twice is no reason to drop plates
+
+
+def _end() -> None:
+    """Leave without the plates that are still being judged; their senders have no answer, so they send them again."""
+    log.error("the station ends after %d s although plates are being judged", _END_S)
+    os._exit(1)
 
 
 def is_loopback(host: str) -> bool:

@@ -58,6 +58,10 @@ class Settings:
     """Seconds within which a photograph has to arrive."""
     body_s: Seconds = 10.0
     """Seconds within which any other request body has to arrive."""
+    header_s: Seconds = 10.0
+    """Seconds within which a request's header has to arrive, and for a client that does not take its answer."""
+    connections: Annotated[int, Field(ge=16, le=10_000)] = 256
+    """Connections that may be open; fewer when the process may open fewer files."""
     session_h: Seconds = 12.0
     """Hours until a session ends."""
     live_pages: Count = 64
