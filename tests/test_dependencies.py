@@ -36,6 +36,7 @@ NOT_IMPORTED = {
     "onnxscript": "torch's exporter imports it",
     "psycopg": "SQLAlchemy imports it for a postgresql:// record",
     "httpx2": "Starlette's TestClient imports it",
+    "imagecodecs": "tifffile decompresses with it",
     "pytest-xdist": "pytest -n",
     "pytest-timeout": "addopts of pytest",
     "pytest-cov": "pytest --cov",

@@ -232,7 +232,7 @@ def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
     assert calling("imread", "imdecode", "exif_transpose") == {
-        "photographs.reading",
+        "photographs.png",
         "photographs.masks",  # labels at their full depth: none of them reaches a detector
     }
 

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from platewatch.arrays import Array
 from platewatch.errors import InputError
-from platewatch.photographs import limits, reading, structure
+from platewatch.photographs import limits, raster, reading, structure
 
 COLOUR: Array = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 FEW = 20
@@ -167,7 +167,7 @@ def test_a_large_photograph_is_converted_in_bands_with_the_same_pixels(
     options = {"transparency": 7} if mode in {"L", "P"} else {}
     image.save(out, kind, **options)
     whole = reading.read(out.getvalue())
-    monkeypatch.setattr(reading, "_BAND", 150)  # 3 rows
+    monkeypatch.setattr(raster, "_BAND", 150)  # 3 rows
     assert np.array_equal(reading.read(out.getvalue()), whole)
 
 

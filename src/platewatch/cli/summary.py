@@ -27,7 +27,7 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row("good photographs", str(len(plates.paths)))
     sizes = Counter(f"{width}×{height}" for width, height in plates.sizes).most_common()
     table.add_row("sizes in px", _list([f"{size} ({count})" for size, count in sizes]))
-    table.add_row("unreadable", _list([error for _, error in plates.failed]))
+    table.add_row("not readable", _list([error for _, error in plates.failed]))
     table.add_row(
         "exact duplicates, left out", _list([f"{one.name} = {other.name}" for one, other in plates.duplicates])
     )
@@ -36,6 +36,8 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row(
         "outliers, kept: look at them", "\n".join(f"{path.name}: {why}" for path, why in found.outliers) or "none"
     )
+    if found.warnings:
+        table.add_row("look at these before you train", "\n".join(found.warnings))
     networks = config.calibration.folds + 1
     table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
     floor = f"{found.floor:.1%}"

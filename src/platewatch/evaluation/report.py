@@ -15,7 +15,7 @@ from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import masks, preparation, reading, thumbnails
+from platewatch.photographs import masks, preparation, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.photographs.thumbnails import jpeg_uri
@@ -131,8 +131,8 @@ def groups(evaluation: Evaluation) -> tuple[Group, ...]:
 def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
     """The plate's photograph, reconstruction, map and mask as thumbnails of at most `side` px."""
     try:
-        photo = reading.read(Path(plate.path))
         seen = inspector.examine(Path(plate.path))
+        photo = seen.photo
     except InputError:
         return Card(plate, ((None, "the photograph was removed after it was judged"),))
     return Card(

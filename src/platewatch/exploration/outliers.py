@@ -55,14 +55,14 @@ def find(
     `photos` (N, S, S, 3) uint8 are prepared; `inside` (N, S, S) bool is False on their padding.
     """
     distances, places = _places(photos, inside, seed)
-    measures = _measures(plates) | dict(zip(_PLACES, distances, strict=True))
-    zs = {name: _robust_z(values, _MEASURES[name].low is None) for name, values in measures.items()}
+    values = measures(plates) | dict(zip(_PLACES, distances, strict=True))
+    zs = {name: _robust_z(each, _MEASURES[name].low is None) for name, each in values.items()}
     strongest = np.max([np.abs(z) for z in zs.values()], axis=0)
     order = [int(k) for k in np.argsort(-strongest, kind="stable") if strongest[k] > LIMIT]
     found = tuple(
         Outlier(
             path=str(paths[k]),
-            reasons=_reasons(k, measures, zs),
+            reasons=_reasons(k, values, zs),
             photo=photos[k],
             place=_place([zs[name][k] for name in _PLACES], places[k]),
         )
@@ -71,14 +71,15 @@ def find(
     return found, len(order)
 
 
-def _measures(plates: Sequence[PlateFeatures]) -> dict[str, Doubles]:
+def measures(plates: Sequence[PlateFeatures]) -> dict[str, Doubles]:
+    """Each measure (N,) that all plates have, by its name."""
     names = [name for name in plates[0].measures if all(name in plate.measures for plate in plates)]
-    measures = {name: np.array([plate.measures[name] for plate in plates]) for name in names}
-    measures["covered"] = np.array([plate.covered for plate in plates])
+    found = {name: np.array([plate.measures[name] for plate in plates]) for name in names}
+    found["covered"] = np.array([plate.covered for plate in plates])
     roots = np.stack([classical_detectors.roots(plate) for plate in plates])
     # neighbour 0 is the plate itself; the Hellinger distance of three histograms is at most the root of 6
-    measures["histogram"] = NearestNeighbors(n_neighbors=2).fit(roots).kneighbors(roots)[0][:, 1] / np.sqrt(6)
-    return measures
+    found["histogram"] = NearestNeighbors(n_neighbors=2).fit(roots).kneighbors(roots)[0][:, 1] / np.sqrt(6)
+    return found
 
 
 def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Doubles, Indices]:

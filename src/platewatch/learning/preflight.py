@@ -10,7 +10,7 @@ import numpy as np
 from platewatch.arrays import Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
-from platewatch.exploration import classical_detectors, outliers
+from platewatch.exploration import classical_detectors, mixed_sets, outliers
 from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
@@ -18,12 +18,13 @@ from platewatch.progress import Progress
 
 _NEAR = 2.0  # of 255: largest mean difference between the thumbnails of near duplicates,
 _NEARER = 0.25  # and largest ratio to the median of all pairs, because in a jig all plates look nearly alike
+_MANY = 0.3  # fraction of outliers above which defective plates are likely among them; good sets have up to 0.2
 _ENOUGH = 6  # smallest number of plates among which outliers are looked for
 
 
 @dataclass(frozen=True)
 class GoodPlates:
-    """The N good photographs that could be read, without duplicates; all sequences in the same order."""
+    """The N readable good photographs, without duplicates; all sequences in the same order."""
 
     paths: tuple[Path, ...]
     sha256: tuple[str, ...]
@@ -33,7 +34,7 @@ class GoodPlates:
     sizes: tuple[tuple[int, int], ...]
     """(width, height) of the original photographs, px."""
     failed: tuple[tuple[Path, str], ...]
-    """Photographs that could not be read, with the reason."""
+    """Photographs that are not readable, with the reason."""
     duplicates: tuple[tuple[Path, Path], ...]
     """(left out, kept): files with exactly the same pixels."""
 
@@ -53,6 +54,8 @@ class Preflight:
     near_duplicates: tuple[tuple[Path, Path], ...]
     outliers: tuple[tuple[Path, str], ...]
     """Outliers with the reason, strongest first. They stay in the training set; a person should look at them."""
+    warnings: tuple[str, ...]
+    """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise."""
     steps: int
     """Training steps of phase two, all folds included."""
     floor: float
@@ -60,7 +63,7 @@ class Preflight:
 
 
 def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlates:
-    """Read and prepare the good photographs, without unreadable ones and exact duplicates.
+    """Read and prepare the good photographs, without those not readable and exact duplicates.
 
     Raises InputError when fewer than `config.min_images` remain.
     """
@@ -93,18 +96,20 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
     near = _near_duplicates(plates.photos)
     count, folds = len(plates.paths), config.calibration.folds
     batches = config.training.epochs / config.training.batch_size
+    outlying, warnings = _doubtful(plates, config.seed)
     return Preflight(
         plates=plates,
         groups=_groups(count, near),
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
-        outliers=_outliers(plates, config.seed),
+        outliers=outlying,
+        warnings=warnings,
         steps=round(batches * (count + count * (folds - 1))),
         floor=1 / (count + 1),
     )
 
 
 def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> InputError:
-    left_out = [f"{failed} unreadable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
+    left_out = [f"{failed} not readable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
     besides = f" (besides {' and '.join(left_out)})" if left_out else ""
     hint = f"add photographs or pass --min-images {found}" if found >= 3 else "add photographs"
     return InputError(folder, f"found {found} images{besides}, training needs at least {needed}", remedy=hint)
@@ -127,12 +132,16 @@ def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(group)
 
 
-def _outliers(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
-    """The outliers with their reasons, strongest first; none among fewer than 6 plates."""
-    if len(plates.paths) < _ENOUGH:
-        return ()
+def _doubtful(plates: GoodPlates, seed: int) -> tuple[tuple[tuple[Path, str], ...], tuple[str, ...]]:
+    """The outliers with their reasons, strongest first, none among fewer than 6 plates; and the warnings."""
     pairs = list(zip(plates.photos, plates.frames, strict=True))
+    enlarged = [frame.width / width for frame, (width, _) in zip(plates.frames, plates.sizes, strict=True)]
+    noise = mixed_sets.only_noise(plates.paths, [frame.cut(photo) for photo, frame in pairs], enlarged)
+    if len(plates.paths) < _ENOUGH:
+        return (), (noise,) if noise else ()
     inside = np.stack([frame.inside(len(photo)) for photo, frame in pairs])
     described = [classical_detectors.describe(photo, frame) for photo, frame in pairs]
-    found, _ = outliers.find(plates.paths, plates.photos, inside, described, seed)
-    return tuple((Path(each.path), "; ".join(each.reasons)) for each in found)
+    found, count = outliers.find(plates.paths, plates.photos, inside, described, seed)
+    many = f"{count} of {len(pairs)} photographs are outliers: look for defective plates among them"
+    warnings = (noise, mixed_sets.two_kinds(plates.paths, described), many if count > _MANY * len(pairs) else None)
+    return tuple((Path(each.path), "; ".join(each.reasons)) for each in found), tuple(filter(None, warnings))

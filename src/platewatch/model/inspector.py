@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from platewatch.model.runtime import Network, Runtime
 from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.preparation import Frame
+from platewatch.photographs.reading import Decoded
 
 Source = Path | str | bytes | Array
 
@@ -61,7 +63,7 @@ class Inspector:
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
         """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
 
-        Raises no InputError: a photograph that cannot be read gives an Inspection with verdict None and the reason in
+        Raises no InputError: a photograph that is not readable gives an Inspection with verdict None and the reason in
         `error`. `name` replaces the path as the Inspection's `image`.
         """
         started = time.perf_counter()
@@ -71,10 +73,11 @@ class Inspector:
             return failed(self.manifest, image, name, error, started)
 
     def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
-        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it is not readable."""
         started = time.perf_counter()
         name = _name(image, name)
-        photo, sha256 = _read(image, name)
+        found, sha256 = _read(image, name, self.manifest.config.bits)
+        photo = found.photo
         size, decision = self.manifest.config.image_size, self.manifest.decision
         prepared = stage("prepare", lambda: preparation.prepare(photo, size))
         frame = preparation.frame(photo.shape[1], photo.shape[0], size)
@@ -82,14 +85,19 @@ class Inspector:
         def both(prepared: Photo, frame: Frame) -> RawNumbers:
             return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
 
+        record = partial(self._record, started, name, sha256, decoder_messages=found.messages)
+        blank = np.zeros((size, size), np.float32)
+        if found.damage:
+            inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
+            conditions = quality.measure(frame.cut(prepared))
+            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank)
         judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
         if judged.raw is None:
-            blank = np.zeros((size, size), np.float32)
-            inspection = self._record(started, name, sha256, verdict=judged.verdict, reason=judged.unusable)
+            inspection = record(verdict=judged.verdict, reason=judged.unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
         network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
         anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
-        inspection = self._record(started, name, sha256, **self._describe(judged, anomaly_map, frame, photo.shape))
+        inspection = record(**self._describe(judged, anomaly_map, frame, photo.shape))
         maps = anomaly_map, judged.raw.surface_map, network_map
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
@@ -167,9 +175,9 @@ def _sha256(image: Source) -> str | None:
         return None
 
 
-def _read(image: Source, name: str | None) -> tuple[Array, str]:
-    """The photograph (H, W, 3) uint8 RGB and the SHA-256 of its file or of the array."""
+def _read(image: Source, name: str | None, bits: int | None) -> tuple[Decoded, str]:
+    """The photograph, and the SHA-256 of its file or of the array."""
     if not isinstance(image, Path | str | bytes):
-        return reading.check(image, name or "array"), reading.sha256(image)
+        return Decoded(reading.check(image, name or "array")), reading.sha256(image)
     data = image if isinstance(image, bytes) else reading.load(Path(image))
-    return reading.read(data, name), reading.sha256(data)
+    return reading.decode(data, name or "photograph", bits), reading.sha256(data)

@@ -64,9 +64,9 @@ class Pictures:
         entry, data = self._records.get(number), self.photograph(number)
         try:
             anomaly_map = self._map(entry, data)  # before the photograph: a thread holds one at a time
-            photo, defects = _reduced(reading.read(data, f"plate {number}"), entry.inspection.defects)
+            photo, defects = _reduced(reading.read(data, f"plate {number}", damaged=True), entry.inspection.defects)
         except InputError as error:
-            raise NotFound(f"plate {number}", "its photograph could not be read, so there is no map of it") from error
+            raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
         return _png(overlay(photo, anomaly_map, defects))
 
     def heat(self, number: int) -> bytes:
@@ -76,9 +76,7 @@ class Pictures:
             try:
                 return _png(heat(self._map(entry, data)))
             except InputError as error:
-                raise NotFound(
-                    f"plate {number}", "its photograph could not be read, so there is no map of it"
-                ) from error
+                raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
 
     def thumbnail(self, number: int, *, boxes: bool = False) -> bytes:
         """The photograph as a small JPEG, with `boxes` as the shift report shows it.
@@ -98,11 +96,11 @@ class Pictures:
     def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
         try:
             if not boxes:
-                return thumbnails.jpeg(reading.read(data), _THUMBNAIL)
+                return thumbnails.jpeg(reading.read(data, damaged=True), _THUMBNAIL)
             defects = self._records.get(number).inspection.defects
-            return thumbnails.jpeg(boxed(*_reduced(reading.read(data), defects)), shift_report.SIDE)
+            return thumbnails.jpeg(boxed(*_reduced(reading.read(data, damaged=True), defects)), shift_report.SIDE)
         except InputError as error:
-            raise NotFound(f"plate {number}", "its photograph could not be read") from error
+            raise NotFound(f"plate {number}", "its photograph is not readable") from error
 
     def _map(self, entry: Entry, photograph: bytes) -> Array:
         """The map (h, w) float32 of a plate, computed anew by the model that judged it unless it is remembered."""
