@@ -13,7 +13,6 @@ from asyncio import Transport, get_running_loop
 from contextlib import suppress
 from typing import Any
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 log = logging.getLogger("platewatch.station")
@@ -207,4 +206,4 @@ class Protocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             return "busy"
         data, _ = self.conn.trailing_data
-        return "kept" if not data and self.conn.their_state in {h11.IDLE, h11.DONE} else "partial"
+        return "kept" if not data and repr(self.conn.their_state) in {"IDLE", "DONE"} else "partial"
