@@ -26,7 +26,7 @@ photographs
 signing
 files config templates
 robust
-errors inspection progress arrays
+errors inspection progress arrays telemetry
 """
 """Top to bottom; packages on one line do not see each other."""
 
@@ -39,11 +39,12 @@ LIBRARIES = {
     "onnxruntime": {"model.runtime"},
     "openvino": {"model.runtime"},
     "threadpoolctl": {"model.thread_limits"},
+    "google": {"model.network_file"},
     "click": {"cli"},
     "rich": {"cli", "evaluation"},
     "sklearn": {"evaluation", "exploration"},
     "scipy": {"decision", "evaluation", "exploration"},
-    "matplotlib": {"evaluation", "exploration"},
+    "matplotlib": {"evaluation.figures"},
     "jinja2": {"templates"},
     "fastapi": {"station"},
     "starlette": {"station"},
