@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import say
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Labels
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
 
@@ -39,24 +39,24 @@ def evaluate(model: Path, data: Path, pixel_size: int) -> dict[str, Any]:
     return dict(json.loads(found))
 
 
-def scores(evaluation: Mapping[str, Any]) -> tuple[Array, Array]:
+def scores(evaluation: Mapping[str, Any]) -> tuple[Labels, Doubles]:
     """Labels (N,) and scores (N,) of the plates of an evaluation that were judged."""
     plates = [plate for plate in evaluation["scores"] if plate["score"] is not None]
     return np.array([plate["label"] for plate in plates]), np.array([plate["score"] for plate in plates])
 
 
-def network_scores(evaluation: Mapping[str, Any]) -> tuple[Array, Array]:
+def network_scores(evaluation: Mapping[str, Any]) -> tuple[Labels, Doubles]:
     """The same with Skip-GANomaly's own scores."""
     plates = [plate for plate in evaluation["scores"] if plate["score"] is not None]
     errors = np.array([(plate["reconstruction_error"], plate["latent_error"]) for plate in plates])
     return scores(evaluation)[0], fused(errors, evaluation["alpha"])
 
 
-def fused(errors: Array, alpha: float) -> Array:
+def fused(errors: Doubles, alpha: float) -> Doubles:
     """Skip-GANomaly's scores (N,) of reconstruction and latent errors (N, 2)."""
     return np.asarray(errors @ np.array([alpha, 1 - alpha]))
 
 
-def separation(labels: Array, found: Array) -> float:
+def separation(labels: Labels, found: Doubles) -> float:
     """The lowest score of a defective plate over the highest of a good one; scores are 0 and up."""
     return float(found[labels == ANOMALOUS].min() / max(found[labels == NORMAL].max(), 1e-9))

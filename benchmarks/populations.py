@@ -10,7 +10,7 @@ from numpy.random import Generator
 from scipy import special
 
 from benchmarks.harness import say
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles
 from platewatch.model import model_folder
 from platewatch.photographs import preparation
 from platewatch.surface import detector
@@ -19,15 +19,15 @@ from platewatch.synthetic import rendered_plates
 _SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
 LEARNT = 50
 _FURTHER = 10  # plates for p-values after each split
-Above = Callable[[Array], Array]
+Above = Callable[[Doubles], Doubles]
 """Thresholds (T,) → the fraction of the judged plates above each."""
 
 
 class Split(NamedTuple):
     """Good plates to calibrate on, and those that are judged then."""
 
-    scores: Array  # (n,) of the plates that calibrate
-    further: Array  # (10,) of the plates that are judged; fewer where no more are left
+    scores: Doubles  # (n,) of the plates that calibrate
+    further: Doubles  # (10,) of the plates that are judged; fewer where no more are left
     above: Above
     judged: int | None = None  # how many plates are judged; None when the fraction is exact
 
@@ -37,7 +37,7 @@ class Endless:
     """Endlessly many plates: `draw` gives n scores, `above` is exact."""
 
     name: str
-    draw: Callable[[Generator, int], Array]
+    draw: Callable[[Generator, int], Doubles]
     above: Above
 
     def split(self, rng: Generator, count: int) -> Split:
@@ -51,7 +51,7 @@ class Plates:
     """So many plates: some calibrate, all others are judged; where less than half would be left, `beyond` is split."""
 
     name: str
-    scores: Array
+    scores: Doubles
     beyond: Endless | None = None
 
     def split(self, rng: Generator, count: int) -> Split:
@@ -63,10 +63,10 @@ class Plates:
         return Split(mixed[:count], mixed[count : count + _FURTHER], above, len(rest))
 
 
-def bells(name: str, weights: Array, centres: Array, widths: Array) -> Endless:
+def bells(name: str, weights: Doubles, centres: Doubles, widths: Doubles) -> Endless:
     """Plates whose log scores are a mixture of normal distributions, (K,) each."""
 
-    def draw(rng: Generator, count: int) -> Array:
+    def draw(rng: Generator, count: int) -> Doubles:
         kinds = rng.choice(len(weights), count, p=weights)
         return np.asarray(np.exp(centres[kinds] + widths[kinds] * rng.standard_normal(count)))
 
@@ -80,7 +80,7 @@ def pareto(name: str, index: float) -> Endless:
     return Endless(name, lambda rng, count: 1 + rng.pareto(index, count), above)
 
 
-def smoothed(name: str, scores: Array) -> Endless:
+def smoothed(name: str, scores: Doubles) -> Endless:
     """Log scores drawn with replacement, each with normal noise of Silverman's width .9 min(σ, IQR / 1.34) m^(−1/5)."""
     logs, ones = np.log(scores), np.ones(len(scores))
     quarters = np.subtract(*np.percentile(logs, [75, 25]))

@@ -1,189 +1,247 @@
-"""Mutated inputs by a seed: model folders whose hashes fit, as somebody could send them.
+"""Mutated photographs and model files, judged in a child process with limits on memory and time.
 
-Each mutation is small and random; none is made to harm any program.
+python tests/mutated_inputs.py MODEL COUNT SEED: prints what became of them as JSON. Each input has to end in an
+Inspection or a named error, in strict JSON, with nothing on stderr. The same seed gives the same inputs.
 """
 
-import hashlib
+import io
 import json
-import shutil
-import zipfile
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from io import BytesIO
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import onnx
+from PIL import Image
 
-Values = dict[str, Any]
-Mutation = Callable[[np.random.Generator, Path, Values], str]
-"""Changes a file of the folder or the manifest's values, and says what."""
+from platewatch.model.inspector import Inspector
+from platewatch.synthetic import rendered_plates
 
-_ODD: tuple[Any, ...] = (
-    *(None, True, False, "", "0.5", "\ud800", "a\x00b", "x" * 5000, [], [1], {}, {"a": 1}, [[]] * 3),
-    *(0, -1, 1, 2, 10**6, 2**31, 2**63, 10**30, 10**300, 0.5, -0.5, 1e-300, 1e300, 1e308, -0.0),
-    *(float("nan"), float("inf"), float("-inf")),
-)
-_JUDGING = ("surface.npz", "network.onnx")
+SECONDS = 20  # for one input, also on a machine that does much else
+MEMORY = 1 << 30  # bytes of address space beyond what the loaded model takes
+EXTREME = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+# -- photographs -------------------------------------------------------------------------------------------------------
 
 
-def mutated_model_folders(source: Path, folder: Path, seed: int, count: int) -> Iterator[str]:
-    """Write `count` mutations of the model folder `source` to `folder`, one after the other; yields what each is."""
-    rng = np.random.default_rng(seed)
-    values = json.loads((source / "manifest.json").read_text(encoding="utf-8"))
-    kept = {*_JUDGING, *(plate["file"] for plate in values["replay"])}
-    values["files"] = {name: digest for name, digest in values["files"].items() if name in kept}
-    for _ in range(count):
-        shutil.rmtree(folder, ignore_errors=True)
-        for name in kept:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, folder / name)
-        changed = json.loads(json.dumps(values))
-        mutation: Mutation = _MUTATIONS[int(rng.integers(len(_MUTATIONS)))]
-        what = mutation(rng, folder, changed)
-        write(folder, changed)
-        yield what
+@cache
+def originals() -> dict[str, bytes]:
+    """Sound photographs of one plate, in the formats, modes and compressions that cameras and tools write."""
+    plate = rendered_plates.render("good", 7, 128)[0]
+    rgb, wide = Image.fromarray(plate), plate.astype(np.uint16) * 257
+    rgba, exif = rgb.convert("RGBA"), Image.Exif()
+    rgba.putalpha(rgb.convert("L"))
+    exif[0x0112] = 6
+    grey16 = Image.fromarray(wide[..., 0])
+    found = {f"PNG {mode}": _saved(rgb.convert(mode), "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")}
+    found |= {"PNG I;16": _saved(grey16, "PNG"), "PNG key": _saved(rgb, "PNG", transparency=(90, 95, 120))}
+    found |= {"PNG 16-bit RGB": cv2.imencode(".png", wide)[1].tobytes()}
+    found |= {"PNG animated": _saved(rgb, "PNG", save_all=True, append_images=[rgba.convert("RGB")])}
+    found |= {f"JPEG {mode}": _saved(rgb.convert(mode), "JPEG") for mode in ("L", "RGB", "CMYK")}
+    found |= {"JPEG progressive": _saved(rgb, "JPEG", progressive=True), "JPEG EXIF": _saved(rgb, "JPEG", exif=exif)}
+    found |= {"MPO": _saved(rgb, "MPO", save_all=True, append_images=[rgb])}
+    found |= {f"BMP {mode}": _saved(rgb.convert(mode), "BMP") for mode in ("1", "L", "P", "RGB", "RGBA")}
+    found |= {f"TIFF {mode}": _saved(rgb.convert(mode), "TIFF") for mode in ("1", "L", "P", "RGB", "RGBA", "CMYK", "F")}
+    found |= {f"TIFF {how}": _saved(rgb, "TIFF", compression=how) for how in ("tiff_lzw", "tiff_adobe_deflate", "jpeg")}
+    found |= {"TIFF packbits": _saved(rgb, "TIFF", compression="packbits"), "TIFF I;16": _saved(grey16, "TIFF")}
+    found |= {"TIFF group4": _saved(rgb.convert("1"), "TIFF", compression="group4")}
+    found |= {"TIFF two": _saved(rgb, "TIFF", save_all=True, append_images=[rgb])}
+    found |= {"TIFF 16-bit RGB": cv2.imencode(".tif", wide)[1].tobytes()}
+    found |= {"WebP": _saved(rgb, "WEBP"), "WebP lossless": _saved(rgb, "WEBP", lossless=True)}
+    found |= {
+        "WebP alpha": _saved(rgba, "WEBP"),
+        "WebP animated": _saved(rgb, "WEBP", save_all=True, append_images=[rgba]),
+    }
+    return found | {"GIF": _saved(rgb, "GIF"), "text": b"no photograph\n" * 9, "empty": b""}
 
 
-def write(folder: Path, values: Values) -> None:
-    """Write the manifest with hashes and digest that fit."""
-    if isinstance(values.get("files"), dict):
-        for name in values["files"]:
-            try:
-                values["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            except (OSError, ValueError):
-                continue
-    content = {name: value for name, value in values.items() if name != "digest"}
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    values = {"digest": hashlib.sha256(canonical.encode()).hexdigest(), **content}
-    (folder / "manifest.json").write_text(json.dumps(values))
+def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
 
 
-def _manifest(rng: np.random.Generator, _folder: Path, values: Values) -> str:
-    """One value of the manifest is another one, is missing, or has a neighbour."""
-    place: Any = values
-    path = []
-    while True:
-        keys = [*place] if isinstance(place, dict) else [*range(len(place))]
-        key = keys[int(rng.integers(len(keys)))]
-        path.append(key)
-        if not (isinstance(place[key], dict | list) and place[key]) or rng.random() < 0.15:
-            break
-        place = place[key]
-    match int(rng.integers(8)):
-        case 0:
-            del place[key]
-            return f"manifest without {path}"
-        case 1 if isinstance(place, dict):
-            place[str(rng.choice(["former_digest", "extra", "../x", "a\nb"]))] = place[key]
-            return f"manifest with a neighbour of {path}"
-        case 2 if isinstance(place[key], float):
-            place[key] *= float(rng.choice([-1, 0, 1e-12, 1e12, 1e300]))
-        case _:
-            place[key] = _ODD[int(rng.integers(len(_ODD)))]
-    return f"manifest with {path} = {place[key]!r:.60}"
+def _cut(data: bytearray, chance: random.Random) -> None:
+    del data[chance.randrange(len(data)) :]
 
 
-def _bytes(rng: np.random.Generator, folder: Path, values: Values) -> str:
-    """A few bytes of a file are others, or its end is missing."""
-    names = [*_JUDGING, *(plate["file"] for plate in values["replay"])]
-    name = names[min(int(rng.integers(6)), len(names) - 1)]
-    data = bytearray((folder / name).read_bytes())
-    places = rng.integers(len(data), size=int(rng.integers(1, 9)))
-    if rng.random() < 0.3:
-        places = places % 400  # headers
-    for place in places:
-        data[int(place)] = int(rng.integers(256))
-    if rng.random() < 0.2:
-        del data[int(rng.integers(len(data))) :]
-    (folder / name).write_bytes(data)
-    return f"{name} with other bytes at {places.tolist()}"
+def _flip(data: bytearray, chance: random.Random) -> None:
+    for _ in range(chance.choice((1, 1, 2, 8, 64))):
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
 
 
-def _surface(rng: np.random.Generator, folder: Path, _values: Values) -> str:
-    """An array of surface.npz has another type, shape or value, is missing or has a neighbour."""
-    path = folder / "surface.npz"
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name].copy() for name in stored.files}
-    name = str(rng.choice(sorted(arrays)))
-    array = arrays[name]
-    match int(rng.integers(8)):
-        case 0:
-            del arrays[name]
-        case 1:
-            arrays["extra"] = np.zeros(int(rng.integers(1, 2000)), np.float32)
-        case 2:
-            arrays[name] = array.astype(str(rng.choice(["f8", "f2", "i4", "?", ">f4", "c8"])))
-        case 3:
-            arrays[name] = array[..., None]
-        case 4:
-            arrays[name] = np.concatenate([np.atleast_1d(array)] * 2)
-        case 5:
-            arrays[name] = np.atleast_1d(array)[: int(rng.integers(2))]
-        case 6:
-            arrays[name] = np.asfortranarray(array)
-        case _:
-            np.atleast_1d(array).reshape(-1)[: int(rng.integers(1, 50))] = float(
-                rng.choice([np.nan, np.inf, -1, 0, 1e-30, 1e30])
-            )
-            arrays[name] = array
-    np.savez(path, allow_pickle=False, **arrays)
-    return f"surface.npz with another {name}"
+def _header(data: bytearray, chance: random.Random) -> None:
+    """A number near the beginning, or in a TIFF's directory near the end, becomes an extreme one."""
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        size = chance.choice((1, 2, 4))
+        value = chance.choice((*EXTREME, len(data))) & ((1 << 8 * size) - 1)
+        place = chance.randrange(max(1, min(len(data), 160)))
+        place = place if chance.random() < 0.7 else max(0, len(data) - 1 - place)
+        data[place : place + size] = value.to_bytes(size, chance.choice(("big", "little")))
 
 
-def _header(rng: np.random.Generator, folder: Path, _values: Values) -> str:
-    """An array of surface.npz says in its header that it is larger, or is followed by more bytes than it says."""
-    path = folder / "surface.npz"
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    name = str(rng.choice(sorted(members)))
-    shape = str(rng.choice(["(100000000, 6)", "(3, 6)", "(-1, 6)", "()", "(1,)", "'a'", "None", "(2.5,)"]))
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    written = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
-    members[name] = written + members[name][len(written) :]
-    packed = BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for each, data in members.items():
-            archive.writestr(each, data)
-    path.write_bytes(packed.getvalue())
-    return f"surface.npz with {name} of shape {shape}"
+def _zero_tail(data: bytearray, chance: random.Random) -> None:
+    start = chance.randrange(len(data))
+    data[start:] = bytes(len(data) - start)
 
 
-def _network(rng: np.random.Generator, folder: Path, _values: Values) -> str:
-    """A node, tensor, input or output of the graph is another one."""
-    path = folder / "network.onnx"
-    model = onnx.load(path)
-    graph = model.graph
-    node = graph.node[int(rng.integers(len(graph.node)))]
-    tensor = graph.initializer[int(rng.integers(len(graph.initializer)))]
-    operators = ["If", "NonZero", "ConstantOfShape", "Expand", "Tile", "Relu", "Identity", "Concat", "Neg", "Custom"]
-    match int(rng.integers(9)):
-        case 0:
-            node.op_type = str(rng.choice(operators))
-        case 1:
-            node.domain = str(rng.choice(["com.microsoft", "ai.onnx.ml", "own"]))
-        case 2:
-            graph.node.remove(node)
-        case 3 if len(node.input):
-            node.input[0] = str(rng.choice([each.name for each in graph.initializer] + ["photos", ""]))
-        case 4 if len(tensor.dims):
-            tensor.dims[0] = int(rng.choice([0, 1, tensor.dims[0] + 1, 100_000]))
-        case 5:
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            tensor.external_data.add(key="location", value="surface.npz")
-        case 6:
-            for attribute in node.attribute:
-                attribute.i = int(rng.choice([-1, 0, 7, 10**6]))
-                attribute.ints[:] = [int(rng.choice([0, 1, 3, 10**6])) for _ in attribute.ints]
-        case 7:
-            value = graph.output[int(rng.integers(len(graph.output)))]
-            value.type.tensor_type.elem_type = int(rng.choice([1, 2, 7, 10]))
-        case _:
-            size = len(tensor.raw_data)
-            noise = rng.integers(256, size=size, dtype=np.uint8).tobytes()
-            tensor.raw_data = noise if rng.random() < 0.5 else bytes(size)
-    path.write_bytes(model.SerializeToString())
-    return f"network.onnx with another {node.op_type} or {tensor.name}"
+def _insert(data: bytearray, chance: random.Random) -> None:
+    place = chance.randrange(len(data) + 1)
+    data[place:place] = chance.randbytes(chance.choice((1, 3, 64, 5000)))
 
 
-_MUTATIONS: tuple[Mutation, ...] = (*[_manifest] * 3, *[_bytes] * 2, *[_network] * 2, _surface, _header)
+def _shuffle(data: bytearray, chance: random.Random) -> None:
+    """Chunks of PNG, segments of JPEG or other pieces change places, are lost or come twice."""
+    chunks = pieces(bytes(data))
+    for _ in range(chance.choice((1, 1, 2))):
+        one, other = chance.randrange(len(chunks)), chance.randrange(len(chunks))
+        moved = chunks[other] if chance.random() < 0.5 or len(chunks) == 1 else chunks.pop(other)
+        if chance.random() < 0.7:
+            chunks.insert(one, moved)
+    data[:] = b"".join(chunks)
+
+
+def _splice(data: bytearray, chance: random.Random) -> None:
+    """The beginning of this file and the end of another, or one file behind the other."""
+    other = chance.choice(list(originals().values()))
+    place = chance.randrange(len(data) + 1)
+    data[place:] = other[place:] if chance.random() < 0.7 else other
+
+
+def _checksums(data: bytearray, chance: random.Random) -> None:
+    """Bytes of a PNG's chunks change, and their checksums with them; other files get random bytes somewhere."""
+    if not data.startswith(b"\x89PNG"):
+        place = chance.randrange(len(data))
+        data[place : place + 4] = chance.randbytes(4)
+        return
+    head, *chunks = pieces(bytes(data))
+    place = chance.randrange(len(chunks))
+    body = bytearray(chunks[place][4:-4])
+    body[chance.randrange(4, len(body)) if len(body) > 4 else 0] = chance.randrange(256)
+    chunks[place] = len(body[4:]).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    data[:] = head + b"".join(chunks)
+
+
+def pieces(data: bytes) -> list[bytes]:
+    """A file's chunks by its format; 16 equal pieces where it has none."""
+    found, start = [], 8
+    if data.startswith(b"\x89PNG"):
+        while start < len(data):
+            end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+            found.append(data[start:end])
+            start = end
+        return [data[:8], *found]
+    if data.startswith(b"\xff\xd8"):
+        return [data[:2], *(b"\xff" + each for each in data[3:].split(b"\xff"))]
+    step = max(1, len(data) // 16)
+    return [data[place : place + step] for place in range(0, len(data), step)] or [b""]
+
+
+MUTATIONS: dict[str, Callable[[bytearray, random.Random], None]] = {
+    "cut": _cut,
+    "bits flipped": _flip,
+    "header": _header,
+    "tail zeroed": _zero_tail,
+    "inserted": _insert,
+    "chunks": _shuffle,
+    "spliced": _splice,
+    "checksums": _checksums,
+}
+
+
+def photographs(seed: int, first: int, last: int) -> Iterator[tuple[str, str, bytes]]:
+    """Kind of mutation, name and bytes of the photographs with these numbers; each by seed and number alone."""
+    names = list(originals())
+    for number in range(first, last):
+        chance = random.Random(f"{seed} {number}")  # noqa: S311 - no secrets
+        name, kind = names[number % len(names)], chance.choice(list(MUTATIONS))
+        data = bytearray(originals()[name])
+        for _ in range(chance.choice((1, 1, 1, 2))):
+            if data:
+                MUTATIONS[kind](data, chance)
+        yield kind, f"{number} {name}, {kind}", bytes(data)
+
+
+# -- the child: one line of JSON for each input, written before it is tried and after ----------------------------------
+
+
+def child(model: Path, seed: int, first: int, last: int) -> None:
+    """Judge the inputs with these numbers; ends by a signal when one takes too long, and counts what is on stderr."""
+    inspector = Inspector(model, threads=1)
+    inspector.inspect(originals()["PNG RGB"], "warm-up")
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY,) * 2)
+    for number, (kind, name, data) in enumerate(photographs(seed, first, last), start=first):
+        print(json.dumps({"number": number, "kind": kind, "name": name}), flush=True)  # noqa: T201
+        before = os.fstat(2).st_size
+        signal.alarm(SECONDS)
+        try:
+            found = inspector.inspect(data, name).as_json()
+        except Exception as error:  # what must not happen
+            found = json.dumps({"raised": f"{type(error).__name__}: {error}"})
+        signal.alarm(0)
+        said = os.pread(2, 300, before).decode(errors="replace")
+        print(json.dumps({"found": found, "stderr": said}), flush=True)  # noqa: T201
+
+
+# -- the parent --------------------------------------------------------------------------------------------------------
+
+
+def run(model: Path, count: int, seed: int = 0) -> dict[str, Any]:
+    """What became of so many inputs: counts by mutation and outcome, and what is wrong, by the input's name."""
+    counts, wrong, first = Counter[str](), [], 0
+    while first < count:
+        words = [sys.executable, __file__, "--child", str(model), *map(str, (seed, first, count))]
+        with tempfile.TemporaryFile("w+b") as stderr:
+            done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, check=False)
+            stderr.seek(0)
+            lines = [json.loads(line) for line in done.stdout.splitlines()]
+            if not lines:
+                return {"inputs": 0, "counts": {}, "wrong": [f"the child did not start: {stderr.read()[-500:]!r}"]}
+        for begun, ended in zip(lines[::2], [*lines[1::2], None], strict=False):
+            outcome, problem = judged(ended, done.returncode)
+            counts[f"{begun['kind']}: {outcome}"] += 1
+            wrong += [f"{begun['name']}: {problem}"] if problem else []
+            first = begun["number"] + 1
+    return {"inputs": first, "counts": dict(sorted(counts.items())), "wrong": wrong}
+
+
+def judged(ended: dict[str, str] | None, code: int) -> tuple[str, str]:
+    """The outcome of one input, and what is wrong with it; empty when all is well."""
+    if ended is None:
+        return "ENDED", f"the process ended with {code}"
+    try:
+        found = json.loads(ended["found"], parse_constant=_no_constant)
+    except ValueError as error:
+        return "NO JSON", str(error)
+    if "raised" in found:
+        return "RAISED", found["raised"]
+    outcome, problem = found["verdict"] or "FAILED", ""
+    if ended["stderr"]:
+        problem = f"on stderr: {ended['stderr']!r}"
+    elif (found["verdict"] is None) != bool(found["error"]) or "\n" in (found["error"] or ""):
+        problem = f"verdict {found['verdict']} with error {found['error']!r}"
+    elif found["verdict"] is None and found["reason"] != "the photograph is not readable":
+        problem = f"{found['reason']}: {found['error']}"
+    return outcome, problem
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} in JSON")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--child":
+        child(Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    else:
+        print(json.dumps(run(Path(sys.argv[1]), *map(int, sys.argv[2:])), indent=1))  # noqa: T201

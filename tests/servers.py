@@ -94,13 +94,16 @@ def new_database(server: str, name: str) -> str:
 class Mosquitto:
     """A broker that can be stopped and started again on the same port."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, configuration: Path | None = None) -> None:
         self.port = free_port()
-        self._program = program
+        self.program, self._configuration = program, configuration
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [self._program, "-p", str(self.port)]  # without a configuration it listens on loopback alone
+        options = ["-p", str(self.port)]  # without a configuration it listens on loopback alone
+        if self._configuration is not None:
+            options = ["-c", str(self._configuration)]
+        command = [self.program, *options]
         self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _wait(self._server, lambda: listening(self.port))
 
@@ -110,14 +113,64 @@ class Mosquitto:
             self._server = None
 
 
+class StrictBroker:
+    """A broker that asks for a login and limits topics and sizes, with a TLS listener of its own authority."""
+
+    USER, PASSWORD = "cam", "p@ss/w:rd #1"
+
+    def __init__(self, folder: Path, program: str) -> None:
+        folder.chmod(0o755)
+        self.plain = Mosquitto(program, folder / "conf")
+        self.tls_port = free_port()
+        self.certificate = folder / "certificate.pem"
+        (folder / "passwords").touch()
+        add = ["mosquitto_passwd", "-b", str(folder / "passwords"), self.USER, self.PASSWORD]
+        named = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-nodes"]
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", str(folder / "key.pem")]
+        make = ["openssl", "req", "-x509", *key, "-out", str(self.certificate), *named]
+        for command in (add, make):
+            subprocess.run(command, check=True, capture_output=True)
+        (folder / "access").write_text(f"user {self.USER}\ntopic readwrite plates/ok\n")
+        lines = [
+            "allow_anonymous false",
+            f"password_file {folder}/passwords",
+            f"acl_file {folder}/access",
+            "max_packet_size 20000",
+            "message_size_limit 8000",
+            f"user {getpass.getuser()}",
+            f"listener {self.plain.port} {_HOST}",
+            f"listener {self.tls_port} {_HOST}",
+            f"certfile {self.certificate}",
+            f"keyfile {folder}/key.pem",
+        ]
+        (folder / "conf").write_text("\n".join(lines) + "\n")
+
+    def url(self, topic: str) -> str:
+        """Without the password."""
+        return f"mqtt://{self.USER}@{_HOST}:{self.plain.port}/{topic}"
+
+
 @contextmanager
-def mosquitto() -> Iterator[Mosquitto]:
+def strict_broker(folder: Path) -> Iterator[StrictBroker]:
+    """A running broker of this kind, whose files lie in the folder."""
+    with mosquitto(start=False) as any_broker:
+        broker = StrictBroker(folder, any_broker.program)
+        broker.plain.start()
+        try:
+            yield broker
+        finally:
+            broker.plain.stop()
+
+
+@contextmanager
+def mosquitto(*, start: bool = True) -> Iterator[Mosquitto]:
     """A running broker; the block may stop and start it."""
     program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         pytest.skip("mosquitto is not installed (Debian: apt-get install mosquitto)")
     broker = Mosquitto(program)
-    broker.start()
+    if start:
+        broker.start()
     try:
         yield broker
     finally:

@@ -19,8 +19,9 @@ from conftest import Tiny
 from plate_rows import plate
 from platewatch import cli
 from platewatch.errors import InputError
-from platewatch.line.deliveries import DeliveryWorker
-from platewatch.line.destinations import DeliveryFailed, Refused, destination
+from platewatch.line.deliveries import FAILING, Deliveries, DeliveryWorker
+from platewatch.line.destinations import Address, Destination, destination
+from platewatch.line.receivers import DeliveryFailed, Refused
 from platewatch.records import Entry, Records
 from served import Served
 
@@ -85,8 +86,9 @@ def records(tmp_path: Path) -> Iterator[Records]:
 def worker(records: Records) -> Iterator[Callable[..., DeliveryWorker]]:
     started = list[DeliveryWorker]()
 
-    def start(url: str, **options: Any) -> DeliveryWorker:
-        made = DeliveryWorker(records, destination(url), **({"first_wait_s": 0.02, "longest_wait_s": 0.2} | options))
+    def start(to: Destination | str, **options: Any) -> DeliveryWorker:
+        to = destination(to) if isinstance(to, str) else to
+        made = DeliveryWorker(records, to, **({"first_wait_s": 0.02, "longest_wait_s": 0.2} | options))
         made.start()
         started.append(made)
         return made
@@ -282,6 +284,120 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
     finally:
         listener.disconnect()
         listener.loop_stop()
+
+
+@pytest.fixture(scope="module")
+def strict_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.StrictBroker]:
+    with servers.strict_broker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+def at(broker: servers.StrictBroker, topic: str, **changes: Any) -> Destination:
+    return destination(Address(broker.url(topic), broker.PASSWORD, **changes))
+
+
+def test_a_topic_that_the_broker_forbids_is_no_delivery(
+    records: Records, strict_broker: servers.StrictBroker, tmp_path: Path
+) -> None:
+    """Its plate waits; command line, health check and record say why. Once it is allowed, the plate arrives."""
+    to, warned = at(strict_broker, "plates/denied"), list[str]()
+    records.add(plate(), deliver=[to.name])
+    deliveries = Deliveries(records, [to], warned.append)
+    deliveries.start()
+    eventually(lambda: bool(list(deliveries.problems())))
+    (state,) = records.deliveries()
+    deliveries.stop()
+    assert (state.delivered, state.waiting) == (0, 1)
+    assert state.error == f"{to.name}: the broker refused: Not authorized"
+    assert warned[0] == f"{state.error}; plates wait in the record until it takes them"
+    assert warned[-1] == f"{to.name}: 1 plate waits for delivery (the broker refused: Not authorized)"
+    assert list(deliveries.problems()) == [(FAILING, warned[-1], False)]
+
+
+def test_a_plate_too_large_for_the_broker_waits_alone(
+    records: Records, strict_broker: servers.StrictBroker, worker: Callable[..., DeliveryWorker]
+) -> None:
+    """Whether the broker names its limit, or only ends the connection; the plates behind it arrive."""
+    to = at(strict_broker, "plates/ok")
+    for letters in (30_000, 12_000, 0):
+        records.add(plate(reason="x" * letters or "small"), deliver=[to.name])
+    worker(to)
+    eventually(lambda: records.deliveries()[0].delivered == 1)
+    eventually(lambda: records.deliveries()[0].failures >= 2)
+    (state,) = records.deliveries()
+    assert state.waiting == 2
+    assert state.error is not None, "of the plates that wait, although a later one arrived"
+    another = at(strict_broker, "plates/ok")
+    with pytest.raises(Refused, match="ended the connection at plate 2"):
+        another.deliver(records.get(2))
+    assert another.deliver(records.get(3)) is not None, "connected again"
+    with pytest.raises(Refused, match="refused plate 1: Packet too large"):
+        another.deliver(records.get(1))
+    another.close()
+
+
+def test_a_plate_that_nobody_subscribes_to_is_delivered_and_that_is_told_once(
+    records: Records, strict_broker: servers.StrictBroker
+) -> None:
+    to, warned = at(strict_broker, "plates/ok"), list[str]()
+    for _ in range(2):
+        records.add(plate(), deliver=[to.name])
+    deliveries = Deliveries(records, [to], warned.append)
+    deliveries.start()
+    eventually(lambda: records.deliveries()[0].delivered == 2)
+    deliveries.stop()
+    assert warned == [f"{to.name}: took the plate, but nobody subscribes to the topic"]
+    assert deliveries.notes() == {to.name: "nobody subscribes to the topic"}
+    assert not list(deliveries.problems())
+
+
+@pytest.mark.filterwarnings("ignore:.*SSLSocket")  # paho leaves the socket of a failed handshake to Python
+def test_a_broker_is_trusted_by_its_own_authority_alone(records: Records, strict_broker: servers.StrictBroker) -> None:
+    entry = records.add(plate()).entry
+    url = f"mqtts://{strict_broker.USER}@127.0.0.1:{strict_broker.tls_port}/plates/ok"
+    with pytest.raises(DeliveryFailed, match="certificate verify failed"):
+        destination(Address(url, strict_broker.PASSWORD)).deliver(entry)
+    trusted = destination(Address(url, strict_broker.PASSWORD, authority=strict_broker.certificate))
+    trusted.deliver(entry)
+    trusted.close()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"], ids=["missing", "empty", "text"])
+def test_an_authority_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(InputError, match=r"ca\.pem: no certificate authority that can be read"):
+        destination(Address("mqtts://host/t", authority=tmp_path / "ca.pem"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"\x20\x02\x00\x01", "it has to speak MQTT 5"),
+        (b"\x20\x03\x00\x86\x00", "Bad user name or password"),
+        (b"\x20\x05\x00\x00\x02\x24\x00", "confirms nothing"),
+    ],
+    ids=["only 3.1.1", "login", "only quality of service 0"],
+)
+def test_a_broker_that_cannot_confirm_or_lets_nobody_in_gets_nothing(
+    records: Records, answer: bytes, said: str
+) -> None:
+    """The bytes are CONNACK packets as such brokers send them."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(answer)
+                client.recv(1000)
+
+        threading.Thread(target=accept, daemon=True).start()
+        to = destination(f"mqtt://127.0.0.1:{server.getsockname()[1]}/t")
+        with pytest.raises(DeliveryFailed, match=said):
+            to.deliver(records.add(plate()).entry)
 
 
 def test_no_broker_and_a_silent_one_are_out_of_reach(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:

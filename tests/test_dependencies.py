@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -36,6 +37,7 @@ NOT_IMPORTED = {
     "python-multipart": "Starlette reads forms with it",
     "psycopg": "SQLAlchemy imports it for a postgresql:// record",
     "httpx2": "Starlette's TestClient imports it",
+    "imagecodecs": "tifffile decompresses with it",
     "pytest-xdist": "pytest -n",
     "pytest-timeout": "addopts of pytest",
     "pytest-cov": "pytest --cov",
@@ -58,14 +60,21 @@ def declared(*extras: str) -> set[str]:
     return found - {"platewatch"}
 
 
+@cache
+def distributions() -> dict[str, str]:
+    """Each installed import name's distribution."""
+    return {name: canonicalize_name(found[0]) for name, found in metadata.packages_distributions().items()}
+
+
 def distribution(library: str) -> str:
-    return canonicalize_name((metadata.packages_distributions().get(library) or [library])[0])
+    return distributions().get(library) or canonicalize_name(library)
 
 
 def third_party(names: set[str]) -> set[str]:
     return {distribution(name) for name in names if name not in sys.stdlib_module_names and name != "platewatch"}
 
 
+@cache
 def imported_by_scripts() -> set[str]:
     """What tests and benchmarks import from elsewhere."""
     files = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
@@ -78,6 +87,7 @@ def imported_by_scripts() -> set[str]:
     return third_party(found - {path.stem for path in files} - {path.parent.name for path in files})
 
 
+@cache
 def imported() -> set[str]:
     """What the package imports from elsewhere, anywhere."""
     return third_party({dotted.partition(".")[0] for module in MODULES for dotted in test_imports.imports(module)})

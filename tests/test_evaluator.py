@@ -8,15 +8,19 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+import platewatch
 from fake_inspector import FakeInspector, fake, folder
+from platewatch import cli
 from platewatch.errors import InputError
-from platewatch.evaluation import tables
+from platewatch.evaluation import evaluator, tables
 from platewatch.evaluation.alpha_table import alpha_table
 from platewatch.evaluation.evaluator import evaluate
 from platewatch.evaluation.results import Evaluation
 from platewatch.inspection import Verdict
+from platewatch.photographs import data_sets
 
 # redness that the fake inspector passes, leaves to review, rejects
 PASS, REVIEW, REJECT = 20, 90, 130
@@ -242,3 +246,52 @@ def test_evaluation_uses_examine_and_manifest_alone(data: Path) -> None:
     public = {name for name in vars(FakeInspector) if not name.startswith("_")}
     assert public == {"examine", "reconstruct"}
     evaluate(fake(), data)
+
+
+def test_a_mask_that_does_not_fit_its_label_is_a_mask_failure(data: Path) -> None:
+    masks = data / "ground_truth"
+    Image.new("L", (64, 48)).save(masks / "rust" / "000_mask.png")
+    Image.new("L", (64, 48)).save(masks / "good" / "000_mask.png")
+    Image.new("L", (64, 48), 1).save(masks / "good" / "001_mask.png")
+    values = _json(evaluate(fake(), data))
+    assert [Path(failure["path"]).name for failure in values["mask_failures"]] == ["001_mask.png", "000_mask.png"]
+    assert "marks a defect, but" in values["mask_failures"][0]["error"]
+    assert "marks nothing, but" in values["mask_failures"][1]["error"]
+    assert values["pixel"]["images"] == 8
+
+
+@pytest.mark.parametrize("value", [1, (0, 255, 0), (255, 0, 0, 255)])
+def test_pixel_figures_are_those_of_white_masks_whatever_value_marks(data: Path, value: Any) -> None:
+    white = evaluate(fake(), data).pixel
+    for path in (data / "ground_truth").rglob("*.png"):
+        mask = np.asarray(Image.open(path))
+        picture = np.zeros((*mask.shape, *np.shape(value)), np.uint8)
+        picture[mask] = value
+        path.unlink()
+        Image.fromarray(picture).save(path.with_suffix(".TIF"))
+    assert evaluate(fake(), data).pixel == white
+
+
+def test_a_thin_scratch_is_still_there_at_the_size_of_the_maps(data: Path) -> None:
+    thin = np.zeros((48, 64), np.uint8)
+    thin[9, 20:40] = 1
+    for number in range(3):
+        Image.fromarray(thin).save(data / "ground_truth" / "rust" / f"{number:03}_mask.png")
+    assert evaluate(fake(), data, pixel_size=32).mask_failures == ()
+    assert all(mask.any() for mask in _masks_at(data, 32))
+
+
+def _masks_at(data: Path, size: int) -> list[Any]:
+    maps = evaluator.MaskedMaps(size)
+    for sample in data_sets.test(data):
+        if sample.defect == "rust":
+            maps.add(sample, fake().examine(sample.path))
+    return maps.masks
+
+
+def test_unused_files_are_named_in_the_json_and_on_stderr(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "ground_truth" / "rust" / "lost_mask.png").touch()
+    assert _json(evaluate(fake(), data))["unused_masks"] == [str(data / "ground_truth" / "rust" / "lost_mask.png")]
+    monkeypatch.setattr(platewatch, "load", lambda *_given, **_options: fake())
+    result = CliRunner().invoke(cli.main, ["evaluate", "model", str(data)])
+    assert (result.exit_code, "lost_mask.png: not used" in result.stderr) == (0, True)

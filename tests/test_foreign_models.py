@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from onnx import helper as made
 
-import mutated_inputs
+import mutated_models
 from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import ModelError
@@ -41,7 +41,7 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], object] = dict.co
     values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     values["files"] = {name: "" for name in values["files"] if not name.startswith("training/")}
     change(values)
-    mutated_inputs.write(folder, values)
+    mutated_models.write(folder, values)
 
 
 def refused(folder: Path) -> str:
@@ -53,7 +53,7 @@ def refused(folder: Path) -> str:
 
 def test_mutated_folders_give_a_model_error_or_a_verification(tiny_model: Tiny, tmp_path: Path) -> None:
     passed, refusals = 0, list[str]()
-    for what in mutated_inputs.mutated_model_folders(tiny_model.model, tmp_path / "model", seed=20, count=60):
+    for what in mutated_models.mutated_model_folders(tiny_model.model, tmp_path / "model", seed=20, count=60):
         try:
             found = verification.verify(tmp_path / "model", threads=1)
         except ModelError as error:

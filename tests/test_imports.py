@@ -24,9 +24,10 @@ model
 records decision surface synthetic
 photographs
 signing
-files config templates
+files config templates urls
 robust
 errors inspection progress arrays telemetry
+printable
 """
 """Top to bottom; packages on one line do not see each other."""
 
@@ -54,7 +55,7 @@ LIBRARIES = {
     "cryptography": {"signing"},
     "sqlalchemy": {"records"},
     "alembic": {"records"},
-    "paho": {"line.destinations"},
+    "paho": {"line.topic"},
     "watchfiles": {"line.file_events"},
     "pickle": set[str](),
     "joblib": set[str](),
@@ -231,7 +232,10 @@ def calling(*functions: str) -> set[str]:
 def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     """Invariant 1: any other place that resizes is known here, with what it is for; one place decodes."""
     assert calling("resize") == RESIZES.keys()
-    assert calling("imread", "imdecode", "exif_transpose") == {"photographs.reading"}
+    assert calling("imread", "imdecode", "exif_transpose") == {
+        "photographs.png",
+        "photographs.masks",  # labels at their full depth: none of them reaches a detector
+    }
 
 
 def test_files_and_folders_are_written_atomically_in_one_place() -> None:

@@ -1,24 +1,24 @@
 """The station under more clients than it has places for, by the benchmark that counts what becomes of their plates."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks import models
 from benchmarks.entries import load
 from benchmarks.harness import Table
 from conftest import Tiny
 from platewatch.photographs import reading
+from platewatch.records import Records
 from served import Served
 
 
 def test_too_many_clients_are_told_to_come_again_and_nothing_is_lost(tiny_model: Tiny, tmp_path: Path) -> None:
     photographs = [path.read_bytes() for path in reading.find(tiny_model.data / "test" / "good")]
     with Served(tiny_model.model, tmp_path, "--workers", "1", "--waiting", "1") as served:
-        found = [load.load(served.address, photographs, 6, 0.02, part) for part in ("load", "crowd")]
+        found = [load.load(served.address, photographs, 4, 0.01, part) for part in ("load", "crowd")]
         counts = load.ask(served.address, "/counts")
-    assert json.loads(models.command("audit", "--records", served.records, "--json"))["whole"]
+    with Records.open(served.records) as records:
+        assert records.audit().intact
     assert load.check(found, counts) == []
     assert found[0]["busy"] > 0
     assert [row[2] for row in Table.of(load.COLUMNS, found).rows] == [str(part["acknowledged"]) for part in found]

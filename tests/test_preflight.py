@@ -1,5 +1,6 @@
 """Before training every good photograph is looked at once, and a bad one costs only itself."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 import tiny
 from platewatch.arrays import Array
 from platewatch.errors import InputError
+from platewatch.exploration import mixed_sets
 from platewatch.learning import preflight
 from platewatch.learning.preflight import GoodPlates
 from platewatch.photographs import colour, preparation, reading
@@ -146,3 +148,36 @@ def test_training_steps_are_counted(paths: list[Path]) -> None:
     assert found.floor == 1 / 10
     assert found.steps == pytest.approx(40 * (9 + 2 * 9) / 4)
     assert len(found.plates.conditions()) == 9
+
+
+def test_two_kinds_of_photographs_are_named_when_as_many_are_bad_as_good(
+    tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platewatch.exploration.outliers.find", lambda *_: ((), 5))
+    good = [save(tmp_path / f"g{seed}.png", rendered_plates.render("good", 30 + seed, 128)[0]) for seed in range(6)]
+    assert preflight.look(read([*paths, *good]), CONFIG).warnings == (
+        "5 of 15 photographs are outliers: look for defective plates among them",
+    )
+    bad = [save(tmp_path / f"r{seed}.png", rendered_plates.render("total_rust", seed, 128)[0]) for seed in range(15)]
+    (sentence,) = preflight.look(read([*paths, *good, *bad]), CONFIG).warnings
+    assert sentence.startswith("two kinds of photographs by")
+    rusty = [{name.startswith("r") for name in each.split(", ")[:5]} for each in re.findall(r"\((.*?)\)", sentence)]
+    assert sorted(rusty, key=str) == [{False}, {True}]
+
+
+@pytest.mark.parametrize("side", [48, 96, 300])
+def test_pure_noise_is_named_at_any_size(tmp_path: Path, side: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
+    plate = save(tmp_path / "plate.png", rendered_plates.render("good", 3, max(64, side))[0])
+    found = preflight.look(read([*(save(tmp_path / f"{k}.png", each) for k, each in enumerate(noise)), plate]), CONFIG)
+    assert found.warnings == ("nothing but noise in 4 photographs: 0.png, 1.png, 2.png, 3.png",)
+
+
+def test_a_division_is_found_where_there_are_two_groups_and_not_in_one() -> None:
+    rng = np.random.default_rng(0)
+    two = np.exp(np.concatenate([rng.normal(0, 0.1, 14), rng.normal(1, 0.1, 16)]))
+    explained, below = mixed_sets._division(two)
+    assert (below, explained > 0.9) == (14, True)
+    one = [mixed_sets._division(np.exp(rng.normal(0, 0.1, 30)))[0] for _ in range(100)]
+    assert max(one) < mixed_sets.TWO_KINDS
+    assert mixed_sets._division(np.full(30, 7.0)) == (0.0, 0)

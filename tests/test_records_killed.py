@@ -6,7 +6,7 @@ from pathlib import Path
 
 from platewatch.records import Query, Records
 
-ROUNDS = {"sqlite": 20, "postgresql": 6}  # a server that lives on is less in danger
+ROUNDS = {"sqlite": 8, "postgresql": 4}  # a server that lives on is less in danger
 
 
 def test_killed_at_any_moment_no_acknowledged_plate_is_lost_or_recorded_twice(record_url: str, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 import stations
 from conftest import Tiny
 from platewatch.photographs import reading
+from platewatch.photographs.limits import MAX_SIDE, MIN_SIDE
 from platewatch.records.values import MOST
 from platewatch.station import app, problem_details
 from platewatch.station.settings import Settings
@@ -189,7 +190,7 @@ def test_the_limits_are_those_of_the_station() -> None:
     for shown in (
         f"{limits.max_bytes // 2**20} MiB",
         f"{limits.max_pixels:,} px",
-        f"{reading.MIN_SIDE} to {reading.MAX_SIDE} px a side",
+        f"{MIN_SIDE} to {MAX_SIDE} px a side",
         f"within {limits.upload_s:g} s",
         f"one for each core and {limits.waiting} that wait",
         f"`Retry-After: {limits.retry_after_s}`",

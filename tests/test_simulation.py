@@ -20,7 +20,7 @@ LOGNORMAL, GLARING = formulas()[:2]
 
 @pytest.fixture(scope="module")
 def found() -> list[Check]:
-    return simulate([LOGNORMAL, GLARING], splits=200, seed=1, counts=(10, 54))
+    return simulate([LOGNORMAL, GLARING], splits=100, seed=1, counts=(10, 54))
 
 
 def broken(checks: list[Check]) -> set[str]:
@@ -73,7 +73,7 @@ FAULTS = [
 @pytest.mark.parametrize(("name", "fault", "what"), FAULTS)
 def test_a_broken_bound_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, fault: object, what: str) -> None:
     monkeypatch.setattr(calibration, name, fault)
-    assert what in broken(simulate([GLARING], splits=100, seed=1, counts=(54,)))
+    assert what in broken(simulate([GLARING], splits=50, seed=1, counts=(54,)))
 
 
 def test_a_p_value_without_the_new_plate_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,4 +123,4 @@ def test_a_broken_bound_is_bold_and_makes_the_benchmark_fail(monkeypatch: pytest
     monkeypatch.setattr(calibration, "limits", off_by_one)
     monkeypatch.setattr(simulation, "rendered", lambda *_: LOGNORMAL)
     monkeypatch.setattr(simulation, "formulas", list)
-    assert simulation.measure(splits=60).wrong
+    assert simulation.measure(splits=30).wrong

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 import platewatch
 import stations
-from platewatch.cli import serving
+from platewatch.cli import serving, watching
 from platewatch.errors import InputError
 from platewatch.records import Policy
 from platewatch.station import security, server, users
@@ -64,6 +64,34 @@ def test_the_options_of_serve_have_the_bounds_and_defaults_of_the_settings() -> 
         assert isinstance(option.type, click.IntRange)
         given = (option.default, option.type.min, option.type.max)
         assert given == tuple(properties[name][key] for key in ("default", "minimum", "maximum"))
+
+
+@pytest.mark.parametrize("command", [serving.serve, watching.watch], ids=lambda command: command.name)
+@pytest.mark.parametrize("name", ["days", "gigabytes", "review_share"])
+def test_the_options_of_the_line_have_the_bounds_and_defaults_of_the_policy(command: click.Command, name: str) -> None:
+    option = next(each for each in command.params if each.name == name)
+    bounds = option.type
+    assert isinstance(bounds, click.FloatRange)
+    assert option.to_info_dict()["default"] == getattr(Policy(), name)
+    assert bounds.min == 0
+    tried = [-1e-9, 0.0, 1e-9, 1.0, 1 + 1e-9, 1e9]
+    assert [value for value in tried if within(bounds, value)] == [value for value in tried if is_policy(name, value)]
+
+
+def within(bounds: click.FloatRange, value: float) -> bool:
+    try:
+        bounds.convert(value, None, None)
+    except click.BadParameter:
+        return False
+    return True
+
+
+def is_policy(name: str, value: float) -> bool:
+    try:
+        Policy(**{name: value})  # type: ignore[arg-type]
+    except InputError:
+        return False
+    return True
 
 
 def test_without_users_only_this_machine_is_served(tmp_path: Path) -> None:

@@ -144,10 +144,10 @@ def test_what_lies_there_and_what_comes_is_judged_once_in_the_camera_s_order(cam
 
 def test_many_at_once(camera: Camera) -> None:
     camera.start()
-    for number in range(300):
+    for number in range(100):
         camera.drop(number)
-    eventually(lambda: camera.records.counts().received == 300)
-    assert sorted(camera.names()) == [f"{number:04}.png" for number in range(300)]
+    eventually(lambda: camera.records.counts().received == 100)
+    assert sorted(camera.names()) == [f"{number:04}.png" for number in range(100)]
     assert camera.records.audit().intact
 
 
@@ -418,7 +418,7 @@ def test_killed_again_and_again_the_command_still_judges_each_photograph_exactly
             (tmp_path / "aside").rename(folder / f"{number:04}.png")
 
     with Records.open(url) as records:
-        for recorded in (3, 9, 18, 26):
+        for recorded in (3, 9):
             drop(8)
             running = subprocess.Popen([*map(str, command), "--threads", "1"], stdout=subprocess.DEVNULL)
             eventually(lambda: records.counts().received >= recorded)  # noqa: B023 - called here
@@ -428,7 +428,7 @@ def test_killed_again_and_again_the_command_still_judges_each_photograph_exactly
         assert done.returncode == 0, done.stderr
         entries = list(records.every(Query()))
         assert sorted(Path(entry.inspection.image or "").name for entry in entries) == [
-            f"{number:04}.png" for number in range(32)
+            f"{number:04}.png" for number in range(16)
         ]
         counts = records.counts()
         assert counts.received == counts.judged + counts.failed == len(entries)

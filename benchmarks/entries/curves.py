@@ -17,7 +17,7 @@ import platewatch
 from benchmarks import charts
 from benchmarks.harness import Found, Table, say
 from benchmarks.photograph_changes import CHANGES, Change
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import data_sets, reading
@@ -43,7 +43,7 @@ def measure(model: Sequence[Path], data: Path) -> Found:
     return Found(tables={"": table(found)}, details=found, picture=draw(found))
 
 
-def _run(folder: Path, plates: Sequence[tuple[int, Array]]) -> dict[str, Any]:
+def _run(folder: Path, plates: Sequence[tuple[int, Photo]]) -> dict[str, Any]:
     """Every setting of one model."""
     inspector = platewatch.load(folder, threads=1)
     settings = {UNCHANGED: judge(inspector, plates, lambda photo: photo)}
@@ -60,7 +60,7 @@ def key(change: Change, step: float) -> str:
     return UNCHANGED if step == change.neutral else f"{change.name} {step:g}"
 
 
-def judge(inspector: Inspector, plates: Sequence[tuple[int, Array]], change: Callable[[Array], Array]) -> Setting:
+def judge(inspector: Inspector, plates: Sequence[tuple[int, Photo]], change: Callable[[Photo], Photo]) -> Setting:
     """Judge (label, photograph) plates, each changed first."""
     seen = list(ordered_map.ordered_map(lambda plate: inspector.inspect(change(plate[1])), plates))
     found: Setting = {}

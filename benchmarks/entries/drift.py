@@ -11,7 +11,7 @@ import numpy as np
 
 import platewatch
 from benchmarks.harness import Found, Table
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.decision.drift import BRIGHTNESS, SCORE, DriftTest
 from platewatch.inspection import Verdict
 from platewatch.model.inspector import Inspector
@@ -39,7 +39,7 @@ def measure(model: Path, data: Path, *, lights: Sequence[float] = (0.9, 0.95, 1.
     return Found(tables={"": Table(["light", "noticed", "plates until the alarm: median", "slowest"], rows)})
 
 
-def _plate(inspector: Inspector, photo: Array) -> Plate:
+def _plate(inspector: Inspector, photo: Photo) -> Plate:
     seen = inspector.examine(photo)
     numbers = {SCORE: seen.inspection.score, BRIGHTNESS: seen.conditions.brightness}
     return numbers, seen.inspection.verdict is Verdict.REJECT

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 import platewatch
 from benchmarks.harness import Found
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import overlay, preparation, reading
 from platewatch.synthetic import rendered_plates
@@ -42,7 +42,7 @@ def measure(model: Path, *, out: Path, station: str = "") -> Found:
     return Found({"pictures": 1 + len(PAGES) * bool(station)})
 
 
-def verdict(inspector: Inspector, kind: str, seed: int) -> Array:
+def verdict(inspector: Inspector, kind: str, seed: int) -> Photo:
     """A rendered plate with what the model says of it: (464, 420, 3) uint8."""
     photo, _ = rendered_plates.render(kind, seed, 2 * SIDE)
     seen = inspector.examine(photo)

@@ -15,7 +15,7 @@ import numpy as np
 
 import platewatch
 from benchmarks.harness import Found, Table, say
-from platewatch.arrays import Array
+from platewatch.arrays import Floats, Photo
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.model import ordered_map
@@ -33,8 +33,8 @@ COLUMNS |= {f"artificial, {contrast:.0%}": f"{{found[{contrast:.0%}]}}" for cont
 class RealScratch(NamedTuple):
     """One region of a mask, cut out of its photograph."""
 
-    patch: Array  # (H, W, 3) uint8
-    mask: Array  # (H, W) float32, 0 or 1
+    patch: Photo  # (H, W, 3) uint8
+    mask: Floats  # (H, W) float32, 0 or 1
     length_px: float
     width_px: float  # area over length
 
@@ -67,7 +67,7 @@ def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
         yield RealScratch(photo[box], here.astype(np.float32), float(length), float(area / length))
 
 
-def composite(plate: Array, real: RealScratch, scale: float) -> Array:
+def composite(plate: Photo, real: RealScratch, scale: float) -> Photo:
     """The plate with the real scratch in the middle of it, made smaller by `scale`, its seam feathered."""
     size = max(2, round(real.mask.shape[1] * scale)), max(2, round(real.mask.shape[0] * scale))
     patch, mask = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (real.patch, real.mask))
@@ -80,19 +80,19 @@ def composite(plate: Array, real: RealScratch, scale: float) -> Array:
 
 
 def compare(
-    inspector: Inspector, real: Sequence[RealScratch], good: Sequence[Array], width: float, plates: int
+    inspector: Inspector, real: Sequence[RealScratch], good: Sequence[Photo], width: float, plates: int
 ) -> dict[str, Any]:
     """What is found of the real scratches made `width` px wide, and of artificial ones of that width and length."""
     wide = [each for each in real if each.width_px >= width]
     pairs = [(each, good[(first + step) % len(good)]) for first, each in enumerate(wide) for step in range(plates)]
     say(f"{width} px: {len(pairs)} plates of each")
 
-    def found(photos: Iterator[Array]) -> str:
+    def found(photos: Iterator[Photo]) -> str:
         count = sum(seen.verdict is not Verdict.PASS for seen in ordered_map.ordered_map(inspector.inspect, photos))
         low, high = clopper_pearson(count, len(pairs))
         return f"{count / max(1, len(pairs)):.0%} ({low:.0%} to {high:.0%})"
 
-    def artificial(contrast: float) -> Iterator[Array]:
+    def artificial(contrast: float) -> Iterator[Photo]:
         for number, (each, plate) in enumerate(pairs):
             rng, length = np.random.default_rng([number, round(10 * width)]), each.length_px * width / each.width_px
             yield scratch(plate, rng, width_px=width, length_px=length, contrast=contrast)[0]

@@ -23,7 +23,7 @@ from benchmarks import simulation_report as report
 from benchmarks.harness import Found, say
 from benchmarks.populations import Endless, Plates, Split, formulas, of_model, rendered
 from benchmarks.simulation_report import Check
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Mask
 from platewatch.decision import calibration
 from platewatch.decision.verdict import p_value
 
@@ -124,7 +124,7 @@ def _needed(population: Population, rate: float, splits: int, seed: list[int]) -
     )
 
 
-def _at_most(name: str, count: int, what: str, at: float, *, rates: Array, expected: Array | float) -> Check:
+def _at_most(name: str, count: int, what: str, at: float, *, rates: Doubles, expected: Doubles | float) -> Check:
     """Whether the mean of `rates` (splits,) is no higher than that of `expected`."""
     apart = rates - expected
     error = max(float(apart.std(ddof=1) / np.sqrt(len(apart))), _EXACT)
@@ -132,7 +132,7 @@ def _at_most(name: str, count: int, what: str, at: float, *, rates: Array, expec
     return Check(name, count, what, at, mean, float(np.mean(expected)), error, excess)
 
 
-def _at_least(name: str, count: int, what: str, at: float, *, within: Array, needed: float) -> Check:
+def _at_least(name: str, count: int, what: str, at: float, *, within: Mask, needed: float) -> Check:
     """Whether no smaller fraction of the splits than `needed` is `within` (splits,) bool."""
     error = max(float(np.sqrt(needed * (1 - needed) / len(within))), _EXACT)
     kept = float(within.mean())

@@ -20,7 +20,7 @@ from PIL import Image
 
 from benchmarks.harness import Found, Table
 from benchmarks.timing import in_turn, ratio, timed
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Runtime
@@ -42,15 +42,16 @@ def measure(
     return Found(tables={"": Table(["1024×1024", *HEAD], rows)})
 
 
-def pictures(folders: Sequence[Path]) -> Iterator[Array]:
+def pictures(folders: Sequence[Path]) -> Iterator[Photo]:
     """The photographs, (SIDE, SIDE, 3) uint8 as a camera with more pixels would take them; rendered without folders."""
     if not folders:
         yield from (rendered.render(kind, seed, SIDE)[0] for kind in rendered.KINDS for seed in range(6))
     for path in (path for folder in folders for path in reading.find(folder)):
-        yield cv2.resize(reading.read(path), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        enlarged: Array = cv2.resize(reading.read(path), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        yield enlarged
 
 
-def write(photos: Iterator[Array], folder: Path) -> dict[str, list[Path]]:
+def write(photos: Iterator[Photo], folder: Path) -> dict[str, list[Path]]:
     """The photographs' files, by format."""
     files: dict[str, list[Path]] = {kind: [] for kind in FORMATS}
     for number, photo in enumerate(photos):

@@ -200,6 +200,8 @@ class Config:
     """Training is refused with fewer good photographs than this."""
     mm_per_px: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Millimetres per px of the original photographs. If it is set, lengths are stated in mm too."""
+    bits: Annotated[int, Field(ge=9, le=15)] | None = None
+    """Bits that the camera fills where its files store more, such as 12 in PNGs of 16 bits; None for all of them."""
     surface: SurfaceConfig = SurfaceConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()

@@ -23,6 +23,7 @@ def main() -> None:
 
 for command in (
     learning.render,
+    learning.arrange,
     learning.explore,
     learning.train,
     learning.retrain,

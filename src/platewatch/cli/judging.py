@@ -46,6 +46,8 @@ def evaluate(
         show(tables.verdicts(found), tables.alpha(found), tables.phases(found))
     for failure in (*found.failed, *found.mask_failures):
         click.echo(f"error: {failure.error}", err=True)
+    for unused in found.unused_masks:
+        click.echo(f"warning: {unused.error}", err=True)
     if page is not None:
         click.echo(str(page), err=as_json)
     if found.failed or found.mask_failures:

@@ -1,4 +1,4 @@
-"""Commands that train: render, explore, train, retrain."""
+"""Commands that train, and those before it: render, arrange, explore, train, retrain."""
 
 import getpass
 import json
@@ -36,6 +36,25 @@ def render(out: Path, good: int, size: int, seed: int, with_test: bool) -> None:
     with progress() as report:
         count = rendered_plates.render_set(out, good=good, test=test, size=size, seed=seed, progress=report)
     click.echo(f"{out}: {count} photographs of {size}×{size} px")
+
+
+@click.command()
+@click.argument("data", type=FOLDER)
+@click.argument("out", type=FOLDER)
+def arrange(data: Path, out: Path) -> None:
+    """Copy a data set of another layout to OUT in the MVTec layout.
+
+    DATA holds a class of VisA, KolektorSDD or KolektorSDD2, an anomalib folder, or folders of good and defective
+    plates, such as OK and NG. The defective plates and a third of the good ones are for the test.
+    """
+    from platewatch.photographs import arrangement
+
+    with progress() as report:
+        found = arrangement.arrange(data, out, report)
+    counts = ", ".join(f"{place} {count}" for place, count in found.counts.items())
+    click.echo(f"{out}: {counts}, masks {found.masks}; good plates: {found.divided_by}")
+    if found.left_alone:
+        click.echo(f"{found.left_alone} other files left alone", err=True)
 
 
 @click.command()

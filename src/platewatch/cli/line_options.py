@@ -1,12 +1,49 @@
 """Options of both `serve` and `watch`: retention of photographs, random review, webhooks and MQTT."""
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+from platewatch.errors import InputError
 
 if TYPE_CHECKING:
+    from platewatch.line.destinations import Address
     from platewatch.records import Policy
+
+_PASSWORDS = {"webhooks": "PLATEWATCH_WEBHOOK_PASSWORD", "mqtt": "PLATEWATCH_MQTT_PASSWORD"}
+
+
+def _addresses(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> "tuple[Address, ...]":
+    """The addresses that an option names, from the command line, a file or the environment."""
+    from platewatch.line.destinations import Address
+
+    name = option.name or ""
+    password = os.environ.get(_PASSWORDS[name])
+    from_environment = context.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+    return tuple(
+        Address(url, password, is_secret=from_environment or each.startswith("@"))
+        for each in given
+        for url in (_lines(Path(each[1:])) if each.startswith("@") else [each])
+    )
+
+
+def _lines(file: Path) -> list[str]:
+    """The URLs in a file, one a line; empty lines and those that begin with # are left out."""
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(file, f"cannot be read ({why})", remedy="check the file with the URL") from error
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found:
+        raise InputError(file, "holds no URL", expected="one URL a line")
+    return found
+
 
 _POSITIVE = click.FloatRange(0, min_open=True)
 _OPTIONS = (
@@ -26,21 +63,45 @@ _OPTIONS = (
         show_default=True,
         help="Fraction of passing plates sent to review at random, to find misses.",
     ),
-    click.option("--webhook", "webhooks", multiple=True, metavar="URL", help="POST each Entry to URL; repeatable."),
+    click.option(
+        "--webhook",
+        "webhooks",
+        multiple=True,
+        metavar="URL",
+        envvar="PLATEWATCH_WEBHOOK",
+        show_envvar=True,
+        callback=_addresses,
+        help="POST each Entry to URL; @FILE reads it from a file; repeatable.",
+    ),
     click.option(
         "--mqtt",
         multiple=True,
         metavar="URL",
-        help="Publish each Entry: mqtt://[user:password@]host/topic.",
+        envvar="PLATEWATCH_MQTT",
+        show_envvar=True,
+        callback=_addresses,
+        help="Publish each Entry: mqtt://[user:password@]host/topic; @FILE reads it from a file.",
+    ),
+    click.option(
+        "--ca",
+        type=click.Path(path_type=Path),
+        envvar="PLATEWATCH_CA",
+        show_envvar=True,
+        help="Certificate authority (PEM) to trust besides the system's, for mqtts and https.",
     ),
 )
 
 
 def line_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command; `policy` takes the values of the first four."""
+    """Add the options to a command; `policy` takes the values of the first four, `receivers` the rest."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def receivers(webhooks: "tuple[Address, ...]", mqtt: "tuple[Address, ...]", ca: Path | None) -> "tuple[Address, ...]":
+    """All addresses that the options name, each with the certificate authority that it may trust."""
+    return tuple(replace(each, authority=ca) for each in (*webhooks, *mqtt))
 
 
 def policy(keep: str, days: float | None, gigabytes: float | None, review_share: float) -> "Policy":

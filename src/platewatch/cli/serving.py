@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from platewatch.cli.line_options import line_options, policy
+from platewatch.cli.line_options import line_options, policy, receivers
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
 
 if TYPE_CHECKING:
+    from platewatch.line.destinations import Address
     from platewatch.station.users import Users
 
 _USERS = click.option("--users", type=FOLDER, help="File of users; default for SQLite: RECORDS.users.json.")
@@ -50,8 +51,9 @@ def serve(
     key: Path | None,
     workers: int,
     waiting: int,
-    webhooks: tuple[str, ...],
-    mqtt: tuple[str, ...],
+    webhooks: "tuple[Address, ...]",
+    mqtt: "tuple[Address, ...]",
+    ca: Path | None,
     **kept: Any,
 ) -> None:
     """Run the inspection station: web pages, a REST service and a record of every plate."""
@@ -80,7 +82,7 @@ def serve(
                 waiting=waiting,
                 data=data,
                 photographs=photographs,
-                destinations=(*webhooks, *mqtt),
+                destinations=receivers(webhooks, mqtt, ca),
             ),
         )
         server.check(plan)

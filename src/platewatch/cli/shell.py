@@ -1,5 +1,6 @@
 """Shared by the commands: options, exit codes, errors as one line, tables, progress bars, progress as JSON lines."""
 
+import io
 import json
 import os
 import signal
@@ -48,6 +49,8 @@ class Commands(click.Group):
     """A group of commands that turns every error into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # what this terminal's encoding lacks costs a letter, not the line
         try:
             return super().invoke(ctx)
         except PlatewatchError as error:

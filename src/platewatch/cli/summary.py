@@ -36,6 +36,8 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row(
         "outliers, kept: look at them", "\n".join(f"{path.name}: {why}" for path, why in found.outliers) or "none"
     )
+    if found.warnings:
+        table.add_row("look at these before you train", "\n".join(found.warnings))
     networks = config.calibration.folds + 1
     table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
     floor = f"{found.floor:.1%}"

@@ -11,12 +11,13 @@ import click
 
 import platewatch
 from platewatch.cli.judging import line as inspection_line
-from platewatch.cli.line_options import line_options, policy
+from platewatch.cli.line_options import line_options, policy, receivers
 from platewatch.cli.shell import FOLDER, INTERRUPTED, PHOTOGRAPHS, RECORDS
 from platewatch.errors import InputError
 
 if TYPE_CHECKING:
     from platewatch.line.assembly import Line
+    from platewatch.line.destinations import Address, Destination
     from platewatch.line.health import Problem
     from platewatch.line.watch_folder import WatchFolder
     from platewatch.records import Entry, Records
@@ -46,8 +47,9 @@ def watch(
     once: bool,
     give_up: float,
     threads: int,
-    webhooks: tuple[str, ...],
-    mqtt: tuple[str, ...],
+    webhooks: "tuple[Address, ...]",
+    mqtt: "tuple[Address, ...]",
+    ca: Path | None,
     **kept: Any,
 ) -> None:
     """Judge every photograph that a camera writes into FOLDER exactly once, and record it.
@@ -55,11 +57,13 @@ def watch(
     Files that are still being written are waited for. After a crash or a restart no photograph is judged twice. Runs
     until it is stopped.
     """
+    from platewatch.line.destinations import destinations
     from platewatch.line.watch_folder import WatchFolder
     from platewatch.records import Records
 
     if once and not folder.is_dir():
         raise InputError(folder, "no such folder", remedy="check the path")
+    to = destinations(receivers(webhooks, mqtt, ca))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def show(entry: "Entry") -> None:
@@ -68,9 +72,9 @@ def watch(
             click.echo(f"error: {entry.inspection.error}", err=True)
 
     with Records.open(records, photographs, policy(**kept)) as opened:
-        line = _line(folder, model, threads, records, opened, (*webhooks, *mqtt))
+        line = _line(folder, model, threads, records, opened, to)
         watching = WatchFolder(folder, line, give_up_s=give_up, recorded=show, warn=_warn)
-        click.echo(f"{folder}: watched; model {line.models.model_id}, record {records}", err=True)
+        click.echo(f"{folder}: watched; model {line.models.model_id}, record {opened.name}", err=True)
         with _stopped_by_signals(watching) as signals:
             line.start()
             try:
@@ -83,12 +87,9 @@ def watch(
         click.get_current_context().exit(INTERRUPTED)
 
 
-def _line(
-    folder: Path, model: Path, threads: int, url: str, records: "Records", destinations: tuple[str, ...]
-) -> "Line":
-    """The line that judges the folder's photographs; raises ModelError, and InputError for a destination's URL."""
+def _line(folder: Path, model: Path, threads: int, url: str, records: "Records", to: "list[Destination]") -> "Line":
+    """The line that judges the folder's photographs; raises ModelError."""
     from platewatch.line import assembly, watch_folder
-    from platewatch.line.destinations import destination
     from platewatch.line.model_registry import ModelRegistry
 
     return assembly.assemble(
@@ -97,7 +98,7 @@ def _line(
         actor=watch_folder.SOURCE,
         warn=_warn,
         owns=watch_folder.plates_of(folder),
-        destinations=[destination(each) for each in destinations],
+        destinations=to,
         drift_file=watch_folder.drift_file(url, folder),
         places=records.places,
         problems_changed=_Problems().show,
@@ -111,7 +112,11 @@ class _Problems:
         self._shown: dict[str, str] = {}
 
     def show(self, problems: "list[Problem]") -> None:
-        present = {problem.code: problem.message for problem in problems}
+        from platewatch.line.deliveries import FAILING
+
+        present = {
+            problem.code: problem.message for problem in problems if problem.code != FAILING
+        }  # warned of already
         for code, message in present.items():
             if code not in self._shown:
                 _warn(message)

@@ -1,7 +1,7 @@
 """Drift alarm: a test of whether scores and brightness of good plates change over time, with a false-alarm bound.
 
 Two numbers per plate are tested: the score and the photograph's brightness. The score alone would not do: training
-augments illumination so that less light does *not* change it (benchmarks/drift.py compares both at 10 % less light).
+augments illumination so that less light does *not* change it (`benchmarks/run.py drift` compares both with less light).
 
 p-values. Each number gets a conformal p-value, its rank among the reference numbers, ties broken at random (Vovk,
 Gammerman, Shafer 2005). The reference of the score begins with the model's calibration plates; both references grow
@@ -17,7 +17,7 @@ Shiryaev–Roberts statistic, averaged over the bets:
 
 Bound. Without drift R(t) − t is a martingale and R a submartingale with mean t. By Doob's and Ville's inequalities the
 probability that R reaches K · L within m plates is at most m / (K · L). K numbers are tested, so that the probability
-of a false alarm within m plates is at most m / L. `benchmarks/drift.py` simulates it.
+of a false alarm within m plates is at most m / L. `benchmarks/run.py drift` simulates it.
 
 Plates with REJECT and plates without a score are left out: defective plates have tiny p-values, and how many there are
 says nothing about the illumination. The good plates among the rest are exchangeable; a defective one changes the

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from platewatch.arrays import Array, Floats, Mask
+from platewatch.arrays import Floats, Mask
 from platewatch.config import STRICT
 from platewatch.decision.sensitivity_summary import percent
 from platewatch.inspection import Defect, Evidence, Verdict
@@ -139,7 +139,7 @@ def defects(
 
 
 def _measure(
-    place: Array, corner: tuple[int, int], frame: Frame, size: tuple[int, int]
+    place: Mask, corner: tuple[int, int], frame: Frame, size: tuple[int, int]
 ) -> tuple[tuple[int, int, int, int], int, float]:
     """Box, area and longest extent, in px of the original photograph, of a region (H, W) bool of the prepared square.
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Mask
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow, alpha_table
 from platewatch.evaluation.metrics import PixelFigures
 from platewatch.evaluation.results import Evaluation, Failure, Phase, Pixel, PlateScore
 from platewatch.inspection import Verdict
-from platewatch.photographs import data_sets, preparation, reading
+from platewatch.photographs import data_sets, masks, preparation
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
 from platewatch.progress import Progress, silent
 
@@ -36,8 +36,8 @@ class MaskedMaps:
     """Requested longer side, px; None for the prepared size, at most MAX_PIXEL_SIZE."""
     size: int = 0
     """Longer side used, px."""
-    maps: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in MAPS})
-    masks: list[Array] = field(default_factory=list)
+    maps: dict[str, list[Floats]] = field(default_factory=lambda: {name: [] for name in MAPS})
+    masks: list[Mask] = field(default_factory=list)
     without_mask: int = 0
     failures: list[Failure] = field(default_factory=list)
 
@@ -57,21 +57,26 @@ class MaskedMaps:
             smooth = cv2.INTER_AREA if mask.size < part.size else cv2.INTER_LINEAR
             self.maps[name].append(_resized(part.astype(np.float32, copy=False), mask.shape, smooth))
 
-    def _mask(self, sample: Sample, examination: "Examination") -> Array | None:
+    def _mask(self, sample: Sample, examination: "Examination") -> Mask | None:
         frame = examination.frame
         self.size = self.wanted or min(len(examination.prepared), MAX_PIXEL_SIZE)
         shape = _shape(frame, self.size)
-        if sample.label != ANOMALOUS:
-            return np.zeros(shape, np.bool_)
         if sample.mask is None:
-            return None
-        mask = reading.read(sample.mask)[..., 0] >= 128
+            return None if sample.label == ANOMALOUS else np.zeros(shape, np.bool_)
+        mask = masks.read(sample.mask)
         if preparation.frame(mask.shape[1], mask.shape[0], len(examination.prepared)) != frame:
             size = f"mask of {mask.shape[1]}×{mask.shape[0]} px"
             raise InputError(
                 sample.mask, size, expected=f"the size of {sample.path}", remedy="draw it on the photograph"
             )
-        return _resized(mask.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
+        if mask.any() != (sample.label == ANOMALOUS):
+            marked = "marks a defect" if mask.any() else "marks nothing"
+            what = f"{marked}, but {sample.path} lies in {sample.path.parent.name}/"
+            raise InputError(sample.mask, what, expected="a mask that fits the label", remedy="correct one of them")
+        small = _resized(mask.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
+        if mask.any() and not small.any():  # a thin scratch falls between the pixels
+            small = _resized(mask.astype(np.float32), shape, cv2.INTER_AREA) > 0
+        return small
 
     def figures(self, name: str) -> PixelFigures:
         """The pixel metrics of the maps of a name, one of MAPS."""
@@ -113,11 +118,21 @@ def evaluate(
         raise InputError(
             data / "test", f"none of {len(samples)} photographs could be read", remedy=f"first: {failed[0].error}"
         )
-    return _evaluation(inspector, data, plates, failed, pixels)
+    unused = [
+        Failure(str(path), f"{path}: not used, no photograph has it as its mask")
+        for path in data_sets.unused_masks(data, samples)
+    ]
+    return _evaluation(inspector, data, plates, pixels, failed=failed, unused=unused)
 
 
 def _evaluation(
-    inspector: "Inspector", data: Path, plates: list[PlateScore], failed: list[Failure], pixels: MaskedMaps
+    inspector: "Inspector",
+    data: Path,
+    plates: list[PlateScore],
+    pixels: MaskedMaps,
+    *,
+    failed: list[Failure],
+    unused: list[Failure],
 ) -> Evaluation:
     manifest = inspector.manifest
     surface = _auroc(plates, [plate.surface for plate in plates])
@@ -131,6 +146,7 @@ def _evaluation(
         scores=tuple(plates),
         failed=tuple(failed),
         mask_failures=tuple(pixels.failures),
+        unused_masks=tuple(unused),
         alpha_table=_alpha_table(manifest.training_errors, plates),
         pixel=pixels.summary(),
         surface=Phase(surface, pixels.figures("surface_map").auroc),

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from platewatch import files
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Photo
 from platewatch.decision import sensitivity_summary
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.figures import Figure
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import preparation, reading, thumbnails
+from platewatch.photographs import masks, preparation, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.photographs.thumbnails import jpeg_uri
@@ -131,8 +131,8 @@ def groups(evaluation: Evaluation) -> tuple[Group, ...]:
 def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
     """The plate's photograph, reconstruction, map and mask as thumbnails of at most `side` px."""
     try:
-        photo = reading.read(Path(plate.path))
         seen = inspector.examine(Path(plate.path))
+        photo = seen.photo
     except InputError:
         return Card(plate, ((None, "the photograph was removed after it was judged"),))
     return Card(
@@ -163,7 +163,7 @@ def write(path: Path, content: str | bytes) -> Path:
     return files.write(path, content, remedy="free some space or name another --out folder")
 
 
-def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | None]]:
+def _curves(evaluation: Evaluation) -> dict[str, tuple[Doubles, Doubles, float | None]]:
     judged = [plate for plate in evaluation.scores if plate.score is not None]
     numbers = {
         "both phases": ([plate.score for plate in judged], evaluation.auroc),
@@ -188,6 +188,8 @@ def _mask(plate: PlateScore, side: int) -> tuple[str | None, str]:
     if plate.label == NORMAL:
         return None, "good plate: no mask"
     try:
-        return (jpeg_uri(reading.read(Path(plate.mask)), side), "mask") if plate.mask else (None, "no mask file")
+        if plate.mask is None:
+            return None, "no mask file"
+        return jpeg_uri(np.repeat(np.uint8(255) * masks.read(Path(plate.mask))[..., None], 3, axis=2), side), "mask"
     except InputError:
         return None, "the mask cannot be read"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from platewatch.arrays import Doubles, Labels
 from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow
@@ -110,6 +111,8 @@ class Evaluation:
     scores: tuple[PlateScore, ...]
     failed: tuple[Failure, ...]
     mask_failures: tuple[Failure, ...]
+    unused_masks: tuple[Failure, ...]
+    """Files in ground_truth that are the mask of no photograph."""
     alpha_table: tuple[AlphaRow, ...]
     """Empty when the manifest has no training errors."""
     pixel: Pixel | None
@@ -196,6 +199,7 @@ class Evaluation:
             "unjudged": [{"path": plate.path, "reason": plate.reason} for plate in self.unjudged],
             "failed": [asdict(failure) for failure in self.failed],
             "mask_failures": [asdict(failure) for failure in self.mask_failures],
+            "unused_masks": [failure.path for failure in self.unused_masks],
             "promise": asdict(self.promise),
             "duration_ms": {"median": median, "p95": p95},
         }
@@ -216,7 +220,7 @@ class Evaluation:
         }
 
 
-def labelled(scores: Sequence[PlateScore]) -> tuple[np.ndarray, np.ndarray]:
+def labelled(scores: Sequence[PlateScore]) -> tuple[Labels, Doubles]:
     """Labels (N,) int and scores (N,) float of the plates that have a score."""
     judged = [(plate.label, plate.score) for plate in scores if plate.score is not None]
     labels = np.array([label for label, _ in judged], int)

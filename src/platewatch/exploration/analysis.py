@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Photo
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.exploration import classical_detectors, outliers
@@ -181,7 +181,7 @@ def _detector_rows(good: Sequence[_Measured], tested: Sequence[_Measured], seed:
     return tuple(row for row in rows if row.areas)
 
 
-def _row(name: str, looks_at: str, plates: Sequence[_Measured], values: Array, normal: str) -> Row:
+def _row(name: str, looks_at: str, plates: Sequence[_Measured], values: Doubles, normal: str) -> Row:
     """The AUROC of each group against `normal`, and of all of them together; `values` (N,)."""
     groups = np.array([each.group for each in plates])
     areas = {}
@@ -191,7 +191,7 @@ def _row(name: str, looks_at: str, plates: Sequence[_Measured], values: Array, n
     return Row(name, looks_at, areas, _area(values[groups == normal], values[groups != normal]))
 
 
-def _area(normal: Array, anomalous: Array) -> Area | None:
+def _area(normal: Doubles, anomalous: Doubles) -> Area | None:
     labels = np.repeat([0, 1], [len(normal), len(anomalous)])
     value = metrics.auroc(labels, np.concatenate([normal, anomalous]))
     return None if value is None else Area(value, *metrics.auroc_interval(value, len(normal), len(anomalous)))

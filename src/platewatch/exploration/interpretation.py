@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles
 from platewatch.evaluation import metrics
 from platewatch.exploration.findings import TEST, TRAIN, Area, Exploration, Group, Row
 
@@ -37,7 +37,7 @@ def area_text(area: Area) -> str:
     return f"{_decimal(area.value)} [{_decimal(area.low)}, {_decimal(area.high)}]"
 
 
-def spread_text(values: Array) -> str:
+def spread_text(values: Doubles) -> str:
     """Mean ± standard deviation of (N,) values, with the decimals of a standard deviation of two digits."""
     mean, deviation = float(values.mean()), float(values.std())
     digits = int(np.clip(1 - np.floor(np.log10(deviation)), 0, 2)) if deviation > 0 else 1

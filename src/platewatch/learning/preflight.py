@@ -10,7 +10,7 @@ import numpy as np
 from platewatch.arrays import Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
-from platewatch.exploration import classical_detectors, outliers
+from platewatch.exploration import classical_detectors, mixed_sets, outliers
 from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
@@ -18,6 +18,7 @@ from platewatch.progress import Progress
 
 _NEAR = 2.0  # of 255: largest mean difference between the thumbnails of near duplicates,
 _NEARER = 0.25  # and largest ratio to the median of all pairs, because in a jig all plates look nearly alike
+_MANY = 0.3  # fraction of outliers above which defective plates are likely among them; good sets have up to 0.2
 _ENOUGH = 6  # smallest number of plates among which outliers are looked for
 
 
@@ -53,6 +54,8 @@ class Preflight:
     near_duplicates: tuple[tuple[Path, Path], ...]
     outliers: tuple[tuple[Path, str], ...]
     """Outliers with the reason, strongest first. They stay in the training set; a person should look at them."""
+    warnings: tuple[str, ...]
+    """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise."""
     steps: int
     """Training steps of phase two, all folds included."""
     floor: float
@@ -93,11 +96,13 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
     near = _near_duplicates(plates.photos)
     count, folds = len(plates.paths), config.calibration.folds
     batches = config.training.epochs / config.training.batch_size
+    outlying, warnings = _doubtful(plates, config.seed)
     return Preflight(
         plates=plates,
         groups=_groups(count, near),
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
-        outliers=_outliers(plates, config.seed),
+        outliers=outlying,
+        warnings=warnings,
         steps=round(batches * (count + count * (folds - 1))),
         floor=1 / (count + 1),
     )
@@ -127,12 +132,16 @@ def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(group)
 
 
-def _outliers(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
-    """The outliers with their reasons, strongest first; none among fewer than 6 plates."""
-    if len(plates.paths) < _ENOUGH:
-        return ()
+def _doubtful(plates: GoodPlates, seed: int) -> tuple[tuple[tuple[Path, str], ...], tuple[str, ...]]:
+    """The outliers with their reasons, strongest first, none among fewer than 6 plates; and the warnings."""
     pairs = list(zip(plates.photos, plates.frames, strict=True))
+    enlarged = [frame.width / width for frame, (width, _) in zip(plates.frames, plates.sizes, strict=True)]
+    noise = mixed_sets.only_noise(plates.paths, [frame.cut(photo) for photo, frame in pairs], enlarged)
+    if len(plates.paths) < _ENOUGH:
+        return (), (noise,) if noise else ()
     inside = np.stack([frame.inside(len(photo)) for photo, frame in pairs])
     described = [classical_detectors.describe(photo, frame) for photo, frame in pairs]
-    found, _ = outliers.find(plates.paths, plates.photos, inside, described, seed)
-    return tuple((Path(each.path), "; ".join(each.reasons)) for each in found)
+    found, count = outliers.find(plates.paths, plates.photos, inside, described, seed)
+    many = f"{count} of {len(pairs)} photographs are outliers: look for defective plates among them"
+    warnings = (noise, mixed_sets.two_kinds(plates.paths, described), many if count > _MANY * len(pairs) else None)
+    return tuple((Path(each.path), "; ".join(each.reasons)) for each in found), tuple(filter(None, warnings))

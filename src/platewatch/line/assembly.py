@@ -69,19 +69,9 @@ def assemble(
     and `only_events` RecordTail's.
     """
     metrics = Metrics()
-    drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
-    health = Health(
-        models,
-        records,
-        drift,
-        metrics,
-        actor=actor,
-        places=places,
-        low_bytes=low_bytes,
-        checks=checks,
-        changed=problems_changed,
-    )
     deliveries = Deliveries(records, destinations, warn)
+    drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
+    retention = RetentionJob(records, warn=warn)
 
     def pass_on(row: Appended) -> None:
         if isinstance(row, Event):
@@ -90,6 +80,17 @@ def assemble(
             publish(row)
 
     tail = RecordTail(records, pass_on, only_events=only_events)
+    health = Health(
+        models,
+        records,
+        drift,
+        metrics,
+        actor=actor,
+        places=places,
+        low_bytes=low_bytes,
+        checks=(*checks, deliveries.problems, tail.problems, retention.problems),
+        changed=problems_changed,
+    )
 
     def notify(recorded: RecordedPlate) -> None:
         tail.wake()
@@ -99,5 +100,4 @@ def assemble(
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
     metrics.drift.set_function(lambda: drift.evidence().value)
     metrics.drift_limit.set(drift_limit)
-    retention = RetentionJob(records, warn=warn)
     return Line(models, records, metrics, health, judging, deliveries, retention, tail)

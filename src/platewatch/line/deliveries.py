@@ -4,13 +4,25 @@ What is to be delivered stands in the record's outbox, written with the plate it
 is tried again, ever more rarely, and never holds up the line.
 """
 
+import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from platewatch.errors import RecordError
-from platewatch.line.destinations import PATIENCE_S, DeliveryFailed, Destination, Refused
+from platewatch.line.destinations import Destination
+from platewatch.line.health import Finding
+from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused
 from platewatch.records import Due, Records
+from platewatch.records.outbox import Destination as State
+
+FAILING = "delivery_failing"
+"""The problem's code: plates wait that a destination did not take."""
+STOPPED = "deliveries_stopped"
+"""The problem's code: a thread that delivers does not run."""
+
+log = logging.getLogger("platewatch.line")
 
 _LEASE = 60.0  # seconds in which this process alone tries what it claimed: longer than a batch takes when all goes well
 _BATCH = 5
@@ -23,7 +35,10 @@ class Deliveries:
         """`warn` gets each failure and the success after it, one line each."""
         self.names = tuple(each.name for each in destinations)
         self._records, self._warn = records, warn
-        self._workers = [DeliveryWorker(records, each, warn=warn) for each in destinations]
+        self._workers = [DeliveryWorker(records, each, warn=warn, changed=self._refresh_soon) for each in destinations]
+        self._failing: tuple[State, ...] = ()
+        self._stopping, self._news = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow_states, name="states of deliveries", daemon=True)
 
     def start(self) -> None:
         """Start delivering, and warn of destinations of earlier that are not among these."""
@@ -32,6 +47,7 @@ class Deliveries:
         for each in self._records.deliveries():
             if each.waiting and each.name not in self.names:
                 self._warn(f"{each.name}: {each.waiting} plates wait for delivery, but it is not named here")
+        self._thread.start()
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -39,9 +55,54 @@ class Deliveries:
             worker.wake()
 
     def stop(self) -> None:
-        """Stop as `DeliveryWorker.stop` does."""
+        """Stop as `DeliveryWorker.stop` does, and warn of what still waits."""
         for worker in self._workers:
             worker.stop()
+        self._stopping.set()
+        self._refresh_soon()
+        if self._thread.is_alive():
+            self._thread.join()
+        with suppress(RecordError):  # the health check reports it
+            for each in self._records.deliveries():
+                if each.waiting and each.name in self.names:
+                    self._warn(f"{each.name}: {_waiting(each)}")
+
+    def problems(self) -> Iterator[Finding]:
+        """What is wrong, for Health: plates that a destination did not take, whichever process offers them; workers.
+
+        A worker that does not run is a finding of its own.
+        """
+        if self._failing:
+            yield FAILING, "; ".join(f"{each.name}: {_waiting(each)}" for each in self._failing), False
+        stopped = [f"{each.name}: {each.problem}" for each in self._workers if each.problem is not None]
+        if stopped:
+            yield STOPPED, f"plates are not delivered to {'; '.join(stopped)}", False
+
+    def _refresh_soon(self) -> None:
+        self._news.set()
+
+    def _follow_states(self) -> None:
+        """Read the states in a thread: a database that is slow to answer must not hold up the health check."""
+        while not self._stopping.is_set():
+            try:
+                self._failing = tuple(each for each in self._records.deliveries() if each.waiting and each.error)
+            except RecordError:
+                pass  # the health check reports it
+            except Exception:
+                log.exception("the states of deliveries could not be read; the next look tries again")
+            self._news.wait(1.0)
+            self._news.clear()
+
+    def notes(self) -> dict[str, str]:
+        """What receivers said about plates that they took, by destination."""
+        return {worker.name: worker.note for worker in self._workers if worker.note}
+
+
+def _waiting(state: State) -> str:
+    """How many plates wait, and why; the error names its destination already."""
+    plates = "1 plate waits" if state.waiting == 1 else f"{state.waiting} plates wait"
+    why = f" ({state.error.removeprefix(f'{state.name}: ')})" if state.error else ""
+    return f"{plates} for delivery{why}"
 
 
 class DeliveryWorker:
@@ -55,12 +116,18 @@ class DeliveryWorker:
         first_wait_s: float = 1.0,
         longest_wait_s: float = 300.0,
         warn: Callable[[str], None] = lambda _words: None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`warn` gets each failure and the success after it, one line each."""
+        """`warn` gets each failure and the success after it, one line each; `changed` is called after each of them."""
         self._records, self._to = records, to
         self._first, self._longest = first_wait_s, longest_wait_s
-        self._warn = warn
+        self._warn, self._changed = warn, changed
+        self.name = to.name
         self._failed = 0  # times in a row that it was out of reach
+        self._told = ""  # the failure that a person was last told
+        self._error: str | None = None  # what the last batch raised that nobody expected
+        self.note = ""
+        """What its receiver said about the last plate that it took."""
         self._stopping, self._news = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"delivery {to.name}", daemon=True)
 
@@ -72,6 +139,13 @@ class DeliveryWorker:
         """There is something new in the outbox."""
         self._news.set()
 
+    @property
+    def problem(self) -> str | None:
+        """Why it does not run; None while it runs, and before the start and after the stop."""
+        if self._stopping.is_set() or self._thread.ident is None:
+            return None
+        return self._error if self._thread.is_alive() else "its thread ended; restart, and see the log"
+
     def stop(self, timeout_s: float = 2 * PATIENCE_S) -> None:
         """Stop once everything due is delivered, or something failed, or the time is up; the outbox keeps the rest."""
         self._stopping.set()
@@ -82,8 +156,13 @@ class DeliveryWorker:
         while True:
             try:
                 more = self._deliver_batch()
+                self._error = None
             except RecordError:
                 more = False  # the health check reports it
+            except Exception as error:  # it goes on: a later batch may do
+                if self._error is None:
+                    log.exception("deliveries to %s failed; they go on", self.name)
+                self._error, more = f"{type(error).__name__}; see the log", False
             if self._stopping.is_set() and (self._failed or not more):
                 break
             if not more:
@@ -97,24 +176,40 @@ class DeliveryWorker:
         for place, each in enumerate(due):
             others = [other.id for other in due[place + 1 :]]
             try:
-                self._to.deliver(each.entry)
+                note = self._to.deliver(each.entry)
             except Refused as error:
-                self._records.postpone(self._to.name, each.id, wait_s=self._wait(each.attempts), why=str(error))
-                self._warn(f"{error}; it will be offered again")
+                self._postpone(each, error)
             except DeliveryFailed as error:
                 return self._out_of_reach(each, others, error)
+            except Exception as error:  # of this one plate; the others are delivered
+                log.exception("plate %s could not be delivered to %s", each.entry.number, self.name)
+                self._postpone(each, f"{self.name}: plate {each.entry.number} failed with {type(error).__name__}")
             else:
                 self._records.delivered(self._to.name, [each.id])
-                if self._failed:
-                    self._warn(f"{self._to.name}: in reach again")
-                self._failed = 0
+                self._took(note or "")
         return bool(due)
+
+    def _postpone(self, each: Due, why: object) -> None:
+        """Offer one plate again later; the others go on."""
+        self._records.postpone(self._to.name, each.id, wait_s=self._wait(each.attempts), why=str(why))
+        self._warn(f"{why}; it will be offered again")
+        self._changed()
+
+    def _took(self, note: str) -> None:
+        if self._failed:
+            self._warn(f"{self._to.name}: in reach again")
+        if note and note != self.note:
+            self._warn(f"{self._to.name}: took the plate, but {note}")
+        self._failed, self._told, self.note = 0, "", note
+        self._changed()
 
     def _out_of_reach(self, each: Due, others: list[int], error: DeliveryFailed) -> bool:
         wait = self._wait(self._failed)
         self._records.postpone(self._to.name, each.id, others, wait_s=wait, why=str(error))
-        if not self._failed:
-            self._warn(f"{error}; plates wait in the record until it is back")
+        if str(error) != self._told:
+            self._warn(f"{error}; plates wait in the record until it takes them")
+        self._told = str(error)
+        self._changed()
         self._failed += 1
         self._stopping.wait(wait)
         return True

@@ -1,32 +1,24 @@
 """Destinations of deliveries: a webhook or an MQTT topic that gets an Entry as JSON."""
 
 import base64
+import hashlib
 import http.client
 import ssl
-import threading
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from platewatch import urls
 from platewatch.errors import InputError
+from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused, line
+from platewatch.line.topic import Broker, Topic
 from platewatch.records import Entry
 
-if TYPE_CHECKING:
-    from paho.mqtt.client import Client
-    from paho.mqtt.reasoncodes import ReasonCode
-
-PATIENCE_S = 10.0
-"""Until a destination counts as out of reach."""
 _PASSING = (408, 425, 429)  # of a webhook's refusals those that pass
-
-
-class DeliveryFailed(Exception):  # noqa: N818 - says what happened
-    """The destination did not get the plate now."""
-
-
-class Refused(DeliveryFailed):
-    """The destination is in reach but refuses this one plate; it may still take the others."""
+_EXPECTED = "http://host/path, https://… or mqtt://host/topic"
 
 
 class Destination(Protocol):
@@ -35,54 +27,90 @@ class Destination(Protocol):
     name: str
     """Its name in the outbox: the URL without passwords and parameters."""
 
-    def deliver(self, entry: Entry) -> None:
-        """Return once it has confirmed the plate; raises DeliveryFailed or Refused."""
+    def deliver(self, entry: Entry) -> str | None:
+        """Return once it has confirmed the plate, with what a person should know besides.
+
+        Raises DeliveryFailed or Refused.
+        """
 
     def close(self) -> None:
         """Close its connection."""
 
 
-def destination(url: str) -> Destination:
-    """The destination of a URL: `http(s)://…` a webhook, `mqtt(s)://[user:password@]host[:port]/topic` a topic.
+@dataclass(frozen=True)
+class Address:
+    """Where plates go to, as somebody configured it."""
 
-    Raises InputError for any other.
-    """
+    url: str = field(repr=False)
+    """`http(s)://[user[:password]@]host[:port]/path` or `mqtt(s)://[user[:password]@]host[:port]/topic`."""
+    password: str | None = field(default=None, repr=False)
+    """As it is, for a URL that names a user without a password."""
+    is_secret: bool = False
+    """The URL is a secret as a whole: a webhook is named without its path."""
+    authority: Path | None = None
+    """A certificate authority (PEM) that is trusted besides the system's."""
+
+
+def destination(address: Address | str) -> Destination:
+    """The destination at an address; raises InputError, which repeats nothing of a URL that may hold a secret."""
+    address = Address(address) if isinstance(address, str) else address
+    if urls.is_ambiguous(address.url):
+        raise InputError("destination", "a URL whose password cannot be told from its place", remedy=urls.REMEDY)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(address.url)
         port = parts.port
-    except ValueError as error:
-        raise InputError(
-            f"destination {url!r}", f"no URL ({error})", expected="http://… or mqtt://host/topic"
-        ) from error
+    except ValueError:
+        raise InputError("destination", "no URL", expected=_EXPECTED, remedy="correct it") from None  # it repeats parts
+    login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+    if login is not None and not login[1] and address.password is not None:
+        login = login[0], address.password
+    context = _trusting(address.authority) if parts.scheme in ("https", "mqtts") else None
     if parts.hostname and parts.scheme in ("http", "https"):
-        return Webhook(parts, port)
-    topic = unquote(parts.path.removeprefix("/")) + ("#" if parts.fragment or url.endswith("#") else "")
+        return Webhook(parts, port, login=login, context=context, is_secret=address.is_secret)
+    topic = unquote(parts.path.removeprefix("/")) + ("#" if parts.fragment or address.url.endswith("#") else "")
     if parts.hostname and parts.scheme in ("mqtt", "mqtts") and topic and not set(topic) & set("#+\0"):
-        return Topic(parts, port, topic)
-    raise InputError(
-        f"destination {_name(parts)!r}",
-        expected="http://host/path, https://… or mqtt://host/topic",
-        remedy="correct it",
-    )
+        return Topic(urls.name(parts), topic, Broker(parts.hostname, port, login, context, PATIENCE_S))
+    shown = "" if "@" in address.url or address.is_secret or not parts.hostname else f" {urls.name(parts)}"
+    raise InputError(f"destination{shown}", "cannot be used", expected=_EXPECTED, remedy="correct it")
+
+
+def destinations(addresses: Iterable[Address | str]) -> list[Destination]:
+    """The destinations at these addresses; raises InputError also when two have the same name."""
+    found = dict[str, Destination]()
+    for address in addresses:
+        each = destination(address)
+        if each.name in found:
+            what = "named twice: deliveries are kept by the URL without login and query"
+            raise InputError(f"destination {each.name}", what, remedy="give the two another path or topic")
+        found[each.name] = each
+    return list(found.values())
 
 
 class Webhook:
     """POSTs each Entry; any answer from 200 to 299 confirms it."""
 
-    def __init__(self, parts: SplitResult, port: int | None) -> None:
+    def __init__(
+        self,
+        parts: SplitResult,
+        port: int | None,
+        *,
+        login: tuple[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
+        is_secret: bool = False,
+    ) -> None:
         """Nothing is connected yet."""
-        self.name = _name(parts)
-        self._host, self._port, self._secure = str(parts.hostname), port, parts.scheme == "https"
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self.name = _named_secretly(parts) if is_secret else urls.name(parts)
+        self._host, self._port, self._context = str(parts.hostname), port, context
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._target = quote(target, safe="!#$%&'()*+,/:;=?@[]~")  # http.client's complaint would repeat it
         self._headers = {
             "Content-Type": "application/json",
             "User-Agent": f"platewatch/{metadata.version('platewatch')}",
         }
-        if parts.username is not None:
-            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
+        if login is not None:
+            self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry) -> str | None:
         """As Destination says; the plate's hash is the Idempotency-Key, should it come twice."""
         connection = self._connection()
         try:
@@ -90,93 +118,37 @@ class Webhook:
             connection.request("POST", self._target, entry.as_json().encode(), headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
-            raise DeliveryFailed(f"{self.name}: out of reach ({_line(error)})") from error
+            raise DeliveryFailed(f"{self.name}: out of reach ({line(error)})") from error
         finally:
             connection.close()
         if 400 <= status < 500 and status not in _PASSING:
             raise Refused(f"{self.name}: refused plate {entry.number} with status {status}")
         if not 200 <= status < 300:
             raise DeliveryFailed(f"{self.name}: answered with status {status}")
+        return None
 
     def close(self) -> None:
         """Nothing stays open between two plates."""
 
     def _connection(self) -> http.client.HTTPConnection:
-        if self._secure:
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(self._host, self._port, timeout=PATIENCE_S, context=context)
+        if self._context is not None:
+            return http.client.HTTPSConnection(self._host, self._port, timeout=PATIENCE_S, context=self._context)
         return http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE_S)
 
 
-class Topic:
-    """Publishes each Entry with quality of service 1: the broker confirms that it has it."""
-
-    def __init__(self, parts: SplitResult, port: int | None, topic: str) -> None:
-        """Nothing is connected yet."""
-        from paho.mqtt import client, enums  # noqa: PLC0415 - only who uses a broker needs it
-
-        self.name = _name(parts)
-        self._topic = topic
-        secure = parts.scheme == "mqtts"
-        self._place = str(parts.hostname), port or (8883 if secure else 1883)
-        self._make = partial(client.Client, enums.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
-        self._login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
-        self._secure = secure
-        self._client: Client | None = None
-
-    def deliver(self, entry: Entry) -> None:
-        """As Destination says."""
+def _trusting(authority: Path | None) -> ssl.SSLContext:
+    """A client's TLS settings that trust the system's authorities and this one; raises InputError."""
+    context = ssl.create_default_context()
+    if authority is not None:
         try:
-            client = self._connected()
-            message = client.publish(self._topic, entry.as_json().encode(), qos=1)
-            message.wait_for_publish(PATIENCE_S)
-            if not message.is_published():
-                raise DeliveryFailed(f"{self.name}: did not confirm within {PATIENCE_S:.0f} s")
-        except (OSError, ValueError, RuntimeError) as error:  # paho raises the latter two for a lost connection
-            self.close()
-            raise DeliveryFailed(f"{self.name}: out of reach ({_line(error)})") from error
-        except DeliveryFailed:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Leave the broker."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.disconnect()
-            client.loop_stop()
-
-    def _connected(self) -> "Client":
-        if self._client is not None and self._client.is_connected():
-            return self._client
-        self.close()
-        client = self._make()
-        client.connect_timeout = PATIENCE_S
-        if self._login is not None:
-            client.username_pw_set(*self._login)
-        if self._secure:
-            client.tls_set_context(ssl.create_default_context())
-        answered, answer = threading.Event(), list[str]()
-
-        def on_connect(
-            _client: object, _data: object, _flags: object, reason: "ReasonCode", _properties: object
-        ) -> None:
-            answer.extend([str(reason)] if reason.is_failure else [])
-            answered.set()
-
-        client.on_connect = on_connect
-        self._client = client
-        client.connect(*self._place)
-        client.loop_start()
-        if not answered.wait(PATIENCE_S) or answer:
-            raise DeliveryFailed(f"{self.name}: {answer[0] if answer else 'does not answer'}")
-        return client
+            context.load_verify_locations(cafile=authority)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            what = f"no certificate authority that can be read ({line(error)})"
+            raise InputError(authority, what, expected="a PEM file", remedy="check the file") from error
+    return context
 
 
-def _name(parts: SplitResult) -> str:
-    """The URL without its secret parts."""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:400]
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _named_secretly(parts: SplitResult) -> str:
+    """Host and a hash of the rest."""
+    digest = hashlib.sha256(f"{parts.path}?{parts.query}".encode(errors="replace")).hexdigest()[:8]
+    return f"{urls.name(parts._replace(path='', query=''))}/…{digest}"

@@ -43,7 +43,8 @@ class FileEvents:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            with suppress(OSError, RuntimeError):  # the folder is missing: watchfiles raises the latter
+            # RuntimeError: the folder is missing. UnicodeError: its name is not UTF-8; the scan finds its files
+            with suppress(OSError, RuntimeError, UnicodeError):
                 for names in self._changes():
                     for name in names:
                         self._names.put(name)

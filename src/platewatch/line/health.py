@@ -16,6 +16,7 @@ from platewatch.line.drift_monitor import DriftMonitor
 from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model.inspector import Inspector
+from platewatch.printable import printable
 from platewatch.records import Records
 
 log = logging.getLogger("platewatch.line")
@@ -52,6 +53,7 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.path, self._mounted = path, path.is_mount()
+        self.name = printable(path.name)
         self._file = path.stat().st_ino if path.is_file() else None
 
     def is_missing(self) -> bool:
@@ -110,7 +112,7 @@ class Health:
         """The model in service, for the next plate; raises ModelError or RecordUnavailable while plates must stop."""
         for place in self._places:
             if place.is_missing():
-                what = f"{place.path.name} is missing from its place"
+                what = f"{place.name} is missing from its place"
                 raise RecordUnavailable("record", what, remedy="put it back")
         return self._models.inspector()
 
@@ -169,12 +171,12 @@ class Health:
     def _check_places(self) -> Iterable[Finding]:
         for place in self._places:
             if place.is_missing():
-                yield "place_gone", f"{place.path.name} is missing from its place; put it back", True
+                yield "place_gone", f"{place.name} is missing from its place; put it back", True
                 continue
             free = shutil.disk_usage(place.path).free
-            self._metrics.free.labels(place.path.name).set(free)
+            self._metrics.free.labels(place.name).set(free)
             if free < self._low_bytes:
-                left = f"{free / 1e9:.2f} GB are left where {place.path.name} lies"
+                left = f"{free / 1e9:.2f} GB are left where {place.name} lies"
                 yield "disk_low", f"{left}; free some space, or keep fewer photographs", False
 
     def _check_record(self) -> Iterable[Finding]:

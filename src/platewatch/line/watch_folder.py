@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from platewatch import printable
 from platewatch.errors import InputError, ModelError, RecordError, RecordUnavailable
 from platewatch.line.arrivals import Arrival, Arrivals, seen
 from platewatch.line.assembly import Line
@@ -154,7 +155,7 @@ class WatchFolder:
 
 def plates_of(folder: Path) -> Callable[[Entry], bool]:
     """Tells the plates that came from this folder from all others in the record."""
-    place = folder.absolute()
+    place = Path(printable.name(str(folder.absolute())))  # as an Inspection holds it
     return lambda entry: entry.source == SOURCE and Path(entry.inspection.image or "").parent == place
 
 

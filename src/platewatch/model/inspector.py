@@ -1,9 +1,9 @@
 """Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from platewatch.model.runtime import Network, Runtime
 from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import preparation, quality, reading
 from platewatch.photographs.preparation import Frame
+from platewatch.photographs.reading import Decoded
 
 Source = Path | str | bytes | Array
 
@@ -79,7 +80,8 @@ class Inspector:
         """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
         started = time.perf_counter()
         name = _name(image, name)
-        photo, sha256 = _read(image, name)
+        found, sha256 = _read(image, name, self.manifest.config.bits)
+        photo = found.photo
         size, decision = self.manifest.config.image_size, self.manifest.decision
         prepared = stage("prepare", lambda: preparation.prepare(photo, size))
         frame = preparation.frame(photo.shape[1], photo.shape[0], size)
@@ -87,14 +89,19 @@ class Inspector:
         def both(prepared: Photo, frame: Frame) -> RawNumbers:
             return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
 
+        record = partial(self._record, started, name, sha256, decoder_messages=found.messages)
+        blank = np.zeros((size, size), np.float32)
+        if found.damage:
+            inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
+            conditions = quality.measure(frame.cut(prepared))
+            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank)
         judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
         if judged.raw is None:
-            blank = np.zeros((size, size), np.float32)
-            inspection = self._record(started, name, sha256, verdict=judged.verdict, reason=judged.unusable)
+            inspection = record(verdict=judged.verdict, reason=judged.unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
         network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
         anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
-        inspection = self._record(started, name, sha256, **self._describe(judged, anomaly_map, frame, photo.shape))
+        inspection = record(**self._describe(judged, anomaly_map, frame, photo.shape))
         maps = anomaly_map, judged.raw.surface_map, network_map
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
@@ -154,7 +161,7 @@ def failed(manifest: Manifest, image: Source, name: str | None, error: Exception
     """
     reason = "the photograph is not readable" if isinstance(error, InputError) else "could not be judged"
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
-    found = {"verdict": None, "reason": reason, "error": _text(what)}
+    found = {"verdict": None, "reason": reason, "error": what}
     return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)
 
 
@@ -173,14 +180,7 @@ def _inspection(
 
 
 def _name(image: Source, name: str | None) -> str | None:
-    if name is not None or not isinstance(image, Path | str):
-        return name
-    return _text(str(image))
-
-
-def _text(name: str) -> str:
-    """A file name or message that JSON can hold: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(name).decode(errors="replace")
+    return name if name is not None or not isinstance(image, Path | str) else str(image)
 
 
 def _sha256(image: Source) -> str | None:
@@ -193,9 +193,9 @@ def _sha256(image: Source) -> str | None:
         return None
 
 
-def _read(image: Source, name: str | None) -> tuple[Array, str]:
-    """The photograph (H, W, 3) uint8 RGB and the SHA-256 of its file or of the array."""
+def _read(image: Source, name: str | None, bits: int | None) -> tuple[Decoded, str]:
+    """The photograph, and the SHA-256 of its file or of the array."""
     if not isinstance(image, Path | str | bytes):
-        return reading.check(image, name or "array"), reading.sha256(image)
+        return Decoded(reading.check(image, name or "array")), reading.sha256(image)
     data = image if isinstance(image, bytes) else reading.load(Path(image))
-    return reading.read(data, name), reading.sha256(data)
+    return reading.decode(data, name or "photograph", bits), reading.sha256(data)

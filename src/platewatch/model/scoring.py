@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from platewatch.arrays import Array, Floats, Photo
+from platewatch.arrays import Floats, Photo
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.model.runtime import Network
@@ -76,7 +76,7 @@ def judge_prepared(
     frame: Frame,
     decision: Decision,
     limits: QualityLimits,
-    measure: Callable[[Array, Frame], S],
+    measure: Callable[[Photo, Frame], S],
     *,
     stage: Stage = run_stage,
 ) -> ScoredPhoto[S]:

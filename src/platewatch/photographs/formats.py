@@ -51,6 +51,29 @@ def of(data: bytes) -> Format | None:
     return next((each for each in FORMATS if data.startswith(each.magic)), None)
 
 
+_FOREIGN = {
+    b"GIF8": "GIF",
+    b"8BPS": "Photoshop",
+    b"%PDF": "PDF",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+    b"\0\0\1\0": "icon",
+    b"P5": "PGM",
+    b"P6": "PPM",
+    b"FUJIFILM": "camera raw",
+}
+
+
+def foreign(data: bytes) -> str:
+    """The name of a format of pictures that is not read, by the file's first bytes; empty when it is none of them."""
+    if data[4:8] == b"ftyp":
+        return "HEIC, AVIF or video"
+    return next((name for magic, name in _FOREIGN.items() if data.startswith(magic)), "")
+
+
 def suffix(data: bytes) -> str:
     """The suffix for a photograph's file name; `.bin` for an unknown format."""
     found = of(data)

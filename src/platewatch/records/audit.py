@@ -104,7 +104,7 @@ class Walk:
             if (body["position"], body["kind"]) != (row.position, row.kind):
                 self.report(row.position, "was moved: its content names another row")
             self._tables(row, body)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except search.UNREADABLE:
             self.report(row.position, f"{row.kind} altered: its content cannot be read")
 
     def _tables(self, row: Row[Any], body: dict[str, Any]) -> None:

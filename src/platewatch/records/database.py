@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -18,7 +18,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from platewatch import urls
 from platewatch.errors import RecordError, RecordUnavailable
+from platewatch.printable import printable
 from platewatch.records import schema, schema_versions
 
 _BUSY_MS = 10_000  # longest wait for another process's write
@@ -42,7 +44,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Make the engine; raises RecordError for an unusable URL."""
         self.engine = _engine(url)
-        self.name = self.engine.url.render_as_string(hide_password=True)
+        self.name = _name(self.engine.url)
         self._writing = threading.Lock()
 
     @property
@@ -128,23 +130,38 @@ def _no_record(name: str) -> RecordError:
 
 
 def _engine(url: str) -> Engine:
-    if "://" not in url:
-        url = f"sqlite:///{url}"
+    if _hides_a_password(url):
+        raise RecordError("record", "a URL whose password cannot be told from its place", remedy=urls.REMEDY)
     try:
-        parsed = make_url(url)
+        parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)  # a path may hold ? or %
         if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise ArgumentError(f"no {parsed.get_backend_name()}")
         options = _POSTGRESQL if parsed.get_backend_name() == "postgresql" else {}
         engine = create_engine(parsed, **options)
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError):  # their texts may repeat a password
         expected = "sqlite:///records.db or postgresql://user@host/name"
-        raise RecordError("record", f"cannot use its URL ({_line(error)})", expected=expected) from error
+        raise RecordError("record", "cannot use its URL", expected=expected) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _hides_a_password(url: str) -> bool:
+    """Whether a password may have been read as part of a place: of a server, or of a file when `//` is missing."""
+    if "://" not in url:
+        first, _, rest = url.partition(":")  # a drive has one letter
+        return len(first) > 1 and "@" in rest and (first.startswith("postgres") or "/" not in url.partition("@")[0])
+    return not url.lower().startswith("sqlite") and urls.is_ambiguous(url)
+
+
+def _name(url: URL) -> str:
+    """The URL for messages, without its password and its query, which may hold secrets too."""
+    if url.get_backend_name() == "sqlite":  # the path may hold bytes that no URL can
+        return printable(f"sqlite:///{url.database or ''}")
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 
+from platewatch.printable import printable
 from platewatch.records import search
 from platewatch.records.schema import destinations, outbox
 from platewatch.records.values import Entry
@@ -31,7 +32,7 @@ class Destination:
     failures: int
     """Failed attempts; all are retried."""
     error: str | None
-    """Error of the last attempt; None when it succeeded."""
+    """Error of the last failed attempt; None when every plate that failed was delivered later."""
 
 
 def enqueue(connection: Connection, names: Sequence[str], number: int) -> None:
@@ -54,14 +55,16 @@ def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tupl
     leased = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
     connection.execute(leased.values(due=now + round(lease_s * 1e6)))
     entries = {entry.number: entry for entry in search.load(connection, sorted({row.number for row in rows}))}
-    return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows)
+    return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows if row.number in entries)
 
 
 def delivered(connection: Connection, name: str, ids: Sequence[int]) -> None:
     """Remove successful deliveries from the outbox and count them."""
     count = connection.execute(delete(outbox).where(outbox.c.id.in_(ids))).rowcount
+    failed = exists().where(outbox.c.destination == name, outbox.c.attempts > 0)
     counted = update(destinations).where(destinations.c.name == name)
-    connection.execute(counted.values(delivered=destinations.c.delivered + count, error=None))
+    left = case((failed, destinations.c.error), else_=None)
+    connection.execute(counted.values(delivered=destinations.c.delivered + count, error=left))
 
 
 def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, wait_s: float, why: str) -> None:
@@ -71,7 +74,7 @@ def postpone(connection: Connection, name: str, failed: int, others: Sequence[in
     if others:
         connection.execute(update(outbox).where(outbox.c.id.in_(others)).values(due=due))
     counted = update(destinations).where(destinations.c.name == name)
-    connection.execute(counted.values(failures=destinations.c.failures + 1, error=why[:400]))
+    connection.execute(counted.values(failures=destinations.c.failures + 1, error=printable(why)[:400]))
 
 
 def state(connection: Connection) -> tuple[Destination, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
+from platewatch.printable import printable
 from platewatch.progress import Progress, silent
 from platewatch.records import (
     appending,
@@ -85,6 +86,11 @@ class Records:
         return cls(database, None if folder is None else Photographs(folder), policy)
 
     @property
+    def name(self) -> str:
+        """Its URL without passwords and parameters."""
+        return self._database.name
+
+    @property
     def places(self) -> tuple[Path, ...]:
         """The SQLite file, if any, and the folder of photographs, which must exist while the record is open."""
         file = self._database.file
@@ -146,13 +152,13 @@ class Records:
     def with_key(self, key: str) -> Entry | None:
         """The plate that was added with this key, or None."""
         with self._database.reading() as connection:
-            number = appending.find_key(connection, key)
+            number = appending.find_key(connection, printable(key))
             return None if number is None else search.load(connection, [number])[0]
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Subset of `keys` already recorded."""
         with self._database.reading() as connection:
-            return appending.known(connection, keys)
+            return appending.known(connection, [key for key in keys if key.isprintable()])  # no entry has another
 
     def find(self, query: Query) -> Page:
         """One page of the query's plates, newest first."""
@@ -218,6 +224,7 @@ class Records:
     ) -> tuple[Event, ...]:
         """Events, newest first; `before` is the id of the last one seen."""
         with self._database.reading() as connection:
+            kind = None if kind is None else printable(kind)
             return events.find(connection, kind, since=since, until=until, limit=limit, before=before)
 
     def photograph(self, number: int) -> bytes | None:

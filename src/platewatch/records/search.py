@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, tuple_
 
+from platewatch import printable
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import schema
@@ -23,6 +24,8 @@ _CHUNK = 200  # occurrences checked per query
 _LAST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged body raises."""
 
 Place = tuple[int, int]
 """Time at which an entry was received, and its number: results are ordered by it."""
@@ -64,21 +67,48 @@ def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
 
 
 def entry(row: Row[Any]) -> Entry:
-    """A row of the joined tables as an Entry."""
-    body = json.loads(row.body)
+    """A row of the joined tables as an Entry; one whose body is damaged is without a verdict and says so."""
+    try:
+        body = json.loads(row.body)
+        inspection, source = _INSPECTION.validate_python(body["inspection"], extra="ignore"), str(body["source"])
+    except UNREADABLE:
+        inspection, source = _damaged(row), "unknown"
     return Entry(
         number=row.number,
-        inspection=_INSPECTION.validate_python(body["inspection"]),
+        inspection=inspection,
         plate_id=row.plate_id,
-        source=body["source"],
+        source=source,
         received=moment(row.received),
         photograph_sha256=row.photograph,
         photograph_kept=bool(row.kept),
         sampled=row.sampled,
-        review=None if row.review is None else review(json.loads(row.review_body), row.review_hash),
+        review=None if row.review is None else _standing(row),
         chain=row.hash,
         key=row.key,
     )
+
+
+def _damaged(row: Row[Any]) -> Inspection:
+    error = f"row {row.position} of the record cannot be read; see 'platewatch audit'"
+    return Inspection(
+        verdict=None,
+        reason="the record of this plate is damaged",
+        threshold=0.0,
+        error=error,
+        model_id=row.model_id,
+        time=moment(row.received),
+        duration_ms=0.0,
+    )
+
+
+def _standing(row: Row[Any]) -> Review:
+    """The valid review of an entry; of a damaged one what the table of entries says."""
+    try:
+        return review(json.loads(row.review_body), row.review_hash)
+    except UNREADABLE:
+        note = f"row {row.review} of the record cannot be read; see 'platewatch audit'"
+        judgement = Judgement(row.judgement) if row.judgement in set(Judgement) else None
+        return Review(row.review, row.number, judgement, "unknown", moment(row.received), note=note)
 
 
 def review(values: dict[str, Any], chain: str) -> Review:
@@ -88,10 +118,10 @@ def review(values: dict[str, Any], chain: str) -> Review:
         id=values["position"],
         number=values["number"],
         judgement=None if judgement is None else Judgement(judgement),
-        reviewer=values["reviewer"],
+        reviewer=printable.line(values["reviewer"]),
         time=datetime.fromisoformat(values["time"]).astimezone(),
         boxes=tuple((left, top, width, height) for left, top, width, height in values["boxes"]),
-        note=values["note"],
+        note=printable.lines(values["note"]),
         undoes=values["undoes"],
         chain=chain,
     )

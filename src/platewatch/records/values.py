@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass as typed
 
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
+from platewatch.printable import printable
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
@@ -164,6 +165,9 @@ class Query:
     """`next` of the page before."""
 
     def __post_init__(self) -> None:
+        for name in ("plate_id", "model_id", "reviewer", "text"):  # as the record holds them
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else printable(value))
         if not 1 <= self.limit <= MOST:
             raise InputError(
                 "query", f"limit {self.limit}", expected=f"1 to {MOST}", remedy="get further pages with before"

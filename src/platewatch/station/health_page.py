@@ -43,6 +43,7 @@ def health(request: Request, _: Viewer) -> Response:
         live_pages=len(here.live),
         disks=_disks(here.settings),
         deliveries=here.records.deliveries(),
+        notes=here.line.deliveries.notes(),
         head=here.records.head(),
     )
 

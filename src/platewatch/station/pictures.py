@@ -58,7 +58,7 @@ class Pictures:
     def _draw(self, number: int) -> bytes:
         entry, data = self._records.get(number), self.photograph(number)
         try:
-            photo = reading.read(data, f"plate {number}")
+            photo = reading.read(data, f"plate {number}", damaged=True)
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph could not be read, so there is no map of it") from error
         return _png(overlay(photo, self._map(entry, data), entry.inspection.defects))
@@ -91,7 +91,7 @@ class Pictures:
 
     def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
         try:
-            photo = reading.read(data)
+            photo = reading.read(data, damaged=True)
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph could not be read") from error
         if not boxes:

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from platewatch.errors import InputError
+from platewatch.line.destinations import destinations
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.state_files import beside
 from platewatch.records import Policy, Records
@@ -32,7 +33,7 @@ class Plan:
     models: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
-    records: str
+    records: str = field(repr=False)
     policy: Policy
     names: tuple[str, ...] = ()
     certificate: Path | None = None
@@ -52,7 +53,8 @@ class Plan:
 
 
 def check(plan: Plan) -> None:
-    """Refuse to be reached from elsewhere without users; raises InputError."""
+    """Refuse to be reached from elsewhere without users, and receivers that cannot be used; raises InputError."""
+    destinations(plan.chosen.destinations)
     if (plan.certificate is None) != (plan.key is None):
         raise InputError(
             "--tls-certificate and --tls-key", "one of the two is missing", expected="both", remedy="name the other too"

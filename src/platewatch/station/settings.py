@@ -1,11 +1,13 @@
 """Settings of a station, with their bounds."""
 
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from platewatch.line.destinations import Address
 from platewatch.line.drift_monitor import LIMIT
 from platewatch.line.health import LOW_BYTES
 
@@ -51,9 +53,9 @@ class Settings:
     """File that keeps the state of the drift check over a restart."""
     data: Path | None = None
     """The training photographs of the model in service; retraining needs them."""
-    record_url: Annotated[str | None, Field(repr=False)] = None
+    record_url: str | None = field(default=None, repr=False)
     """The record's URL, passed to the retraining process; it may contain a password."""
     photographs: Path | None = None
     """Folder of the record's photographs, when it is not the default one."""
-    destinations: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    destinations: tuple[str | Address, ...] = field(default=(), repr=False)
     """URLs of the webhooks and MQTT topics that get each plate; they may contain passwords."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from platewatch.line import assembly
 from platewatch.line.assembly import Line
-from platewatch.line.destinations import destination
+from platewatch.line.destinations import destinations
 from platewatch.line.health import Health, Problem
 from platewatch.line.judging import RecordedPlate
 from platewatch.line.metrics import Metrics
@@ -59,7 +59,7 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         actor="station",
         warn=log.warning,
         owns=_is_own,
-        destinations=[destination(url) for url in settings.destinations],
+        destinations=destinations(settings.destinations),
         drift_file=settings.drift_file,
         drift_limit=settings.drift_limit,
         places=settings.places,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from platewatch import robust
-from platewatch.arrays import Array, Floats, Mask, Photo, Photos
+from platewatch.arrays import Array, Floats, Indices, Mask, Photo, Photos
 from platewatch.config import SurfaceConfig
 from platewatch.photographs.illumination import gains, relight
 from platewatch.surface.coreset import Coreset
@@ -41,7 +41,7 @@ class SurfaceResult:
 class Bank:
     """The memory bank of one kind of feature."""
 
-    patches: Array
+    patches: Floats
     """(M, F) float32 features of good patches."""
     scale: float
     """The distance to the nearest neighbour that becomes 1 on the map."""
@@ -70,7 +70,7 @@ class Surface:
     coresets: tuple[Coreset, Coreset] | None = None
     """The coresets of both banks; None after loading from a model folder and after `without`."""
 
-    def without(self, photos: Sequence[int] | Array) -> "Surface":
+    def without(self, photos: Sequence[int] | Indices) -> "Surface":
         """The detector, same scales, without the patches of these photographs (numbers): as if fitted without them.
 
         Raises ValueError when `coresets` is None.
@@ -91,7 +91,7 @@ class Surface:
         score = max(each / scale for each, scale in zip(pooled, self.score_scales, strict=True))
         return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
-    def arrays(self) -> dict[str, Array]:
+    def arrays(self) -> dict[str, Floats]:
         """The banks and scales as named float32 arrays for an npz file; `from_arrays` is the inverse."""
         parts = {
             "colour_cells": self.colour.patches,
@@ -104,7 +104,7 @@ class Surface:
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
     @staticmethod
-    def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
+    def from_arrays(arrays: dict[str, Floats], settings: SurfaceConfig) -> "Surface":
         """The Surface whose `arrays` these are; raises KeyError when one is missing."""
         colour, line = (Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in ("colour", "line"))
         score_scales = tuple(float(scale) for scale in arrays["score_units"])
@@ -134,7 +134,7 @@ def _fuse_maps(colour_map: Floats, line_map: Floats, settings: SurfaceConfig) ->
     return fused
 
 
-def _describe_all(photos: Photos, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
+def _describe_all(photos: Photos, seed: int, settings: SurfaceConfig) -> tuple[Floats, Floats]:
     """Colour and line features of the photographs and their illumination copies, each (1 + copies, N, C, C, F)."""
     rng = np.random.default_rng(seed)
     copies = [photos, *(_other_illumination(photos, settings, rng) for _ in range(settings.illumination_copies))]
@@ -143,7 +143,7 @@ def _describe_all(photos: Photos, seed: int, settings: SurfaceConfig) -> tuple[A
     return colour, line
 
 
-def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
+def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.Generator) -> Photos:
     """A copy of each photograph under an illumination of random brightness and warmth."""
     brightness = 1 + rng.uniform(-settings.brightness_range, settings.brightness_range, (len(photos), 1))
     warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
@@ -151,7 +151,7 @@ def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.
     return np.stack([relight(*pair) for pair in zip(photos, factors, strict=True)])
 
 
-def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
+def _from_features(colours: Floats, lines: Floats, seed: int, settings: SurfaceConfig) -> Surface:
     """A Surface with all scales 1 and banks sampled from features (1 + copies, N, C, C, F)."""
     numbers = np.broadcast_to(np.arange(colours.shape[1])[:, None, None], colours.shape[:-1]).ravel()
     order = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]
@@ -160,7 +160,7 @@ def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceCon
     return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_fractions), (colour, line))
 
 
-def _with_scales(fitted: Surface, colours: Array, lines: Array) -> Surface:
+def _with_scales(fitted: Surface, colours: Floats, lines: Floats) -> Surface:
     """Set the scales of both banks, of the fused map and of the score, from the good plates' (N, C, C, F) features.
 
     Each scale is the robust 3σ limit of the good plates, every plate compared with the patches of the others alone.

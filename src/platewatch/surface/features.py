@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Array, Floats, Photo
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import colour
 
@@ -19,7 +19,7 @@ COLOUR_LENGTH = 6
 _SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every second px
 
 
-def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Array, Array]:
+def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Floats, Floats]:
     """Colour (C, C, 6) and line (C, C, 24) features, float32, of an (S, S, 3) uint8 RGB photograph; C = S / patch."""
     lab = colour.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
@@ -30,20 +30,20 @@ def line_length(settings: SurfaceConfig) -> int:
     return 3 * len(settings.bands) + 6 * len(settings.directions)
 
 
-def _colour(lab: Array, settings: SurfaceConfig) -> Array:
+def _colour(lab: Floats, settings: SurfaceConfig) -> Floats:
     level, weights = _Level(lab), np.array([settings.lightness, 1, 1], np.float32)
     mean, square = (level.patches(each, settings.colour_window, settings.patch) for each in (lab, lab * lab))
     spread = np.sqrt(np.maximum(square - mean * mean, 0))
     return np.concatenate([weights * mean, weights * spread], axis=2)
 
 
-def _line(lab: Array, settings: SurfaceConfig) -> Array:
+def _line(lab: Floats, settings: SurfaceConfig) -> Floats:
     """Log amplitudes of L, a and b: in each band, then of gradients along and across the main direction of lines.
 
     Energies along and across are the eigenvalues of each channel's structure tensor. In a grey photograph a and b are
     constant.
     """
-    levels, energies = [_Level(lab)], []
+    levels, energies = [_Level(lab)], list[Array]()
     for width in settings.bands:
         finer, coarser = levels[-1], levels[-1].blurred(width)
         band = finer.picture - coarser.picture
@@ -56,7 +56,7 @@ def _line(lab: Array, settings: SurfaceConfig) -> Array:
         xx, yy, xy = (smooth.patches(each, settings.line_window, settings.patch) for each in products)
         apart = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
         energies += [(xx + yy + apart) / 2, (xx + yy - apart) / 2]
-    lines: Array = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + np.float32(settings.noise_floor))
+    lines: Floats = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + np.float32(settings.noise_floor))
     return lines
 
 
@@ -64,7 +64,7 @@ def _line(lab: Array, settings: SurfaceConfig) -> Array:
 class _Level:
     """A picture (P, P, 3) float32, blurred by a Gaussian of `width` px and sampled at every `every`-th px."""
 
-    picture: Array
+    picture: Floats
     width: float = 0.0
     every: int = 1
 
@@ -76,20 +76,23 @@ class _Level:
         """The picture sampled at every second px; unchanged if that was done before."""
         return self if self.every > 1 else replace(self, picture=self.picture[::2, ::2].copy(), every=2)
 
-    def gradients(self) -> tuple[Array, Array]:
+    def gradients(self) -> tuple[Floats, Floats]:
         """Horizontal and vertical gradient, per px of the photograph."""
-        gx, gy = (cv2.Sobel(self.picture, cv2.CV_32F, *way, scale=1 / 8 / self.every) for way in ((1, 0), (0, 1)))
+        scale = 1 / 8 / self.every
+        gx: Array = cv2.Sobel(self.picture, cv2.CV_32F, 1, 0, scale=scale)
+        gy: Array = cv2.Sobel(self.picture, cv2.CV_32F, 0, 1, scale=scale)
         return gx, gy
 
-    def patches(self, values: Array, window: float, patch: int) -> Array:
+    def patches(self, values: Floats, window: float, patch: int) -> Floats:
         """The means (C, C, 3) of `values`, sampled like this level, over a Gaussian window, at least a patch."""
         side = patch // self.every
         count = len(values) // side
-        means = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
+        means: Array = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
         wider = window**2 - (patch**2 - self.every**2) / 12  # less the variance of the mean over a patch
         return blur(means, math.sqrt(wider) / patch) if wider > 0 else means
 
 
-def blur(picture: Array, width: float) -> Array:
+def blur(picture: Floats, width: float) -> Floats:
     """Blur an (H, W) or (H, W, C) float32 picture with a Gaussian of standard deviation `width` px."""
-    return cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)
+    blurred: Array = cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)
+    return blurred
