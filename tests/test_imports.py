@@ -166,7 +166,7 @@ def test_no_module_is_for_everything() -> None:
 
 
 def test_the_top_level_can_be_held_in_the_head() -> None:
-    assert len([path for path in SOURCE.iterdir() if path.name != "__pycache__"]) <= 28
+    assert len([path for path in SOURCE.iterdir() if path.name != "__pycache__"]) <= 30
 
 
 def test_importing_the_production_side_loads_no_torch() -> None:

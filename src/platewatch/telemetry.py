@@ -16,13 +16,22 @@ _OFF = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",  # what several other libraries read
 }
-_CACHES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR")
-"""Where matplotlib keeps its list of fonts, fontconfig its own, and torch what it compiles."""
+_CACHES = ("MPLCONFIGDIR", "XDG_CACHE_HOME")
+"""Where matplotlib keeps its list of fonts, and fontconfig its own."""
+_TORCH = "TORCHINDUCTOR_CACHE_DIR"
+_kept: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 
 
 def switch_off() -> None:
     """Set what switches telemetry off in this process's environment."""
     os.environ.update(_OFF)
+
+
+def temporary_torch_cache() -> None:
+    """Give torch a temporary folder for what it compiles, until the process ends; one that is set already stays."""
+    if _TORCH not in os.environ:
+        _kept.append(tempfile.TemporaryDirectory(prefix="platewatch-", ignore_cleanup_errors=True))
+        os.environ[_TORCH] = _kept[-1].name
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from platewatch import files, telemetry
+from platewatch import files
 from platewatch.arrays import Floats, Photos
 from platewatch.config import Config
 from platewatch.errors import ModelError
@@ -102,7 +102,7 @@ def _traced(config: Config) -> onnx.ModelProto:
     tracing = {name: torch.randn(each.shape, generator=rng) for name, each in scorer.named_parameters()}
     scorer.load_state_dict(tracing, strict=False, assign=True)  # buffers keep their values
     example = torch.zeros(2, config.image_size, config.image_size, 3, dtype=torch.uint8)
-    with _silence(), telemetry.temporary_caches():
+    with _silence():
         program = torch.onnx.export(
             scorer,
             (example,),
