@@ -121,7 +121,7 @@ def damage_error(where: str, damage: str) -> InputError:
 
 def decode(data: bytes, where: str, bits: int | None = None) -> Decoded:
     """Decode as `read` does, also a damaged file; then `damage` says why the photograph cannot be judged."""
-    return _counted(data, where, partial(_decode, data, where, bits))
+    return _counted(data, where, lambda: _decode(data, where, bits))
 
 
 def shown(data: bytes, where: str) -> Photo:
@@ -129,7 +129,7 @@ def shown(data: bytes, where: str) -> Photo:
 
     Raises InputError when it cannot be decoded. Nothing that judges uses it.
     """
-    return _counted(data, where, partial(_decode, data, where, for_people=True)).photo
+    return _counted(data, where, lambda: _decode(data, where, for_people=True)).photo
 
 
 def _counted(data: bytes, where: str, run: Callable[[], Decoded]) -> Decoded:
