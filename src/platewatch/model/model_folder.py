@@ -154,7 +154,7 @@ class Loaded(NamedTuple):
 def load(folder: Path) -> Loaded:
     """Read a model folder and check every SHA-256, each file once.
 
-    Raises ModelError when the folder or a file is missing, altered, unreadable or of another format.
+    Raises ModelError when the folder or a file is missing, altered, not readable or of another format.
     """
     manifest = load_manifest(folder)
     for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
