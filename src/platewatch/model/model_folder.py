@@ -14,7 +14,7 @@ import json
 import os
 import stat
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -198,6 +198,8 @@ def load_manifest(folder: Path) -> Manifest:
         raise ModelError(
             path, "edited since training wrote it (its digest differs)", remedy="restore it or train again"
         )
+    if not manifest.former_digest and digest(manifest) != written:  # settings that came later have their defaults
+        return replace(manifest, former_digest=written)
     return manifest
 
 
