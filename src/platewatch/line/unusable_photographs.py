@@ -13,12 +13,15 @@ _MADE_OF = 3
 """Number of training photographs that they are made of."""
 
 
-def from_training(paths: Sequence[Path]) -> Mapping[str, Photo]:
-    """The fixed set, by name: made of the first, the middle and the last training photograph; raises InputError."""
+def from_training(paths: Sequence[Path], bits: int | None = None) -> Mapping[str, Photo]:
+    """The fixed set, by name: made of the first, the middle and the last training photograph; raises InputError.
+
+    `bits` is the camera's bit depth, as for `reading.read`.
+    """
     chosen = sorted({int(place) for place in np.linspace(0, len(paths) - 1, min(_MADE_OF, len(paths))).round()})
     made = dict[str, Photo]()
     for place in chosen:
-        spoiled = spoil(reading.read(paths[place]))
+        spoiled = spoil(reading.read(paths[place], bits=bits))
         made |= {f"{how} ({paths[place].name})": photo for how, photo in spoiled.items()}
     return made
 

@@ -36,7 +36,7 @@ class Raster:
     """Why the picture cannot be what was photographed, though it could be decoded; empty when nothing speaks for it."""
 
     @property
-    def highest(self) -> int:
+    def reached(self) -> int:
         """The highest level that more than 0.01 % of the samples reach, 0 to 2 ** bits - 1."""
         values = self.samples.ravel()
         place = int((1 - _ENOUGH) * (values.size - 1))
