@@ -31,6 +31,11 @@ def test_a_model_sends_each_to_review(tiny_model: Tiny, inspector: Inspector, wa
         assert (found.verdict, found.score) == (Verdict.REVIEW, None), found.reason
 
 
-def test_a_training_photograph_that_is_not_readable_is_named(tmp_path: Path) -> None:
+def test_in_place_of_a_training_photograph_that_is_not_readable_comes_the_next(
+    tiny_model: Tiny, tmp_path: Path
+) -> None:
+    paths = data_sets.training(tiny_model.data)[:3]
+    made = unusable_photographs.from_training([tmp_path / "gone.png", *paths])
+    assert list(made)[0] == f"empty ({paths[0].name})"
     with pytest.raises(InputError, match=r"gone\.png"):
         unusable_photographs.from_training([tmp_path / "gone.png"])

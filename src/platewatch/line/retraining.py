@@ -64,7 +64,9 @@ def retrain(
             held = None if loosen_because else serving.manifest
             folder = Path(work) / "model"
             findings = _train(Path(work) / "data", folder, serving, held=held, found=found, progress=progress)
-            training = Training(unusable_photographs.from_training(data_sets.training(data)), findings, loosen_because)
+            bits = serving.manifest.config.bits
+            unusable = unusable_photographs.from_training(data_sets.training(data), bits)
+            training = Training(unusable, findings, loosen_because)
             compared = _compare(material, serving, folder, records, progress, training=training)
             folder = _keep(folder, compared, models)
     except OSError as error:

@@ -1,12 +1,14 @@
 """Unusable photographs, made of good ones: no model may judge them, so a candidate has to send them to review."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from platewatch.arrays import Photo
+from platewatch.errors import InputError
 from platewatch.photographs import reading
 
 _MADE_OF = 3
@@ -14,16 +16,24 @@ _MADE_OF = 3
 
 
 def from_training(paths: Sequence[Path], bits: int | None = None) -> Mapping[str, Photo]:
-    """The fixed set, by name: made of the first, the middle and the last training photograph; raises InputError.
+    """The fixed set, by name: made of the first, the middle and the last training photograph.
 
-    `bits` is the camera's bit depth, as for `reading.read`.
+    In place of one that cannot be read comes the next. `bits` is the camera's bit depth, as for `reading.read`. Raises
+    InputError when none can be read.
     """
     chosen = sorted({int(place) for place in np.linspace(0, len(paths) - 1, min(_MADE_OF, len(paths))).round()})
     made = dict[str, Photo]()
     for place in chosen:
-        spoiled = spoil(reading.read(paths[place], bits=bits))
-        made |= {f"{how} ({paths[place].name})": photo for how, photo in spoiled.items()}
+        path, photo = _first_readable([*paths[place:], *paths[:place]], bits)
+        made |= {f"{how} ({path.name})": spoiled for how, spoiled in spoil(photo).items()}
     return made
+
+
+def _first_readable(paths: Sequence[Path], bits: int | None) -> tuple[Path, Photo]:
+    for path in paths[:-1]:
+        with suppress(InputError):
+            return path, reading.read(path, bits=bits)
+    return paths[-1], reading.read(paths[-1], bits=bits)
 
 
 def spoil(photo: Photo) -> Mapping[str, Photo]:

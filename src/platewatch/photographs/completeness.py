@@ -6,9 +6,11 @@ size of the picture are checked.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import cv2
 import numpy as np
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from platewatch import robust
@@ -48,7 +50,7 @@ class CompletenessLimits:
     With limits of `area`, a photograph without a part is not judged.
     """
 
-    ranges: dict[str, tuple[float, float]]
+    ranges: Annotated[dict[str, tuple[float, float]], Field(max_length=100)]
 
 
 def measure(photo: Photo, size: tuple[int, int]) -> Measures:
