@@ -10,7 +10,7 @@ import click
 
 import platewatch
 from platewatch import files
-from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
+from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show, warn_of_left_alone
 from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def _photographs(given: Iterable[Path]) -> Iterator[Path]:
 
     for path in given:
         if path.is_dir():
+            warn_of_left_alone(path)
             yield from reading.find(path)
         else:
             yield path

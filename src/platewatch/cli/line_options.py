@@ -54,8 +54,8 @@ _OPTIONS = (
         show_default=True,
         help="Photographs to store; those waiting for review are always stored.",
     ),
-    click.option("--days", type=_POSITIVE, help="Days after which photographs are removed, once reviewed."),
-    click.option("--gigabytes", type=_POSITIVE, help="Size above which the oldest are removed, once reviewed."),
+    click.option("--days", type=_POSITIVE, help="Days after which photographs without a review are removed."),
+    click.option("--gigabytes", type=_POSITIVE, help="Size above which the oldest are removed, reviewed ones last."),
     click.option(
         "--review-share",
         type=click.FloatRange(0, 1),

@@ -102,7 +102,8 @@ class Webhook:
         self.name = _named_secretly(parts) if is_secret else urls.name(parts)
         self._host, self._port, self._context = str(parts.hostname), port, context
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._target = quote(target, safe="!#$%&'()*+,/:;=?@[]~")  # http.client's complaint would repeat it
+        safe = "!#$%&'()*+,/:;=?@[]~"
+        self._target = quote(target, safe=safe, errors="surrogateescape")  # http.client's complaint would repeat it
         self._headers = {
             "Content-Type": "application/json",
             "User-Agent": f"platewatch/{metadata.version('platewatch')}",

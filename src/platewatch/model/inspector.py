@@ -63,7 +63,7 @@ class Inspector:
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
         """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
 
-        Raises no InputError: a photograph that cannot be read gives an Inspection with verdict None and the reason in
+        Raises no InputError: a photograph that is not readable gives an Inspection with verdict None and the reason in
         `error`. `name` replaces the path as the Inspection's `image`.
         """
         started = time.perf_counter()
@@ -73,7 +73,7 @@ class Inspector:
             return failed(self.manifest, image, name, error, started)
 
     def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
-        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it is not readable."""
         started = time.perf_counter()
         name = _name(image, name)
         found, sha256 = _read(image, name, self.manifest.config.bits)

@@ -32,6 +32,7 @@ from platewatch.records.database import Database
 from platewatch.records.outbox import Destination, Due
 from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
+from platewatch.records.record_time import RecordTime
 from platewatch.records.schema import entries
 from platewatch.records.values import (
     MOST,
@@ -61,6 +62,7 @@ class Records:
         self.policy = policy
         self._database = database
         self._photographs = photographs
+        self._time = RecordTime()
 
     @classmethod
     def open(
@@ -137,7 +139,7 @@ class Records:
             if number is not None:
                 return Added(search.load(connection, [number])[0], is_new=False)
             self._store(data, sha256)  # again, because it may have been pruned meanwhile; usually it exists
-            entry = appending.add(connection, new)
+            entry = appending.add(connection, new, self._time.now(connection, self.policy))
             outbox.enqueue(connection, deliver, entry.number)
             return Added(entry, is_new=True)
 
@@ -153,6 +155,12 @@ class Records:
         """The plate that was added with this key, or None."""
         with self._database.reading() as connection:
             number = appending.find_key(connection, printable(key))
+            return None if number is None else search.load(connection, [number])[0]
+
+    def with_photograph(self, sha256: str, key_start: str) -> Entry | None:
+        """The newest plate with this photograph whose key begins so, or None."""
+        with self._database.reading() as connection:
+            number = appending.find_photograph(connection, sha256, key_start)
             return None if number is None else search.load(connection, [number])[0]
 
     def known(self, keys: Sequence[str]) -> set[str]:
@@ -297,7 +305,7 @@ class Records:
         """Remove the photographs that the policy no longer keeps, and record it; cheap when there are none."""
         if self._photographs is None:
             return Pruned(0, 0, 0, 0)
-        return pruning.prune(self._database, self._photographs, self.policy)
+        return pruning.prune(self._database, self._photographs, self.policy, self._time)
 
     def audit(
         self,

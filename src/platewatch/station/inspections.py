@@ -80,7 +80,7 @@ async def inspect(
     account: Annotated[Account, needs(Right.INSPECT)],
     source: Literal["rest", "page"] = "rest",
 ) -> Response:
-    """Judge a plate: once this has answered 201, it is in the record, also if its photograph could not be read."""
+    """Judge a plate: once this has answered 201, it is in the record, also if it is not readable."""
     started, here = time.perf_counter(), station(request)
     try:
         with here.intake.place():

@@ -60,7 +60,7 @@ class Pictures:
         try:
             photo = reading.read(data, f"plate {number}", damaged=True)
         except InputError as error:
-            raise NotFound(f"plate {number}", "its photograph could not be read, so there is no map of it") from error
+            raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
         return _png(overlay(photo, self._map(entry, data), entry.inspection.defects))
 
     def heat(self, number: int) -> bytes:
@@ -70,9 +70,7 @@ class Pictures:
             try:
                 return _png(heat(self._map(entry, data)))
             except InputError as error:
-                raise NotFound(
-                    f"plate {number}", "its photograph could not be read, so there is no map of it"
-                ) from error
+                raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
 
     def thumbnail(self, number: int, *, boxes: bool = False) -> bytes:
         """The photograph as a small JPEG, with `boxes` as the shift report shows it.
@@ -93,7 +91,7 @@ class Pictures:
         try:
             photo = reading.read(data, damaged=True)
         except InputError as error:
-            raise NotFound(f"plate {number}", "its photograph could not be read") from error
+            raise NotFound(f"plate {number}", "its photograph is not readable") from error
         if not boxes:
             return thumbnails.jpeg(photo, _THUMBNAIL)
         return thumbnails.jpeg(boxed(photo, self._records.get(number).inspection.defects), shift_report.SIDE)
