@@ -1,4 +1,11 @@
-"""A station at full load while its clock steps, it is killed, its disk is full and its broker goes away."""
+"""A station at full load while its clock steps, it is killed, its disk is full and its broker goes away.
+
+    run.py soak MODEL PHOTOS... --minutes 30 --faketime /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1
+
+Needs mosquitto, libfaketime and the right to mount a file system of 4 GB. Exits 1 unless received = judged + failed,
+every plate was acknowledged, recorded and delivered once, the chain is intact, and memory grows by less than 5 MB an
+hour after the last kill, which is at a third of the run; memory is judged from 30 minutes on.
+"""
 
 import json
 import os
@@ -18,7 +25,8 @@ import numpy as np
 
 from benchmarks import models
 from benchmarks.entries import load
-from benchmarks.harness import say
+from benchmarks.harness import Found, Table, say
+from platewatch.photographs import reading
 from served import Served
 from servers import Mosquitto, mosquitto
 
@@ -187,6 +195,18 @@ def _stalls(seen: Seen, seconds: float) -> list[tuple[str, int, float]]:
     for (second, what, how), end in zip(turns, ends, strict=True):
         longest.setdefault(f"{what} {how}".strip(), []).append(seen.stall(second, end))
     return [(name, len(each), max(each)) for name, each in longest.items()]
+
+
+def measure(
+    model: Path, photos: Sequence[Path], *, out: Path, minutes: float = 30.0, clients: int = 6, faketime: Path = Path()
+) -> Found:
+    photographs = [path.read_bytes() for folder in photos for path in reading.find(folder)]
+    library = faketime.resolve() if faketime.is_file() else None
+    found = run(model, photographs, out / "run", minutes=minutes, clients=clients, faketime=library)
+    rows = [[name, str(times), f"{stall:.1f}"] for name, times, stall in found["stalls"]]
+    figures = {"plates": len(found["numbers"]), "MB an hour": round(found["slope"], 2), **found["counts"]}
+    table = Table(["disturbance", "times", "longest time without a plate, s"], rows)
+    return Found(figures, {"": table}, found, wrong=wrong(found))
 
 
 def wrong(found: Mapping[str, Any]) -> list[str]:

@@ -69,11 +69,7 @@ def page(browser: Browser, station: str, name: str) -> bytes:
 
 
 def keep(picture: bytes, file: Path) -> None:
-    """Write it small: narrower, 256 colours, half by what there is most of, half by what is most unlike the rest."""
+    """Write it small: narrower, 256 colours."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image = image.resize((WIDTH, image.height * WIDTH // image.width), Image.Resampling.LANCZOS)
-    methods = Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE
-    halves = [(image.quantize(128, method).getpalette() or [])[: 3 * 128] for method in methods]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*halves[0], *halves[1]])
-    image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
+    image.quantize(256, Image.Quantize.MAXCOVERAGE).save(file, optimize=True)
