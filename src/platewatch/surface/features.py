@@ -14,6 +14,9 @@ from platewatch.arrays import Array, Floats, Photo
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import colour
 
+COLOUR_LENGTH = 6
+"""Length of a patch's colour features."""
+
 _SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every second px
 
 
@@ -21,6 +24,11 @@ def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Floats, Floats]:
     """Colour (C, C, 6) and line (C, C, 24) features, float32, of an (S, S, 3) uint8 RGB photograph; C = S / patch."""
     lab = colour.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
+
+
+def line_length(settings: SurfaceConfig) -> int:
+    """Length of a patch's line features: three channels for each band, twice three for each direction."""
+    return 3 * len(settings.bands) + 6 * len(settings.directions)
 
 
 def _colour(lab: Floats, settings: SurfaceConfig) -> Floats:
