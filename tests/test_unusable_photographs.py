@@ -36,6 +36,6 @@ def test_in_place_of_a_training_photograph_that_is_not_readable_comes_the_next(
 ) -> None:
     paths = data_sets.training(tiny_model.data)[:3]
     made = unusable_photographs.from_training([tmp_path / "gone.png", *paths])
-    assert list(made)[0] == f"empty ({paths[0].name})"
+    assert next(iter(made)) == f"empty ({paths[0].name})"
     with pytest.raises(InputError, match=r"gone\.png"):
         unusable_photographs.from_training([tmp_path / "gone.png"])

@@ -152,7 +152,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 class Loaded(NamedTuple):
-    """A model folder as it was read: what judges comes from the bytes whose SHA-256 was compared."""
+    """A model folder as read: the detectors come from the bytes whose SHA-256 was checked."""
 
     manifest: Manifest
     surface: Surface
@@ -264,7 +264,7 @@ def _renamed(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def sha256(folder: Path, name: str, *, cached: bool = True) -> str:
-    """SHA-256 of one file of the folder; raises ModelError when it is missing, unreadable or outside the folder.
+    """SHA-256 of one file of the folder; raises ModelError when it is missing, not readable or outside the folder.
 
     With `cached` false the file comes from the disk, where the system can do that, and not from its memory.
     """
