@@ -13,14 +13,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from pydantic import TypeAdapter
 
 import servers
 from conftest import Tiny
-from plate_rows import DEFECT, plate
+from plate_rows import plate
 from platewatch import cli
 from platewatch.errors import InputError
-from platewatch.inspection import Defect
 from platewatch.line.deliveries import FAILING, Deliveries, DeliveryWorker
 from platewatch.line.destinations import Address, Destination, destination
 from platewatch.line.receivers import DeliveryFailed, Refused
@@ -321,9 +319,9 @@ def test_a_plate_too_large_for_the_broker_waits_alone(
 ) -> None:
     """Whether the broker names its limit, or only ends the connection; the plates behind it arrive."""
     to = at(strict_broker, "plates/ok")
-    for size in (30_000, 12_000, 0):
-        defects = (DEFECT,) * (size // len(TypeAdapter(Defect).dump_json(DEFECT)))
-        records.add(plate(defects=defects), deliver=[to.name])
+    long = "x" * 3900
+    for each in (plate(reason=long, image=long), plate(reason=long), plate()):
+        records.add(each, deliver=[to.name])
     worker(to)
     eventually(lambda: records.deliveries()[0].delivered == 1)
     eventually(lambda: records.deliveries()[0].failures >= 2)

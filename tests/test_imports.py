@@ -26,7 +26,7 @@ photographs
 signing
 files config templates urls
 robust
-errors inspection progress arrays
+errors inspection progress arrays telemetry
 printable
 """
 """Top to bottom; packages on one line do not see each other."""
@@ -40,11 +40,12 @@ LIBRARIES = {
     "onnxruntime": {"model.runtime"},
     "openvino": {"model.runtime"},
     "threadpoolctl": {"model.thread_limits"},
+    "google": {"model.network_file"},
     "click": {"cli"},
     "rich": {"cli", "evaluation"},
     "sklearn": {"evaluation", "exploration"},
     "scipy": {"decision", "evaluation", "exploration"},
-    "matplotlib": {"evaluation", "exploration"},
+    "matplotlib": {"evaluation.figures"},
     "jinja2": {"templates"},
     "fastapi": {"station"},
     "starlette": {"station"},
@@ -165,7 +166,7 @@ def test_no_module_is_for_everything() -> None:
 
 
 def test_the_top_level_can_be_held_in_the_head() -> None:
-    assert len([path for path in SOURCE.iterdir() if path.name != "__pycache__"]) <= 28
+    assert len([path for path in SOURCE.iterdir() if path.name != "__pycache__"]) <= 30
 
 
 def test_importing_the_production_side_loads_no_torch() -> None:

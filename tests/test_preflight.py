@@ -88,9 +88,9 @@ def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: 
         (paths[:2], r"found 2 images, training needs at least 20; add photographs"),
         (
             [*paths[:3], bad, copy],
-            r"found 3 images \(besides 1 unreadable and 1 duplicates\), training needs",
+            r"found 3 images \(besides 1 not readable and 1 duplicates\), training needs",
         ),
-        ([bad], r"found 0 images \(besides 1 unreadable\)"),
+        ([bad], r"found 0 images \(besides 1 not readable\)"),
     ):
         with pytest.raises(InputError, match=f"{tmp_path}: {words}") as caught:
             read(given, 20)

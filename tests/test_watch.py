@@ -383,6 +383,18 @@ def test_a_notice_is_quicker_than_the_next_look(camera: Camera) -> None:
     eventually(lambda: camera.records.counts().received == 1)
 
 
+def test_a_notice_from_a_folder_in_the_folder_is_quicker_too(camera: Camera) -> None:
+    (dated := camera.folder / "2026-11-30").mkdir()
+    camera.start(rescan_s=3600, recursive=True)
+    numbers = iter(range(3000))
+
+    def noticed() -> bool:
+        camera.drop(next(numbers), str(dated / f"{time.monotonic_ns()}.png"))
+        return camera.records.counts().received > 0
+
+    eventually(noticed)
+
+
 def test_a_photograph_is_known_by_path_size_and_time(tmp_path: Path) -> None:
     arrivals = Arrivals(tmp_path, lambda _keys: set(), settle_s=0)
     for name in ("a.png", "b.png", "Blech № 7\n.png"):

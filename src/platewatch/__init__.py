@@ -18,6 +18,9 @@ from platewatch.errors import (
     PlatewatchError,
     RuntimeUnavailable,
 )
+from platewatch.telemetry import switch_off
+
+switch_off()
 
 if TYPE_CHECKING:
     from platewatch.inspection import Defect, Evidence, Inspection, Verdict

@@ -47,8 +47,8 @@ def whole_file(
 ) -> Iterator[Path]:
     """Yield a temporary path, which is renamed to `path` when the block ends without an error.
 
-    Missing folders are made. `private` gives mode 600, and 700 to new folders, otherwise the umask decides. All folders from the file up to
-    `within` are synced too: another process may have made one of them without syncing it yet. Raises `error(path,
+    Missing folders are made. `private` gives mode 600, and 700 to new folders; otherwise the umask decides. All folders
+    from the file up to `within` are synced too: another process may have made one of them without syncing it yet. Raises `error(path,
     "what (reason)", remedy=remedy)` for every OSError, those of the block included.
     """
     part: Path | None = None
@@ -73,7 +73,8 @@ def whole_file(
 def whole_folder(folder: Path, *, private: bool = False, remedy: str = _REMEDY) -> Iterator[Path]:
     """Yield a temporary folder, which is renamed to `folder` when the block ends without an error.
 
-    It has mode 755, or 700 when `private`. Raises OutputError when `folder` exists and is not empty, and for every OSError, those of the block included.
+    It has mode 755, or 700 when `private`. Raises OutputError when `folder` exists and is not empty, and for every
+    OSError, those of the block included.
     """
     refuse_used(folder)
     part: Path | None = None

@@ -19,6 +19,7 @@ from platewatch.cli.shell import (
     lines,
     progress,
     show,
+    warn_of_left_alone,
 )
 
 
@@ -115,7 +116,9 @@ def train(
     settings = config.load(config_file, **changes) if config_file else config.preset(preset or "fast", **changes)
     fitting.check_free(out, resume=resume)
     with progress() as report:
-        plates = preflight.read(data_sets.training(data), settings, report)
+        good = data_sets.training(data)
+        warn_of_left_alone(good[0].parent)
+        plates = preflight.read(good, settings, report)
         report("looking for duplicates and outliers", 0, 1)
         found = preflight.look(plates, settings)
         report("looking for duplicates and outliers", 1, 1)

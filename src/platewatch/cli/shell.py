@@ -74,6 +74,14 @@ def _fail(message: str) -> None:
     click.get_current_context().exit(ERROR)
 
 
+def warn_of_left_alone(folder: Path) -> None:
+    """One line on stderr when the folder holds something besides photographs."""
+    from platewatch.photographs import left_alone
+
+    if line := left_alone.in_folder(folder).line(folder):
+        click.echo(f"warning: {line}", err=True)
+
+
 def show(*tables: "Table") -> None:
     """Print tables to stdout, as wide as the terminal; 140 columns if stdout is not a terminal."""
     from rich.console import Console

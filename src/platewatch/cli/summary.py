@@ -27,7 +27,7 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row("good photographs", str(len(plates.paths)))
     sizes = Counter(f"{width}×{height}" for width, height in plates.sizes).most_common()
     table.add_row("sizes in px", _list([f"{size} ({count})" for size, count in sizes]))
-    table.add_row("unreadable", _list([error for _, error in plates.failed]))
+    table.add_row("not readable", _list([error for _, error in plates.failed]))
     table.add_row(
         "exact duplicates, left out", _list([f"{one.name} = {other.name}" for one, other in plates.duplicates])
     )

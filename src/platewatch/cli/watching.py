@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds an incomplete file may stay unchanged before it is recorded as failed.",
 )
+@click.option(
+    "--quiet-time",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds a BMP, TIFF or WebP must stay the same to be complete; the same bytes under the same name are the "
+    "same photograph within this time, and a repeat later.",
+)
+@click.option("--recursive", is_flag=True, help="Watch the folders in FOLDER too, also new ones.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0: all.")
 @line_options
 def watch(
@@ -46,6 +55,8 @@ def watch(
     as_json: bool,
     once: bool,
     give_up: float,
+    quiet_time: float,
+    recursive: bool,
     threads: int,
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
@@ -73,7 +84,9 @@ def watch(
 
     with Records.open(records, photographs, policy(**kept)) as opened:
         line = _line(folder, model, threads, records, opened, to)
-        watching = WatchFolder(folder, line, give_up_s=give_up, recorded=show, warn=_warn)
+        watching = WatchFolder(
+            folder, line, quiet_s=quiet_time, give_up_s=give_up, recursive=recursive, recorded=show, warn=_warn
+        )
         click.echo(f"{folder}: watched; model {line.models.model_id}, record {opened.name}", err=True)
         with _stopped_by_signals(watching) as signals:
             line.start()
@@ -82,7 +95,8 @@ def watch(
             finally:
                 line.stop()
         received, judged, failed = line.metrics.plates()
-        click.echo(f"{folder}: received {received} = judged {judged} + failed {failed}", err=True)
+        repeats = f"{watching.repeats.count} repeats not judged again; " if watching.repeats.count else ""
+        click.echo(f"{folder}: {repeats}received {received} = judged {judged} + failed {failed}", err=True)
     if signal.SIGINT in signals:
         click.get_current_context().exit(INTERRUPTED)
 

@@ -17,7 +17,7 @@ from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
 @dataclass(frozen=True)
 class PlateScore:
-    """One labelled plate that could be read, with its score and verdict."""
+    """One labelled plate with a readable photograph: its score and verdict."""
 
     path: str
     label: int

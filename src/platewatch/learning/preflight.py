@@ -24,7 +24,7 @@ _ENOUGH = 6  # smallest number of plates among which outliers are looked for
 
 @dataclass(frozen=True)
 class GoodPlates:
-    """The N good photographs that could be read, without duplicates; all sequences in the same order."""
+    """The N readable good photographs, without duplicates; all sequences in the same order."""
 
     paths: tuple[Path, ...]
     sha256: tuple[str, ...]
@@ -34,7 +34,7 @@ class GoodPlates:
     sizes: tuple[tuple[int, int], ...]
     """(width, height) of the original photographs, px."""
     failed: tuple[tuple[Path, str], ...]
-    """Photographs that could not be read, with the reason."""
+    """Photographs that are not readable, with the reason."""
     duplicates: tuple[tuple[Path, Path], ...]
     """(left out, kept): files with exactly the same pixels."""
 
@@ -63,7 +63,7 @@ class Preflight:
 
 
 def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlates:
-    """Read and prepare the good photographs, without unreadable ones and exact duplicates.
+    """Read and prepare the good photographs, without those not readable and exact duplicates.
 
     Raises InputError when fewer than `config.min_images` remain.
     """
@@ -109,7 +109,7 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
 
 
 def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> InputError:
-    left_out = [f"{failed} unreadable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
+    left_out = [f"{failed} not readable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
     besides = f" (besides {' and '.join(left_out)})" if left_out else ""
     hint = f"add photographs or pass --min-images {found}" if found >= 3 else "add photographs"
     return InputError(folder, f"found {found} images{besides}, training needs at least {needed}", remedy=hint)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from platewatch.line.camera_problems import CameraProblems
 from platewatch.line.deliveries import Deliveries
 from platewatch.line.destinations import Destination
 from platewatch.line.drift_monitor import LIMIT, DriftMonitor
@@ -27,10 +28,12 @@ class Line:
     deliveries: Deliveries
     retention: RetentionJob
     tail: RecordTail
+    camera: CameraProblems
 
     def start(self) -> None:
         """Start deliveries, retention, health checks, and following the record; raises RecordError."""
         self.tail.start()
+        self.camera.start()
         self.deliveries.start()
         self.retention.start()
         self.health.start()
@@ -69,13 +72,14 @@ def assemble(
     and `only_events` RecordTail's.
     """
     metrics = Metrics()
-    deliveries = Deliveries(records, destinations, warn)
+    deliveries, camera = Deliveries(records, destinations, warn), CameraProblems(records)
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
     retention = RetentionJob(records, warn=warn)
 
     def pass_on(row: Appended) -> None:
         if isinstance(row, Event):
             drift.follow(row)
+            camera.follow(row)
         if publish is not None:
             publish(row)
 
@@ -88,7 +92,7 @@ def assemble(
         actor=actor,
         places=places,
         low_bytes=low_bytes,
-        checks=(*checks, deliveries.problems, tail.problems, retention.problems),
+        checks=(*checks, deliveries.problems, camera.problems, tail.problems, retention.problems),
         changed=problems_changed,
     )
 
@@ -100,4 +104,4 @@ def assemble(
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
     metrics.drift.set_function(lambda: drift.evidence().value)
     metrics.drift_limit.set(drift_limit)
-    return Line(models, records, metrics, health, judging, deliveries, retention, tail)
+    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera)

@@ -15,7 +15,7 @@ from platewatch.inspection import SCHEMA, Verdict
 
 @dataclass(frozen=True)
 class Judged:
-    """What one model says of one plate; `verdict` is None when the photograph could not be read."""
+    """What one model says of one plate; `verdict` is None when the photograph is not readable."""
 
     verdict: Verdict | None
     score: float | None

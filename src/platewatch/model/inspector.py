@@ -11,7 +11,7 @@ import numpy as np
 
 from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
-from platewatch.errors import InputError, PlatewatchError
+from platewatch.errors import InputError, ModelError, PlatewatchError
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
@@ -52,10 +52,14 @@ class Inspector:
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
-        self.manifest: Manifest
-        self.manifest, self._surface = model_folder.load(folder)
-        self._folder = folder
-        self._network = Network(folder / model_folder.NETWORK, threads=max(1, threads - 1), runtime=runtime)
+        loaded = model_folder.load(folder)
+        self.manifest: Manifest = loaded.manifest
+        self._folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
+        self._network = Network(loaded.network, threads=max(1, threads - 1), runtime=runtime, name=name)
+        if self._network.image_size != self.manifest.config.image_size:
+            what = f"takes photographs of {self._network.image_size} px"
+            expected = f"{self.manifest.config.image_size} px, as the manifest says"
+            raise ModelError(name, what, expected=expected, remedy="restore the file or train again")
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
@@ -63,7 +67,7 @@ class Inspector:
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
         """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
 
-        Raises no InputError: a photograph that cannot be read gives an Inspection with verdict None and the reason in
+        Raises no InputError: a photograph that is not readable gives an Inspection with verdict None and the reason in
         `error`. `name` replaces the path as the Inspection's `image`.
         """
         started = time.perf_counter()
@@ -73,7 +77,7 @@ class Inspector:
             return failed(self.manifest, image, name, error, started)
 
     def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
-        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it is not readable."""
         started = time.perf_counter()
         name = _name(image, name)
         found, sha256 = _read(image, name, self.manifest.config.bits)
@@ -108,8 +112,22 @@ class Inspector:
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
         """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
-        prepared = reading.read(self._folder / plate.file)
-        return scoring.measure(self._surface, self._network, prepared, Frame(*plate.frame))
+        return self.measure(self.stored(plate), Frame(*plate.frame))
+
+    def measure(self, prepared: Photo, frame: Frame) -> RawNumbers:
+        """The raw numbers of a prepared (S, S, 3) uint8 photograph."""
+        return scoring.measure(self._surface, self._network, prepared, frame)
+
+    def stored(self, plate: ReplayPlate) -> Photo:
+        """The prepared photograph (S, S, 3) uint8 of a stored calibration plate; raises ModelError."""
+        path, size = self._folder / plate.file, self.manifest.config.image_size
+        try:
+            photo = reading.read(path)
+        except InputError as error:
+            raise ModelError(path, error.reason, remedy="restore the file or train again") from error
+        if photo.shape != (size, size, 3):
+            raise ModelError(path, f"has the shape {photo.shape}", expected=f"({size}, {size}, 3)")
+        return photo
 
     def _describe(
         self, judged: ScoredPhoto[RawNumbers], anomaly_map: Floats, frame: Frame, shape: tuple[int, ...]

@@ -18,7 +18,8 @@ _VALUES = 500_000  # numbers in a directory: two for each strip, 196,608 for a p
 _SLACK = 2**22  # bytes that the tags' values may have beyond the file's length
 _RUNS = 1_000_000  # of a run-length encoded BMP
 _DIRECTORIES = (0x8769, 0x8825, 0xA005)  # tags that hold the place of another directory: EXIF, GPS, interoperability
-_PER_PX = {"PNG": 9, "JPEG": 14, "BMP": 9, "TIFF": 12, "WEBP": 18}  # bytes of memory a pixel while decoding
+PER_PX = {"PNG": 9, "JPEG": 14, "BMP": 9, "TIFF": 12, "WEBP": 18}
+"""Bytes of memory a pixel while decoding, by format; a JPEG with one scan takes less."""
 _PER_PX_BASELINE = 9  # of a JPEG with one scan
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _BYTES = (1, 2, 6, 7)  # types whose values stay bytes
@@ -67,7 +68,7 @@ def decoding_bytes(data: bytes, pixels: int) -> int:
     Measured for each format (docs/log.md): the decoder's picture, its own copies, and the photograph (H, W, 3).
     """
     kind = formats.of(data)
-    per_px = _PER_PX.get(kind.name if kind else "", max(_PER_PX.values()))
+    per_px = PER_PX.get(kind.name if kind else "", max(PER_PX.values()))
     if kind is formats.JPEG and not _keeps_coefficients(data):
         per_px = _PER_PX_BASELINE
     return per_px * pixels + len(data)  # a decoder is handed a copy of the parts that it needs

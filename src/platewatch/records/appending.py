@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
@@ -36,6 +36,13 @@ def is_sampled(inspection: str, fraction: float) -> bool:
 def find_key(connection: Connection, key: str) -> int | None:
     """The number of the entry with this key."""
     return connection.execute(select(entries.c.number).where(entries.c.key == key)).scalar()
+
+
+def find_photograph(connection: Connection, sha256: str, key_start: str) -> int | None:
+    """The number of the newest entry with this photograph whose key begins so."""
+    begins = func.substr(entries.c.key, 1, len(key_start)) == key_start
+    chosen = select(func.max(entries.c.number)).where(entries.c.photograph == sha256, begins)
+    return connection.execute(chosen).scalar()
 
 
 def known(connection: Connection, keys: Sequence[str]) -> set[str]:

@@ -141,10 +141,7 @@ class Database:
     def _check_indices(self) -> list[str]:
         found = list[str]()
         with self.reading() as connection:
-            if (
-                connection.exec_driver_sql("SELECT to_regprocedure('bt_index_check(regclass,boolean)')").scalar()
-                is None
-            ):
+            if connection.exec_driver_sql(_CHECKER).scalar() is None:
                 return found
             names = connection.exec_driver_sql(_INDICES).scalars().all()
         for name in names:

@@ -107,7 +107,7 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         try:
             mask = np.zeros(reading.read(photograph, str(entry.number), damaged=True).shape[:2], np.uint8)
         except InputError:
-            return  # no mask for an unreadable photograph
+            return  # no mask for a photograph that is not readable
         for left, top, width, height in entry.review.boxes:
             mask[top : top + height, left : left + width] = 255
         reading.write_png(masks / f"{name}_mask.png", mask)

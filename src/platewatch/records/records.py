@@ -158,6 +158,12 @@ class Records:
             number = appending.find_key(connection, printable(key))
             return None if number is None else search.load(connection, [number])[0]
 
+    def with_photograph(self, sha256: str, key_start: str) -> Entry | None:
+        """The newest plate with this photograph whose key begins so, or None."""
+        with self._database.reading() as connection:
+            number = appending.find_photograph(connection, sha256, key_start)
+            return None if number is None else search.load(connection, [number])[0]
+
     def known(self, keys: Sequence[str]) -> set[str]:
         """Subset of `keys` already recorded."""
         with self._database.reading() as connection:

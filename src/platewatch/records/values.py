@@ -31,7 +31,7 @@ class Judgement(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The outcome of a plate: its verdict, or FAILED when its photograph could not be read."""
+    """The outcome of a plate: its verdict; FAILED when its photograph is not readable or judging failed."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, no password
     REVIEW = "REVIEW"
@@ -241,7 +241,7 @@ class Dataset:
     unsure: int
     """Left out: reviewed as unsure."""
     without_photograph: int
-    """Left out: the photograph is not kept, or could not be read."""
+    """Left out: the photograph is not kept, or is not readable."""
     contradictory: int
     """Left out: the same photograph was reviewed as good and as defective."""
 

@@ -80,11 +80,11 @@ async def inspect(
     account: Annotated[Account, needs(Right.INSPECT)],
     source: Literal["rest", "page"] = "rest",
 ) -> Response:
-    """Judge a plate: once this has answered 201, it is in the record, also if its photograph could not be read."""
+    """Judge a plate: once this has answered 201, it is in the record, also if it is not readable."""
     started, here = time.perf_counter(), station(request)
     try:
-        with here.intake.place():
-            plate = await uploads.read(request, here.settings, owner=account.name, source=source)
+        with here.intake.place(), here.arrivals.room() as room:
+            plate = await uploads.read(request, here.settings, room, owner=account.name, source=source)
             found = await asyncio.shield(asyncio.wrap_future(here.intake.submit(plate)))
     except RequestError as error:
         if error.status_code != 503:

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from platewatch.errors import InputError, PlatewatchError
 from platewatch.station import problem_details, sessions
+from platewatch.station.bodies import Body
 from platewatch.station.problem_details import RequestError
 from platewatch.station.sessions import Sessions
-from platewatch.station.settings import Settings
+from platewatch.station.settings import FORM_BYTES, Settings
 from platewatch.station.users import LOCAL, Account, Right, Users
 
 log = logging.getLogger("platewatch.station")
@@ -29,7 +30,6 @@ OPEN = ("/healthz", "/login", "/static/")
 CSRF = "X-CSRF-Token"
 UPLOAD = "/inspections"
 _SMALL = 2**20  # bytes; largest body of any address but UPLOAD
-_MULTIPART = 2**16  # bytes that a form takes beside its photograph
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@\[\]]+)(:\d+)?")  # name, IPv4 address or IPv6 address in brackets; port
 
 HEADERS = {
@@ -143,22 +143,12 @@ class AccessControl:
             return True
 
     def _limit_body(self, request: Request, receive: Receive) -> Receive:
-        """`receive`, which raises RequestError 413 as soon as the body exceeds what the address allows."""
-        upload = request.url.path == UPLOAD
-        most = self._settings.max_bytes + _MULTIPART if upload else _SMALL
-        announced, received = request.headers.get("content-length", "0"), 0
-        if announced.isdecimal() and int(announced) > most:
-            raise too_large(most)
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                raise too_large(most)
-            return message
-
-        return limited
+        """`receive`, which raises RequestError as soon as the body exceeds what the address allows."""
+        if request.url.path == UPLOAD:
+            most, seconds = self._settings.max_bytes + FORM_BYTES, self._settings.upload_s
+        else:
+            most, seconds = _SMALL, self._settings.body_s
+        return Body(request, receive, most=most, seconds=seconds)
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in HEADERS.items():
@@ -176,13 +166,6 @@ _ACTIONS = {
     Right.REVIEW: "review plates",
     Right.MODEL: "change the model",
 }
-
-
-def too_large(most: int) -> RequestError:
-    """The error for a body of more than `most` bytes; the connection is then closed."""
-    return RequestError(
-        413, "too_large", "the request body is too large", expected=f"at most {most} bytes", next="send less"
-    )
 
 
 def cookie_name(settings: Settings) -> str:

@@ -10,9 +10,24 @@ from pydantic.dataclasses import dataclass
 from platewatch.line.destinations import Address
 from platewatch.line.drift_monitor import LIMIT
 from platewatch.line.health import LOW_BYTES
+from platewatch.model.thread_limits import cores
+
+FORM_BYTES = 2**17
+"""Bytes that a form takes beside its photograph."""
+
+_BASE = 185 * 10**6  # bytes: the station with its model, measured (docs/log.md)
+_PER_WORKER = 6 * 10**6
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Bytes of memory for photographs that arrive or wait, and for those that are decoded or in use."""
+
+    bodies: int
+    decoding: int
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -37,8 +52,16 @@ class Settings:
     """Largest photograph, as a file."""
     max_pixels: Count = 64_000_000
     """Largest photograph, width × height; checked before it is decoded."""
+    memory_mb: Annotated[int, Field(ge=300)] = 600
+    """Memory of the process, at most, in MB of 10^6 bytes; it bounds what is accepted and decoded at a time."""
     upload_s: Seconds = 30.0
     """Seconds within which a photograph has to arrive."""
+    body_s: Seconds = 10.0
+    """Seconds within which any other request body has to arrive."""
+    header_s: Seconds = 10.0
+    """Seconds within which a request's header has to arrive, and for a client that does not take its answer."""
+    connections: Annotated[int, Field(ge=16, le=10_000)] = 256
+    """Connections that may be open; fewer when the process may open fewer files."""
     session_h: Seconds = 12.0
     """Hours until a session ends."""
     live_pages: Count = 64
@@ -59,3 +82,10 @@ class Settings:
     """Folder of the record's photographs, when it is not the default one."""
     destinations: tuple[str | Address, ...] = field(default=(), repr=False)
     """URLs of the webhooks and MQTT topics that get each plate; they may contain passwords."""
+
+    @property
+    def shares(self) -> Shares:
+        """How the memory is shared: room for the largest photograph as a file, the rest for decoding."""
+        free = self.memory_mb * 10**6 - _BASE - _PER_WORKER * (self.workers or cores())
+        bodies = max(self.max_bytes + FORM_BYTES, free // 4)
+        return Shares(bodies, max(0, free - bodies))

@@ -18,6 +18,7 @@ from platewatch.station.live import Live, Message
 from platewatch.station.pictures import Pictures
 from platewatch.station.representation import message
 from platewatch.station.settings import Settings
+from platewatch.station.uploads import Arrivals
 
 log = logging.getLogger("platewatch.station")
 
@@ -35,6 +36,7 @@ class Station:
     pictures: Pictures
     health: Health
     intake: Intake
+    arrivals: Arrivals
 
 
 def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
@@ -80,7 +82,9 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
     line.metrics.places.set(intake.places)
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
-    return Station(line, models, records, settings, line.metrics, live, pictures, line.health, intake)
+    return Station(
+        line, models, records, settings, line.metrics, live, pictures, line.health, intake, Arrivals(settings)
+    )
 
 
 def _is_own(entry: Entry) -> bool:
