@@ -48,8 +48,8 @@ def whole_file(
     """Yield a temporary path, which is renamed to `path` when the block ends without an error.
 
     Missing folders are made. `private` gives mode 600, and 700 to new folders; otherwise the umask decides. All folders
-    from the file up to `within` are synced too: another process may have made one of them without syncing it yet. Raises
-    `error(path, "what (reason)", remedy=remedy)` for every OSError, those of the block included.
+    from the file up to `within` are synced too: another process may have made one of them without syncing it yet.
+    Raises `error(path, "what (reason)", remedy=remedy)` for every OSError, those of the block included.
     """
     part: Path | None = None
     try:
