@@ -95,7 +95,9 @@ def draw(records: Records, entry: Entry) -> Card:
         data = records.photograph(entry.number)
         if data is None:
             return Card(entry, None, "photograph not kept")
-        return Card(entry, jpeg_uri(boxed(reading.read(data, damaged=True), entry.inspection.defects), SIDE))
+        return Card(
+            entry, jpeg_uri(boxed(reading.shown(data, f"plate {entry.number}"), entry.inspection.defects), SIDE)
+        )
     except RecordError:
         return Card(entry, None, "photograph altered or out of reach: see the audit")
     except InputError:

@@ -17,6 +17,8 @@ _EVENTS = {
     "model_activated": "model {model_id} replaced model {before}",
     "drift_alarm": "drift alarm: {message}",
     "drift_seen": "drift check of model {model_id} restarted",
+    "model_damaged": "files of model {model_id} changed on the disk: {files}",
+    "model_restored": "files of model {model_id} are as they were loaded again",
     "record_back": "record writable again; {plates_refused} plates were refused meanwhile",
     "login": "logged in as {role} from {address}",
     "login_locked": "logins as {name} from {address} blocked after too many failures",

@@ -14,7 +14,7 @@ import json
 import os
 import stat
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -143,7 +143,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 class Loaded(NamedTuple):
-    """A model folder as it was read: what judges comes from the bytes whose SHA-256 was compared."""
+    """A model folder as read: the detectors come from the bytes whose SHA-256 was checked."""
 
     manifest: Manifest
     surface: Surface
@@ -154,7 +154,7 @@ class Loaded(NamedTuple):
 def load(folder: Path) -> Loaded:
     """Read a model folder and check every SHA-256, each file once.
 
-    Raises ModelError when the folder or a file is missing, altered, unreadable or of another format.
+    Raises ModelError when the folder or a file is missing, altered, not readable or of another format.
     """
     manifest = load_manifest(folder)
     for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
@@ -198,6 +198,8 @@ def load_manifest(folder: Path) -> Manifest:
         raise ModelError(
             path, "edited since training wrote it (its digest differs)", remedy="restore it or train again"
         )
+    if not manifest.former_digest and digest(manifest) != written:  # settings that came later have their defaults
+        return replace(manifest, former_digest=written)
     return manifest
 
 
@@ -242,12 +244,15 @@ def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
     return {**kept, "format": FORMAT, "former_digest": written}
 
 
-def sha256(folder: Path, name: str) -> str:
-    """SHA-256 of one file of the folder; raises ModelError when it is missing, unreadable or outside the folder."""
-    return hashlib.sha256(_read(folder, name)).hexdigest()
+def sha256(folder: Path, name: str, *, cached: bool = True) -> str:
+    """SHA-256 of one file of the folder; raises ModelError when it is missing, not readable or outside the folder.
+
+    With `cached` false the file comes from the disk, where the system can do that, and not from its memory.
+    """
+    return hashlib.sha256(_read(folder, name, cached=cached)).hexdigest()
 
 
-def _read(folder: Path, name: str, most_bytes: int = _MOST_BYTES) -> bytes:
+def _read(folder: Path, name: str, most_bytes: int = _MOST_BYTES, *, cached: bool = True) -> bytes:
     """The bytes of a file of the folder; raises ModelError, also for a pipe and for a file that is too large."""
     try:
         path = folder / name
@@ -267,6 +272,8 @@ def _read(folder: Path, name: str, most_bytes: int = _MOST_BYTES) -> bytes:
                 raise ModelError(
                     path, "no file of a model", expected=f"at most {most_bytes} bytes", remedy="restore or train again"
                 )
+            if not cached and hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             return file.read(found.st_size + 1)
     except FileNotFoundError as error:
         raise ModelError(path, "missing from the model folder", remedy="restore it or train again") from error

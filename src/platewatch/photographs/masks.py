@@ -33,10 +33,10 @@ def beside(paths: Sequence[Path]) -> dict[Path, Path]:
 def read(path: Path) -> Mask:
     """The defective pixels (H, W) bool of a mask file, or of all mask files in a folder together.
 
-    Whatever is above 0 is defective, at any bit depth and in any channel; transparent pixels are background. A palette
-    counts by its colours; when these make everything alike, by its indices. Lossy files have grey around each edge:
-    there the limit is half the highest value. Raises InputError for what is no picture, and for folders whose masks
-    differ in size.
+    Whatever is above 0 is defective, at any bit depth and in any channel; transparent pixels are background. In a
+    palette the colours count; when they make all pixels alike, the indices count. Lossy files have grey around each
+    edge: there the limit is half the highest value. Raises InputError for what is no picture, and for folders whose
+    masks differ in size.
     """
     if path.is_dir():
         found = [read(each) for each in reading.find(path)]

@@ -29,14 +29,14 @@ class Raster:
     orientation: int = 1
     """EXIF orientation, 1 to 8."""
     significant_bits: int | None = None
-    """Bits that the camera filled, by the file's own statement (sBIT of PNG); None without one."""
+    """Bits that the camera used, as the file states (sBIT of PNG); None when it does not."""
     messages: tuple[str, ...] = ()
-    """What decoders remarked on the file."""
+    """The decoders' messages about the file."""
     damage: str = ""
-    """Why the picture cannot be what was photographed, though it could be decoded; empty when nothing speaks for it."""
+    """Why the file is damaged although it decodes; empty when there is no sign of damage."""
 
     @property
-    def highest(self) -> int:
+    def reached(self) -> int:
         """The highest level that more than 0.01 % of the samples reach, 0 to 2 ** bits - 1."""
         values = self.samples.ravel()
         place = int((1 - _ENOUGH) * (values.size - 1))
@@ -45,9 +45,9 @@ class Raster:
     def rgb(self, where: str, bits: int | None = None) -> Photo:
         """The picture as (H, W, 3) uint8 RGB, upright, over white where it is transparent.
 
-        Samples of more than 8 bits become 8 by division, whatever the picture contains. `bits` is the depth that the
-        samples really have when the file stores them in more. Raises InputError when a sample has more bits than that,
-        or when the whole picture is transparent.
+        Samples of more than 8 bits become 8 by division, whatever the picture contains. `bits` is the samples' real
+        depth, when the file stores them with more bits. Raises InputError when a sample has more bits than that, or
+        when the whole picture is transparent.
         """
         depth = self.bits if bits is None or self.bits <= max(bits, 8) else bits
         if depth < self.bits and (most := int(self.samples.max())) >= 2**depth:

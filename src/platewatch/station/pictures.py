@@ -64,7 +64,7 @@ class Pictures:
         entry, data = self._records.get(number), self.photograph(number)
         try:
             anomaly_map = self._map(entry, data)  # before the photograph: a thread holds one at a time
-            photo, defects = _reduced(reading.read(data, f"plate {number}", damaged=True), entry.inspection.defects)
+            photo, defects = _reduced(reading.shown(data, f"plate {number}"), entry.inspection.defects)
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
         return _png(overlay(photo, anomaly_map, defects))
@@ -96,9 +96,9 @@ class Pictures:
     def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
         try:
             if not boxes:
-                return thumbnails.jpeg(reading.read(data, damaged=True), _THUMBNAIL)
+                return thumbnails.jpeg(reading.shown(data, f"plate {number}"), _THUMBNAIL)
             defects = self._records.get(number).inspection.defects
-            return thumbnails.jpeg(boxed(*_reduced(reading.read(data, damaged=True), defects)), shift_report.SIDE)
+            return thumbnails.jpeg(boxed(*_reduced(reading.shown(data, f"plate {number}"), defects)), shift_report.SIDE)
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph is not readable") from error
 
