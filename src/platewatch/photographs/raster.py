@@ -57,12 +57,12 @@ class Raster:
             remedy = "save it without an alpha channel, or with alpha 255"
             raise InputError(where, "every pixel is transparent (alpha 0)", expected="a visible picture", remedy=remedy)
         if self.samples.dtype == np.uint8 and self.samples.shape[2] == 3 and depth == 8 and self.opacity is None:
-            return np.ascontiguousarray(_upright(self.samples, self.orientation))
+            return np.ascontiguousarray(upright(self.samples, self.orientation))
         height, width = self.samples.shape[:2]
         photo, rows = np.empty((height, width, 3), np.uint8), max(1, _BAND // width)
         for top in range(0, height, rows):
             photo[top : top + rows] = _rgb(self._band(slice(top, top + rows), depth))
-        return np.ascontiguousarray(_upright(photo, self.orientation))
+        return np.ascontiguousarray(upright(photo, self.orientation))
 
     def _band(self, rows: slice, depth: int) -> Array:
         """Some rows as (h, W, 1) or (h, W, 3) uint8 over white."""
@@ -95,7 +95,7 @@ def _levels(bits: int) -> Array:
     return levels
 
 
-def _upright(colour: Array, orientation: int) -> Array:
+def upright(colour: Array, orientation: int) -> Array:
     """The picture turned and mirrored as EXIF's orientation says; values other than 2 to 8 leave it as it is."""
     if orientation in (5, 6, 7, 8):
         colour = colour.swapaxes(0, 1)
