@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 import stations
@@ -27,6 +26,38 @@ def line(tmp_path: Path) -> Iterator[Running]:
     with stations.running(tmp_path) as running:
         stations.enrol(running.users)
         yield running
+
+
+def _scope(method: str, path: str) -> dict[str, Any]:
+    """A request as a server hands it to the application."""
+    form = (b"content-type", b"application/x-www-form-urlencoded")
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1"), form],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("127.0.0.1", 80),
+        "client": (HERE, 1),
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+    }
+
+
+async def _post(line: Running, path: str, body: bytes) -> int:
+    """The status of the answer."""
+    statuses = list[int]()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    await line.app(_scope("POST", path), receive, send)
+    return statuses[0]
 
 
 def log_in(line: Running, name: str, password: str = "not the password") -> int:  # noqa: S107
@@ -57,11 +88,7 @@ def test_logins_side_by_side_are_limited_like_those_one_after_the_other(
     monkeypatch.setattr(line.app.state.users, "by_password", check)
 
     async def flood() -> list[int]:
-        transport = httpx.ASGITransport(line.app)
-        async with httpx.AsyncClient(transport=transport, base_url=stations.HOME) as client:
-            form = {"name": "operator", "password": "not the password"}
-            answers = await asyncio.gather(*(client.post("/login", data=form) for _ in range(40)))
-        return [each.status_code for each in answers]
+        return await asyncio.gather(*(_post(line, "/login", b"name=operator&password=wrong") for _ in range(40)))
 
     codes = asyncio.run(flood())
     assert sorted(codes) == [401] * LoginThrottle.BY_NAME + [429] * 35
@@ -160,21 +187,8 @@ def test_a_stream_that_ends_before_it_began_gives_its_place_back(tmp_path: Path)
         return {"type": "http.disconnect"}
 
     with stations.running(tmp_path) as line:
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": "/events",
-            "raw_path": b"/events",
-            "query_string": b"",
-            "headers": [(b"host", b"127.0.0.1")],
-            "http_version": "1.1",
-            "scheme": "http",
-            "server": ("127.0.0.1", 80),
-            "client": ("127.0.0.1", 1),
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-        }
         with suppress(Exception):
-            asyncio.run(line.app(scope, never, fail))
+            asyncio.run(line.app(_scope("GET", "/events"), never, fail))
         assert len(line.station.live) == 0
 
 
