@@ -20,7 +20,7 @@ from platewatch.progress import Progress
 _NEAR = 2.0  # of 255: largest mean difference between the thumbnails of near duplicates,
 _NEARER = 0.25  # and largest ratio to the median of all pairs, because in a jig all plates look nearly alike
 _MANY = 0.3  # fraction of outliers above which defective plates are likely among them; good sets have up to 0.2
-_ENOUGH = 6  # smallest number of plates among which outliers are looked for
+_ENOUGH = 6  # smallest number of plates for which outliers are searched
 
 
 @dataclass(frozen=True)

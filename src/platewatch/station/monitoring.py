@@ -34,6 +34,6 @@ def metrics(request: Request, _: Viewer) -> Response:
 
 @router.post("/drift/seen", status_code=204, response_class=Response)
 def seen(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
-    """The drift alarm was looked at: the watch begins anew. It is an event in the record."""
+    """Acknowledge the drift alarm: the drift test restarts. It is an event in the record."""
     station(request).health.drift.acknowledge(account.name)
     return Response(status_code=204)
