@@ -172,7 +172,8 @@ class WatchFolder:
             return
         plate = Plate(arrival.path if photograph is None else photograph, str(arrival.path), key=key, source=SOURCE)
         judged = self._line.judging.judge(plate)
-        if patient and isinstance(judged.error, InputError):
+        is_damaged = judged.examination is not None and bool(judged.examination.damage)
+        if patient and (is_damaged or isinstance(judged.error, InputError)):
             self._postpone(arrival, sha256)
             return
         self._incomplete.pop(arrival.path, None)

@@ -40,6 +40,8 @@ class Examination:
     anomaly_map: Floats
     surface_map: Floats
     network_map: Floats
+    damage: str = ""
+    """Why the file is taken to be damaged though it could be decoded; empty for most."""
 
 
 class Inspector:
@@ -90,7 +92,7 @@ class Inspector:
         if found.damage:
             inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
             conditions = quality.measure(frame.cut(prepared))
-            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank)
+            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank, found.damage)
         judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
         if judged.raw is None:
             inspection = record(verdict=judged.verdict, reason=judged.unusable)
