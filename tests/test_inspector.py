@@ -297,7 +297,7 @@ def test_what_decoders_say_stands_in_the_inspection(
     inspector: Inspector, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said, photo = ("libtiff: unknown tag",), reading.read(photos[0])
-    monkeypatch.setattr(reading, "raster", lambda _data, _where: Raster(photo, messages=said))
+    monkeypatch.setattr(reading, "_raster", lambda _data, _where: Raster(photo, messages=said))
     found = inspector.inspect(photos[0].read_bytes())
     assert found.decoder_messages == said
     assert found.score is not None, "a remark alone is no damage"
