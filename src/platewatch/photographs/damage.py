@@ -4,7 +4,7 @@ import numpy as np
 
 from platewatch.arrays import Array
 
-_DIFFERS = 0.9  # fraction of nonzero values in the next row, where the damaged row is zero
+_DIFFERS = 0.9  # fraction of other values in the neighbouring row, where the damaged row is constant
 _CUT = 6  # values; fewer may be dark by chance
 _EVEN_PX = 8000  # px of an even area that a WebP codes as one byte of zeros, at least
 _RUN = 64  # bytes of zeros; compressed data of a photograph with noise have none
@@ -15,7 +15,7 @@ def zeroed(rows: Array) -> str:
     """Why the (N, M) rows, in the file's order, show damage; empty when they do not.
 
     A lost part of an uncompressed file is zeros, or one value up to the end. It begins or ends in the middle of a row,
-    where the next row is not constant. A black background does not.
+    where the neighbouring row still has other values. A black background does not.
     """
     last = rows[-1, -1]
     return ZEROS if _ends_abruptly(rows, rows.dtype.type(0)) or (last and _ends_abruptly(rows, last)) else ""

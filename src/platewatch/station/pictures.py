@@ -1,4 +1,4 @@
-"""What people look at: the stored photograph, and the map over it, drawn by the model that judged the plate."""
+"""Pictures for the pages: the stored photograph, and the map over it, drawn by the model that judged the plate."""
 
 import io
 import threading
@@ -33,7 +33,10 @@ class Pictures:
         self._maps: OrderedDict[int, Array] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
-        self._lock, self._drawing = threading.Lock(), threading.Semaphore(1)  # plates come before pictures
+        self._lock, self._drawing = (
+            threading.Lock(),
+            threading.Semaphore(1),
+        )  # judging has priority
 
     def keep(self, number: int, anomaly_map: Floats) -> None:
         """Remember the map (h, w) float32 of a plate just judged."""
@@ -70,7 +73,7 @@ class Pictures:
         return _png(overlay(photo, anomaly_map, defects))
 
     def heat(self, number: int) -> bytes:
-        """The map alone as PNG, see-through where the plate is like the good ones; raises NotFound as `overlay`."""
+        """The map alone as PNG, transparent where the plate looks good; raises NotFound as `overlay` does."""
         entry, data = self._records.get(number), self.photograph(number)
         with self._drawing:
             try:
