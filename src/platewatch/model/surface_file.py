@@ -1,4 +1,4 @@
-"""Phase one's file, surface.npz: names, types, shapes and sizes are checked in the arrays' headers before any is read.
+"""Reads phase one's file, surface.npz, after checking names, types, shapes and sizes in the arrays' headers.
 
 The file may come from elsewhere. No pickle is loaded: arrays are plain float32.
 """
@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from platewatch.arrays import Array
+from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
 from platewatch.errors import ModelError
 from platewatch.surface import features
@@ -23,7 +23,7 @@ _LARGEST = 1e4
 """Largest value in a bank: colours are at most about 200, log amplitudes at most about 10."""
 
 _SMALLEST = 9e-7
-"""Smallest scale: `fit` sets none below 1e-6, rounded to float32; smaller ones would overflow."""
+"""Smallest scale: `fit` sets at least 1e-6, rounded to float32; a smaller one could overflow."""
 
 Shape = tuple[int, ...]
 
@@ -38,7 +38,7 @@ def read(data: bytes, settings: SurfaceConfig, name: str) -> Surface:
         raise ModelError(name, f"cannot be read ({why})", remedy="restore the file or train again") from error
 
 
-def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig) -> dict[str, Array]:
+def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig) -> dict[str, Floats]:
     """All arrays; raises ValueError for other names, types, shapes, sizes or values."""
     widths = {"colour_cells": features.COLOUR_LENGTH, "line_cells": features.line_length(settings)}
     shapes: dict[str, Shape] = dict.fromkeys(("colour_unit", "line_unit", "map_unit"), ())
@@ -73,9 +73,9 @@ def _shape(file: IO[bytes], name: str, size: int) -> Shape:
     return shape
 
 
-def _values(file: IO[bytes], name: str, shape: Shape) -> Array:
-    data = file.read()  # to the end: the archive compares its checksum there
-    values: Array = np.frombuffer(data, np.float32).reshape(shape)
+def _values(file: IO[bytes], name: str, shape: Shape) -> Floats:
+    data = file.read()  # read to the end, where the archive compares its checksum
+    values: Floats = np.frombuffer(data, np.float32).reshape(shape)
     if not (np.abs(values) <= _LARGEST).all():  # NaN too
         raise ValueError(f"{name} has values that no photograph gives")
     return values

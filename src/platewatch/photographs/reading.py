@@ -83,7 +83,7 @@ def load(path: Path) -> bytes:
 
 
 def _bounded(path: Path) -> bytes:
-    """At most MAX_BYTES + 1 bytes of a file, whatever its size is said to be; what became a pipe meanwhile is empty."""
+    """At most MAX_BYTES + 1 bytes of a file, whatever size it states; empty when it has become a pipe."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
@@ -91,8 +91,8 @@ def _bounded(path: Path) -> bytes:
 def read(source: Path | bytes, name: str | None = None, *, bits: int | None = None) -> Photo:
     """Decode one photograph to (H, W, 3) uint8 RGB, upright by its EXIF orientation.
 
-    Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains; `bits` is the depth that
-    samples of more than 8 bits really have. Transparent pixels become white. `name` names the photograph in messages
+    Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains; `bits` is the real depth
+    of samples stored with more than 8 bits. Transparent pixels become white. `name` names the photograph in messages
     when the source is bytes. Raises InputError when the source is not one complete photograph of 32 to 8000 px a side
     (`limits.max_side`), when its structure is no photograph's, or when its file is damaged.
     """
@@ -105,17 +105,17 @@ def read(source: Path | bytes, name: str | None = None, *, bits: int | None = No
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photograph and what its file gives reason to say."""
+    """A decoded photograph, with damage and messages."""
 
     photo: Photo
     damage: str = ""
-    """Why the picture cannot be what was photographed, though it could be decoded; empty for most."""
+    """Why the file is damaged although it decodes; empty without a sign of damage."""
     messages: tuple[str, ...] = ()
-    """What decoders remarked on the file."""
+    """The decoders' messages about the file."""
 
 
 def damage_error(where: str, damage: str) -> InputError:
-    """The error for a photograph whose file decodes and is damaged."""
+    """The error for a damaged file that decodes."""
     return InputError(where, f"the file is damaged ({damage})", remedy="copy it again or remove it")
 
 
@@ -258,7 +258,7 @@ def _too_many(where: str) -> InputError:
 class _Codec:
     decode: Callable[[bytes, str], Raster]
     end: Callable[[bytes, str], int]
-    """Where the first byte after the file's end would be."""
+    """The offset of the file's end."""
     pictures: Callable[[bytes, str], int] = lambda _data, _where: 1
 
 
@@ -286,7 +286,7 @@ def _plain(data: bytes, codec: _Codec, where: str) -> Raster:
 
 
 def _behind(rest: bytes, where: str) -> Iterator[Other]:
-    """The photographs that follow a file's end, each with an end of its own; anything else there is not looked at."""
+    """The photographs that follow a file's end, each with an end of its own; anything else there is ignored."""
     while (rest := rest.lstrip(b"\0")) and (found := formats.of(rest)) is not None:
         size, codec = dimensions(rest), _CODECS.get(found)
         if size is None:

@@ -1,4 +1,4 @@
-"""What people look at: the stored photograph, and the map over it, drawn by the model that judged the plate."""
+"""Pictures for the pages: the stored photograph, and the map over it, drawn by the model that judged the plate."""
 
 import io
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from platewatch.arrays import Array, Floats, Photo
+from platewatch.arrays import Floats, Photo
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import Defect
 from platewatch.line import shift_report
@@ -30,10 +30,13 @@ class Pictures:
 
     def __init__(self, records: Records, models: ModelRegistry) -> None:
         self._records, self._models = records, models
-        self._maps: OrderedDict[int, Array] = OrderedDict()
+        self._maps: OrderedDict[int, Floats] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
-        self._lock, self._drawing = threading.Lock(), threading.Semaphore(1)  # plates come before pictures
+        self._lock, self._drawing = (
+            threading.Lock(),
+            threading.Semaphore(1),
+        )  # judging has priority
 
     def keep(self, number: int, anomaly_map: Floats) -> None:
         """Remember the map (h, w) float32 of a plate just judged."""
@@ -70,7 +73,7 @@ class Pictures:
         return _png(overlay(photo, anomaly_map, defects))
 
     def heat(self, number: int) -> bytes:
-        """The map alone as PNG, see-through where the plate is like the good ones; raises NotFound as `overlay`."""
+        """The map alone as PNG, transparent where the plate looks good; raises NotFound as `overlay` does."""
         entry, data = self._records.get(number), self.photograph(number)
         with self._drawing:
             try:
@@ -102,7 +105,7 @@ class Pictures:
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph is not readable") from error
 
-    def _map(self, entry: Entry, photograph: bytes) -> Array:
+    def _map(self, entry: Entry, photograph: bytes) -> Floats:
         """The map (h, w) float32 of a plate, computed anew by the model that judged it unless it is remembered."""
         with self._lock:
             found = self._maps.get(entry.number)
