@@ -49,9 +49,7 @@ async def log_in(request: Request, name: Text, password: Text, next: Text = "/")
         security.cookie_name(settings),
         await asyncio.to_thread(sessions.open, account),
         max_age=round(settings.session_h * 3600),
-        httponly=True,
-        samesite="strict",
-        secure=settings.tls,
+        **security.cookie_options(settings),
     )
     return response
 
@@ -63,7 +61,7 @@ def log_out(request: Request, _: Viewer) -> Response:
         request.app.state.sessions.close(request.state.cookie)
     response = Response(status_code=204)
     settings = station(request).settings
-    response.delete_cookie(security.cookie_name(settings), httponly=True, samesite="strict", secure=settings.tls)
+    response.delete_cookie(security.cookie_name(settings), **security.cookie_options(settings))
     return response
 
 

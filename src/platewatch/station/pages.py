@@ -19,7 +19,7 @@ from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
 from platewatch.station import charts, security
 from platewatch.station.problem_details import RequestError, problem
-from platewatch.station.rest import Number, Viewer, in_thread, json_response, station
+from platewatch.station.rest import Number, Viewer, in_thread, json_response, root, station
 from platewatch.station.users import LOCAL, Account
 from platewatch.templates import environment
 
@@ -40,6 +40,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
         "logged_in": getattr(request.state, "cookie", None) is not None,
         "csrf": security.page_token(request),
         "here": request.url.path,
+        "root": root(request),
     }
     return HTMLResponse(_PAGES.get_template(name).render(**frame, **values), status)
 
@@ -113,7 +114,11 @@ def report(request: Request, _: Viewer) -> Response:
     search, made = _search(request), now()
     since = _moment(search["since"]) or datetime.combine(made.date(), time()).astimezone()
     until = _moment(search["until"]) or made
-    return render(request, "shift.html", shift=shift_report.gather(station(request).records, since, until, card=_card))
+    return render(
+        request,
+        "shift.html",
+        shift=shift_report.gather(station(request).records, since, until, card=partial(_card, root(request))),
+    )
 
 
 @router.get("/history/report.css")
@@ -211,13 +216,13 @@ def _download(lines: Any, media_type: str, name: str) -> Response:
     )
 
 
-def _card(_: Records, entry: Entry) -> Card:
+def _card(prefix: str, _: Records, entry: Entry) -> Card:
     """A plate of the shift report, with addresses of the station in place of pictures."""
-    page = f"/plates/{entry.number}"
+    page = f"{prefix}/plates/{entry.number}"
     if entry.outcome is Outcome.FAILED or not entry.photograph_kept:
         why_none = "photograph cannot be read" if entry.photograph_kept else "photograph not kept"
         return Card(entry, None, why_none, page)
-    return Card(entry, f"/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
+    return Card(entry, f"{prefix}/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
 
 
 def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:

@@ -32,6 +32,11 @@ def station(request: Request) -> Station:
     return found
 
 
+def root(request: Request) -> str:
+    """The path before every address of the station, for links on its pages."""
+    return station(request).settings.public.prefix
+
+
 def json_response(values: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The values as JSON in the command line's form: UTF-8, NaN and infinity allowed."""
     return Response(json.dumps(values, ensure_ascii=False), status, headers, "application/json")
