@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
-from platewatch.station.rest import Viewer, root
+from platewatch.station.rest import Viewer, root, routes
 from platewatch.templates import environment
 
-router = APIRouter()
+router = routes()
 
 _PAGES = environment("platewatch.station")
 

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.datastructures import QueryParams
 
@@ -19,12 +19,14 @@ from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
 from platewatch.station import charts, security
 from platewatch.station.problem_details import RequestError, problem
-from platewatch.station.rest import Number, Viewer, in_thread, json_response, root, station
+from platewatch.station.rest import Number, Viewer, in_thread, json_response, query_names, root, routes, station
 from platewatch.station.users import LOCAL, Account
 from platewatch.templates import environment
 
-router = APIRouter(include_in_schema=False)
+router = routes(include_in_schema=False)
 
+_SEARCH = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text", "before")
+_SEARCHES = query_names(*_SEARCH)
 _WAITING = 100  # plates waiting for review are counted up to this number
 
 _PAGES = environment("platewatch.station")
@@ -79,7 +81,7 @@ async def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
     return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.get("/history")
+@router.get("/history", openapi_extra=_SEARCHES)
 def history(request: Request, _: Viewer) -> Response:
     """Plates found by time, verdict, review, plate id, reviewer, model and text."""
     records, search = station(request).records, _search(request)
@@ -96,19 +98,19 @@ def history(request: Request, _: Viewer) -> Response:
     )
 
 
-@router.get("/history.csv")
+@router.get("/history.csv", openapi_extra=_SEARCHES)
 def history_csv(request: Request, _: Viewer) -> Response:
     """All plates that the search finds, as CSV."""
     return _download(chain(["\ufeff"], csv_lines(_found(request))), "text/csv; charset=utf-8", "platewatch.csv")
 
 
-@router.get("/history.jsonl")
+@router.get("/history.jsonl", openapi_extra=_SEARCHES)
 def history_jsonl(request: Request, _: Viewer) -> Response:
     """All plates that the search finds, one line of JSON each."""
     return _download((entry.as_json() + "\n" for entry in _found(request)), "application/jsonl", "platewatch.jsonl")
 
 
-@router.get("/history/report")
+@router.get("/history/report", openapi_extra=_SEARCHES)
 def report(request: Request, _: Viewer) -> Response:
     """The shift report of a time span, to print. Default: today until now."""
     search, made = _search(request), now()
@@ -121,7 +123,7 @@ def report(request: Request, _: Viewer) -> Response:
     )
 
 
-@router.get("/history/report.css")
+@router.get("/history/report.css", openapi_extra=query_names("v"))
 def report_style(_: Viewer) -> Response:
     """The stylesheet that the shift report has in a file too."""
     return Response(_PAGES.get_template("shift.css").render(), media_type="text/css")
@@ -167,8 +169,7 @@ def error_page(request: Request, error: RequestError) -> Response:
 
 def _search(request: Request) -> dict[str, str]:
     """The fields of the search form, each empty when it is not in the address."""
-    names = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text", "before")
-    return {name: request.query_params.get(name, "").strip() for name in names}
+    return {name: request.query_params.get(name, "").strip() for name in _SEARCH}
 
 
 def _address(search: dict[str, str]) -> str:
