@@ -221,7 +221,7 @@ def _card(prefix: str, _: Records, entry: Entry) -> Card:
     """A plate of the shift report, with addresses of the station in place of pictures."""
     page = f"{prefix}/plates/{entry.number}"
     if entry.outcome is Outcome.FAILED or not entry.photograph_kept:
-        why_none = "photograph cannot be read" if entry.photograph_kept else "photograph not kept"
+        why_none = "not readable" if entry.photograph_kept else "photograph not kept"
         return Card(entry, None, why_none, page)
     return Card(entry, f"{prefix}/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
 
