@@ -204,7 +204,7 @@ def test_only_graphs_as_training_exports_them_are_loaded(
 
 
 def test_what_judges_are_the_bytes_whose_hash_was_compared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = model_folder._read
+    read = model_folder.read_file
 
     def read_once(where: Path, name: str, *rest: Any) -> bytes:
         data = read(where, name, *rest)
@@ -213,7 +213,7 @@ def test_what_judges_are_the_bytes_whose_hash_was_compared(folder: Path, monkeyp
         return data
 
     rewritten(folder)
-    monkeypatch.setattr(model_folder, "_read", read_once)
+    monkeypatch.setattr(model_folder, "read_file", read_once)
     assert Inspector(folder, threads=1).manifest.model_id
 
 
