@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 if not __package__:  # run as a script: import the modules as parts of the package `benchmarks`
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1] / each) for each in ("", "tests")]
 
 from benchmarks import documents, harness
 

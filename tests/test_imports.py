@@ -234,7 +234,6 @@ def test_prepare_is_the_only_resize_on_the_way_to_a_detector() -> None:
     assert calling("resize") == RESIZES.keys()
     assert calling("imread", "imdecode", "exif_transpose") == {
         "photographs.png",
-        "photographs.masks",  # labels at their full depth: none of them reaches a detector
     }
 
 

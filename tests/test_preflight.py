@@ -74,7 +74,7 @@ def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path
 def test_the_same_pixels_in_another_shape_are_no_duplicate(tmp_path: Path) -> None:
     shapes = [(40, 40), (32, 50), (50, 32)]
     found = read(
-        [save(tmp_path / f"{number}.png", np.full((*shape, 3), 9, np.uint8)) for number, shape in enumerate(shapes)]
+        [save(tmp_path / f"{number}.png", np.full((*shape, 3), 90, np.uint8)) for number, shape in enumerate(shapes)]
     )
     assert len(found.paths) == 3
 

@@ -129,7 +129,7 @@ def test_a_registry_that_requires_a_signature_refuses_the_others(folder: Path, k
 
 def test_the_watch_takes_the_key(folder: Path, key: PrivateKey, tmp_path: Path) -> None:
     (tmp_path / "camera").mkdir()
-    records = ["--records", tmp_path / "records.db", "--require-signature", tmp_path / "key.pub"]
+    records: list[str | Path] = ["--records", tmp_path / "records.db", "--require-signature", tmp_path / "key.pub"]
     words: list[str | Path] = ["watch", tmp_path / "camera", "--model", folder, "--once", *records]
     refused = run(*words)
     assert (refused.exit_code, "not signed, expected a signature by" in refused.stderr) == (1, True)

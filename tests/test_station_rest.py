@@ -206,7 +206,10 @@ def test_the_model_is_read_and_changed_by_rest(tmp_path: Path, line: Running) ->
 
 async def _first(live: Live, count: int, missed: tuple[Message, ...], publish: list[Message]) -> list[str]:
     found: list[str] = []
-    async for text in live.stream(lambda: missed):
+    listener = live.join(1)
+    assert listener is not None
+    assert live.join(1) is None
+    async for text in live.stream(listener, lambda: missed):
         found.append(text)
         if len(found) == 1 + len(missed):
             for message in publish:
@@ -229,7 +232,9 @@ def test_live_pages_hear_what_they_missed_once_and_what_comes() -> None:
 def test_a_page_that_does_not_read_is_cut_off_and_holds_nothing_up() -> None:
     async def slow() -> int:
         live = Live()
-        stream = live.stream(tuple)
+        listener = live.join(1)
+        assert listener is not None
+        stream = live.stream(listener, tuple)
         await anext(stream)
         pending = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)

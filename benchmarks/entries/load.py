@@ -1,22 +1,18 @@
-"""A station under load: many clients post photographs. Measures the answers, their times, memory and recovery.
+"""A station under load: many clients post photographs. Measures the answers, their times and memory.
 
     platewatch bench MODEL --photos PHOTOS
     platewatch serve MODEL --records records.db --keep not-passed &
-    run.py load http://127.0.0.1:8000 PHOTOS... --clients 8 --minutes 10 --kills 30 --pid $!
+    run.py load http://127.0.0.1:8000 PHOTOS... --clients 8 --minutes 10
     platewatch audit --records records.db
 
 First comes the load, then half a minute with --crowd clients (default: three for each place of the station), which is
 more than the station has places for; each client waits and posts again when the station says so. Every photograph has
-its own bytes, so that the record stores each. With --kills, the child of --pid, which is the serving process, is then
-killed at random moments under three clients. The times until GET /healthz is answered and until a further plate is
-judged are measured. Nobody else should post meanwhile. Exits 1 when clients, station and record do not agree.
+its own bytes, so that the record stores each. Nobody else should post meanwhile. Exits 1 when clients, station and
+record do not agree. `run.py soak` does worse to a station, for longer.
 """
 
 import http.client
 import json
-import os
-import random
-import signal
 import threading
 import time
 import urllib.request
@@ -48,26 +44,13 @@ COLUMNS = {
 }
 
 
-def measure(
-    url: str,
-    photos: Sequence[Path],
-    *,
-    clients: int = 8,
-    minutes: float = 10.0,
-    crowd: int = 0,
-    kills: int = 0,
-    pid: int = 0,
-) -> Found:
+def measure(url: str, photos: Sequence[Path], *, clients: int = 8, minutes: float = 10.0, crowd: int = 0) -> Found:
     photographs = [path.read_bytes() for folder in photos for path in reading.find(folder)]
     before, many = ask(url, "/counts"), crowd or 3 * int(metrics(url)["places"])
     parts = [load(url, photographs, clients, minutes, "load"), load(url, photographs, many, min(0.5, minutes), "crowd")]
-    after, tables = ask(url, "/counts"), {"": Table.of(COLUMNS, parts)}
+    after = ask(url, "/counts")
     wrong = check(parts, {name: after[name] - before[name] for name in ("received", "judged", "failed")})
-    if kills:
-        recovery = killed(url, photographs, kills, pid)
-        rows = [[name, f"{median(each):.2f}", f"{max(each):.2f}"] for name, each in recovery.items()]
-        tables[" killed"] = Table(["after SIGKILL", "median, s", "slowest, s"], rows)
-    return Found(tables=tables, details=parts, wrong=wrong)
+    return Found(tables={"": Table.of(COLUMNS, parts)}, details=parts, wrong=wrong)
 
 
 class Client(threading.Thread):
@@ -190,31 +173,3 @@ def check(parts: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> list
         if part["busy"] != refused or part["answers"].get("without Retry-After", 0):
             wrong.append(f"refused {refused}, answers {part['answers']}")
     return wrong
-
-
-def killed(url: str, photographs: Sequence[bytes], kills: int, pid: int) -> dict[str, list[float]]:
-    """Kill the process that serves at random moments under three clients; seconds until it answers and judges again."""
-    moments = random.Random(0)  # noqa: S311 - moments, no secrets
-    found: dict[str, list[float]] = {"`GET /healthz` answered": [], "a plate judged and in the record": []}
-    clients = start(url, photographs, 3, "killed", float("inf"))
-    for _ in range(kills):
-        time.sleep(moments.uniform(0.5, 2))
-        os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]), signal.SIGKILL)
-        began, posted = time.monotonic(), photographs[0] + moments.randbytes(8)
-        for each, request in zip(found.values(), (("/healthz",), ("/inspections", posted)), strict=True):
-            while not answered(url, *request):
-                time.sleep(0.001)
-            each.append(time.monotonic() - began)
-    for client in clients:
-        client.until = 0.0
-        client.join()
-    return found
-
-
-def answered(url: str, *request: Any) -> bool:
-    """Whether an answer came; a connection that the killed process had accepted is broken."""
-    try:
-        ask(url, *request)
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
-    return True

@@ -87,14 +87,18 @@ def inspection(number: int, outcome: Outcome, model: str, chance: random.Random,
 
 def compare(small: Records, large: Records, repeats: int) -> list[dict[str, Any]]:
     """For each query: number of plates found, median ms on both records, the slowest, and the ratio."""
-    found = []
+    found: list[dict[str, Any]] = []
     for (question, few), many in zip(questions(small).items(), questions(large).values(), strict=True):
         answer = many()
         taken = in_turn({"few": timed(few, time.perf_counter), "many": timed(many, time.perf_counter)}, repeats)
         small_ms, large_ms = (1e3 * median(each) for each in taken.values())
-        row = {"question": question, "plates": len(answer.entries) if isinstance(answer, Page) else 0}
-        row |= {"small": small_ms, "large": large_ms, "slowest": 1e3 * max(taken["many"]), "ratio": large_ms / small_ms}
-        found.append(row)
+        found.append({"question": question, "plates": len(answer.entries) if isinstance(answer, Page) else 0})
+        found[-1] |= {
+            "small": small_ms,
+            "large": large_ms,
+            "slowest": 1e3 * max(taken["many"]),
+            "ratio": large_ms / small_ms,
+        }
     return found
 
 

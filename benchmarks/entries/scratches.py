@@ -19,7 +19,7 @@ from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import data_sets, preparation, reading
+from platewatch.photographs import data_sets, masks, preparation, reading
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.synthetic.artificial_defects import scratch
 
@@ -52,8 +52,7 @@ def measure(model: Path, data: Path, *, kind: str = "scratches", plates: int = 3
 def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
     """Every region of the mask, cut out of the photograph prepared to `side` px."""
     photo = preparation.prepare(reading.read(path), side)
-    mask = (reading.read(mask_path)[..., 0] >= 128).astype(np.uint8)
-    small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(masks.read(mask_path).astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(small)
     for region in range(1, count):
         left, top, width, height, area = stats[region]

@@ -33,6 +33,7 @@ for command in (
     judging.bench,
     watching.watch,
     recording.audit,
+    recording.backup,
     recording.replay,
     recording.export,
     serving.serve,

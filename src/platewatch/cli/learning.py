@@ -87,6 +87,7 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of phase two.")
 @click.option("--false-alarm-rate", type=float, help="Largest fraction of good plates with REJECT; default 0.05.")
 @click.option("--min-images", type=click.IntRange(3), help="Smallest number of photographs to train on.")
+@click.option("--bits", type=click.IntRange(9, 15), help="Bits of the camera, where its files store more: 12 in 16.")
 @click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 def train(
@@ -98,6 +99,7 @@ def train(
     epochs: int | None,
     false_alarm_rate: float | None,
     min_images: int | None,
+    bits: int | None,
     mm_per_px: float | None,
     resume: bool,
 ) -> None:
@@ -107,7 +109,7 @@ def train(
     from platewatch.learning import fitting, preflight
     from platewatch.photographs import data_sets
 
-    top = {"seed": seed, "min_images": min_images, "mm_per_px": mm_per_px}
+    top = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
     changes |= {"calibration": {"false_alarm_rate": false_alarm_rate}} if false_alarm_rate is not None else {}

@@ -27,7 +27,9 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row("good photographs", str(len(plates.paths)))
     sizes = Counter(f"{width}×{height}" for width, height in plates.sizes).most_common()
     table.add_row("sizes in px", _list([f"{size} ({count})" for size, count in sizes]))
-    table.add_row("not readable", _list([error for _, error in plates.failed]))
+    if plates.bits is not None:
+        table.add_row("bit depth", f"{plates.bits} bits, where the files have more; kept in the model")
+    table.add_row("not readable or not usable", _list([error for _, error in plates.failed]))
     table.add_row(
         "exact duplicates, left out", _list([f"{one.name} = {other.name}" for one, other in plates.duplicates])
     )

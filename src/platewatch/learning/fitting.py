@@ -66,6 +66,7 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     check_free(out, resume=resume)
     thread_limits.limit_threads()
     plates = found.plates
+    config = replace(config, bits=plates.bits)  # the manifest tells the line
     held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
     checkpoints = _make(checkpoint_folder(out))
     try:

@@ -1,4 +1,4 @@
-"""A line assembled: model, record, judging and what runs beside it; built here for the station and for the watch."""
+"""Assembles a line, for the station and for the watch: model, record, judging, and the threads beside it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from platewatch.records import Appended, Entry, Event, Records, RetentionJob
 
 @dataclass(frozen=True)
 class Line:
-    """The parts of a line in one process; `start` runs what runs beside the judging."""
+    """The parts of a line in one process; `start` starts the threads beside the judging."""
 
     models: ModelRegistry
     records: Records

@@ -1,7 +1,7 @@
 """Candidates: which plates a candidate and the model in service both judge, and when a candidate is refused.
 
-The plates come from people's reviews. Those reviewed as good and held out by their hash are never trained on; those
-reviewed as defective, the missed ones among them, are the challenge. Neither moves a threshold: they only compare.
+The plates come from people's reviews. Good ones that are held out by their hash are never trained on. All
+defective ones are compared, missed ones included. The comparison changes no threshold.
 """
 
 import math
@@ -18,27 +18,27 @@ from platewatch.records import Judgement, Outcome, Records, Reviewed
 from platewatch.records.exports import held_out
 
 FEWEST = 5
-"""Held-out good plates below which no difference could ever be told from chance: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
+"""Fewest held-out good plates with which a difference can be significant: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
 LEVEL = 0.05
-"""A candidate that passes fewer held-out good plates is refused when chance explains it no more often than this."""
+"""A candidate that passes fewer held-out good plates is refused when the p-value is at most this."""
 TRAINED = "challenger_trained"
 """The event in the record: the figures of a comparison, refused or not."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """The reviewed plates, sorted by what they are for; each photograph once, the newest plate for it."""
+    """The reviewed plates by use; each photograph once, with its newest plate."""
 
     training: tuple[Reviewed, ...]
     """Reviewed as good, to learn from; those that joined an earlier candidate's training join again."""
     new: int
-    """How many of them the model in service did not learn from."""
+    """Number of those that the model in service was not trained on."""
     held_out: tuple[Reviewed, ...]
-    """Reviewed as good, known to no model."""
+    """Reviewed as good; no model was trained on them."""
     defective: tuple[Reviewed, ...]
-    """Reviewed as defective: the challenge."""
+    """Reviewed as defective; for the comparison."""
     contradictory: tuple[Reviewed, ...]
-    """The same photograph was called good once and defective once: used for nothing."""
+    """The same photograph was reviewed as good and as defective; not used."""
     missing: tuple[Reviewed, ...]
     """Their photographs are no longer kept."""
 
@@ -68,7 +68,7 @@ def gather(records: Records, champion: Manifest) -> Material:
 
 
 def check(material: Material) -> None:
-    """Raise InputError when there is nothing to learn, or too little to compare by."""
+    """Raise InputError when there are no new good plates, or too few held-out ones for the comparison."""
     if not material.new:
         raise InputError(
             "reviewed plates", "none new was called good", expected="one at least", remedy="review more plates first"
@@ -111,7 +111,7 @@ def compare(
 
 
 def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:
-    """Why it may not serve: it lets through a defective plate that is caught now, or passes too few good ones."""
+    """Why the candidate is refused: it passes a defective plate that is caught now, or passes too few good ones."""
     lost = [pair for pair in defective if pair.challenger.passed and not pair.champion.passed]
     if lost:
         names = ", ".join(pair.name for pair in lost[:5]) + (" …" if len(lost) > 5 else "")
@@ -126,7 +126,7 @@ def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:
 
 
 def chance(good: Sequence[Pair]) -> float:
-    """How often a fair coin turns so many of the plates on which both differ against the candidate.
+    """The p-value: probability that by chance so many of the plates on which both differ count against the candidate.
 
     The exact, paired, one-sided test of McNemar (1947) in its binomial form.
     """

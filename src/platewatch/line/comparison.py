@@ -35,14 +35,14 @@ class Pair:
     """In the record."""
     name: str
     missed: bool
-    """It passed at the line although it is defective."""
+    """Whether it passed at the line although it is defective."""
     champion: Judged
     challenger: Judged
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that is compared, and what its own good plates promise."""
+    """A model that is compared, with its own false-alarm bound."""
 
     model_id: str
     good_plates: int
@@ -65,9 +65,9 @@ class Comparison:
     contradictory: int
     """Photographs left out because they were reviewed both as good and as defective."""
     chance: float
-    """How often chance alone passes so many fewer of the held-out good plates (exact, paired, one-sided)."""
+    """Probability that by chance so many fewer of the held-out good plates pass (exact, paired, one-sided)."""
     refused: tuple[str, ...]
-    """Why it may not serve, a sentence each; empty when it may."""
+    """Why it is refused, one sentence each; empty when it is accepted."""
 
     @property
     def accepted(self) -> bool:

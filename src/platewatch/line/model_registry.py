@@ -59,12 +59,12 @@ class ModelRegistry:
         self._load: Load = load or (lambda path: platewatch.load(path, threads=1, signed_by=signed_by))
         self._inspector = self._load(self.folder)
         self._command = self.model_id
-        self._other: Inspector | None = None  # the last one besides that was asked for, to explain old plates
+        self._other: Inspector | None = None  # the last other model that was loaded, for old plates
         self._changing, self._lending = threading.Lock(), threading.Lock()
 
     @property
     def model_id(self) -> str:
-        """Of the model in service."""
+        """Id of the model in service."""
         return self._inspector.manifest.model_id
 
     def inspector(self) -> Inspector:
@@ -128,7 +128,7 @@ class ModelRegistry:
             return before
 
     def resume(self, records: Records) -> str | None:
-        """Take the model into service that was activated last; returns why not, if that failed.
+        """Take the last activated model into service; returns the reason if that failed.
 
         An activation holds until the command line names another model.
         """

@@ -15,7 +15,7 @@ import json
 import os
 import stat
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -149,7 +149,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 class Loaded(NamedTuple):
-    """A model folder as it was read: what judges comes from the bytes whose SHA-256 was compared."""
+    """A model folder as read: the detectors come from the bytes whose SHA-256 was checked."""
 
     manifest: Manifest
     surface: Surface
@@ -204,6 +204,8 @@ def load_manifest(folder: Path) -> Manifest:
         raise ModelError(
             path, "edited since training wrote it (its digest differs)", remedy="restore it or train again"
         )
+    if not manifest.former_digest and digest(manifest) != written:  # settings that came later have their defaults
+        return replace(manifest, former_digest=written)
     return manifest
 
 
@@ -249,7 +251,7 @@ def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
 
 
 def sha256(folder: Path, name: str, *, cached: bool = True) -> str:
-    """SHA-256 of one file of the folder; raises ModelError when it is missing, unreadable or outside the folder.
+    """SHA-256 of one file of the folder; raises ModelError when it is missing, not readable or outside the folder.
 
     With `cached` false the file comes from the disk, where the system can do that, and not from its memory.
     """

@@ -1,4 +1,4 @@
-"""The network's file, checked before a runtime reads it: an ONNX graph as export.py writes it, and no other.
+"""Checks the network's file before a runtime reads it: only an ONNX graph like those of export.py is accepted.
 
 The file may come from elsewhere. Refused are loops, branches and functions, operators of other domains, tensors in
 other files, and numbers that would make a tensor large. Only the bytes are read here; `protobuf` is a dependency of
@@ -39,7 +39,7 @@ OPERATORS = frozenset(
         *("Squeeze", "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze"),
     )
 )
-"""Operators of a network that training exports; none of them repeats, branches or reads a file."""
+"""Operators of exported networks; none of them loops, branches or reads a file."""
 
 _ONLY_MOVE = frozenset(("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))  # a weight may go through these
 
@@ -67,7 +67,7 @@ _SCHEMA = {
     "ShapeProto": "1* DimensionProto dim",
     "DimensionProto": "1 int64 dim_value|2 string dim_param",
 }
-"""The parts of onnx.proto (version 1.23) that are read: number of the field, * for repeated, type, name."""
+"""The fields of onnx.proto (version 1.23) that are read: number, * for repeated, type, name."""
 
 
 class _RefusedError(Exception):
@@ -126,7 +126,7 @@ def _tensor(value: Any) -> tuple[str, int, tuple[int | None, ...]]:
 
 
 def _check_tensors(tensors: Iterable[Any]) -> None:
-    """Every tensor lies in the file itself, as long as its shape says, and its integers are small."""
+    """Check that every tensor is in the file itself, has the size of its shape, and holds only small integers."""
     for tensor in tensors:
         size = _BYTES.get(tensor.data_type)
         if tensor.external_data or tensor.data_location:
@@ -143,7 +143,7 @@ def _check_tensors(tensors: Iterable[Any]) -> None:
 
 
 def _check_nodes(graph: Any) -> None:
-    """Known operators, small numbers, and each computes with what an earlier one made of the photographs."""
+    """Check operators and numbers, and that each operator's input depends on the photographs."""
     if len(graph.node) > _MOST_NODES:
         raise _RefusedError(f"{len(graph.node)} nodes")
     made = {INPUT}
@@ -175,7 +175,7 @@ def _shown(values: Sequence[tuple[str, int, tuple[int | None, ...]]]) -> str:
 
 @lru_cache
 def _message(name: str) -> Any:
-    """The class of a message, made of `_SCHEMA` in a pool of its own."""
+    """The class of a message, built from `_SCHEMA` in a separate descriptor pool."""
     fields = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="network.proto", package="platewatch", syntax="proto2")
     for title, lines in _SCHEMA.items():

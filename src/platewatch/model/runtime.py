@@ -122,10 +122,10 @@ class _Session(Protocol):
 
 @lru_cache(maxsize=1)
 def _limit_memory(onnxruntime: Any) -> None:
-    """All sessions of this process share one arena of limited size: a graph that asks for more fails."""
+    """Let all sessions of this process share one memory arena of limited size; a graph that needs more fails."""
     kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
     limits = onnxruntime.OrtArenaCfg({"max_mem": _MOST_BYTES})
-    with suppress(RuntimeError):  # the program that uses us has registered one of its own
+    with suppress(RuntimeError):  # the calling program has registered its own
         onnxruntime.create_and_register_allocator(onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use), limits)
 
 
@@ -141,7 +141,7 @@ class _OnnxRuntime:
         options.log_severity_level = 4  # fatal only: errors are raised
         _limit_memory(onnxruntime)
         options.add_session_config_entry("session.use_env_allocators", "1")
-        quiet = {"enable_fallback": 0}  # otherwise it prints why a graph failed, and tries the same again
+        quiet = {"enable_fallback": 0}  # otherwise it prints the failure and tries again
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"], **quiet)
 
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Phase one's file, surface.npz: names, types, shapes and sizes are checked in the arrays' headers before any is read.
+"""Reads phase one's file, surface.npz, after checking names, types, shapes and sizes in the arrays' headers.
 
 The file may come from elsewhere. No pickle is loaded: arrays are plain float32.
 """
@@ -23,7 +23,7 @@ _LARGEST = 1e4
 """Largest value in a bank: colours are at most about 200, log amplitudes at most about 10."""
 
 _SMALLEST = 9e-7
-"""Smallest scale: `fit` sets none below 1e-6, rounded to float32; smaller ones would overflow."""
+"""Smallest scale: `fit` sets at least 1e-6, rounded to float32; a smaller one could overflow."""
 
 Shape = tuple[int, ...]
 
@@ -74,7 +74,7 @@ def _shape(file: IO[bytes], name: str, size: int) -> Shape:
 
 
 def _values(file: IO[bytes], name: str, shape: Shape) -> Array:
-    data = file.read()  # to the end: the archive compares its checksum there
+    data = file.read()  # read to the end, where the archive compares its checksum
     values: Array = np.frombuffer(data, np.float32).reshape(shape)
     if not (np.abs(values) <= _LARGEST).all():  # NaN too
         raise ValueError(f"{name} has values that no photograph gives")

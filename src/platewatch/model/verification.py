@@ -1,7 +1,7 @@
 """Verification of a model folder: SHA-256 of every file, and stored plates scored again through every runtime here.
 
-A folder whose hashes fit may still be no model: one that gives every plate the same numbers, or lets every plate pass.
-Each stored plate must have scores of its own, and must not PASS with a large square of loud colours painted on it.
+A folder with correct hashes may still not judge: it may give every plate the same numbers, or let every plate pass. So
+stored plates must have different scores, and must not PASS with a large square of bright colours painted on them.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Verification:
     signer: "Signer | None"
     """Who signed the folder; None when nobody did."""
     faults: tuple[str, ...]
-    """Why it is no model that tells good plates from others, in words; empty when it does."""
+    """Why the model does not distinguish plates, in words; empty when it does."""
 
     @property
     def equal(self) -> bool:
@@ -65,7 +65,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether this machine judges as the one that trained, and the model tells plates apart."""
+        """Whether every replay is equal and there are no faults."""
         return self.equal and not self.faults
 
     def as_dict(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def verify(folder: Path, *, threads: int = 0) -> Verification:
             faults += _faults(inspector, again, runtime)
     except (ModelError, RuntimeUnavailable):
         raise
-    except Exception as error:  # numbers within their bounds that the detectors cannot compute with
+    except Exception as error:  # numbers within their bounds can still make the detectors fail
         what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}: {error}"
         raise ModelError(folder, f"cannot judge its stored plates ({what[:300]})", remedy="train again") from error
     manifest, here = inspector.manifest, model_folder.versions()
@@ -126,7 +126,7 @@ def _replay(inspector: Inspector, plate: ReplayPlate, again: RawNumbers, runtime
 
 
 def _faults(inspector: Inspector, again: Sequence[RawNumbers], runtime: Runtime) -> list[str]:
-    """What shows that the model does not judge: too few stored plates, numbers that do not differ, marks that PASS."""
+    """Signs that the model does not judge: too few stored plates, equal numbers, marked plates that PASS."""
     manifest = inspector.manifest
     photos = {each.tobytes() for each in map(inspector.stored, manifest.replay)}
     if len(photos) < _FEWEST:
@@ -154,7 +154,7 @@ def _passes_marked(inspector: Inspector, plate: ReplayPlate) -> bool:
 
 
 def _marked(photo: Photo, frame: Frame) -> Photo:
-    """A copy of a prepared photograph with a chequered square of loud colours, half as long as the shorter side."""
+    """A copy of a prepared photograph with a chequered square of bright colours, half as long as the shorter side."""
     marked = photo.copy()
     side = max(1, min(frame.width, frame.height) // 2)
     top, left = frame.top + (frame.height - side) // 2, frame.left + (frame.width - side) // 2

@@ -71,9 +71,9 @@ def bound(total: int | None) -> None:
 
 
 def _return_what_is_freed() -> None:
-    """Have glibc give every large block back to the system when it is freed; by default it keeps blocks up to 32 MiB.
+    """Let glibc return every large block to the system when it is freed; by default it keeps blocks of up to 32 MiB.
 
-    A decoder's picture consists of such blocks, so that the process would stay as large as it was once.
+    A decoder's picture consists of such blocks, so the process would keep its largest size.
     """
     with suppress(OSError, AttributeError, TypeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
@@ -84,7 +84,7 @@ def _return_what_is_freed() -> None:
 def counted(needed: int, decode: Callable[[], Photo]) -> Photo:
     """What `decode` returns, decoded when `needed` bytes are free; the photograph's own stay taken while it lives.
 
-    A thread may hold one photograph at a time: one that holds one and waits for another could wait for itself.
+    A thread may hold one photograph at a time; otherwise it could wait for memory that it holds itself.
     """
     budget = _decoding
     if budget is None:

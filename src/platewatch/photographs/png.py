@@ -35,14 +35,14 @@ def pictures(data: bytes, _where: str) -> int:
 
 
 def end(data: bytes, _where: str) -> int:
-    """Where the first byte after the file's end would be."""
+    """The offset of the file's end."""
     return len(_MAGIC) + sum(len(chunk) for _, chunk in _chunks(data))
 
 
 def decode(data: bytes, _where: str) -> Raster:
-    """Decode a PNG; raises OSError and the like for no picture.
+    """Decode a PNG; raises OSError and others when there is no picture.
 
-    One with a damaged chunk is decoded as far as possible and says so in `damage`.
+    With a damaged chunk it is decoded as far as possible, and `damage` says so.
     """
     chunks = list(_chunks(data))
     depth, kind = data[24], data[25]
@@ -75,8 +75,8 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
 def _by_opencv(data: bytes, chunks: Sequence[Chunk]) -> Raster | None:
     """Grey or RGB of 8 or 16 bits, with or without alpha, from intact chunks; None when the picture is incomplete.
 
-    OpenCV decodes Pillow's pixels in half of its time and keeps 16 bits of colour. It gets header, picture and end
-    alone, because it prints warnings about damaged and unneeded chunks to the terminal.
+    OpenCV decodes Pillow's pixels in half of its time and keeps 16 bits of colour. It gets only header, picture and
+    end, because it prints warnings about other chunks to the terminal.
     """
     needed: list[bytes | memoryview] = [_MAGIC, *(chunk for name, chunk in chunks if name in _DECODED)]
     is_rgb = data[25] == 2
@@ -124,7 +124,7 @@ def _orientation(data: bytes, chunks: Sequence[Chunk], said: list[str]) -> int:
 
 
 def _is_complete(chunks: Sequence[Chunk], data: bytes) -> bool:
-    """Whether the compressed picture holds as many bytes as the header says; without interlacing, else only its end."""
+    """Whether the compressed picture has the bytes that the header asks for; of an interlaced one only the end."""
     stream, length = zlib.decompressobj(), 0
     for name, chunk in chunks:
         if name == b"IDAT":

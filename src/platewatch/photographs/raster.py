@@ -29,14 +29,14 @@ class Raster:
     orientation: int = 1
     """EXIF orientation, 1 to 8."""
     significant_bits: int | None = None
-    """Bits that the camera filled, by the file's own statement (sBIT of PNG); None without one."""
+    """Bits that the camera used, as the file states (sBIT of PNG); None when it does not."""
     messages: tuple[str, ...] = ()
-    """What decoders remarked on the file."""
+    """The decoders' messages about the file."""
     damage: str = ""
-    """Why the picture cannot be what was photographed, though it could be decoded; empty when nothing speaks for it."""
+    """Why the file is damaged although it decodes; empty when there is no sign of damage."""
 
     @property
-    def highest(self) -> int:
+    def reached(self) -> int:
         """The highest level that more than 0.01 % of the samples reach, 0 to 2 ** bits - 1."""
         values = self.samples.ravel()
         place = int((1 - _ENOUGH) * (values.size - 1))
@@ -45,9 +45,9 @@ class Raster:
     def rgb(self, where: str, bits: int | None = None) -> Photo:
         """The picture as (H, W, 3) uint8 RGB, upright, over white where it is transparent.
 
-        Samples of more than 8 bits become 8 by division, whatever the picture contains. `bits` is the depth that the
-        samples really have when the file stores them in more. Raises InputError when a sample has more bits than that,
-        or when the whole picture is transparent.
+        Samples of more than 8 bits become 8 by division, whatever the picture contains. `bits` is the samples' real
+        depth, when the file stores them with more bits. Raises InputError when a sample has more bits than that, or
+        when the whole picture is transparent.
         """
         depth = self.bits if bits is None or self.bits <= max(bits, 8) else bits
         if depth < self.bits and (most := int(self.samples.max())) >= 2**depth:
@@ -57,12 +57,12 @@ class Raster:
             remedy = "save it without an alpha channel, or with alpha 255"
             raise InputError(where, "every pixel is transparent (alpha 0)", expected="a visible picture", remedy=remedy)
         if self.samples.dtype == np.uint8 and self.samples.shape[2] == 3 and depth == 8 and self.opacity is None:
-            return np.ascontiguousarray(_upright(self.samples, self.orientation))
+            return np.ascontiguousarray(upright(self.samples, self.orientation))
         height, width = self.samples.shape[:2]
         photo, rows = np.empty((height, width, 3), np.uint8), max(1, _BAND // width)
         for top in range(0, height, rows):
             photo[top : top + rows] = _rgb(self._band(slice(top, top + rows), depth))
-        return np.ascontiguousarray(_upright(photo, self.orientation))
+        return np.ascontiguousarray(upright(photo, self.orientation))
 
     def _band(self, rows: slice, depth: int) -> Array:
         """Some rows as (h, W, 1) or (h, W, 3) uint8 over white."""
@@ -95,7 +95,7 @@ def _levels(bits: int) -> Array:
     return levels
 
 
-def _upright(colour: Array, orientation: int) -> Array:
+def upright(colour: Array, orientation: int) -> Array:
     """The picture turned and mirrored as EXIF's orientation says; values other than 2 to 8 leave it as it is."""
     if orientation in (5, 6, 7, 8):
         colour = colour.swapaxes(0, 1)

@@ -97,7 +97,7 @@ def _stored(blocks: list[bytes], page: Page, found: Grid, shape: tuple[int, ...]
 def _by_libtiff(blocks: list[bytes], page: Page, found: Grid, row_bytes: int) -> Array:
     """One plane's blocks, decompressed as if it were a grey picture whose pixels are the stored bytes: (rows, bytes).
 
-    libtiff undoes the compression alone, so nothing depends on what Pillow makes of a layout.
+    libtiff only decompresses, so the result does not depend on how Pillow reads a layout.
     """
     width, height = row_bytes * found.across, found.height * found.down if found.is_tiled else page.height
     tags: Tags = {

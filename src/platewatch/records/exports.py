@@ -105,7 +105,7 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         masks = folder / "ground_truth" / kind
         masks.mkdir(parents=True, exist_ok=True)
         try:
-            mask = np.zeros(reading.read(photograph, str(entry.number), damaged=True).shape[:2], np.uint8)
+            mask = np.zeros(reading.shown(photograph, str(entry.number)).shape[:2], np.uint8)
         except InputError:
             return  # no mask for a photograph that is not readable
         for left, top, width, height in entry.review.boxes:

@@ -32,7 +32,7 @@ _LAST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading a damaged body raises."""
+"""Exceptions that reading a damaged body raises."""
 
 _body = schema.chain.alias("body")
 _review = schema.chain.alias("review")
@@ -71,7 +71,7 @@ def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
 
 
 def entry(row: Row[Any]) -> Entry:
-    """A row of the joined tables as an Entry; one whose body is damaged is without a verdict and says so."""
+    """A row of the joined tables as an Entry; with a damaged body it has no verdict, and `error` says so."""
     try:
         body = json.loads(row.body)
         inspection, source = _INSPECTION.validate_python(body["inspection"], extra="ignore"), str(body["source"])
@@ -106,7 +106,7 @@ def _damaged(row: Row[Any]) -> Inspection:
 
 
 def _standing(row: Row[Any]) -> Review:
-    """The valid review of an entry; of a damaged one what the table of entries says."""
+    """The valid review of an entry; if its row is damaged, the values in the table of entries."""
     try:
         return review(json.loads(row.review_body), row.review_hash)
     except UNREADABLE:

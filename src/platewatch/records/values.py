@@ -265,6 +265,8 @@ class Audit:
     """Number of photographs whose SHA-256 was checked."""
     head: Head
     breaks: tuple[Tampering, ...] = field(default=())
+    unlisted: int = 0
+    """Photographs in the folder that no row lists: left by a crash, or of rows that a copy of the record lacks."""
 
     @property
     def intact(self) -> bool:

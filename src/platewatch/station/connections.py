@@ -1,8 +1,8 @@
-"""Connections to the station: how many may be open, how long a client may keep one waiting, which one makes room.
+"""Connections to the station: their number, their time limits, and which one is closed for a new one.
 
 A connection is busy while a request is answered. At the limit, the connection that has been idle for longest is closed
-for a new one, so that silent clients keep nobody out. Whoever sends a part of a header, or takes an answer too slowly,
-has a time limit.
+for a new one, so that silent clients keep nobody out. A client that has sent part of a header, or reads an answer too
+slowly, has a time limit.
 """
 
 import logging
@@ -60,7 +60,7 @@ class Connection(socket.socket):
         super().close()
 
     def end(self) -> None:
-        """Have it closed by the event loop, without waiting for the client."""
+        """Let the event loop close it, without waiting for the client."""
         self.ended = True
         if self.transport is not None:
             self.transport.abort()
@@ -70,7 +70,7 @@ class Connection(socket.socket):
 
 
 class Connections(socket.socket):
-    """A listening socket that keeps to the limits; used by the event loop alone."""
+    """A listening socket that enforces the limits; used by the event loop only."""
 
     def __init__(self, listening: socket.socket, *, most: int, wait_s: float) -> None:
         """Takes over `listening`. `most` connections; `wait_s` for a header, and for a client that takes no answer."""
@@ -78,7 +78,7 @@ class Connections(socket.socket):
         self.most, self.wait_s = most, wait_s
         self.open: dict[int, Connection] = {}
         self.turned_away = 0
-        """Connections closed to make room, or for want of it."""
+        """Number of connections closed for new ones, or because there was no room."""
         self._spare = os.open(os.devnull, os.O_RDONLY)  # a file to close when no more can be opened
         self._accepted, self._sweeping = 0, False
 

@@ -28,7 +28,7 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
     photograph: bytes | None = None
     name: str | None = None
-    """The file name that the photograph came under."""
+    """The photograph's file name."""
 
 
 async def parse(content_type: str, stream: AsyncIterator[bytes]) -> Form:
@@ -126,12 +126,12 @@ class _Parts:
 
 
 def malformed(what: str) -> RequestError:
-    """The error for a form that is none, or that has too much."""
+    """The error for a malformed or too large form."""
     return RequestError(400, "malformed", what, expected="multipart/form-data with one file", next="fix the client")
 
 
 def _decoded(text: bytes, charset: str, where: str) -> str:
-    """The text; raises RequestError 422 instead of putting other letters in place of those that it cannot read."""
+    """The decoded text; raises RequestError 422 when it is not valid in this charset."""
     try:
         known = codecs.lookup(charset).name
         return text.decode(known if known in _CHARSETS else "ascii")

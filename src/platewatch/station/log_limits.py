@@ -18,7 +18,7 @@ class LogLimit(logging.Filter):
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is written; the first one after a window tells how many of its kind were not."""
+        """Whether the line is written; the first one after a window says how many of its kind were left out."""
         kind, now = (record.name, record.levelno, str(record.msg)), time.monotonic()
         with self._lock:
             began, number = self._seen.get(kind, (now, 0))

@@ -1,4 +1,4 @@
-"""What people look at: the stored photograph, and the map over it, drawn by the model that judged the plate."""
+"""Pictures for the pages: the stored photograph, and the map over it, drawn by the model that judged the plate."""
 
 import io
 import threading
@@ -33,7 +33,10 @@ class Pictures:
         self._maps: OrderedDict[int, Array] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
-        self._lock, self._drawing = threading.Lock(), threading.Semaphore(1)  # plates come before pictures
+        self._lock, self._drawing = (
+            threading.Lock(),
+            threading.Semaphore(1),
+        )  # judging has priority
 
     def keep(self, number: int, anomaly_map: Floats) -> None:
         """Remember the map (h, w) float32 of a plate just judged."""
@@ -64,13 +67,13 @@ class Pictures:
         entry, data = self._records.get(number), self.photograph(number)
         try:
             anomaly_map = self._map(entry, data)  # before the photograph: a thread holds one at a time
-            photo, defects = _reduced(reading.read(data, f"plate {number}", damaged=True), entry.inspection.defects)
+            photo, defects = _reduced(reading.shown(data, f"plate {number}"), entry.inspection.defects)
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
         return _png(overlay(photo, anomaly_map, defects))
 
     def heat(self, number: int) -> bytes:
-        """The map alone as PNG, see-through where the plate is like the good ones; raises NotFound as `overlay`."""
+        """The map alone as PNG, transparent where the plate looks good; raises NotFound as `overlay` does."""
         entry, data = self._records.get(number), self.photograph(number)
         with self._drawing:
             try:
@@ -96,9 +99,9 @@ class Pictures:
     def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
         try:
             if not boxes:
-                return thumbnails.jpeg(reading.read(data, damaged=True), _THUMBNAIL)
+                return thumbnails.jpeg(reading.shown(data, f"plate {number}"), _THUMBNAIL)
             defects = self._records.get(number).inspection.defects
-            return thumbnails.jpeg(boxed(*_reduced(reading.read(data, damaged=True), defects)), shift_report.SIDE)
+            return thumbnails.jpeg(boxed(*_reduced(reading.shown(data, f"plate {number}"), defects)), shift_report.SIDE)
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph is not readable") from error
 

@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def users_file(self) -> Path:
-        """Where the users are."""
+        """The file of users."""
         return self.chosen.users or beside(self.records, "users.json")
 
     @property
@@ -64,7 +64,7 @@ class Plan:
 
 
 def check(plan: Plan) -> None:
-    """Refuse to be reached from elsewhere without users, and receivers that cannot be used; raises InputError."""
+    """Raise InputError for a station that other machines can reach without users, and for unusable receivers."""
     destinations(plan.chosen.destinations)
     if (plan.certificate is None) != (plan.key is None):
         raise InputError(
@@ -145,7 +145,7 @@ def _config(plan: Plan, app: FastAPI, connections: Connections) -> uvicorn.Confi
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # whoever sends X-Forwarded-For is not believed
+        proxy_headers=False,  # X-Forwarded-For is not trusted
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_STOP_S,
@@ -155,7 +155,7 @@ def _config(plan: Plan, app: FastAPI, connections: Connections) -> uvicorn.Confi
 
 
 class _Server(uvicorn.Server):
-    """Ends the live pages' streams when it stops; it would wait for them otherwise."""
+    """uvicorn's server; when it stops, it ends the live pages' streams instead of waiting for them."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -177,7 +177,7 @@ class _Server(uvicorn.Server):
 
 
 def _end() -> None:
-    """Leave without the plates that are still being judged; their senders have no answer, so they send them again."""
+    """Exit although plates are still being judged; their senders get no answer and send them again."""
     log.error("the station ends after %d s although plates are being judged", _END_S)
     os._exit(1)
 

@@ -1,6 +1,6 @@
 """A photograph out of a request: its bytes as they are, or a form with one file; limited while it arrives.
 
-What a client sends is bytes. Nothing in it is ever taken for an address and fetched.
+An upload is bytes; no address in it is fetched.
 """
 
 import asyncio
@@ -136,7 +136,7 @@ def _check_pixels(photograph: bytes, settings: Settings) -> None:
 
 
 def _plate_id(text: str | None) -> str | None:
-    """The id as it is kept; None when there is none. Cut, two ids could become one."""
+    """The id as it is kept; None without one. It is not shortened, because two ids could become equal."""
     kept = _printable(text)
     if len(kept) > _TEXT:
         what, expected = f"plate_id: {len(kept)} letters", f"at most {_TEXT}"
@@ -149,7 +149,7 @@ def _printable(text: str | None) -> str:
 
 
 def _escaped(owner: str) -> str:
-    """The name without a colon, so that no other name and key give the same text."""
+    """The name with its colons escaped, so that no other name and key give the same text."""
     return owner.replace("%", "%25").replace(":", "%3A")
 
 
