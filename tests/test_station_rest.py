@@ -17,6 +17,7 @@ import stations
 from conftest import Tiny
 from platewatch.line.judging import Plate, RecordedPlate
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.wording import event_text
 from platewatch.photographs import reading
 from platewatch.records import Records
 from platewatch.station.inspections import Recorded
@@ -185,13 +186,17 @@ def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(
         assert {each.model_id: each.in_service for each in models.available()} == {first: True, second: False}
         assert models.activate(second, "erika", records, reason="fewer false alarms") == first
         assert models.inspector().manifest.model_id == second
-        assert records.events("model_activated")[0].actor == "erika"
+        event = records.events("model_activated")[0]
+        assert event.actor == "erika"
+        assert event.details["loosened"].startswith("threshold limit "), "the second one's threshold is higher"
+        assert "looser limits: threshold limit" in event_text(event)
         restarted = ModelRegistry(models_folder / "first")
         assert restarted.resume(records) is None
         assert restarted.model_id == second
         told_another = ModelRegistry(models_folder / "second")
         assert told_another.resume(records) is None
         assert restarted.activate(first, "erika", records) == second
+        assert records.events("model_activated")[0].details["loosened"] == ""
         assert restarted.with_id(second).manifest.model_id == second  # old plates are still explained
         (models_folder / "second/manifest.json").unlink()
         assert restarted.model_id == first
