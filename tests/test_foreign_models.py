@@ -252,7 +252,7 @@ def test_a_model_that_lets_everything_pass_does_not_pass(folder: Path) -> None:
     rewritten(folder, lambda values: values["decision"].update(review=1e6, threshold=1e6))
     assert faults(folder) == "onnxruntime: 8 of 8 plates PASS with a large mark painted on them"
     none = {"darkest": 0.0, "most_clipped": 1.0, "least_sharp": 0.0, "least_contrast": 0.0}
-    rewritten(folder, lambda values: values["quality_limits"].update(none))
+    rewritten(folder, lambda values: (values["quality_limits"].update(none), values.update(completeness=None)))
     assert "a black photograph is PASS; onnxruntime: a white photograph is PASS" in faults(folder)
 
 
