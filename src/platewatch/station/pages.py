@@ -215,7 +215,7 @@ def _card(_: Records, entry: Entry) -> Card:
     """A plate of the shift report, with addresses of the station in place of pictures."""
     page = f"/plates/{entry.number}"
     if entry.outcome is Outcome.FAILED or not entry.photograph_kept:
-        why_none = "photograph cannot be read" if entry.photograph_kept else "photograph not kept"
+        why_none = "not readable" if entry.photograph_kept else "photograph not kept"
         return Card(entry, None, why_none, page)
     return Card(entry, f"/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
 
