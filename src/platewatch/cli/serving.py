@@ -93,6 +93,7 @@ def serve(
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
+    signed_by: tuple[Path, ...],
     **rest: Any,
 ) -> None:
     """Run the inspection station: web pages, a REST service and a record of every plate."""
@@ -111,6 +112,7 @@ def serve(
         plan = server.Plan(
             model=model,
             models=models,
+            signed_by=signed_by,
             host=host,
             port=listening.getsockname()[1],
             records=records,
