@@ -79,12 +79,14 @@ def check(plan: Plan) -> None:
             remedy=f"add one with: {add}",
         )
     memory_line(plan)
+    _ = plan.chosen.public  # raises when it is none
 
 
 def settings(plan: Plan, records: Records) -> Settings:
     """The chosen settings, and those that follow from the plan."""
     here = is_loopback(plan.host)
-    local = ("127.0.0.1", "localhost", "[::1]")
+    public = plan.chosen.public.host
+    local = ("127.0.0.1", "localhost", "[::1]", *([public] if public else []))
     return replace(
         plan.chosen,
         login=not here,
