@@ -1,11 +1,12 @@
 """Judges one photograph: read → prepare → checks → both phases → verdict → Inspection."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
+
+if TYPE_CHECKING:  # as in __init__
+    from platewatch.signing import PublicKey
 
 Source = Path | str | bytes | Array
 
@@ -45,14 +49,26 @@ class Examination:
 class Inspector:
     """A loaded model that judges photographs; may be shared by threads."""
 
-    def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int = 0,
+        runtime: Runtime = "onnxruntime",
+        signed_by: "Sequence[PublicKey]" = (),
+    ) -> None:
         """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        With more than one thread the two phases of a plate run in parallel.
+        With more than one thread the two phases of a plate run in parallel. With keys in `signed_by`, a folder that
+        none of them signed is refused.
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
         loaded = model_folder.load(folder)
+        if signed_by or (folder / model_folder.SIGNATURE).exists():
+            from platewatch.model import signature  # noqa: PLC0415 - most folders have none, and judging needs none
+
+            signature.require(folder, loaded.manifest, tuple(signed_by))
         self.manifest: Manifest = loaded.manifest
         self._folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
         self._network = Network(loaded.network, threads=max(1, threads - 1), runtime=runtime, name=name)
