@@ -1,7 +1,7 @@
-"""What may happen to a photograph between training and the line, each with the steps that `curves` takes.
+"""Changes of a photograph that may occur between training and the line, each with the steps that `curves` takes.
 
-A photograph is (H, W, 3) uint8 RGB before and after. What comes in from outside it repeats its border, as
-`preparation.prepare` does: a mirror would show pieces of a second plate.
+A photograph is (H, W, 3) uint8 RGB before and after. Areas beyond the photograph repeat its border, as in
+`preparation.prepare`; mirroring would show parts of a second plate.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ DAYLIGHT_K = 5500.0
 
 @dataclass(frozen=True)
 class Change:
-    """One kind of change; at `neutral` a photograph stays as it is, bit for bit."""
+    """One kind of change; at the step `neutral` the photograph stays the same, bit for bit."""
 
     name: str
     axis: str
@@ -42,7 +42,7 @@ def white_gains(kelvin: float) -> Doubles:
 
 
 def colour_temperature(more_kelvin: float, photo: Photo) -> Photo:
-    """Under light so many kelvins bluer than 5500 K, the camera's white balance fixed."""
+    """The photograph under light of 5500 K + `more_kelvin`, with the camera's white balance fixed."""
     value = np.arange(256) / 255  # sRGB's curve to linear light and back: IEC 61966-2-1
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     lit = np.clip(linear[:, None] * white_gains(DAYLIGHT_K + more_kelvin), 0, 1)
@@ -51,7 +51,7 @@ def colour_temperature(more_kelvin: float, photo: Photo) -> Photo:
 
 
 def move(across: float, down: float, photo: Photo) -> Photo:
-    """Moved right and down by so many % of its size, in whole px; at ±10 % some plates leave the picture."""
+    """Moved right and down by a percentage of its size, in whole px; at ±10 % some plates leave the picture."""
     height, width = photo.shape[:2]
     return _warp(photo, np.array([[1, 0, round(across / 100 * width)], [0, 1, round(down / 100 * height)]], float))
 
@@ -59,7 +59,7 @@ def move(across: float, down: float, photo: Photo) -> Photo:
 def turn(degrees: float, photo: Photo, factor: float = 1.0) -> Photo:
     """Turned anticlockwise about the middle and enlarged; corners of wide plates leave the picture.
 
-    Hook and shadow turn with the plate, which on the line they would not.
+    Hook and shadow turn with the plate, unlike at the line.
     """
     middle = (photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2
     return _warp(photo, cv2.getRotationMatrix2D(middle, degrees, factor))

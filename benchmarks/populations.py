@@ -1,4 +1,4 @@
-"""Where the good plates' scores of `simulation` come from: rendered plates, a model's own, and formulas."""
+"""Sources of good plates' scores for `simulation`: rendered plates, the scores of a model, and formulas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from platewatch.photographs import preparation
 from platewatch.surface import detector
 from platewatch.synthetic import rendered_plates
 
-_SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
+_SIZE = 128  # px: small pictures are rendered and scored faster; their scores are exchangeable too
 LEARNT = 50
 _FURTHER = 10  # plates for p-values after each split
 Above = Callable[[Doubles], Doubles]
@@ -24,31 +24,31 @@ Above = Callable[[Doubles], Doubles]
 
 
 class Split(NamedTuple):
-    """Good plates to calibrate on, and those that are judged then."""
+    """Good plates for calibration, and those that are judged afterwards."""
 
-    scores: Doubles  # (n,) of the plates that calibrate
-    further: Doubles  # (10,) of the plates that are judged; fewer where no more are left
+    scores: Doubles  # (n,) of the calibration plates
+    further: Doubles  # (10,) of judged plates; fewer when fewer are left
     above: Above
-    judged: int | None = None  # how many plates are judged; None when the fraction is exact
+    judged: int | None = None  # number of judged plates; None when the fraction is exact
 
 
 @dataclass(frozen=True)
 class Endless:
-    """Endlessly many plates: `draw` gives n scores, `above` is exact."""
+    """A distribution of scores: `draw` gives n scores, `above` is exact."""
 
     name: str
     draw: Callable[[Generator, int], Doubles]
     above: Above
 
     def split(self, rng: Generator, count: int) -> Split:
-        """`count` plates that calibrate, drawn at random; the rest is judged."""
+        """`count` random plates for calibration; all others are judged."""
         scores = self.draw(rng, count + _FURTHER)
         return Split(scores[:count], scores[count:], self.above)
 
 
 @dataclass(frozen=True)
 class Plates:
-    """So many plates: some calibrate, all others are judged; where less than half would be left, `beyond` is split."""
+    """Some of the plates calibrate, all others are judged. `beyond` is used when less than half would be left."""
 
     name: str
     scores: Doubles
@@ -89,7 +89,7 @@ def smoothed(name: str, scores: Doubles) -> Endless:
 
 
 def formulas() -> list[Endless]:
-    """Populations of a known shape: as `limit` takes them to be, and three that are not."""
+    """Populations of a known distribution: the log-normal one that `limit` assumes, and three others."""
     return [
         bells("lognormal", np.array([1.0]), np.array([0.0]), np.array([0.2])),
         bells("lognormal, 10 % glaring", np.array([0.9, 0.1]), np.array([0, np.log(3)]), np.array([0.2, 0.3])),
@@ -106,7 +106,7 @@ def of_model(folder: Path) -> Plates:
 
 
 def rendered(count: int, seed: int) -> Plates:
-    """`count` rendered good plates, scored by a surface that learnt from 50 others; two minutes for 2,000."""
+    """`count` rendered good plates, scored by a detector fitted to 50 others; 2,000 take two minutes."""
     say(f"rendering and scoring {count} plates")
     photos = [rendered_plates.render("good", 100_000 * seed + plate, _SIZE)[0] for plate in range(LEARNT + count)]
     photos = [preparation.prepare(photo, _SIZE) for photo in photos]

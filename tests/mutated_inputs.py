@@ -1,7 +1,9 @@
 """Mutated photographs and model files, judged in a child process with limits on memory and time.
 
-python tests/mutated_inputs.py MODEL COUNT SEED: prints what became of them as JSON. Each input has to end in an
-Inspection or a named error, in strict JSON, with nothing on stderr. The same seed gives the same inputs.
+    run.py mutations MODEL --count 20000 --seed 1
+
+Each input has to end in an Inspection or a named error, in strict JSON, with nothing on stderr; otherwise the command
+names it and exits 1. The same seed gives the same inputs. The table counts outcomes by the kind of mutation.
 """
 
 import io
@@ -24,6 +26,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from benchmarks.harness import Found, Table
 from platewatch.model.inspector import Inspector
 from platewatch.synthetic import rendered_plates
 
@@ -201,9 +204,10 @@ def run(model: Path, count: int, seed: int = 0) -> dict[str, Any]:
     """What became of so many inputs: counts by mutation and outcome, and what is wrong, by the input's name."""
     counts, wrong, first = Counter[str](), [], 0
     while first < count:
-        words = [sys.executable, __file__, "--child", str(model), *map(str, (seed, first, count))]
+        words = [sys.executable, __file__, str(model), *map(str, (seed, first, count))]
         with tempfile.TemporaryFile("w+b") as stderr:
-            done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, check=False)
+            here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, env=here, check=False)
             stderr.seek(0)
             lines = [json.loads(line) for line in done.stdout.splitlines()]
             if not lines:
@@ -236,12 +240,15 @@ def judged(ended: dict[str, str] | None, code: int) -> tuple[str, str]:
     return outcome, problem
 
 
+def measure(model: Path, *, count: int = 20_000, seed: int = 0) -> Found:
+    found = run(model, count, seed)
+    rows = [[name, str(number)] for name, number in found["counts"].items()]
+    return Found({"inputs": found["inputs"]}, {"": Table(["outcome", "inputs"], rows)}, found, wrong=found["wrong"])
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} in JSON")
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--child":
-        child(Path(sys.argv[2]), *map(int, sys.argv[3:]))
-    else:
-        print(json.dumps(run(Path(sys.argv[1]), *map(int, sys.argv[2:])), indent=1))  # noqa: T201
+    child(Path(sys.argv[1]), *map(int, sys.argv[2:]))

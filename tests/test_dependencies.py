@@ -34,7 +34,6 @@ EXTRAS = {
 
 NOT_IMPORTED = {
     "onnxscript": "torch's exporter imports it",
-    "python-multipart": "Starlette reads forms with it",
     "psycopg": "SQLAlchemy imports it for a postgresql:// record",
     "httpx2": "Starlette's TestClient imports it",
     "imagecodecs": "tifffile decompresses with it",

@@ -1,5 +1,6 @@
 """Before training every good photograph is looked at once, and a bad one costs only itself."""
 
+import os
 import re
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_an_unreadable_photograph_is_left_out(tmp_path: Path, paths: list[Path])
     assert "no such file" in found.failed[1][1]
 
 
+def test_a_pipe_and_a_damaged_file_are_left_out_and_named(tmp_path: Path, paths: list[Path]) -> None:
+    """Another program waits for ever for somebody to write into the pipe."""
+    os.mkfifo(tmp_path / "pipe.png")
+    whole = save(tmp_path / "whole.bmp", reading.read(paths[0])[::-1]).read_bytes()
+    (tmp_path / "zeros.bmp").write_bytes(whole[: len(whole) // 3] + bytes(len(whole) - len(whole) // 3))
+    found = read([*paths, tmp_path / "pipe.png", tmp_path / "zeros.bmp"])
+    assert found.paths == tuple(paths)
+    (_, pipe), (_, zeros) = found.failed
+    assert pipe.endswith("pipe.png: is a pipe, expected a file; leave it out")
+    assert "zeros.bmp: the file is damaged (its data are zeros" in zeros
+
+
 def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path, paths: list[Path]) -> None:
     photo = reading.read(paths[3])
     copy, other = save(tmp_path / "copy.png", photo), save(tmp_path / "copy.bmp", photo)
@@ -74,7 +87,7 @@ def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path
 def test_the_same_pixels_in_another_shape_are_no_duplicate(tmp_path: Path) -> None:
     shapes = [(40, 40), (32, 50), (50, 32)]
     found = read(
-        [save(tmp_path / f"{number}.png", np.full((*shape, 3), 9, np.uint8)) for number, shape in enumerate(shapes)]
+        [save(tmp_path / f"{number}.png", np.full((*shape, 3), 90, np.uint8)) for number, shape in enumerate(shapes)]
     )
     assert len(found.paths) == 3
 
@@ -88,9 +101,9 @@ def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: 
         (paths[:2], r"found 2 images, training needs at least 20; add photographs"),
         (
             [*paths[:3], bad, copy],
-            r"found 3 images \(besides 1 unreadable and 1 duplicates\), training needs",
+            r"found 3 images \(besides 1 not readable and 1 duplicates\), training needs",
         ),
-        ([bad], r"found 0 images \(besides 1 unreadable\)"),
+        ([bad], r"found 0 images \(besides 1 not readable\)"),
     ):
         with pytest.raises(InputError, match=f"{tmp_path}: {words}") as caught:
             read(given, 20)

@@ -56,15 +56,15 @@ class Defect:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Inspection:
-    """The result for one plate; there is exactly one per plate, also when its photograph could not be read."""
+    """The result for one plate; there is exactly one per plate, also when its photograph is not readable."""
 
     schema: int = SCHEMA
     image: Name | None = None
     """Path or name of the photograph, printable; None for bytes and arrays without a name."""
     image_sha256: str | None = None
-    """SHA-256 of the file's or the array's bytes; None when the bytes could not be read."""
+    """SHA-256 of the file's or the array's bytes; None when there are no bytes to hash."""
     verdict: Verdict | None
-    """None when the photograph could not be read; `error` says why."""
+    """None when the photograph is not readable or judging failed; `error` says why."""
     reason: Line
     """The verdict's reason in one sentence."""
     score: float | None = None

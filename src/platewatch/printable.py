@@ -1,21 +1,22 @@
-"""Text that every reader can show: no lone surrogates, no NUL, no control characters, no invisible direction marks."""
+"""Makes text printable: no lone surrogates, no NUL, no control characters, no invisible direction marks."""
 
 import unicodedata
 from contextlib import suppress
 from typing import Any
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-"""Stands for every character that cannot be shown."""
+"""Replaces every character that cannot be shown."""
 
 LONGEST_NAME = 4096
-"""Characters of a file's path that are kept, from its end: the longest path of Linux."""
+"""Characters kept of a file's path, from its end: the longest path on Linux."""
 LONGEST_LINE = 4000
-"""Characters of a sentence that are kept."""
-_DEEPEST = 30  # levels of nested JSON values that are kept
+"""Characters kept of a sentence."""
+_DEEPEST = 30  # levels kept of nested JSON values
 
 
 def printable(text: str, *, also: str = "") -> str:
-    """The text with UNKNOWN in place of what cannot be printed; characters in `also` stay. Applying it twice is once.
+    """The text with UNKNOWN in place of what cannot be printed; characters in `also` stay. Applying it twice changes
+    nothing more.
 
     Bytes of a file name that Python could not decode (PEP 383) are read as UTF-8. Every kind of space becomes a blank.
     """
@@ -27,13 +28,13 @@ def printable(text: str, *, also: str = "") -> str:
 
 
 def name(text: str) -> str:
-    """A file's path or name, printable; of a very long one the end."""
+    """A file's path or name, printable; a very long one is cut at its beginning."""
     shown = printable(text)
     return shown if len(shown) <= LONGEST_NAME else f"…{shown[-LONGEST_NAME + 1 :]}"
 
 
 def line(text: str) -> str:
-    """A sentence, printable; of a very long one the beginning."""
+    """A sentence, printable; a very long one is cut at its end."""
     shown = printable(text)
     return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"
 
@@ -44,7 +45,7 @@ def lines(text: str) -> str:
 
 
 def values(given: Any) -> Any:
-    """JSON values with every text in them printable, keys included; what is nested too deeply is left out."""
+    """JSON values with every text printable, keys included; values nested too deeply are left out."""
     return _values(given, _DEEPEST)
 
 

@@ -101,7 +101,9 @@ def verify(model: Path, as_json: bool) -> None:
     else:
         show(*summary.verification(found))
         click.echo("equal" if found.equal else "NOT EQUAL: this machine would judge plates differently; train here")
-    if not found.equal:
+        for fault in found.faults:
+            click.echo(f"NO MODEL: {fault}")
+    if not found.passed:
         click.get_current_context().exit(ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Commands on the record: audit, replay, export."""
+"""Commands on the record: audit, backup, replay, export."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, PHOTOGRAPHS, RECORDS, progress
 
 if TYPE_CHECKING:
-    from platewatch.records import Records
+    from platewatch.records import Audit, Records
 
 
 def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -56,13 +56,38 @@ def audit(
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "whole": found.intact, **asdict(found)}, ensure_ascii=False))
     else:
-        for each in found.breaks:
-            click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
-        head, word = found.head, "intact" if found.intact else f"ALTERED in {len(found.breaks)} places"
-        click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs checked")
-        click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
+        _show(found)
     if not found.intact:
         click.get_current_context().exit(ERROR)
+
+
+@click.command()
+@click.argument("out", type=FOLDER)
+@RECORDS
+@PHOTOGRAPHS
+def backup(out: Path, records: str, photographs: Path | None) -> None:
+    """Copy the record with its photographs to the new folder OUT while it is in use, and audit the copy.
+
+    The copy is an SQLite file, also of a PostgreSQL record. Exit code 1 when the audit finds something.
+    """
+    with _open(records, photographs) as opened, progress() as report:
+        found = opened.backup(out, report)
+    _show(found)
+    click.echo(f"backup: {out}")
+    if not found.intact:
+        click.get_current_context().exit(ERROR)
+
+
+def _show(found: "Audit") -> None:
+    for each in found.breaks:
+        click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
+    head, word = found.head, "intact" if found.intact else f"ALTERED in {len(found.breaks)} places"
+    click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs checked")
+    if found.unlisted:
+        click.echo(
+            f"{found.unlisted} photographs belong to no row: left by a crash, or this copy of the record lacks rows"
+        )
+    click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
 
 
 @click.command()

@@ -97,10 +97,10 @@ def evaluate(
     pixel_size: int | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Inspect every plate of DATA/test and compute the metrics; unreadable photographs go into `failed`.
+    """Inspect every plate of DATA/test and compute the metrics; `failed` gets what is not readable.
 
     Pixel metrics compare each map, without its padding, with the mask at `pixel_size` px on the longer side; good
-    plates have an empty mask. Raises InputError when the folder has another layout or no photograph could be read.
+    plates have an empty mask. Raises InputError when the folder has another layout or no readable photograph.
     """
     samples = data_sets.test(data)
     plates, failed, pixels = [], [], MaskedMaps(pixel_size)
@@ -116,7 +116,7 @@ def evaluate(
         progress("inspecting", done, len(samples))
     if not plates:
         raise InputError(
-            data / "test", f"none of {len(samples)} photographs could be read", remedy=f"first: {failed[0].error}"
+            data / "test", f"none of {len(samples)} photographs is readable", remedy=f"first: {failed[0].error}"
         )
     unused = [
         Failure(str(path), f"{path}: not used, no photograph has it as its mask")
@@ -163,7 +163,7 @@ def _plate(sample: Sample, examination: "Examination") -> PlateScore:
         defect=sample.defect,
         score=inspection.score,
         p_value=inspection.p_value,
-        verdict=inspection.verdict or Verdict.REVIEW,  # never None: examine() raises for an unreadable photograph
+        verdict=inspection.verdict or Verdict.REVIEW,  # never None: examine() raises when it is not readable
         surface=inspection.surface,
         reconstruction_error=inspection.reconstruction_error,
         latent_error=inspection.latent_error,

@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from platewatch.arrays import Doubles, Photo
+from platewatch.evaluation.figures import Axes, Figure, FuncFormatter, LogLocator, NullFormatter, colormaps
 
 # Okabe and Ito's palette for colour-blind readers, without yellow, which cannot be seen on white
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (

@@ -17,7 +17,7 @@ from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
 @dataclass(frozen=True)
 class PlateScore:
-    """One labelled plate that could be read, with its score and verdict."""
+    """One labelled plate with a readable photograph: its score and verdict."""
 
     path: str
     label: int
@@ -155,7 +155,7 @@ class Evaluation:
 
     @property
     def unjudged(self) -> tuple[PlateScore, ...]:
-        """Plates that the quality check refused: too dark, clipped, blurred or no plate in view."""
+        """Plates that the checks refused: too dark, clipped, blurred, no plate in view, or the part cut off."""
         return tuple(plate for plate in self.scores if plate.score is None)
 
     @property

@@ -48,7 +48,7 @@ class _Reader:
         self._size, self._count, self._done, self._progress = size, count, 0, progress
 
     def read(self, path: Path) -> _Picture | None:
-        """The prepared photograph; None when it cannot be read."""
+        """The prepared photograph; None when it is not readable."""
         try:
             return _open(path, self._size)
         except InputError as error:
@@ -62,9 +62,9 @@ class _Reader:
 def explore(data: Path, *, size: int = 256, seed: int = 0, progress: Progress = silent) -> Exploration:
     """Explore DATA/train/good (or the photographs in DATA) and, if it exists, DATA/test.
 
-    Every photograph is prepared to `size` px; unreadable ones are listed in `failed`. Detectors are fitted to the
-    training photographs alone. Raises InputError for a missing folder, another layout, or fewer than MIN_GOOD readable
-    good photographs.
+    Every photograph is prepared to `size` px; those that are not readable are listed in `failed`. Detectors are fitted
+    to the training photographs alone. Raises InputError for a missing folder, another layout, or fewer than
+    MIN_GOOD readable good photographs.
     """
     training = data_sets.training(data)
     samples = data_sets.test(data) if (data / "test").is_dir() else []

@@ -88,11 +88,11 @@ class Exploration:
     grey: int
     """Number of grey photographs."""
     failed: tuple[tuple[str, str], ...]
-    """Path and reason of each photograph that could not be read."""
+    """Path and reason of each photograph that is not readable."""
 
     @property
     def count(self) -> int:
-        """Number of photographs that were read."""
+        """Number of readable photographs."""
         return sum(group.count for group in self.groups)
 
     @property

@@ -9,7 +9,7 @@ from platewatch.evaluation import metrics
 from platewatch.exploration.findings import TEST, TRAIN, Area, Exploration, Group, Row
 
 SEPARATES = 0.9
-"""A measure with at least this AUROC separates; one below it whose interval excludes 0.5 only tends to."""
+"""From this AUROC on, a measure “separates”. Below it, if its interval excludes 0.5, it “tends”."""
 
 Paragraph = tuple[str, str]
 """Heading and text."""
@@ -78,7 +78,7 @@ def _looked_at(found: Exploration) -> str:
     elif found.grey:
         text += f"{found.grey} of them are grey (R = G = B), so single channels are not compared. "
     if found.failed:
-        text += f"{len(found.failed)} could not be read; they are listed below. "
+        text += f"{len(found.failed)} are not readable; they are listed below. "
     if not found.defects:
         text += "There is no labelled test folder, so only the good plates are described."
     return text.strip()

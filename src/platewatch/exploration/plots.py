@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from platewatch.arrays import Doubles
+from platewatch.evaluation.figures import Axes, Figure, FuncFormatter
 from platewatch.evaluation.plots import BLACK, BLUE, GREEN, VERMILION
 from platewatch.exploration.findings import TEST, Exploration, Group, Row
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.figure import Figure
 
 from platewatch.arrays import Photo
 from platewatch.evaluation import report
+from platewatch.evaluation.figures import Figure
 from platewatch.exploration import interpretation, plots
 from platewatch.exploration.findings import BANK, Area, Exploration, Outlier, Row
 from platewatch.photographs import thumbnails

@@ -1,8 +1,8 @@
-"""Photographs in a watched folder: which are in the record, and which of the others do not change any more.
+"""Photographs in a watched folder: which ones are in the record, and which of the others no longer change.
 
-A photograph's key in the record is its path, size and time of last change. What was judged before a crash or restart is
-not judged again, however long ago; a new photograph under an old name is. Files whose size and times tell nothing new
-are read again once, because a file may be overwritten within the step of the file system's clock.
+A photograph's key in the record is its path, size and time of last change. A photograph that was judged
+before a crash or restart is not judged again; a new photograph under an old name is. Files whose size and times are
+unchanged are read once more, because a file may be overwritten within the resolution of the file system's clock.
 """
 
 import os
@@ -18,19 +18,19 @@ from platewatch.photographs.left_alone import LeftAlone
 CLOCK_STEP_S = 2.0
 """Longest step of a file system's time stamps: FAT's."""
 OLD_S = 60.0
-"""A file whose last change is longer ago is not being written, also when the clock of a network drive is a bit off."""
+"""A file whose last change is longer ago is complete, even if the clock of a network drive is slightly wrong."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file as it was when it was looked at."""
+    """The state of a file at one scan."""
 
     path: Path
     size: int
     changed_ns: int
     """Time of last change of the content; programs that copy files set it back."""
     status_ns: int = 0
-    """Time of last change of content or attributes, which no program sets; where the file system has it."""
+    """Time of last change of content or attributes, where the file system has it; programs cannot set it."""
 
     @property
     def place(self) -> str:
@@ -58,24 +58,24 @@ class _Waiting:
 
     arrival: Arrival
     since: float
-    """When its last change was seen."""
+    """Time at which its last change was seen."""
     at_start: bool
-    """It lay there when the watch began."""
+    """Whether it was in the folder when the watch began."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """A photograph that needs nothing more."""
+    """A photograph that is in the record."""
 
     arrival: Arrival
     sha256: str | None
-    """Of its bytes; None when they were not read."""
+    """SHA-256 of its bytes; None when they were not read."""
     at: float
-    """When these bytes were done with first."""
+    """Time at which these bytes were first recorded."""
 
 
 class Arrivals:
-    """The photographs of one folder that have still to be judged; for one thread."""
+    """The photographs of one folder that are not judged yet; for one thread."""
 
     def __init__(
         self,
@@ -89,11 +89,11 @@ class Arrivals:
         """`known` gives those of the keys that the record has; a file is settled after `settle_s` without a change."""
         self.folder = folder.absolute()
         self.left_alone = LeftAlone()
-        """What the last look at the whole folder left alone."""
+        """Files and folders that the last scan of the whole folder left alone."""
         self._known, self._settle, self._recursive, self._clock = known, settle_s, recursive, clock
         self._done = dict[str, Done]()  # by path from the folder
         self._waiting = dict[str, _Waiting]()
-        self._check = dict[str, float]()  # when a photograph that is done is read once more
+        self._check = dict[str, float]()  # time at which a recorded photograph is read once more
         self._is_start = True
 
     def look(self, names: Collection[str] | None = None) -> None:
@@ -123,7 +123,7 @@ class Arrivals:
         return {name for name in names if name not in self._done}
 
     def settled(self) -> list[Arrival]:
-        """Those that have not changed for a while, the oldest first."""
+        """The photographs that have not changed for `settle_s`, oldest first."""
         quiet = [each.arrival for each in self._waiting.values() if self._is_quiet(each)]
         return sorted(quiet, key=lambda each: (each.changed_ns, each.path))
 
@@ -133,22 +133,22 @@ class Arrivals:
         return 0.0 if waiting is None else self._clock() - waiting.since
 
     def restart(self, arrival: Arrival) -> None:
-        """Its bytes change although size and times are the same: it is not settled."""
+        """Wait again: its bytes change although size and times are the same."""
         if (waiting := self._waiting.get(self._name(arrival))) is not None:
             self._waiting[self._name(arrival)] = replace(waiting, since=self._clock())
 
     def lay_there(self, arrival: Arrival) -> bool:
-        """Whether it waits since the watch began."""
+        """Whether it has waited since the watch began."""
         waiting = self._waiting.get(self._name(arrival))
         return waiting is not None and waiting.at_start
 
     def changed(self, arrival: Arrival) -> None:
-        """Its bytes are others than before, although size and times are the same: it is to be judged, once settled."""
+        """Judge it again once it is settled: its bytes changed although size and times are the same."""
         self._done.pop(self._name(arrival), None)
         self._waiting[self._name(arrival)] = _Waiting(arrival, self._clock(), at_start=False)
 
     def is_recent(self, arrival: Arrival, sha256: str, within_s: float) -> bool:
-        """Whether these bytes were done with under this name not longer ago than that."""
+        """Whether these bytes were recorded under this name within the last `within_s`."""
         done = self._done.get(self._name(arrival))
         return done is not None and done.sha256 == sha256 and self._clock() - done.at <= within_s
 
@@ -164,7 +164,7 @@ class Arrivals:
             self._check[name] = seen + CLOCK_STEP_S
 
     def to_check(self) -> list[Done]:
-        """Those that are to be read once more now: a further change might not have changed size and times."""
+        """The recorded photographs to read once more now: they may have changed without a new size or time."""
         now = self._clock()
         due = [name for name, at in self._check.items() if at <= now]
         for name in due:
@@ -172,19 +172,19 @@ class Arrivals:
         return [self._done[name] for name in due if name in self._done and name not in self._waiting]
 
     def until_check_s(self) -> float:
-        """Seconds until the next one is to be read once more; infinite without any."""
+        """Seconds until the next photograph is to be read once more; infinite without any."""
         return max(0.0, min(self._check.values(), default=float("inf")) - self._clock())
 
     @property
     def waiting(self) -> int:
-        """Number of photographs that have still to be judged."""
+        """Number of photographs that are not judged yet."""
         return len(self._waiting)
 
     def _name(self, arrival: Arrival) -> str:
         return os.path.relpath(arrival.path, self.folder) if self._recursive else arrival.path.name
 
     def _forget(self, seen: Collection[str]) -> None:
-        """Forget photographs that are missing; what was done with lately may come again."""
+        """Forget missing photographs; those recorded lately are kept, because they may come again."""
         now = self._clock()
         for name in [name for name in self._waiting if name not in seen]:
             del self._waiting[name]
@@ -208,14 +208,14 @@ class Arrivals:
                     yield arrival
 
     def _list(self, below: str) -> tuple[list[str], LeftAlone]:
-        """All photographs by their path from the folder, and what is left alone; raises OSError."""
+        """All photographs by their path from the folder, and the entries left alone; raises OSError."""
         with os.scandir(self.folder / below) as found:
             entries = list(found)
         others = left_alone.among(entries)
         names = [below + each.name for each in entries if left_alone.is_photograph(each.name)]
         if not self._recursive:
             return names, others
-        links = {each.name for each in entries if each.is_symlink()}  # not followed: they may lead in circles
+        links = {each.name for each in entries if each.is_symlink()}  # links are not followed: they may form a cycle
         files, folders = [below + name for name in others.files], list[str]()
         for folder in others.folders:
             try:

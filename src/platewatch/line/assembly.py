@@ -1,4 +1,4 @@
-"""A line assembled: model, record, judging and what runs beside it; built here for the station and for the watch."""
+"""Assembles a line, for the station and for the watch: model, record, judging, and the threads beside it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from platewatch.line.drift_monitor import LIMIT, DriftMonitor
 from platewatch.line.health import LOW_BYTES, Check, Health, Problem
 from platewatch.line.judging import Judging, Listener, RecordedPlate
 from platewatch.line.metrics import Metrics
+from platewatch.line.model_files import ModelFiles
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.record_tail import RecordTail
 from platewatch.records import Appended, Entry, Event, Records, RetentionJob
@@ -18,7 +19,7 @@ from platewatch.records import Appended, Entry, Event, Records, RetentionJob
 
 @dataclass(frozen=True)
 class Line:
-    """The parts of a line in one process; `start` runs what runs beside the judging."""
+    """The parts of a line in one process; `start` starts the threads beside the judging."""
 
     models: ModelRegistry
     records: Records
@@ -29,6 +30,7 @@ class Line:
     retention: RetentionJob
     tail: RecordTail
     camera: CameraProblems
+    model_files: ModelFiles
 
     def start(self) -> None:
         """Start deliveries, retention, health checks, and following the record; raises RecordError."""
@@ -36,6 +38,7 @@ class Line:
         self.camera.start()
         self.deliveries.start()
         self.retention.start()
+        self.model_files.start()
         self.health.start()
 
     def stop(self) -> None:
@@ -43,6 +46,7 @@ class Line:
         self.deliveries.stop()
         self.retention.stop()
         self.tail.stop()
+        self.model_files.stop()
         self.health.stop()
         self.health.drift.save()
 
@@ -73,6 +77,7 @@ def assemble(
     """
     metrics = Metrics()
     deliveries, camera = Deliveries(records, destinations, warn), CameraProblems(records)
+    model_files = ModelFiles(models, records, actor=actor)
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
     retention = RetentionJob(records, warn=warn)
 
@@ -92,7 +97,7 @@ def assemble(
         actor=actor,
         places=places,
         low_bytes=low_bytes,
-        checks=(*checks, deliveries.problems, camera.problems, tail.problems, retention.problems),
+        checks=(*checks, deliveries.problems, camera.problems, tail.problems, retention.problems, model_files.problems),
         changed=problems_changed,
     )
 
@@ -104,4 +109,4 @@ def assemble(
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
     metrics.drift.set_function(lambda: drift.evidence().value)
     metrics.drift_limit.set(drift_limit)
-    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera)
+    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera, model_files)

@@ -9,7 +9,7 @@ from platewatch.records import Event, Records
 
 AWAY, BACK = "camera folder vanished", "camera folder back"
 FROZEN, MOVING = "camera repeats photographs", "camera takes new photographs"
-"""Events in the record; each second one ends the problem of the first."""
+"""Events in the record: the beginning and the end of each problem."""
 MISSING_CODE, FROZEN_CODE = "camera_folder_missing", "camera_repeats"
 """The problems' codes."""
 
@@ -30,13 +30,13 @@ class CameraProblems:
         self._newest = dict[tuple[str, str], Event]()  # by code and folder
 
     def start(self) -> None:
-        """Take over what the record has; raises RecordError."""
+        """Read the present problems from the record; raises RecordError."""
         for kind in (*_BEGINS, *_ENDS):
             for event in self._records.events(kind):
                 self.follow(event)
 
     def follow(self, event: Event) -> None:
-        """Take over an event of any process; others than these are passed over."""
+        """Take over such an event of any process; other kinds of events are ignored."""
         code = _BEGINS.get(event.kind) or _ENDS.get(event.kind)
         if code is None:
             return
@@ -46,7 +46,7 @@ class CameraProblems:
 
     def has(self, code: str, folder: Path) -> bool:
         """Whether the folder has this problem."""
-        event = self._newest.get((code, printable.name(str(folder))))  # as the record holds it
+        event = self._newest.get((code, printable.name(str(folder))))  # in the form that the record holds
         return event is not None and event.kind in _BEGINS
 
     def problems(self) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Deliveries: every destination gets each Entry at least once, from a thread of its own.
 
 What is to be delivered stands in the record's outbox, written with the plate itself. A destination that is out of reach
-is tried again, ever more rarely, and never holds up the line.
+is tried again at growing intervals; the line does not wait for it.
 """
 
 import logging
@@ -24,7 +24,7 @@ STOPPED = "deliveries_stopped"
 
 log = logging.getLogger("platewatch.line")
 
-_LEASE = 60.0  # seconds in which this process alone tries what it claimed: longer than a batch takes when all goes well
+_LEASE = 60.0  # seconds for which claimed deliveries belong to this process; a batch normally takes less
 _BATCH = 5
 
 
@@ -41,7 +41,7 @@ class Deliveries:
         self._thread = threading.Thread(target=self._follow_states, name="states of deliveries", daemon=True)
 
     def start(self) -> None:
-        """Start delivering, and warn of destinations of earlier that are not among these."""
+        """Start delivering, and warn of earlier destinations that are not among these."""
         for worker in self._workers:
             worker.start()
         for each in self._records.deliveries():
@@ -50,7 +50,7 @@ class Deliveries:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """Look into the outbox now: it has new deliveries."""
         for worker in self._workers:
             worker.wake()
 
@@ -68,7 +68,7 @@ class Deliveries:
                     self._warn(f"{each.name}: {_waiting(each)}")
 
     def problems(self) -> Iterator[Finding]:
-        """What is wrong, for Health: plates that a destination did not take, whichever process offers them; workers.
+        """Problems for Health: plates that a destination did not take, from any process, and workers that do not run.
 
         A worker that does not run is a finding of its own.
         """
@@ -106,7 +106,7 @@ def _waiting(state: State) -> str:
 
 
 class DeliveryWorker:
-    """Delivers to one destination what the outbox holds for it, in a thread of its own."""
+    """Delivers one destination's plates from the outbox, in its own thread."""
 
     def __init__(
         self,
@@ -123,20 +123,20 @@ class DeliveryWorker:
         self._first, self._longest = first_wait_s, longest_wait_s
         self._warn, self._changed = warn, changed
         self.name = to.name
-        self._failed = 0  # times in a row that it was out of reach
-        self._told = ""  # the failure that a person was last told
-        self._error: str | None = None  # what the last batch raised that nobody expected
+        self._failed = 0  # consecutive failures to reach it
+        self._told = ""  # the last failure that was reported
+        self._error: str | None = None  # unexpected error of the last batch
         self.note = ""
         """What its receiver said about the last plate that it took."""
         self._stopping, self._news = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"delivery {to.name}", daemon=True)
 
     def start(self) -> None:
-        """Start; what was left from before comes first."""
+        """Start; deliveries left from before come first."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """Look into the outbox now: it has new deliveries."""
         self._news.set()
 
     @property
@@ -159,7 +159,7 @@ class DeliveryWorker:
                 self._error = None
             except RecordError:
                 more = False  # the health check reports it
-            except Exception as error:  # it goes on: a later batch may do
+            except Exception as error:  # goes on: a later batch may succeed
                 if self._error is None:
                     log.exception("deliveries to %s failed; they go on", self.name)
                 self._error, more = f"{type(error).__name__}; see the log", False

@@ -17,18 +17,18 @@ from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused, line
 from platewatch.line.topic import Broker, Topic
 from platewatch.records import Entry
 
-_PASSING = (408, 425, 429)  # of a webhook's refusals those that pass
+_PASSING = (408, 425, 429)  # statuses of a webhook's refusals that may pass later
 _EXPECTED = "http://host/path, https://… or mqtt://host/topic"
 
 
 class Destination(Protocol):
-    """Who gets plates."""
+    """A receiver of plates."""
 
     name: str
     """Its name in the outbox: the URL without passwords and parameters."""
 
     def deliver(self, entry: Entry) -> str | None:
-        """Return once it has confirmed the plate, with what a person should know besides.
+        """Return when it has confirmed the plate; the result is a note for people, or empty.
 
         Raises DeliveryFailed or Refused.
         """
@@ -39,14 +39,14 @@ class Destination(Protocol):
 
 @dataclass(frozen=True)
 class Address:
-    """Where plates go to, as somebody configured it."""
+    """The configured address of a destination."""
 
     url: str = field(repr=False)
     """`http(s)://[user[:password]@]host[:port]/path` or `mqtt(s)://[user[:password]@]host[:port]/topic`."""
     password: str | None = field(default=None, repr=False)
-    """As it is, for a URL that names a user without a password."""
+    """The plain password, for a URL that names a user without one."""
     is_secret: bool = False
-    """The URL is a secret as a whole: a webhook is named without its path."""
+    """Whether the whole URL is a secret: a webhook is then named without its path."""
     authority: Path | None = None
     """A certificate authority (PEM) that is trusted besides the system's."""
 
@@ -103,7 +103,7 @@ class Webhook:
         self._host, self._port, self._context = str(parts.hostname), port, context
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         safe = "!#$%&'()*+,/:;=?@[]~"
-        self._target = quote(target, safe=safe, errors="surrogateescape")  # http.client's complaint would repeat it
+        self._target = quote(target, safe=safe, errors="surrogateescape")  # http.client's error would repeat it
         self._headers = {
             "Content-Type": "application/json",
             "User-Agent": f"platewatch/{metadata.version('platewatch')}",
@@ -138,7 +138,7 @@ class Webhook:
 
 
 def _trusting(authority: Path | None) -> ssl.SSLContext:
-    """A client's TLS settings that trust the system's authorities and this one; raises InputError."""
+    """TLS settings of a client that trusts the system's authorities and this one; raises InputError."""
     context = ssl.create_default_context()
     if authority is not None:
         try:

@@ -40,11 +40,11 @@ class RecordTail:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was appended just now."""
+        """Read the record now: a row was appended."""
         self._news.set()
 
     def problems(self) -> Iterable[tuple[str, str, bool]]:
-        """Whether the thread ended, for Health."""
+        """The problem that the thread ended, for Health."""
         if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
             yield "tail_stopped", "new rows of the record reach no page and no drift test; restart", False
 

@@ -1,4 +1,4 @@
-"""A topic of an MQTT 5 broker as a destination: the broker's reason code says whether it took a plate.
+"""An MQTT 5 topic as a destination: the broker's reason code says whether it accepted a plate.
 
 MQTT 3.1.1 has no way to refuse: a broker whose access list forbids the topic acknowledges all the same.
 """
@@ -27,7 +27,7 @@ _HEADER = 16  # bytes of a PUBLISH packet besides topic and payload, at most
 
 @dataclass(frozen=True)
 class Broker:
-    """Where a broker is, and how it is reached."""
+    """Address, login and TLS of a broker."""
 
     host: str
     port: int | None
@@ -39,7 +39,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What came from the broker: `connect`, `publish` or `disconnect`."""
+    """An answer of the broker: `connect`, `publish` or `disconnect`."""
 
     kind: str
     message: int
@@ -49,7 +49,7 @@ class _Answer:
 
 
 class Topic:
-    """Publishes each Entry with quality of service 1, and reads why the broker refuses it if it does."""
+    """Publishes each Entry with quality of service 1, and reads the broker's reason code."""
 
     def __init__(self, name: str, topic: str, broker: Broker) -> None:
         """Nothing is connected yet."""

@@ -23,7 +23,7 @@ SOURCE = "watch"
 """The source of its plates in the record."""
 
 _RETRY_S = 1.0
-_SHARE = 10  # a look at the whole folder takes at most one part in so many of the time
+_SHARE = 10  # scanning the whole folder takes at most 1 / _SHARE of the time
 
 
 class WatchFolder:
@@ -70,7 +70,7 @@ class WatchFolder:
         self._events.stop()
 
     def run(self, *, once: bool = False) -> None:
-        """Go on until stopped; `once`: until everything that lies there now is in the record."""
+        """Run until stopped; with `once`, until every photograph that is there now is in the record."""
         self._events.start()
         next_look = next_list = 0.0
         names = set[str]()
@@ -91,7 +91,7 @@ class WatchFolder:
             self._events.stop()
 
     def step(self) -> None:
-        """One look at the whole folder, and judging of what has settled."""
+        """Scan the whole folder once, and judge the photographs that have settled."""
         self._look(None)
         self._judge()
 
@@ -106,7 +106,7 @@ class WatchFolder:
         self._check_again()
 
     def _pause(self, next_look: float) -> float:
-        """Until the next look, or until a waiting file may have settled."""
+        """Wait until the next scan, or until a waiting file may have settled."""
         pause = max(0.0, min(next_look - self._clock(), self._arrivals.until_check_s()))
         return min(pause, max(0.02, self._settle / 4)) if self._arrivals.waiting else pause
 
@@ -252,7 +252,7 @@ class WatchFolder:
 
 
 def plates_of(folder: Path) -> Callable[[Entry], bool]:
-    """Tells the plates that came from this folder, or a folder in it, from all others in the record."""
+    """A function that is True for plates of the record from this folder or a folder in it."""
     place = Path(printable.name(str(folder.absolute())))  # as an Inspection holds it
     return lambda entry: entry.source == SOURCE and place in Path(entry.inspection.image or "").parents
 

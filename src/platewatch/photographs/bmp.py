@@ -10,7 +10,7 @@ _RUN_LENGTHS = (1, 2)  # compressions whose data are no rows of pixels
 
 
 def end(data: bytes, _where: str) -> int:
-    """Where the first byte after the file's end would be, by its header; the file's length when that cannot be."""
+    """The offset of the file's end, by its header; the file's length when the header's value is impossible."""
     by_header = int.from_bytes(data[2:6], "little")
     return by_header if 54 <= by_header <= len(data) else len(data)
 

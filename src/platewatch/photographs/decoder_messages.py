@@ -1,6 +1,6 @@
-"""What decoders remark on a file: warnings of Pillow and messages of libtiff, collected for each photograph.
+"""Messages of decoders: warnings of Pillow and messages of libtiff, collected for each photograph.
 
-Without this, libtiff writes to the process's stderr, where nothing tells which photograph is meant.
+Otherwise libtiff writes them to stderr, without the photograph's name.
 """
 
 import ctypes
@@ -13,15 +13,15 @@ from pathlib import Path
 import PIL
 from PIL import Image, _imaging
 
-_MOST = 20  # messages that are kept of one file
-_LENGTH = 200  # letters of a message that are kept
-_WARNINGS = threading.Lock()  # Python's filters of warnings belong to the whole process
+_MOST = 20  # messages kept for one file
+_LENGTH = 200  # characters kept of a message
+_WARNINGS = threading.Lock()  # Python's warning filters apply to the whole process
 _HERE = threading.local()  # libtiff calls back in the thread that decodes
 
 
 @contextmanager
 def kept() -> Iterator[list[str]]:
-    """Collect what libtiff says in this thread while decoding; yields the list that grows."""
+    """Collect libtiff's messages in this thread while decoding; yields the list that they are added to."""
     said = list[str]()
     _HERE.said = said
     try:
@@ -42,7 +42,7 @@ def pillow_warnings(said: list[str]) -> Iterator[None]:
         for each in caught:
             if each.filename.startswith(folder):
                 _add(said, str(each.message))
-            else:  # another thread's, which happened to warn meanwhile
+            else:  # from another thread that warned meanwhile
                 warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
@@ -69,10 +69,10 @@ _CALLBACK = _HANDLER(_on_message)  # kept for as long as libtiff may call it
 
 
 def _listen_to_libtiff() -> None:
-    """Give the libtiff that Pillow uses our handler in place of its own, which prints."""
-    library = ctypes.CDLL(_imaging.__file__)  # a symbol is looked for in the libraries that it is linked with, too
+    """Replace the message handler of Pillow's libtiff, which prints, by ours."""
+    library = ctypes.CDLL(_imaging.__file__)  # also finds symbols of the libraries that it is linked with
     for setter in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-        function = getattr(library, setter, None)  # a Pillow without libtiff reads no compressed TIFF and says nothing
+        function = getattr(library, setter, None)  # Pillow without libtiff reads no compressed TIFF
         if function is not None:
             function.restype = ctypes.c_void_p
             function.argtypes = [_HANDLER]

@@ -19,7 +19,7 @@ class Format:
     has_end: Callable[[bytes], bool] | None = None
     """Whether the bytes of a file of this format contain its end; None where only decoding can tell."""
     has_mark: bool = False
-    """The end is a mark that is written last; otherwise a file of full length may still be being filled."""
+    """Whether the end is a mark that is written last; otherwise a file of full length may still be incomplete."""
 
 
 def _jpeg_end(data: bytes) -> bool:

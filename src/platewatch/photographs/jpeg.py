@@ -18,14 +18,14 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF: header of a picture
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _SOS, _EOI, _DHT = 0xDA, 0xD9, 0xC4
 _WITHOUT_LENGTH = {0x01, 0xD8, *range(0xD0, 0xD8)}
-_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # the next marker after compressed data, restarts left out
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # the next marker after compressed data, except restart markers
 _HARMLESS = ("JFIF revision number", "Adobe color transform")
 _MODES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a JPEG's picture (SOF) says."""
+    """The header of a JPEG's picture (SOF)."""
 
     process: int
     bits: int
@@ -44,7 +44,7 @@ def header(data: bytes) -> Header | None:
 
 
 def end(data: bytes, _where: str = "") -> int:
-    """Where the first byte after the picture's end (EOI) would be; the file's length when there is none."""
+    """The offset after the picture's end (EOI); the file's length when there is none."""
     for marker, _, stop in _segments(data):
         if marker == _EOI:
             return stop
@@ -52,12 +52,12 @@ def end(data: bytes, _where: str = "") -> int:
 
 
 def has_gain_map(data: bytes) -> bool:
-    """Whether the picture behind the first one only says how to brighten it on a display (Ultra HDR)."""
+    """Whether the second picture is only a gain map of the first, for bright displays (Ultra HDR)."""
     return b'hdrgm:Version="' in data[:65536]
 
 
 def complaint(data: bytes) -> str:
-    """What is damaged in a JPEG of 8 bits, by libjpeg or because bytes are lost; empty for a whole one."""
+    """The damage of a JPEG of 8 bits: libjpeg's complaint or lost bytes; empty for a complete one."""
     found = header(data)
     try:
         _strictly(data, _MODES[found.channels if found else 0])
@@ -67,9 +67,9 @@ def complaint(data: bytes) -> str:
 
 
 def decode(data: bytes, where: str) -> Raster:
-    """Decode a JPEG of 8 bits; raises InputError for other depths, OSError and the like for no picture.
+    """Decode a JPEG of 8 bits; raises InputError for other depths, OSError and others when there is no picture.
 
-    One that libjpeg decodes with a complaint, because data are missing or left over, says so in `damage`.
+    When libjpeg decodes it with a complaint (data missing or left over), `damage` says so.
     """
     found = header(data)
     if found is not None and (found.process in _LOSSLESS or found.bits != 8):
@@ -92,10 +92,10 @@ def decode(data: bytes, where: str) -> Raster:
 
 
 def _has_lost_bytes(data: bytes) -> bool:
-    """Whether the scans hold a run of zeros that no even area explains: zeros would code differences.
+    """Whether the scans hold a run of zeros that no even area can cause.
 
-    The code of zeros alone is the first one of each Huffman table of AC coefficients. If it ends a block, an even area
-    may be a run of zeros.
+    The code that consists of zeros is the first one of each Huffman table of AC coefficients. If this code ends a
+    block, an even area may be a run of zeros.
     """
     scans = [stop for marker, _, stop in _segments(data) if marker == _SOS]
     if not scans or not damage.has_lost_bytes(memoryview(data)[scans[0] : end(data)]):
@@ -108,7 +108,7 @@ def _has_lost_bytes(data: bytes) -> bool:
 
 
 def _block_ends(tables: bytes) -> Iterator[bool]:
-    """For each table of AC coefficients in a DHT segment, whether the code of zeros alone ends a block."""
+    """For each table of AC coefficients in a DHT segment, whether the code that consists of zeros ends a block."""
     while len(tables) > 17:
         count = sum(tables[1:17])
         if tables[0] >> 4 and count:

@@ -1,4 +1,4 @@
-"""What a folder holds besides photographs: counted and named, so that no photograph is left out without a word."""
+"""Files and folders that are not read as photographs: counted and named, so that none is left out silently."""
 
 import os
 from collections import Counter
@@ -14,7 +14,7 @@ _NAMED = 5  # suffixes and folders that the line names
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """Files and folders that are not looked at; hidden ones do not count."""
+    """Files and folders that are ignored, without hidden ones."""
 
     files: tuple[str, ...] = ()
     """Names of files with another suffix than a photograph's."""
@@ -48,7 +48,7 @@ def in_folder(folder: Path) -> LeftAlone:
 
 
 def among(entries: Iterable["os.DirEntry[str]"]) -> LeftAlone:
-    """Which of a folder's entries are no photographs."""
+    """Those of a folder's entries that are no photographs."""
     files, folders = list[str](), list[str]()
     for entry in entries:
         if is_hidden(entry.name):

@@ -21,9 +21,9 @@ class Other:
     width: int
     height: int
     photo: Callable[[], Photo]
-    """Decodes it to (H, W, 3) uint8 RGB."""
+    """Function that decodes it to (H, W, 3) uint8 RGB."""
     says_reduced: bool = False
-    """The file says that it is a reduced copy."""
+    """Whether the file marks it as a reduced copy."""
 
 
 def refuse(count: int, where: str) -> InputError:
@@ -34,7 +34,7 @@ def refuse(count: int, where: str) -> InputError:
 def check_only_one(photo: Photo, others: Iterable[Other], where: str) -> None:
     """Raise InputError unless each further picture is a reduced copy of the (H, W, 3) uint8 RGB `photo`.
 
-    A copy that says so only has to be smaller; another one has to look alike, too.
+    A picture marked as a reduced copy only has to be smaller; any other one must also look alike.
     """
     more = 0
     for other in others:
@@ -52,7 +52,7 @@ def _is_smaller(other: Other, photo: Photo) -> bool:
 def _is_alike(other: Other, photo: Photo) -> bool:
     try:
         small = preparation.prepare(other.photo(), _SIDE)
-    except Exception:  # not a picture that can be compared: it counts as another one
+    except Exception:  # cannot be compared, so it counts as another picture
         return False
     difference = np.abs(small.astype(np.int16) - preparation.prepare(photo, _SIDE))
     return float(difference.mean()) <= _ALIKE

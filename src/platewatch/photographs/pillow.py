@@ -1,4 +1,4 @@
-"""Decoding by Pillow of what has no faster or more exact way: BMP, WebP, palettes, CMYK, damaged files."""
+"""Decodes with Pillow what no faster or more exact decoder reads: BMP, WebP, palettes, CMYK, damaged files."""
 
 import io
 from collections.abc import Callable

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from platewatch.arrays import Array, Photo
 from platewatch.errors import InputError
 from platewatch.photographs import (
+    bit_depth,
     bmp,
     decoder_messages,
     formats,
@@ -82,63 +83,76 @@ def load(path: Path) -> bytes:
 
 
 def _bounded(path: Path) -> bytes:
-    """At most MAX_BYTES + 1 bytes of a file, whatever its size is said to be; what became a pipe meanwhile is empty."""
+    """At most MAX_BYTES + 1 bytes of a file, whatever size it states; empty when it has become a pipe."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
 
-def read(source: Path | bytes, name: str | None = None, *, bits: int | None = None, damaged: bool = False) -> Photo:
+def read(source: Path | bytes, name: str | None = None, *, bits: int | None = None) -> Photo:
     """Decode one photograph to (H, W, 3) uint8 RGB, upright by its EXIF orientation.
 
-    Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains; `bits` is the depth that
-    samples of more than 8 bits really have. Transparent pixels become white. `name` names the photograph in messages
-    when the source is bytes. Raises InputError when the source is not one complete photograph of 32 to 8000 px a side,
-    (`limits.max_side`), when its structure is no
-    photograph's, or when its file is damaged and `damaged` is False.
+    Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains; `bits` is the real depth
+    of samples stored with more than 8 bits. Transparent pixels become white. `name` names the photograph in messages
+    when the source is bytes. Raises InputError when the source is not one complete photograph of 32 to 8000 px a side
+    (`limits.max_side`), when its structure is no photograph's, or when its file is damaged.
     """
     where = name or (str(source) if isinstance(source, Path) else "photograph")
     found = decode(load(source) if isinstance(source, Path) else source, where, bits)
-    if found.damage and not damaged:
+    if found.damage:
         raise damage_error(where, found.damage)
     return found.photo
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photograph and what its file gives reason to say."""
+    """A decoded photograph, with damage and messages."""
 
     photo: Photo
     damage: str = ""
-    """Why the picture cannot be what was photographed, though it could be decoded; empty for most."""
+    """Why the file is damaged although it decodes; empty without a sign of damage."""
     messages: tuple[str, ...] = ()
-    """What decoders remarked on the file."""
+    """The decoders' messages about the file."""
 
 
 def damage_error(where: str, damage: str) -> InputError:
-    """The error for a photograph whose file decodes and is damaged."""
+    """The error for a damaged file that decodes."""
     return InputError(where, f"the file is damaged ({damage})", remedy="copy it again or remove it")
 
 
 def decode(data: bytes, where: str, bits: int | None = None) -> Decoded:
     """Decode as `read` does, also a damaged file; then `damage` says why the photograph cannot be judged."""
+    return _counted(data, where, lambda: _decode(data, where, bits))
+
+
+def shown(data: bytes, where: str) -> Photo:
+    """Decode a photograph for people to look at, (H, W, 3) uint8 RGB: a damaged one, too, and 12 bits in 16 not black.
+
+    Raises InputError when it cannot be decoded. Nothing that judges uses it.
+    """
+    return _counted(data, where, lambda: _decode(data, where, for_people=True)).photo
+
+
+def _counted(data: bytes, where: str, run: Callable[[], Decoded]) -> Decoded:
+    """What `run` decodes, as soon as there is memory for it."""
     _check_structure(data, where)
-    size = dimensions(data)
+    size = _dimensions(data)
     if size is None:
-        return _decode(data, where, bits)  # which says why
+        return run()  # which says why
     limits.check(*size, where)
     decoded = list[Decoded]()
 
     def photo() -> Photo:
-        decoded.append(_decode(data, where, bits))
+        decoded.append(run())
         return decoded[0].photo
 
     memory.counted(structure.decoding_bytes(data, size[0] * size[1]), photo)
     return decoded[0]
 
 
-def _decode(data: bytes, where: str, bits: int | None) -> Decoded:
-    found = raster(data, where)
-    return Decoded(found.rgb(where, bits), found.damage, found.messages)
+def _decode(data: bytes, where: str, bits: int | None = None, *, for_people: bool = False) -> Decoded:
+    found = _raster(data, where)
+    depth = bit_depth.likely(bit_depth.measure(found)) if for_people else bits
+    return Decoded(found.rgb(where, depth), found.damage, found.messages)
 
 
 def raster(data: bytes, where: str) -> Raster:
@@ -147,6 +161,10 @@ def raster(data: bytes, where: str) -> Raster:
     Raises InputError when the file is not one photograph of 32 to 8000 px a side, or cannot be decoded.
     """
     _check_structure(data, where)
+    return _raster(data, where)
+
+
+def _raster(data: bytes, where: str) -> Raster:
     found = formats.of(data)
     if found is None:
         raise _no_photograph(where, formats.foreign(data))
@@ -170,8 +188,11 @@ def dimensions(data: bytes) -> tuple[int, int] | None:
 
     Gives `limits.max_side()` + 1 for both if there are more px than Pillow decodes.
     """
-    if structure.fault(data) is not None:
-        return None  # `read` reports it in the plate's own Inspection
+    return None if structure.fault(data) is not None else _dimensions(data)  # `read` reports it for the plate
+
+
+def _dimensions(data: bytes) -> tuple[int, int] | None:
+    """`dimensions` of a file whose structure was checked."""
     limits.allow_in_pillow()
     try:
         return _size(data)
@@ -237,7 +258,7 @@ def _too_many(where: str) -> InputError:
 class _Codec:
     decode: Callable[[bytes, str], Raster]
     end: Callable[[bytes, str], int]
-    """Where the first byte after the file's end would be."""
+    """The offset of the file's end."""
     pictures: Callable[[bytes, str], int] = lambda _data, _where: 1
 
 
@@ -251,7 +272,7 @@ _CODECS = {
 
 def _plain(data: bytes, codec: _Codec, where: str) -> Raster:
     """The picture of a file in a format of one picture; raises InputError when more than reduced copies follow it."""
-    size = dimensions(data)
+    size = _dimensions(data)
     if size is None:
         raise _no_photograph(where, "")
     limits.check(*size, where)
@@ -265,7 +286,7 @@ def _plain(data: bytes, codec: _Codec, where: str) -> Raster:
 
 
 def _behind(rest: bytes, where: str) -> Iterator[Other]:
-    """The photographs that follow a file's end, each with an end of its own; anything else there is not looked at."""
+    """The photographs that follow a file's end, each with an end of its own; anything else there is ignored."""
     while (rest := rest.lstrip(b"\0")) and (found := formats.of(rest)) is not None:
         size, codec = dimensions(rest), _CODECS.get(found)
         if size is None:

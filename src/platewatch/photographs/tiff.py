@@ -1,7 +1,7 @@
 """TIFF files: which page is the picture, which layouts are read, and decoding to a Raster.
 
-A layout is read right or refused by name: bits, planes, strips and tiles, predictor, byte and bit order, meaning of the
-samples. libtiff undoes compressions only.
+A layout is decoded correctly or refused by name: bits, planes, strips and tiles, predictor, byte and bit order, meaning
+of the samples. libtiff is used for decompression only.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Bytes, Samples
 from platewatch.errors import InputError
 from platewatch.photographs import damage, decoder_messages, jpeg, tiff_blocks
 from platewatch.photographs.raster import Raster
@@ -34,7 +34,7 @@ _BITS, _JPEG_TABLES, _IMAGEJ = 258, 347, re.compile(r"ImageJ=.*?\bimages=(\d+)",
 
 
 def pages(data: bytes, where: str) -> list[Page]:
-    """The pages of a file, the picture first; raises InputError when none says that it is the full picture."""
+    """The pages of a file, the picture first; raises InputError when no page is a full picture."""
     found = [page for page in read(data, where) if not page.is_mask]
     named = [page for page in found if not page.says_reduced]
     if not found or not named:
@@ -57,7 +57,7 @@ def decode(data: bytes, page: Page, where: str) -> Raster:
                 raster = _by_pillow(data, page, where)
             else:
                 raster = _by_samples(data, page, colours, where)
-        except OSError as error:  # Pillow has a number, libtiff has words
+        except OSError as error:  # Pillow gives a number, libtiff a text
             raise OSError(said[0] if said else error) from error
     complaint = next((line for line in said if not line.startswith(("TIFFReadDirectory", "TIFFFetch"))), "")
     turn = page.number(274, 1)
@@ -111,8 +111,8 @@ def _refused(where: str, what: str, expected: str = "8 or 16 bits a channel, uns
     return InputError(where, what, expected=expected, remedy="convert the photograph")
 
 
-def _samples(data: bytes, page: Page, where: str) -> tuple[Array, str]:
-    """The samples of every pixel (H, W, S) uint8 or uint16 as they are stored, and why they look damaged or nothing."""
+def _samples(data: bytes, page: Page, where: str) -> tuple[Samples, str]:
+    """The stored samples (H, W, S) uint8 or uint16 of every pixel, and the sign of damage, or an empty text."""
     bits, count = page.number(_BITS, 1), page.number(277, 1)
     planes = count if page.number(284, 1) == 2 else 1
     together = count // planes
@@ -127,13 +127,13 @@ def _samples(data: bytes, page: Page, where: str) -> tuple[Array, str]:
 
 
 def _rows_in_file(found: tiff_blocks.Grid, page: Page, planes: int) -> int:
-    """Rows of blocks up to the end of the last strip, without what fills it up."""
+    """Rows of blocks up to the end of the last strip, without its padding."""
     return found.down * found.across * found.height * planes - (
         0 if found.is_tiled else found.down * found.height - page.height
     )
 
 
-def _unpacked_bits(stored: Array, count: int, bits: int, byte_order: str) -> Array:
+def _unpacked_bits(stored: Bytes, count: int, bits: int, byte_order: str) -> Samples:
     """`count` samples of `bits` bits from the bytes of each row (…, B) uint8: (…, count) uint8 or uint16."""
     if bits == 8:
         return stored[..., :count]
@@ -142,14 +142,14 @@ def _unpacked_bits(stored: Array, count: int, bits: int, byte_order: str) -> Arr
     rows = stored.reshape(-1, stored.shape[-1])
     values = np.empty((len(rows), count), np.uint8 if bits < 8 else np.uint16)
     weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.uint16)
-    for start in range(0, len(rows), 64):  # 64 rows at a time: each bit takes a byte meanwhile
+    for start in range(0, len(rows), 64):  # 64 rows at a time, because each bit becomes a byte
         part = np.unpackbits(rows[start : start + 64], axis=1)[:, : count * bits]
         values[start : start + 64] = part.reshape(len(part), count, bits) @ weights
     return values.reshape(*stored.shape[:-1], count)
 
 
-def _meant(samples: Array, page: Page, bits: int) -> tuple[Array, int]:
-    """Grey (H, W, 1) or RGB (H, W, 3) and its bits, from samples as the colour space means them."""
+def _meant(samples: Samples, page: Page, bits: int) -> tuple[Samples, int]:
+    """Grey (H, W, 1) or RGB (H, W, 3) and its bits, from samples by their colour space."""
     meaning = page.number(262, 1)
     if meaning == 0:
         return samples.dtype.type(2**bits - 1) - samples, bits
@@ -163,7 +163,7 @@ def _meant(samples: Array, page: Page, bits: int) -> tuple[Array, int]:
     return samples, bits
 
 
-def _opacity(values: Array, page: Page, colours: int, bits: int, where: str) -> tuple[Array | None, bool]:
+def _opacity(values: Samples, page: Page, colours: int, bits: int, where: str) -> tuple[Samples | None, bool]:
     """The opacity (H, W) and whether the colours are multiplied by it; None without an alpha channel."""
     if values.shape[2] == colours:
         return None, False

@@ -14,7 +14,7 @@ _TYPES = {1: "u1", 2: "S1", 3: "u2", 4: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4"
 _TYPES |= {16: "u8", 17: "i8", 18: "u8"}  # of BigTIFF
 _MOST_PAGES = 64
 _MOST_TAGS = 1000
-_MOST_VALUES = 2**20  # of one tag: strips of one row each of a photograph of 8000 px, three planes, and much more
+_MOST_VALUES = 2**20  # values of one tag: more than strips of one row, for 8000 rows and three planes
 SUB_PAGES = 330
 
 
@@ -48,7 +48,7 @@ class Page:
 
     @property
     def says_reduced(self) -> bool:
-        """Whether it says that it is a smaller copy of another page."""
+        """Whether it is marked as a smaller copy of another page."""
         return bool(self.number(254) & 1) or self.number(255) == 2
 
     @property

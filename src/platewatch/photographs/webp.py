@@ -11,7 +11,7 @@ _PICTURES = (b"VP8 ", b"VP8L")
 
 
 def end(data: bytes, _where: str) -> int:
-    """Where the first byte after the file's end would be, by its header; at most the file's length."""
+    """The offset of the file's end, by its header; at most the file's length."""
     return min(8 + int.from_bytes(data[4:8], "little"), len(data))
 
 
@@ -21,7 +21,7 @@ def pictures(data: bytes, _where: str) -> int:
 
 
 def decode(data: bytes, _where: str) -> Raster:
-    """Decode a WebP; raises what Pillow raises when it cannot. It has no checksums: runs of zeros mean lost data."""
+    """Decode a WebP; raises what Pillow raises. It has no checksums: runs of zeros are taken for lost data."""
 
     def look(image: Image.Image) -> str:
         pictures = (content for name, content in _chunks(data) if name in _PICTURES)

@@ -7,18 +7,20 @@ with the recorded SHA-256, or an event must say that it was pruned.
 import json
 from bisect import bisect_right
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from platewatch.errors import RecordError
+from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.progress import Progress, silent
 from platewatch.records import chain, schema, search, search_index
+from platewatch.records.database import Database
 from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
-from platewatch.records.values import Audit, Outcome, Tampering
+from platewatch.records.values import Audit, Head, Outcome, Tampering
 
 Anchor = tuple[int, str]
 """Row and hash of an earlier head that was kept elsewhere."""
@@ -39,6 +41,25 @@ _ROWS = select(
     .outerjoin(reviews, reviews.c.position == _row.c.position)
     .outerjoin(events, events.c.position == _row.c.position)
 )
+
+
+def complete(
+    database: Database, photographs: Photographs | None, progress: Progress = silent, anchor: Anchor | None = None
+) -> Audit:
+    """The audit together with the database's own check. A database that cannot be read to the end is a finding.
+
+    Raises RecordUnavailable when it cannot be reached.
+    """
+    try:
+        damaged = database.integrity()
+        with database.reading() as connection:
+            found = audit(connection, photographs, progress, anchor)
+    except RecordUnavailable:
+        raise
+    except (RecordError, *search.UNREADABLE, OverflowError) as error:
+        damaged = [f"the database is damaged: {error.what if isinstance(error, RecordError) else error}"]
+        found = Audit(0, 0, Head(0, 0, chain.START))
+    return replace(found, breaks=(*(Tampering(0, what) for what in damaged), *found.breaks)[:_MOST])
 
 
 def audit(
@@ -64,7 +85,7 @@ def audit(
         walk.report(0, f"row {anchor[0]} of the anchor is missing")
     _compare_tables(connection, walk)
     read = _compare_photographs(connection, walk, photographs, progress)
-    return Audit(walk.rows, read, head, tuple(walk.tampering[:_MOST]))
+    return Audit(walk.rows, read, head, tuple(walk.tampering[:_MOST]), _unlisted(connection, photographs))
 
 
 class Walk:
@@ -204,7 +225,7 @@ def _compare_photographs(
                 walk.report(position, f"plate {number}: photograph removed, but no event says that it was pruned")
         elif photographs is not None:
             read += 1
-            problem = _problem(photographs, row.sha256)
+            problem = _problem(photographs, row.sha256, row.bytes)
             if problem:
                 walk.report(position, f"plate {number}: photograph {problem}")
         progress("photographs", done, total)
@@ -213,12 +234,23 @@ def _compare_photographs(
     return read
 
 
-def _problem(photographs: Photographs, sha256: str) -> str | None:
-    """What is wrong with the file; None when it is intact."""
+def _problem(photographs: Photographs, sha256: str, size: int) -> str | None:
+    """What is wrong with the file or with the size that the table has; None when both are intact."""
     try:
-        return None if photographs.read(sha256) is not None else f"missing: {photographs.path(sha256)}"
+        data = photographs.read(sha256)
     except RecordError as error:
         return str(error)
+    if data is None:
+        return f"missing: {photographs.path(sha256)}"
+    return None if len(data) == size else f"has {len(data)} bytes, the table says {size}"
+
+
+def _unlisted(connection: Connection, photographs: Photographs | None) -> int:
+    """Number of photographs in the folder that no row lists."""
+    if photographs is None:
+        return 0
+    listed = set(connection.execute(select(schema.photographs.c.sha256)).scalars())
+    return sum(path.name not in listed for path in photographs.files())
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

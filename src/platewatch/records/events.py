@@ -69,7 +69,7 @@ def _read(row: Row[Any]) -> Event:
 
 
 def damaged(position: int) -> dict[str, Any]:
-    """Details in place of those that cannot be read."""
+    """Details of an event whose row is damaged."""
     return {"damaged": f"row {position} of the record cannot be read; see 'platewatch audit'"}
 
 

@@ -66,7 +66,7 @@ def write_dataset(reviewed: Iterable[Entry], photograph: Callable[[int], bytes |
 def _fill(entries: Iterable[Entry], photograph: Callable[[int], bytes | None], folder: Path) -> Dataset:
     reviewed, without, unsure = dict[str, list[Entry]](), 0, 0
     for entry in entries:
-        if entry.review is None or entry.review.judgement is Judgement.UNSURE:
+        if not _teaches(entry):
             unsure += 1
         elif not entry.photograph_kept or entry.photograph_sha256 is None or entry.outcome is Outcome.FAILED:
             without += 1
@@ -91,6 +91,13 @@ def _fill(entries: Iterable[Entry], photograph: Callable[[int], bytes | None], f
     return Dataset(counts[GOOD], counts[DEFECTIVE], unsure, without, contradictory)
 
 
+def _teaches(entry: Entry) -> bool:
+    """Whether a review says good or defective, and a good plate's photograph passed the checks."""
+    judgement = _judgement(entry)
+    unchecked = entry.outcome is Outcome.REVIEW and entry.inspection.score is None
+    return judgement is Judgement.DEFECTIVE or (judgement is Judgement.GOOD and not unchecked)
+
+
 def _judgement(entry: Entry) -> Judgement | None:
     return None if entry.review is None else entry.review.judgement
 
@@ -105,9 +112,9 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         masks = folder / "ground_truth" / kind
         masks.mkdir(parents=True, exist_ok=True)
         try:
-            mask = np.zeros(reading.read(photograph, str(entry.number), damaged=True).shape[:2], np.uint8)
+            mask = np.zeros(reading.shown(photograph, str(entry.number)).shape[:2], np.uint8)
         except InputError:
-            return  # no mask for an unreadable photograph
+            return  # no mask for a photograph that is not readable
         for left, top, width, height in entry.review.boxes:
             mask[top : top + height, left : left + width] = 255
         reading.write_png(masks / f"{name}_mask.png", mask)

@@ -11,7 +11,7 @@ class Keep(StrEnum):
 
     ALL = "all"
     NOT_PASSED = "not-passed"
-    """Plates that did not pass or could not be read, and passing plates sampled for review."""
+    """Plates that did not pass or are not readable, and passing plates sampled for review."""
 
 
 @dataclass(frozen=True)

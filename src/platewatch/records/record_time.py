@@ -1,8 +1,8 @@
-"""The record's own time: grows while a process runs, whatever the clock of the machine says; retention counts by it.
+"""The record's own time, by which retention counts: it does not follow steps of the machine's clock.
 
-Within a process it grows with the monotonic clock. A process that starts continues from the newest stored photograph,
-plus the time that the clock says has passed since the newest plate, but at most `_LONGEST` and a tenth of the policy's
-days, and never less than nothing. So a clock that is years ahead or behind makes no photograph old.
+Within a process it grows with the monotonic clock. A new process continues from the newest stored photograph and adds
+the time since the newest plate by the machine's clock: at least 0, at most `_LONGEST` and a tenth of the policy's days.
+So a clock that is years ahead or behind does not make photographs old.
 """
 
 import threading
@@ -15,7 +15,7 @@ from platewatch.records.schema import entries, photographs
 
 DAY = 86_400_000_000
 """Microseconds."""
-_LONGEST = 31 * DAY  # an absence that is believed
+_LONGEST = 31 * DAY  # longest time between two processes that is counted
 
 
 class RecordTime:
@@ -35,7 +35,7 @@ class RecordTime:
 
 
 def passed(microseconds: int, longest: int = _LONGEST) -> int:
-    """A difference of two readings of the clock, as far as it is believed."""
+    """A difference of two readings of the clock, limited to 0 … `longest`."""
     return min(max(microseconds, 0), longest)
 
 

@@ -16,6 +16,7 @@ from platewatch.progress import Progress, silent
 from platewatch.records import (
     appending,
     audit,
+    backup,
     chain,
     events,
     exports,
@@ -318,8 +319,15 @@ class Records:
 
         `anchor` is the row and hash of an earlier head that was kept elsewhere; the chain must contain it.
         """
-        with self._database.reading() as connection:
-            return audit.audit(connection, self._photographs if photographs else None, progress, anchor)
+        return audit.complete(self._database, self._photographs if photographs else None, progress, anchor)
+
+    def backup(self, folder: Path, progress: Progress = silent) -> Audit:
+        """Write a consistent copy with its photographs to a new folder, and audit it; see backup.py."""
+        return backup.write(self._database, self._photographs, folder, progress)
+
+    def checkpoint(self) -> None:
+        """Bring SQLite's write-ahead log into the file; cheap, and nothing with PostgreSQL."""
+        self._database.checkpoint()
 
     def _store(self, data: bytes | None, sha256: str | None) -> None:
         if data is not None and sha256 is not None and self._photographs is not None:

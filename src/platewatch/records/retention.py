@@ -1,8 +1,10 @@
-"""The retention job: a thread that prunes photographs at intervals as the policy says."""
+"""The retention job: a thread that prunes photographs at intervals and checkpoints SQLite's log every minute."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from platewatch.errors import RecordError
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from platewatch.records.records import Records
 
 log = logging.getLogger("platewatch.records")
+
+_CHECKPOINT_S = 60.0
 
 
 class RetentionJob:
@@ -49,8 +53,12 @@ class RetentionJob:
             except Exception as error:
                 log.exception("pruning failed; it goes on")
                 self._warn(f"photographs could not be pruned ({type(error).__name__}); see the log")
-            if self._stopping.wait(self._every):
-                return
+            due = time.monotonic() + self._every
+            while time.monotonic() < due:
+                if self._stopping.wait(min(_CHECKPOINT_S, self._every)):
+                    return
+                with suppress(RecordError):  # the health check reports it
+                    self._records.checkpoint()
 
     def _check_size(self, pruned: Pruned) -> None:
         if pruned.over_bytes:

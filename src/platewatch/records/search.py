@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from platewatch import printable
 from platewatch.errors import InputError
@@ -32,7 +32,7 @@ _LAST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading a damaged body raises."""
+"""Exceptions that reading a damaged body raises."""
 
 _body = schema.chain.alias("body")
 _review = schema.chain.alias("review")
@@ -71,7 +71,7 @@ def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
 
 
 def entry(row: Row[Any]) -> Entry:
-    """A row of the joined tables as an Entry; one whose body is damaged is without a verdict and says so."""
+    """A row of the joined tables as an Entry; with a damaged body it has no verdict, and `error` says so."""
     try:
         body = json.loads(row.body)
         inspection, source = _INSPECTION.validate_python(body["inspection"], extra="ignore"), str(body["source"])
@@ -106,7 +106,7 @@ def _damaged(row: Row[Any]) -> Inspection:
 
 
 def _standing(row: Row[Any]) -> Review:
-    """The valid review of an entry; of a damaged one what the table of entries says."""
+    """The valid review of an entry; if its row is damaged, the values in the table of entries."""
     try:
         return review(json.loads(row.review_body), row.review_hash)
     except UNREADABLE:
@@ -266,16 +266,28 @@ def reviewed(connection: Connection, query: Query) -> tuple[Reviewed, ...]:
     """Every plate within the query's time with a valid review, in the order of arrival."""
     kept = (_photo.c.sha256.is_not(None) & _photo.c.pruned.is_(None)).label("kept")
     columns = entries.c.number, entries.c.plate_id, entries.c.outcome, entries.c.judgement, entries.c.photograph, kept
+    text = case((entries.c.outcome == Outcome.REVIEW, _body.c.body))  # only there a score may be missing or not
     joined = entries.outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
-    chosen = select(*columns).select_from(joined).where(*_conditions(query))
+    joined = joined.join(_body, _body.c.position == entries.c.position)
+    chosen = select(*columns, text).select_from(joined).where(*_conditions(query))
     span = _span(connection, query)
     if span is None:
         return ()
     chosen = chosen.where(entries.c.number >= span[0], entries.c.number < span[1]).order_by(entries.c.number)
     return tuple(
-        Reviewed(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored))
-        for number, plate_id, outcome, judgement, photograph, stored in connection.execute(chosen)
+        Reviewed(
+            *(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored)),
+            scored=_scored(Outcome(outcome), body),
+        )
+        for number, plate_id, outcome, judgement, photograph, stored, body in connection.execute(chosen)
     )
+
+
+def _scored(outcome: Outcome, body: str | None) -> bool:
+    """Whether a plate has a score; `body` is its row in the chain, read for REVIEW alone."""
+    if outcome is not Outcome.REVIEW:
+        return outcome is not Outcome.FAILED
+    return body is not None and json.loads(body)["inspection"].get("score") is not None
 
 
 def distinct(connection: Connection, column: ColumnElement[str], *conditions: ColumnElement[bool]) -> tuple[str, ...]:

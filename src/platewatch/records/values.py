@@ -28,10 +28,12 @@ class Judgement(StrEnum):
     DEFECTIVE = "defective"
     GOOD = "good"
     UNSURE = "unsure"
+    UNUSABLE = "unusable"
+    """The part is good, the photograph is not: nothing is learned from it."""
 
 
 class Outcome(StrEnum):
-    """The outcome of a plate: its verdict, or FAILED when its photograph could not be read."""
+    """The outcome of a plate: its verdict; FAILED when its photograph is not readable or judging failed."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, no password
     REVIEW = "REVIEW"
@@ -118,6 +120,8 @@ class Reviewed:
     judgement: Judgement
     photograph_sha256: str | None
     photograph_kept: bool
+    scored: bool
+    """False when the photograph could not be judged: it failed a check, or was not readable."""
 
     @property
     def name(self) -> str:
@@ -239,9 +243,9 @@ class Dataset:
     good: int
     defective: int
     unsure: int
-    """Left out: reviewed as unsure."""
+    """Left out: reviewed as unsure, or as good on a photograph that could not be judged."""
     without_photograph: int
-    """Left out: the photograph is not kept, or could not be read."""
+    """Left out: the photograph is not kept, or is not readable."""
     contradictory: int
     """Left out: the same photograph was reviewed as good and as defective."""
 
@@ -265,6 +269,8 @@ class Audit:
     """Number of photographs whose SHA-256 was checked."""
     head: Head
     breaks: tuple[Tampering, ...] = field(default=())
+    unlisted: int = 0
+    """Photographs in the folder that no row lists: left by a crash, or of rows that a copy of the record lacks."""
 
     @property
     def intact(self) -> bool:

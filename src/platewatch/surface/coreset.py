@@ -15,8 +15,8 @@ from platewatch.arrays import Floats, Indices, Mask
 from platewatch.surface.nearest_neighbours import comparable, with_one
 
 _COVERED = 0.9  # the covering radius is the 0.9 quantile of the distance to the nearest patch of another photograph
-_QUERIES, _CANDIDATES = 2048, 16384  # patches whose distances are taken, and those among which the nearest is sought
-_SMALLEST_RADIUS = 0.01  # of Lab and log features alike: less than one step of 8 bits
+_QUERIES, _CANDIDATES = 2048, 16384  # query patches, and patches searched for their neighbours
+_SMALLEST_RADIUS = 0.01  # for Lab and log features; smaller than one step of 8 bits
 _ROWS = 256  # patches compared at a time, to bound memory
 
 
@@ -78,11 +78,11 @@ def _covering_radius(patches: Floats, numbers: Indices) -> float:
 
 
 def _representatives(patches: Floats, indices: Indices, kept: Indices, radius: float) -> Indices:
-    """The representative of each of `indices` (A,) in `patches`: (A,) int. Those of `kept` (K,) are kept already."""
+    """The representative of each of `indices` (A,) in `patches`: (A,) int. `kept` (K,) were kept before."""
     places = np.concatenate([kept, indices])
     centred = patches[places] - patches[places].mean(axis=0)
     compared, queries = comparable(centred), with_one(centred)
-    limits = np.float32(radius**2 / 2) - compared[:, -1]  # of the values that `comparable` explains
+    limits = np.float32(radius**2 / 2) - compared[:, -1]  # a product up to this is within the radius
     known, found = np.arange(len(kept)), np.arange(len(places))  # indices in `places` from here on
     for block in _blocks(len(indices)):
         rows = found[len(kept) :][block]  # a view of `found`
@@ -101,7 +101,7 @@ def _representatives(patches: Floats, indices: Indices, kept: Indices, radius: f
 
 
 def _firsts(near: Mask) -> Indices:
-    """For each of n patches the first kept patch within the radius, itself if there is none: (n,) int.
+    """For each of n patches the number of the first kept patch within the radius, or its own: (n,) int.
 
     `near` (n, n) bool says which pairs lie within the radius.
     """

@@ -28,7 +28,7 @@ class SurfaceResult:
     """Score and maps of one plate; in all of them 1 is the robust 3σ limit of good plates."""
 
     score: float
-    """The fused map pooled over each of `score_fractions`: the largest of these."""
+    """The largest of the fused map's pooled values, one for each of `score_fractions`."""
     anomaly_map: Floats
     """Colour map and line map fused, (S, S) float32 ≥ 0."""
     colour_map: Floats
@@ -44,7 +44,7 @@ class Bank:
     patches: Floats
     """(M, F) float32 features of good patches."""
     scale: float
-    """The distance to the nearest neighbour that becomes 1 on the map."""
+    """Distances are divided by this, so that the robust 3σ limit of good plates is 1 on the map."""
 
     @cached_property
     def _index(self) -> NearestNeighbours:
@@ -64,19 +64,19 @@ class Surface:
     colour: Bank
     line: Bank
     map_scale: float
-    """The value of the fused map that becomes 1."""
+    """The fused map is divided by this."""
     score_scales: tuple[float, ...]
-    """For each of `score_fractions` the pooled value that becomes a score of 1."""
+    """For each of `score_fractions`: the pooled value is divided by this."""
     coresets: tuple[Coreset, Coreset] | None = None
     """The coresets of both banks; None after loading from a model folder and after `without`."""
 
     def without(self, photos: Sequence[int] | Indices) -> "Surface":
-        """The detector, same scales, without the patches of these photographs (numbers): as if fitted without them.
+        """The detector without the patches of these photographs, given by number; the scales stay the same.
 
         Raises ValueError when `coresets` is None.
         """
         if self.coresets is None:
-            raise ValueError("this surface no longer knows which photographs its patches are from")
+            raise ValueError("no coresets: the photographs that the patches are from are unknown")
         pair = zip((self.colour, self.line), self.coresets, strict=True)
         colour, line = (replace(bank, patches=coreset.without(photos)) for bank, coreset in pair)
         return replace(self, colour=colour, line=line, coresets=None)
@@ -163,7 +163,7 @@ def _from_features(colours: Floats, lines: Floats, seed: int, settings: SurfaceC
 def _with_scales(fitted: Surface, colours: Floats, lines: Floats) -> Surface:
     """Set the scales of both banks, of the fused map and of the score, from the good plates' (N, C, C, F) features.
 
-    Each scale is the robust 3σ limit of the good plates, every plate compared with the patches of the others alone.
+    Each scale is the robust 3σ limit of the good plates. Each plate is compared with the other plates' patches alone.
     """
     settings, maps = fitted.settings, []
     for plate, features in enumerate(zip(colours, lines, strict=True)):

@@ -1,6 +1,7 @@
 """Patch features: colour (Lab mean and spread) and lines (energy of band-passes and of the structure tensor).
 
-Each blur starts from the one before it, and a patch's value is a mean over it: a few OpenCV passes per photograph.
+Each blur continues the one before it. A patch's value is the mean over the patch. This takes a few OpenCV passes per
+photograph.
 """
 
 import math
@@ -13,6 +14,9 @@ from platewatch.arrays import Array, Floats, Photo
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import colour
 
+COLOUR_LENGTH = 6
+"""Length of a patch's colour features."""
+
 _SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every second px
 
 
@@ -20,6 +24,11 @@ def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Floats, Floats]:
     """Colour (C, C, 6) and line (C, C, 24) features, float32, of an (S, S, 3) uint8 RGB photograph; C = S / patch."""
     lab = colour.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
+
+
+def line_length(settings: SurfaceConfig) -> int:
+    """Length of a patch's line features: three channels for each band, twice three for each direction."""
+    return 3 * len(settings.bands) + 6 * len(settings.directions)
 
 
 def _colour(lab: Floats, settings: SurfaceConfig) -> Floats:
@@ -30,7 +39,7 @@ def _colour(lab: Floats, settings: SurfaceConfig) -> Floats:
 
 
 def _line(lab: Floats, settings: SurfaceConfig) -> Floats:
-    """Log amplitudes of L, a and b: in each band, then of gradients along and across the main direction of lines.
+    """Log amplitudes of L, a and b: first of each band, then of the gradients along and across the main direction.
 
     Energies along and across are the eigenvalues of each channel's structure tensor. In a grey photograph a and b are
     constant.
@@ -76,11 +85,11 @@ class _Level:
         return gx, gy
 
     def patches(self, values: Floats, window: float, patch: int) -> Floats:
-        """The means (C, C, 3) of `values`, sampled like this level, over a Gaussian window, at least a patch."""
+        """The means (C, C, 3) of `values` over a Gaussian window of at least a patch; sampled as this level is."""
         side = patch // self.every
         count = len(values) // side
         means: Array = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
-        wider = window**2 - (patch**2 - self.every**2) / 12  # less the variance of the mean over a patch
+        wider = window**2 - (patch**2 - self.every**2) / 12  # minus the variance that the mean over a patch adds
         return blur(means, math.sqrt(wider) / patch) if wider > 0 else means
 
 

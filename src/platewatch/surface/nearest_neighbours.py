@@ -1,11 +1,11 @@
 """Nearest neighbours of patches in the memory bank, by an inverted-file (IVF) search.
 
 IVF search: patches are assigned to 32 k-means centroids; a query scans the list of its nearest centroid and those
-within 1.25 times that distance. That is one patch of the bank in 17 to 31. Distances come out 1.3 % too large on
-average at most; a single one up to 2.7 times as large, when its nearest neighbour lies in a list that is not scanned.
-Scores of photographs change by at most 1.5 %. FAISS, hnswlib, USearch and KD-trees take at least three times as long
-for scores as close to exact ones (docs/log.md, 2026-11-30). More centroids save comparisons, but threads then wait
-more often for Python's global lock.
+within 1.25 times that distance. A query is thus compared with one in 17 to 31 of the bank's patches. On average,
+distances come out at most 1.3 % too large. A single one is up to 2.7 times as large as the exact one: its nearest
+neighbour lies in a list that is not scanned. Scores of photographs change by at most 1.5 %. FAISS, hnswlib, USearch and
+KD-trees take at least three times as long for scores as close to exact ones (docs/log.md, 2026-11-30). More centroids
+save comparisons, but threads then wait more often for Python's global lock.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class NearestNeighbours:
     centroids: Floats
     """(L, F + 1): the centroids in the form of `comparable`."""
     slack: float
-    """Upper bound of how much farther than the nearest centroid a centroid may be for its list to be scanned."""
+    """A list is scanned only if its centroid is at most this much farther than the nearest centroid."""
     starts: Indices
     """(L,): index in `patches` of the first patch of each centroid."""
     patches: Floats

@@ -1,4 +1,4 @@
-"""Indices in the order of numbers instead of times, and times of photographs that no step of the clock distorts."""
+"""Orders indices by number instead of time, and corrects photographs' times that a step of the clock distorted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ _ENTRIES = {
     "waiting": ["waiting"],
 }
 _PARTIAL = {"reviewed": "review IS NOT NULL", "unreviewed": "review IS NULL"}
-_LONGEST = 86_400_000_000  # µs between two plates that are believed
+_LONGEST = 86_400_000_000  # longest time between two plates that is counted, µs
 _SLACK = 3_600_000_000
 
 
@@ -33,7 +33,7 @@ def upgrade() -> None:
 
 
 def _undistort() -> None:
-    """Let no photograph be older or newer than its plates' numbers say: a difference is believed up to a day."""
+    """Correct the times of photographs in the order of plates: a difference counts as at most a day."""
     connection = op.get_bind()
     rows = connection.execute(
         sa.text(
