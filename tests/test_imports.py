@@ -242,7 +242,7 @@ def test_files_and_folders_are_written_atomically_in_one_place() -> None:
 
 
 def test_the_sequence_from_quality_check_to_verdict_stands_once() -> None:
-    assert calling("reason_unusable") == {"model.scoring"}
+    assert calling("reason_unusable", "reason_incomplete") == {"model.scoring"}
     assert calling("judge_prepared") == {"model.inspector", "learning.out_of_fold"}
 
 

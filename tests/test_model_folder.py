@@ -65,7 +65,7 @@ NAMES_OF_0_1_0 = {
 def as_0_1_0_wrote_it(folder: Path) -> str:
     """Give the manifest the keys of format 5, and the digest that 0.1.0 computed over them; returns that digest."""
     values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    del values["digest"]
+    del values["digest"], values["completeness"]
     values["format"] = 5
     for part, names in NAMES_OF_0_1_0.items():
         values["config"][part] = {names.get(name, name): value for name, value in values["config"][part].items()}
@@ -99,6 +99,19 @@ def test_a_model_of_0_1_0_loads_and_judges_as_before(folder: Path, tiny_model: T
             old.threshold,
             old.defects,
         )
+
+
+def test_a_model_of_format_6_loads_under_its_name_and_lacks_the_completeness_check(folder: Path) -> None:
+    values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del values["digest"], values["completeness"]
+    values["format"] = 6
+    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({"digest": digest, **values}), encoding="utf-8")
+    manifest = model_folder.load_manifest(folder)
+    assert (manifest.model_id, manifest.completeness) == (digest[:12], None)
+    edited(folder, lambda values: values["quality_limits"].update(darkest=0))
+    refused(folder, "edited since training wrote it")
 
 
 def test_a_model_of_0_1_0_that_was_edited_is_refused(folder: Path) -> None:

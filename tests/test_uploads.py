@@ -219,7 +219,7 @@ def test_the_memory_is_shared_out_and_printed(tmp_path: Path) -> None:
     assert shares.bodies >= Settings().max_bytes
     assert shares.bodies + shares.decoding < 600e6 - 150e6
     assert "at most 600 MB" in server.memory_line(plan())
-    assert "up to 34 megapixels (25 as TIFF" in server.memory_line(plan())
+    assert "up to 34 megapixels (23 as TIFF" in server.memory_line(plan())
     more = server.memory_line(plan(memory_mb=1500, max_pixels=100_000_000))
     assert "up to 100 megapixels" in more, "a camera of 65 megapixels"
     with pytest.raises(InputError, match=r"--memory 300.*too little.*at least"):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from platewatch.arrays import Doubles
+from platewatch.arrays import Doubles, Mask
 
 _TO_DEVIATION = 1.4826  # MAD × this estimates a normal distribution's standard deviation
 _SMALLEST = 1e-9  # a score of 0 has no logarithm
@@ -23,3 +23,9 @@ def limit(scores: Sequence[float] | Doubles, deviations: float = 3.0, *, smalles
     """
     centre, deviation = median_and_deviation(np.log(np.maximum(scores, _SMALLEST)))
     return float(np.exp(centre + deviations * max(deviation, smallest_deviation)))
+
+
+def outliers(values: Doubles, deviations: float, *, smallest_deviation: float) -> Mask:
+    """True for each of (N,) values farther than `deviations` robust standard deviations from the median."""
+    centre, deviation = median_and_deviation(values)
+    return np.asarray(np.abs(values - centre) > deviations * max(deviation, smallest_deviation))

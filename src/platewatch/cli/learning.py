@@ -142,6 +142,12 @@ def train(
 @PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Folder for the candidate; default: the folder that MODEL is in.")
 @click.option("--actor", help="Name of the person, for the record; default: the system's user name.")
+@click.option(
+    "--loosen-because",
+    default="",
+    metavar="REASON",
+    help="Allow limits looser than those of MODEL, and write REASON into the record; without it none is loosened.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object on stdout.")
 @click.option("--progress-lines", is_flag=True, help="Progress as JSON lines on stderr, for programs.")
 @click.option("--until-stdin-ends", is_flag=True, help="Stop when stdin closes, because the parent process ended.")
@@ -152,6 +158,7 @@ def retrain(
     photographs: Path | None,
     models: Path | None,
     actor: str | None,
+    loosen_because: str,
     as_json: bool,
     progress_lines: bool,
     until_stdin_ends: bool,
@@ -159,8 +166,8 @@ def retrain(
     """Train a candidate on DATA and the plates reviewed as good, and compare it with MODEL.
 
     DATA holds the photographs that MODEL was trained on. The comparison uses a fifth of the reviewed good plates, which
-    are held out, and all reviewed defective plates. A worse candidate is refused with exit code 3. No model is taken
-    into service.
+    are held out, all reviewed defective plates, and photographs made unusable. A worse candidate is refused with exit
+    code 3. Plates without a score are not learned from, and no limit is loosened. No model is taken into service.
     """
     from platewatch.cli import summary
     from platewatch.line import retraining
@@ -172,7 +179,17 @@ def retrain(
     who, models_folder = actor or getpass.getuser(), models or model.resolve().parent
     bars = nullcontext(lines()) if progress_lines else progress()
     with Records.open(records, photographs, create=False) as opened, bars as report:
-        done = retraining.retrain(model, opened, data, models_folder, actor=who, progress=report)
+
+        def say(finding: str) -> None:
+            click.echo(json.dumps({"finding": finding}) if progress_lines else finding, err=True)
+
+        done = retraining.retrain(
+            *(model, opened, data, models_folder),
+            actor=who,
+            progress=report,
+            loosen_because=loosen_because.strip(),
+            found=say,
+        )
     if as_json:
         click.echo(json.dumps(done.comparison.as_dict(), ensure_ascii=False, allow_nan=False))
     else:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from platewatch.decision import sensitivity_summary
 from platewatch.decision.verdict import bound_sentence, plates_needed
+from platewatch.inspection import Verdict
 
 if TYPE_CHECKING:  # `verify` also works without the libraries for training
     from platewatch.config import Config
@@ -120,7 +121,12 @@ def comparison(found: "Comparison") -> tuple[Table, ...]:
     missed = [pair.name for pair in found.defective if pair.missed]
     table.add_row("of the defective plates, missed at the line", _list(missed))
     table.add_row("false alarms to expect", _expected(found))
-    table.add_row("left out", f"{found.gone} without photograph, {found.contradictory} reviewed as good and defective")
+    stopped = sum(pair.challenger.verdict is Verdict.REVIEW for pair in found.unusable)
+    table.add_row("unusable photographs that get REVIEW", f"{stopped} of {len(found.unusable)}")
+    left_out = f"{found.gone} without photograph, {found.unscored} without score"
+    table.add_row("left out", f"{left_out}, {found.contradictory} reviewed as good and defective")
+    if found.loosened:
+        table.add_row("looser than the model in service", _list(list(found.loosened)))
     table.add_row("result", "accepted: may be taken into service" if found.accepted else "REFUSED")
     return (table,)
 

@@ -155,7 +155,7 @@ class Evaluation:
 
     @property
     def unjudged(self) -> tuple[PlateScore, ...]:
-        """Plates that the quality check refused: too dark, clipped, blurred or no plate in view."""
+        """Plates that the checks refused: too dark, clipped, blurred, no plate in view, or the part cut off."""
         return tuple(plate for plate in self.scores if plate.score is None)
 
     @property

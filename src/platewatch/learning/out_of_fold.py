@@ -19,9 +19,9 @@ from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import scoring
 from platewatch.model.runtime import Network
-from platewatch.model.scoring import RawNumbers, Scores
+from platewatch.model.scoring import Checks, RawNumbers, Scores
+from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.preparation import Frame
-from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
 from platewatch.skipganomaly.training import Trained
@@ -93,7 +93,8 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
         pair = detectors.of(plate)
         good.append(scoring.measure(*pair, photo, frame))
-        damaged = [random_defect(photo, rng)[0] for _ in range(DEFECTS_PER_PLATE)]
+        inside = find_framed_object(photo, frame)
+        damaged = [random_defect(photo, rng, inside)[0] for _ in range(DEFECTS_PER_PLATE)]
         artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
@@ -104,17 +105,18 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
 
 
 def judge(
-    plates: GoodPlates, detectors: Detectors, decision: Decision, limits: QualityLimits
+    plates: GoodPlates, detectors: Detectors, decision: Decision, checks: Checks
 ) -> Callable[[int, Array], Verdict]:
     """A function that gives the out-of-fold verdict on a prepared photograph of the good plate of a number.
 
-    The quality check is included. The function may be called by several threads at once.
+    The checks are included. The function may be called by several threads at once.
     """
 
     def verdict(plate: int, photo: Photo) -> Verdict:
         def measure(photo: Photo, frame: Frame) -> Scores:
             return scoring.measure_weighted(*detectors.of(plate), photo, frame, decision)
 
-        return scoring.judge_prepared(photo, plates.frames[plate], decision, limits, measure).verdict
+        frame, size = plates.frames[plate], plates.sizes[plate]
+        return scoring.judge_prepared(photo, frame, decision, checks, measure, size=size).verdict
 
     return verdict

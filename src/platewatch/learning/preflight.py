@@ -11,7 +11,8 @@ from platewatch.arrays import Photo, Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
 from platewatch.exploration import classical_detectors, mixed_sets, outliers
-from platewatch.photographs import bit_depth, preparation, quality, reading
+from platewatch.model.scoring import Checks
+from platewatch.photographs import bit_depth, completeness, preparation, quality, reading
 from platewatch.photographs.bit_depth import Levels
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
@@ -46,6 +47,19 @@ class GoodPlates:
         pairs = zip(self.photos, self.frames, strict=True)
         return [quality.measure(frame.cut(photo)) for photo, frame in pairs]
 
+    def checks(self) -> Checks:
+        """The checks that these photographs set."""
+        each = zip(self.photos, self.frames, self.sizes, strict=True)
+        framings = [completeness.measure(frame.cut(photo), size) for photo, frame, size in each]
+        return Checks(quality.limits(self.conditions()), completeness.limits(framings))
+
+    def unusable(self) -> tuple[tuple[Path, str], ...]:
+        """The photographs that the checks refuse, with the reason: they show too little of the part to learn from."""
+        checks = self.checks()
+        each = zip(self.paths, self.photos, self.frames, self.sizes, strict=True)
+        found = [(path, checks.examine(frame.cut(photo), size)[1]) for path, photo, frame, size in each]
+        return tuple((path, why) for path, why in found if why is not None)
+
 
 @dataclass(frozen=True)
 class Preflight:
@@ -56,7 +70,7 @@ class Preflight:
     """For each plate the number of its group of near duplicates."""
     near_duplicates: tuple[tuple[Path, Path], ...]
     outliers: tuple[tuple[Path, str], ...]
-    """Outliers with the reason, strongest first. They stay in the training set; a person should look at them."""
+    """Unusable photographs and outliers with reasons. They stay in the training set: a person should look at them."""
     warnings: tuple[str, ...]
     """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise."""
     steps: int
@@ -167,11 +181,19 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
         plates=plates,
         groups=_groups(count, near),
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
-        outliers=outlying,
+        outliers=(*plates.unusable(), *outlying),
         warnings=warnings,
         steps=round(batches * (count + count * (folds - 1))),
         floor=1 / (count + 1),
     )
+
+
+def findings(found: Preflight) -> tuple[str, ...]:
+    """What a person should know of the good photographs before a model learns from them, a sentence each."""
+    plates = found.plates
+    left_out = [f"left out, not readable: {error}" for _, error in plates.failed]
+    left_out += [f"left out, the same as {other.name}: {one.name}" for one, other in plates.duplicates]
+    return (*left_out, *found.warnings, *(f"look at {path.name}: {why}" for path, why in found.outliers))
 
 
 def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> InputError:

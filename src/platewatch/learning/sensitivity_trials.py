@@ -19,6 +19,7 @@ from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates
 from platewatch.model.thread_limits import cores
+from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.illumination import gains, relight
 from platewatch.progress import Progress
 from platewatch.synthetic.artificial_defects import rust, scratch
@@ -90,18 +91,22 @@ def illumination_trials(
 
 
 def damage(plates: GoodPlates, plate: int, point: GridPoint, config: Config) -> Array:
-    """The plate's prepared photograph (S, S, 3) uint8 with the artificial defect of one trial."""
+    """The plate's prepared photograph (S, S, 3) uint8 with the artificial defect of one trial.
+
+    What lies on the padding is taken away: nobody will ever see it.
+    """
     photo, frame = plates.photos[plate], plates.frames[plate]
     rng = np.random.default_rng([config.seed, plate, int(point.kind == "rust")])
+    on_part = find_framed_object(photo, frame)
     for _ in range(_TRIES):
         if point.kind == "scratch":
-            length_px = config.sensitivity.length * config.image_size
-            damaged, mask = scratch(photo, rng, width_px=point.size_px, length_px=length_px, contrast=point.contrast)
+            sizes = {"width_px": point.size_px, "length_px": config.sensitivity.length * config.image_size}
+            damaged, mask = scratch(photo, rng, **sizes, contrast=point.contrast, inside=on_part)
         else:
-            damaged, mask = rust(photo, rng, diameter_px=point.size_px, contrast=point.contrast)
+            damaged, mask = rust(photo, rng, diameter_px=point.size_px, contrast=point.contrast, inside=on_part)
         if np.count_nonzero(frame.cut(mask)) >= _WITHIN * np.count_nonzero(mask):
             break
-    return damaged
+    return np.where(frame.inside(len(photo))[..., None], damaged, photo)
 
 
 def _spread(numbers: Sequence[int], count: int) -> list[int]:

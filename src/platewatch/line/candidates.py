@@ -1,16 +1,20 @@
 """Candidates: which plates a candidate and the model in service both judge, and when a candidate is refused.
 
 The plates come from people's reviews. Good ones that are held out by their hash are never trained on. All
-defective ones are compared, missed ones included. The comparison changes no threshold.
+defective ones are compared, missed ones included. The comparison changes no threshold. A plate without a score is never
+trained on: the checks found nothing to judge on its photograph. Both models also judge photographs made unusable. A
+limit looser than that of the model in service needs a person's reason.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from platewatch.arrays import Photo
 from platewatch.errors import InputError
-from platewatch.inspection import Inspection
-from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
+from platewatch.inspection import Inspection, Verdict
+from platewatch.line import protections
+from platewatch.line.comparison import Candidate, Comparison, Judged, Pair, UnusablePair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
 from platewatch.progress import Progress
@@ -41,6 +45,8 @@ class Material:
     """The same photograph was reviewed as good and as defective; not used."""
     missing: tuple[Reviewed, ...]
     """Their photographs are no longer kept."""
+    unscored: tuple[Reviewed, ...] = ()
+    """Reviewed as good, but without a score: used for nothing."""
 
     @property
     def missed(self) -> tuple[Reviewed, ...]:
@@ -55,7 +61,7 @@ def gather(records: Records, champion: Manifest) -> Material:
     defective = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.DEFECTIVE}
     known = {plate.sha256 for plate in champion.calibration}
     both = good.keys() & defective.keys()
-    usable = {key: plate for key, plate in good.items() if key not in both and plate.photograph_kept}
+    usable = {key: plate for key, plate in good.items() if key not in both and plate.photograph_kept and plate.scored}
     training = {key: plate for key, plate in usable.items() if not held_out(key)}
     return Material(
         training=tuple(training.values()),
@@ -64,6 +70,7 @@ def gather(records: Records, champion: Manifest) -> Material:
         defective=tuple(plate for key, plate in defective.items() if key not in both and plate.photograph_kept),
         contradictory=tuple(good[key] for key in sorted(both)),
         missing=tuple(plate for plate in (*good.values(), *defective.values()) if not plate.photograph_kept),
+        unscored=tuple(plate for plate in good.values() if not plate.scored),
     )
 
 
@@ -83,20 +90,45 @@ def check(material: Material) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Training:
+    """What is known of a candidate's training, for its comparison."""
+
+    unusable: Mapping[str, Photo]
+    """Photographs that nothing can be judged by, (H, W, 3) uint8 RGB, by name."""
+    findings: tuple[str, ...] = ()
+    """What preflight found."""
+    loosened_because: str = ""
+    """The reason that a person gave for allowing looser limits."""
+
+
 def compare(
     material: Material,
     champion: Inspector,
     challenger: Inspector,
     photograph: Callable[[int], bytes | None],
     progress: Progress,
+    *,
+    training: Training,
 ) -> Comparison:
-    """Have both judge the held-out good plates and all defective ones, and decide; `photograph` gives bytes."""
+    """Have both judge held-out good plates, defective ones and unusable photographs, and decide.
+
+    `photograph` gives a plate's bytes.
+    """
     plates = [*material.held_out, *material.defective]
     pairs = []
     for done, plate in enumerate(plates, start=1):
         pairs.append(_judge(plate, photograph(plate.number) or b"", champion, challenger))
         progress("comparing both models", done, len(plates))
     good, defective = pairs[: len(material.held_out)], pairs[len(material.held_out) :]
+    unusable = [
+        UnusablePair(name, _judged(champion.inspect(photo)), _judged(challenger.inspect(photo)))
+        for name, photo in training.unusable.items()
+    ]
+    loosened = protections.looser(champion.manifest, challenger.manifest)
+    refused = [*refusals(good, defective), *unusable_refusals(unusable)]
+    if loosened and not training.loosened_because:
+        refused.append(f"loosens limits that protect, and nobody gave a reason: {'; '.join(loosened)}")
     return Comparison(
         champion=_candidate(champion),
         challenger=_candidate(challenger),
@@ -106,8 +138,27 @@ def compare(
         gone=len(material.missing),
         contradictory=len(material.contradictory),
         chance=chance(good),
-        refused=tuple(refusals(good, defective)),
+        refused=tuple(refused),
+        unscored=len(material.unscored),
+        unusable=tuple(unusable),
+        findings=training.findings,
+        loosened=loosened,
+        loosened_because=training.loosened_because,
     )
+
+
+def unusable_refusals(pairs: Sequence[UnusablePair]) -> Iterator[str]:
+    """Why it may not serve: it judges a photograph that nothing can be judged by."""
+    judged = [
+        pair
+        for pair in pairs
+        if pair.challenger.passed
+        or (pair.champion.verdict is Verdict.REVIEW and pair.challenger.verdict is not Verdict.REVIEW)
+    ]
+    if judged:
+        names = ", ".join(f"{pair.name} {pair.challenger.verdict}" for pair in judged[:5])
+        names += " …" if len(judged) > 5 else ""
+        yield f"judges {len(judged)} of {len(pairs)} unusable photographs in place of sending them to review: {names}"
 
 
 def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:

@@ -41,6 +41,16 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class UnusablePair:
+    """A photograph that nothing can be judged by, seen by both; it has to get REVIEW."""
+
+    name: str
+    """How it was made unusable, and of which photograph."""
+    champion: Judged
+    challenger: Judged
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A model that is compared, with its own false-alarm bound."""
 
@@ -68,6 +78,16 @@ class Comparison:
     """Probability that by chance so many fewer of the held-out good plates pass (exact, paired, one-sided)."""
     refused: tuple[str, ...]
     """Why it is refused, one sentence each; empty when it is accepted."""
+    unscored: int = 0
+    """Plates reviewed as good that were left out because their photographs have no score."""
+    unusable: tuple[UnusablePair, ...] = ()
+    """Empty, dark, clipped, blurred and cut-off photographs, made of training photographs."""
+    findings: tuple[str, ...] = ()
+    """What preflight found in the candidate's training photographs, a sentence each."""
+    loosened: tuple[str, ...] = ()
+    """Limits that are looser than those of the model in service, a sentence each."""
+    loosened_because: str = ""
+    """The reason that a person gave for allowing that; empty when nobody did."""
 
     @property
     def accepted(self) -> bool:
@@ -89,6 +109,10 @@ class Comparison:
             "held_out": counts(self.held_out),
             "defective": counts(self.defective),
             "chance": self.chance,
+            "unusable": counts(self.unusable),
+            "findings": list(self.findings),
+            "loosened": list(self.loosened),
+            "loosened_because": self.loosened_because,
         }
 
 
@@ -118,7 +142,7 @@ def read(file: Path) -> Comparison | None:
         raise ModelError(file, "no comparison that this Platewatch wrote", remedy="retrain to make one") from error
 
 
-def counts(pairs: Sequence[Pair]) -> dict[str, int]:
+def counts(pairs: Sequence[Pair] | Sequence[UnusablePair]) -> dict[str, int]:
     """How many plates there are, and how many each model passes."""
     champion, challenger = (sum(getattr(pair, name).passed for pair in pairs) for name in ("champion", "challenger"))
     return {"plates": len(pairs), "champion_passes": champion, "challenger_passes": challenger}

@@ -8,12 +8,15 @@ from typing import Any
 
 import platewatch
 from platewatch.errors import ModelError, NotFound, RecordError
+from platewatch.line import protections
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.records import Records
 
 ACTIVATED = "model_activated"
-"""The event in the record: `model_id` goes into service instead of `before`; `command` is the command line's model."""
+"""The event in the record: `model_id` goes into service instead of `before`; `command` is the command line's model.
+
+`loosened` has a sentence for each limit that is looser from then on."""
 
 Load = Callable[[Path], Inspector]
 
@@ -113,6 +116,7 @@ class ModelRegistry:
             folder = self._find(model_id)
             inspector = self._load(folder)
             details = {"model_id": model_id, "before": before, "command": self._command, "folder": folder.name}
+            details["loosened"] = "; ".join(self._looser(folder))
             records.event(ACTIVATED, actor, {**details, "reason": reason})
             self.folder, self._inspector = folder, inspector
             return before
@@ -131,6 +135,14 @@ class ModelRegistry:
         except (NotFound, ModelError, RecordError) as error:
             return str(error)
         return None
+
+    def _looser(self, folder: Path) -> tuple[str, ...]:
+        """The limits that are looser in a model folder than in service; none when a manifest cannot be read."""
+        try:
+            manifests = [model_folder.load_manifest(each) for each in (self.folder, folder)]
+        except ModelError:
+            return ()
+        return protections.looser(*manifests)
 
     def _find(self, model_id: str) -> Path:
         for each in self.available():

@@ -1,4 +1,4 @@
-"""Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
+"""Judges one photograph: read → prepare → checks → both phases → verdict → Inspection."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -95,7 +95,8 @@ class Inspector:
             inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
             conditions = quality.measure(frame.cut(prepared))
             return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank)
-        judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
+        taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
+        judged = scoring.judge_prepared(prepared, frame, decision, checks, both, size=taken, stage=stage)
         if judged.raw is None:
             inspection = record(verdict=judged.verdict, reason=judged.unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
@@ -134,7 +135,7 @@ class Inspector:
     ) -> dict[str, Any]:
         """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict
-        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the quality check
+        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the checks
         p = verdict.p_value(score, self._good_scores)
         maps, size = (anomaly_map, raw.colour_map, raw.line_map), (shape[1], shape[0])
         found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)

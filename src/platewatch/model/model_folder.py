@@ -29,10 +29,12 @@ from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
 from platewatch.errors import InputError, ModelError
 from platewatch.model import surface_file
+from platewatch.model.scoring import Checks
+from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 
-FORMAT = 6
+FORMAT = 7
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
 CARD = "model-card.md"
@@ -76,6 +78,8 @@ class Manifest:
     config: Config
     decision: Decision
     quality_limits: QualityLimits
+    completeness: CompletenessLimits | None
+    """None in a model folder of format 6 or older: completeness is not checked."""
     promise: FalseAlarmBound
     sensitivity: Sensitivity
     light: tuple[Illumination, ...]
@@ -106,6 +110,11 @@ class Manifest:
     def model_id(self) -> str:
         """The first twelve hexadecimal digits of the manifest's digest, which covers every file of the folder."""
         return (self.former_digest or digest(self))[:12]
+
+    @property
+    def checks(self) -> Checks:
+        """The limits within which a photograph is judged."""
+        return Checks(self.quality_limits, self.completeness)
 
     @property
     def alpha(self) -> float:
@@ -209,8 +218,9 @@ def _validated(path: Path, content: dict[str, Any], found: str) -> Manifest:
     if "former_digest" in content:
         raise ModelError(path, "former_digest: unknown", remedy=remedy)
     try:
-        current = _upgraded(content, found) if content.get("format") == _OLDEST else content
-        return _ADAPTER.validate_json(json.dumps(current), strict=True)  # strict: no text, no true in place of a number
+        return _ADAPTER.validate_json(
+            json.dumps(_upgraded(content, found)), strict=True
+        )  # strict: no text, no true in place of a number
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -224,7 +234,16 @@ def _no_number(name: str) -> float:
 
 
 def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
-    """The content of a manifest of format 5 (Platewatch 0.1.0) under the current keys; the values are the same."""
+    """The content of a manifest of an older format under the current keys; the values are the same."""
+    if content.get("format") == _OLDEST:
+        content = _renamed(content)
+    if content.get("format") in range(_OLDEST, FORMAT):
+        content = {"completeness": None} | content | {"format": FORMAT, "former_digest": written}
+    return content
+
+
+def _renamed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a manifest of format 5 (Platewatch 0.1.0) under the keys of format 6."""
     names = {
         "network_unit": "network_scale",
         "network_map_unit": "network_map_scale",
@@ -241,7 +260,7 @@ def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
     if isinstance(content.get("light"), list):
         kept["light"] = [renamed(each) for each in content["light"]]
     kept |= {"decision": renamed(content.get("decision")), "config": config.renamed(content.get("config"))}
-    return {**kept, "format": FORMAT, "former_digest": written}
+    return kept
 
 
 def sha256(folder: Path, name: str, *, cached: bool = True) -> str:

@@ -66,7 +66,7 @@ def write_dataset(reviewed: Iterable[Entry], photograph: Callable[[int], bytes |
 def _fill(entries: Iterable[Entry], photograph: Callable[[int], bytes | None], folder: Path) -> Dataset:
     reviewed, without, unsure = dict[str, list[Entry]](), 0, 0
     for entry in entries:
-        if entry.review is None or entry.review.judgement is Judgement.UNSURE:
+        if not _teaches(entry):
             unsure += 1
         elif not entry.photograph_kept or entry.photograph_sha256 is None or entry.outcome is Outcome.FAILED:
             without += 1
@@ -89,6 +89,13 @@ def _fill(entries: Iterable[Entry], photograph: Callable[[int], bytes | None], f
     with (folder / "reviewed.csv").open("w", encoding="utf-8", newline="") as file:
         write_csv(listed, file)
     return Dataset(counts[GOOD], counts[DEFECTIVE], unsure, without, contradictory)
+
+
+def _teaches(entry: Entry) -> bool:
+    """Whether a review says good or defective, and a good plate's photograph passed the checks."""
+    judgement = _judgement(entry)
+    unchecked = entry.outcome is Outcome.REVIEW and entry.inspection.score is None
+    return judgement is Judgement.DEFECTIVE or (judgement is Judgement.GOOD and not unchecked)
 
 
 def _judgement(entry: Entry) -> Judgement | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from platewatch import printable
 from platewatch.errors import InputError
@@ -266,16 +266,28 @@ def reviewed(connection: Connection, query: Query) -> tuple[Reviewed, ...]:
     """Every plate within the query's time with a valid review, in the order of arrival."""
     kept = (_photo.c.sha256.is_not(None) & _photo.c.pruned.is_(None)).label("kept")
     columns = entries.c.number, entries.c.plate_id, entries.c.outcome, entries.c.judgement, entries.c.photograph, kept
+    text = case((entries.c.outcome == Outcome.REVIEW, _body.c.body))  # only there a score may be missing or not
     joined = entries.outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
-    chosen = select(*columns).select_from(joined).where(*_conditions(query))
+    joined = joined.join(_body, _body.c.position == entries.c.position)
+    chosen = select(*columns, text).select_from(joined).where(*_conditions(query))
     span = _span(connection, query)
     if span is None:
         return ()
     chosen = chosen.where(entries.c.number >= span[0], entries.c.number < span[1]).order_by(entries.c.number)
     return tuple(
-        Reviewed(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored))
-        for number, plate_id, outcome, judgement, photograph, stored in connection.execute(chosen)
+        Reviewed(
+            *(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored)),
+            scored=_scored(Outcome(outcome), body),
+        )
+        for number, plate_id, outcome, judgement, photograph, stored, body in connection.execute(chosen)
     )
+
+
+def _scored(outcome: Outcome, body: str | None) -> bool:
+    """Whether a plate has a score; `body` is its row in the chain, read for REVIEW alone."""
+    if outcome is not Outcome.REVIEW:
+        return outcome is not Outcome.FAILED
+    return body is not None and json.loads(body)["inspection"].get("score") is not None
 
 
 def distinct(connection: Connection, column: ColumnElement[str], *conditions: ColumnElement[bool]) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ class Judgement(StrEnum):
     DEFECTIVE = "defective"
     GOOD = "good"
     UNSURE = "unsure"
+    UNUSABLE = "unusable"
+    """The part is good, the photograph is not: nothing is learned from it."""
 
 
 class Outcome(StrEnum):
@@ -118,6 +120,8 @@ class Reviewed:
     judgement: Judgement
     photograph_sha256: str | None
     photograph_kept: bool
+    scored: bool
+    """False when the photograph could not be judged: it failed a check, or was not readable."""
 
     @property
     def name(self) -> str:
@@ -239,7 +243,7 @@ class Dataset:
     good: int
     defective: int
     unsure: int
-    """Left out: reviewed as unsure."""
+    """Left out: reviewed as unsure, or as good on a photograph that could not be judged."""
     without_photograph: int
     """Left out: the photograph is not kept, or is not readable."""
     contradictory: int

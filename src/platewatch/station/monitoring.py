@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from platewatch.line.metrics import CONTENT_TYPE
-from platewatch.station.rest import Viewer, json_response, station
+from platewatch.station.rest import Viewer, in_thread, json_response, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
@@ -14,12 +14,13 @@ router = APIRouter()
 
 
 @router.get("/healthz")
-def healthz(request: Request) -> Response:
+async def healthz(request: Request) -> Response:
     """Whether plates are judged: 200 `ok` or `degraded`, 503 `failing`; and every problem with its code.
 
     Open to all: it names no folder and nobody.
     """
-    found: dict[str, Any] = station(request).health.report()
+    here = station(request)
+    found: dict[str, Any] = await in_thread(here.health_thread, here.health.report)
     return json_response(found, 503 if found["status"] == "failing" else 200)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime, time
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -18,7 +19,7 @@ from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
 from platewatch.station import charts, security
 from platewatch.station.problem_details import RequestError, problem
-from platewatch.station.rest import Number, Viewer, json_response, station
+from platewatch.station.rest import Number, Viewer, in_thread, json_response, station
 from platewatch.station.users import LOCAL, Account
 from platewatch.templates import environment
 
@@ -62,16 +63,18 @@ def waiting(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/inspections/{number}/thumbnail.jpg")
-def thumbnail(request: Request, _: Viewer, number: Number, *, boxes: bool = False) -> Response:
+async def thumbnail(request: Request, _: Viewer, number: Number, *, boxes: bool = False) -> Response:
     """The photograph as a small JPEG; with `boxes` larger, with a numbered box on each defect."""
-    data = station(request).pictures.thumbnail(number, boxes=boxes)
+    here = station(request)
+    data = await in_thread(here.drawing_thread, partial(here.pictures.thumbnail, number, boxes=boxes))
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @router.get("/inspections/{number}/map.png")
-def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
+async def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
     """The anomaly map as PNG, transparent where the plate looks good, to lay over the photograph."""
-    data = station(request).pictures.heat(number)
+    here = station(request)
+    data = await in_thread(here.drawing_thread, here.pictures.heat, number)
     return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
@@ -212,7 +215,7 @@ def _card(_: Records, entry: Entry) -> Card:
     """A plate of the shift report, with addresses of the station in place of pictures."""
     page = f"/plates/{entry.number}"
     if entry.outcome is Outcome.FAILED or not entry.photograph_kept:
-        why_none = "photograph cannot be read" if entry.photograph_kept else "photograph not kept"
+        why_none = "not readable" if entry.photograph_kept else "photograph not kept"
         return Card(entry, None, why_none, page)
     return Card(entry, f"/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
 

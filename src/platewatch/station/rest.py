@@ -1,7 +1,10 @@
 """What the modules of the REST service share: path and account parameters, the station, JSON responses."""
 
+import asyncio
 import json
-from typing import Annotated, Any
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
@@ -14,6 +17,7 @@ from platewatch.station.users import Account, Right
 
 Viewer = Annotated[Account, needs(Right.VIEW)]
 Number = Annotated[int, Path(ge=1, lt=2**53, description="The plate's number in the record.")]
+T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -31,3 +35,8 @@ def station(request: Request) -> Station:
 def json_response(values: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The values as JSON in the command line's form: UTF-8, NaN and infinity allowed."""
     return Response(json.dumps(values, ensure_ascii=False), status, headers, "application/json")
+
+
+async def in_thread(thread: Executor, act: Callable[..., T], *arguments: Any) -> T:
+    """What `act` returns, computed in that thread, so that those who wait for it keep no other request waiting."""
+    return await asyncio.get_running_loop().run_in_executor(thread, act, *arguments)

@@ -1,6 +1,7 @@
 """A station while it runs: the parts that every route reaches."""
 
 import logging
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from platewatch import signing
@@ -38,6 +39,10 @@ class Station:
     health: Health
     intake: Intake
     arrivals: Arrivals
+    health_thread: Executor
+    """Answers /healthz, whatever the other threads wait for."""
+    drawing_thread: Executor
+    """Draws pictures, one at a time: plates come before pictures."""
 
 
 def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
@@ -82,11 +87,12 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         waiting=settings.waiting,
         retry_after_s=settings.retry_after_s,
     )
+    threads = ThreadPoolExecutor(1, "health"), ThreadPoolExecutor(1, "pictures")
     line.metrics.places.set(intake.places)
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
     return Station(
-        line, models, records, settings, line.metrics, live, pictures, line.health, intake, Arrivals(settings)
+        line, models, records, settings, line.metrics, live, pictures, line.health, intake, Arrivals(settings), *threads
     )
 
 
