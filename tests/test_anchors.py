@@ -98,13 +98,13 @@ def test_anchors_that_the_key_did_not_sign_are_no_proof(
     (good, *_) = kept = anchors.read(tmp_path / "outside")
     another = signing.create(tmp_path / "another.pem")
     head = records.head()
-    forged = [
+    others = [
         anchors.make(head),
         anchors.make(head, another),
         Anchor(**{**vars(good), "rows": head.rows, "chain": head.chain}),
         Anchor(**{**vars(good), "signature": "no"}),
     ]
-    for each in forged:
+    for each in others:
         found = records.audit(anchors=[each], key=key.public)
         assert (found.intact, found.anchored) == (False, 0), each
         assert "signature" in found.breaks[0].what

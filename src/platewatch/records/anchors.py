@@ -5,13 +5,13 @@ row with its hash.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platewatch.errors import InputError, OutputError
+from platewatch import files
+from platewatch.errors import InputError
 from platewatch.inspection import now
 from platewatch.records.values import Head
 from platewatch.signing import PrivateKey, PublicKey
@@ -74,19 +74,7 @@ def make(head: Head, key: PrivateKey | None = None) -> Anchor:
 def write_once(anchor: Anchor, folder: Path) -> Path:
     """Write the anchor to a new file that is never written again, durably; raises OutputError."""
     path = folder / f"{anchor.rows:012}-{anchor.chain[:16]}.json"
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444)
-    except FileExistsError:
-        return path
-    except OSError as error:
-        raise OutputError(folder, f"no anchor can be written there ({error.strerror})", remedy="check it") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(anchor.as_json() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OutputError(path, f"cannot be written ({error.strerror})", remedy="free some space there") from error
+    files.write_once(path, anchor.as_json() + "\n")
     return path
 
 
@@ -96,8 +84,8 @@ def read(place: Path) -> list[Anchor]:
     Lines of other kinds, such as plates that went to the same receiver, are left out.
     """
     try:
-        files = sorted(place.glob("*.json")) if place.is_dir() else [place]
-        found = [_parsed(line, file) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+        found_files = sorted(place.glob("*.json")) if place.is_dir() else [place]
+        found = [_parsed(line, file) for file in found_files for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             place, f"no anchors can be read ({error})", expected="a folder or a file of anchors"
