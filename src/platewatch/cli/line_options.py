@@ -94,6 +94,14 @@ _OPTIONS = (
         help="Publish each Entry: mqtt://[user:password@]host/topic; @FILE reads it from a file.",
     ),
     click.option(
+        "--require-signature",
+        "signed_by",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="KEY.pub",
+        help="Judge only with a model that this public key signed; may be repeated.",
+    ),
+    click.option(
         "--ca",
         type=click.Path(path_type=Path),
         envvar="PLATEWATCH_CA",

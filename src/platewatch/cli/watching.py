@@ -63,6 +63,7 @@ def watch(
     ca: Path | None,
     anchors: "tuple[Address | Path, ...]",
     anchor_key: Path | None,
+    signed_by: tuple[Path, ...],
     **kept: Any,
 ) -> None:
     """Judge every photograph that a camera writes into FOLDER exactly once, and record it.
@@ -89,7 +90,7 @@ def watch(
             click.echo(f"error: {entry.inspection.error}", err=True)
 
     with Records.open(records, photographs, policy(**kept)) as opened:
-        line = _line(folder, model, threads, records, opened, to, anchor_places=to_anchor, anchor_key=key)
+        line = _line(folder, model, threads, signed_by, records, opened, to, anchor_places=to_anchor, anchor_key=key)
         watching = WatchFolder(
             folder, line, quiet_s=quiet_time, give_up_s=give_up, recursive=recursive, recorded=show, warn=_warn
         )
@@ -108,14 +109,21 @@ def watch(
 
 
 def _line(
-    folder: Path, model: Path, threads: int, url: str, records: "Records", to: "list[Destination]", **anchors: Any
+    folder: Path,
+    model: Path,
+    threads: int,
+    signed_by: tuple[Path, ...],
+    url: str,
+    records: "Records",
+    to: "list[Destination]",
+    **anchors: Any,
 ) -> "Line":
     """The line that judges the folder's photographs; raises ModelError."""
     from platewatch.line import assembly, watch_folder
     from platewatch.line.model_registry import ModelRegistry
 
     return assembly.assemble(
-        ModelRegistry(model, load=lambda path: platewatch.load(path, threads=threads)),
+        ModelRegistry(model, load=lambda path: platewatch.load(path, threads=threads, signed_by=signed_by)),
         records,
         actor=watch_folder.SOURCE,
         warn=_warn,

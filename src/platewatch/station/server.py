@@ -43,6 +43,7 @@ class Plan:
 
     model: Path
     models: Path | None = None
+    signed_by: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     records: str = field(repr=False)
@@ -83,12 +84,14 @@ def check(plan: Plan) -> None:
             remedy=f"add one with: {add}",
         )
     memory_line(plan)
+    _ = plan.chosen.public  # raises when it is none
 
 
 def settings(plan: Plan, records: Records) -> Settings:
     """The chosen settings, and those that follow from the plan."""
     here = is_loopback(plan.host)
-    local = ("127.0.0.1", "localhost", "[::1]")
+    public = plan.chosen.public.host
+    local = ("127.0.0.1", "localhost", "[::1]", *([public] if public else []))
     return replace(
         plan.chosen,
         login=not here,
@@ -122,7 +125,7 @@ def memory_line(plan: Plan) -> str:
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     memory.bound(plan.chosen.shares.decoding)
-    models = ModelRegistry(plan.model, plan.models)
+    models = ModelRegistry(plan.model, plan.models, signed_by=plan.signed_by)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:
