@@ -29,6 +29,7 @@ from platewatch.line.watch_folder import WatchFolder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import reading
 from platewatch.records import Added, Entry, Outcome, Query, Records
+from platewatch.records.anchors import Anchor
 
 FAILING = Path(__file__).parent / "failing_runtime.py"
 
@@ -343,7 +344,7 @@ class Slow:
     def __init__(self) -> None:
         self.got = list[int]()
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry | Anchor) -> None:
         self.got.append(entry.number)
 
     def close(self) -> None:
