@@ -204,7 +204,7 @@ def test_only_graphs_as_training_exports_them_are_loaded(
 
 
 def test_what_judges_are_the_bytes_whose_hash_was_compared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = model_folder._read
+    read = model_folder.read_file
 
     def read_once(where: Path, name: str, *rest: Any) -> bytes:
         data = read(where, name, *rest)
@@ -213,7 +213,7 @@ def test_what_judges_are_the_bytes_whose_hash_was_compared(folder: Path, monkeyp
         return data
 
     rewritten(folder)
-    monkeypatch.setattr(model_folder, "_read", read_once)
+    monkeypatch.setattr(model_folder, "read_file", read_once)
     assert Inspector(folder, threads=1).manifest.model_id
 
 
@@ -252,7 +252,7 @@ def test_a_model_that_lets_everything_pass_does_not_pass(folder: Path) -> None:
     rewritten(folder, lambda values: values["decision"].update(review=1e6, threshold=1e6))
     assert faults(folder) == "onnxruntime: 8 of 8 plates PASS with a large mark painted on them"
     none = {"darkest": 0.0, "most_clipped": 1.0, "least_sharp": 0.0, "least_contrast": 0.0}
-    rewritten(folder, lambda values: values["quality_limits"].update(none))
+    rewritten(folder, lambda values: (values["quality_limits"].update(none), values.update(completeness=None)))
     assert "a black photograph is PASS; onnxruntime: a white photograph is PASS" in faults(folder)
 
 

@@ -1,5 +1,6 @@
-"""PNGs by OpenCV: the pixels of Pillow at 8 bits, all bits of 16, and no damage unnoticed."""
+"""PNGs by Pillow and OpenCV: the same pixels at 8 bits, all bits of 16, no damage unnoticed, nothing on stderr."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -11,7 +12,7 @@ from PIL import Image, ImageOps
 
 from platewatch.arrays import Array
 from platewatch.errors import InputError
-from platewatch.photographs import pillow, reading
+from platewatch.photographs import pillow, png, reading
 
 COLOUR: Array = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 SMOOTH: Array = np.add.outer(np.arange(200), np.arange(120))[..., None].repeat(3, axis=2).astype(np.uint8)
@@ -85,7 +86,11 @@ def test_the_header_is_put_together_as_pillow_does() -> None:
 
 
 @pytest.mark.parametrize("kind", PLAIN | OTHER)
-def test_a_png_gives_pillows_pixels(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("small", [0, png._SMALL])
+def test_a_png_gives_pillows_pixels(
+    kind: str, small: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png, "_SMALL", small)
     data = (PLAIN | OTHER)[kind]
     found = reading.decode(data, "plate")
     assert np.array_equal(found.photo, by_pillow(data))
@@ -94,7 +99,8 @@ def test_a_png_gives_pillows_pixels(kind: str, capfd: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_photographs_take_the_faster_way(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_photographs_take_the_way_that_needs_less_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "_SMALL", 0)
     monkeypatch.setattr(pillow, "decode", None)
     assert reading.read(PLAIN[kind]).shape == reading.read(PLAIN[kind]).shape
 
@@ -160,3 +166,44 @@ def test_an_animation_is_refused(number: int) -> None:
     frames[0].save(out, "PNG", save_all=True, append_images=frames[1:], default_image=True)
     with pytest.raises(InputError, match="pictures in one file"):
         reading.read(out.getvalue(), "plate")
+
+
+def with_picture(rows: bytes, *, depth: int = 8, after: bytes = b"") -> bytes:
+    """A PNG of 50×40 px whose picture decompresses to these bytes; every checksum is right."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50, 40, depth, 2, 0, 0, 0))
+    return encoded()[:8] + header + chunk(b"IDAT", zlib.compress(rows) + after) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("small", [0, png._SMALL])
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_picture((b"\x07" + bytes(150)) * 40),
+        with_picture((b"\0" + bytes(150)) * 39),
+        with_picture((b"\0" + bytes(150)) * 40 + b"more"),
+        with_picture((b"\x09" + bytes(300)) * 40, depth=16),
+        with_picture((b"\0" + bytes(300)) * 39, depth=16),
+        with_picture((b"\0" + bytes(150)) * 40)[:60] + b"\xff\xff" + encoded()[-12:],
+        encoded()[:HEAD] + encoded()[8:],
+        encoded()[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 50, 40, 8, 2, 1, 0, 0)) + encoded()[HEAD:],
+        encoded()[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 50, 40, 7, 2, 0, 0, 0)) + encoded()[HEAD:],
+    ],
+    ids=[
+        "filter",
+        "row missing",
+        "too much",
+        "filter 16",
+        "row missing 16",
+        "no stream",
+        "two headers",
+        "method",
+        "depth",
+    ],
+)
+def test_a_wrong_picture_behind_right_checksums_is_no_line_on_stderr(
+    data: bytes, small: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png, "_SMALL", small)
+    with contextlib.suppress(InputError):
+        reading.read(data)
+    assert capfd.readouterr().err == ""

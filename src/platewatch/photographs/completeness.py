@@ -1,8 +1,8 @@
 """Completeness check: photographs on which the part is cut off, covered, too small or out of place get REVIEW.
 
-What a complete part looks like is learned from the good photographs: shape and size of the picture, and the outline of
-the part where it can be told from the background. Where it cannot, as with parts that fill the picture, only shape and
-size of the picture are checked.
+The limits come from the good photographs: shape and size of the picture, and the outline of the part where it
+stands out from the background. Otherwise, as with parts that fill the picture, only shape and size of the picture are
+checked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from platewatch.config import STRICT
 from platewatch.photographs import foreground
 
 Measures = Mapping[str, float]
-"""What `measure` gives: a number for each name in SMALLEST_DEVIATIONS; without a part only those of the picture."""
+"""Result of `measure`: a number for each name in SMALLEST_DEVIATIONS; without a part only those of the picture."""
 
 PICTURE = ("aspect", "side", "repeated")
 BORDERS = ("top", "bottom", "left", "right")
@@ -35,13 +35,13 @@ SMALLEST_DEVIATIONS: Mapping[str, float] = {
     "across": 0.01,
     "down": 0.01,
 }
-"""Each measure with the least standard deviation that good photographs are taken to have; checked in this order."""
+"""Each measure with the smallest standard deviation that is assumed for good photographs; checked in this order."""
 NO_LIMIT = 1e9
-"""Stands for no upper limit."""
+"""Value for no upper limit."""
 
 _OUTLIER = 6.0  # robust standard deviations from the median
 _SAME = 0.05  # mean difference of two lines that are the same, in grey levels
-_LOWEST_ONLY = ("side", "area")  # a finer photograph and a nearer part show no less
+_LOWEST_ONLY = ("side", "area")  # more pixels or a nearer part are no fault
 _MARGIN, _MARGIN_OF_FEW = 1.25, 12.0  # standard deviations beyond the good photographs: the first + the second / n
 
 
@@ -89,7 +89,7 @@ def limits(good: Sequence[Measures]) -> CompletenessLimits:
 
 
 def stricter(one: CompletenessLimits, other: CompletenessLimits) -> CompletenessLimits:
-    """The limits within which both allow a photograph."""
+    """The limits that only allow what both allow."""
     both = {name: _both(one.ranges.get(name), other.ranges.get(name)) for name in {**one.ranges, **other.ranges}}
     return CompletenessLimits(both)
 

@@ -1,14 +1,16 @@
 """PNG files: chunks with their checksums, pictures in the file, and decoding to a Raster of 8 or 16 bits."""
 
 import io
+import math
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Samples
 from platewatch.photographs import decoder_messages, formats, pillow
 from platewatch.photographs.raster import Raster
 
@@ -16,6 +18,10 @@ Chunk = tuple[bytes, memoryview]
 
 (_MAGIC,) = formats.PNG.magic
 _DECODED = (b"IHDR", b"IDAT", b"IEND")
+_SMALL = 4 * 10**6  # px up to which Pillow decodes 8 bits: in OpenCV's time
+_PART = 2**20  # bytes decompressed at a time
+_HIGHEST_FILTER = 4
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey and alpha, RGB and alpha
 
 
@@ -42,21 +48,25 @@ def end(data: bytes, _where: str) -> int:
 def decode(data: bytes, _where: str) -> Raster:
     """Decode a PNG; raises OSError and others when there is no picture.
 
-    With a damaged chunk it is decoded as far as possible, and `damage` says so.
+    With a damaged chunk it is decoded as far as possible, and `damage` says so. Pillow decodes most files. OpenCV keeps
+    16 bits of colour and needs half of Pillow's memory for large pictures; as it prints to the terminal when something
+    is wrong, it gets only what was found to be right.
     """
     chunks = list(_chunks(data))
     depth, kind = data[24], data[25]
     damage = ""
-    if not all(name for name, _ in chunks) or chunks[-1][0] != b"IEND":
+    if not _is_header_valid(chunks, data):
+        damage = "its header is damaged"
+    elif not all(name for name, _ in chunks) or chunks[-1][0] != b"IEND":
         damage = "its end is missing" if chunks[-1][0] else "a checksum differs"
-    elif kind != 3 and depth >= 8:
-        raster = _by_opencv(data, chunks)
+    elif kind == 3 or depth < 8:
+        damage = "" if _is_complete(chunks, data) else "its picture is incomplete"
+    elif depth == 16 or math.prod(size(data) or ()) > _SMALL:
+        raster = _by_opencv(data, chunks) if _is_complete(chunks, data, exactly=True) else None
         if raster is not None:
             return raster
-        damage = "its picture is incomplete"
-    elif not _is_complete(chunks, data):
-        damage = "its picture is incomplete"
-    return pillow.decode(data, damage=damage)
+    raster = pillow.decode(data, damage=damage)
+    return raster if kind == 3 else replace(raster, significant_bits=_significant_bits(chunks))
 
 
 def _chunks(data: bytes) -> Iterator[Chunk]:
@@ -75,8 +85,7 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
 def _by_opencv(data: bytes, chunks: Sequence[Chunk]) -> Raster | None:
     """Grey or RGB of 8 or 16 bits, with or without alpha, from intact chunks; None when the picture is incomplete.
 
-    OpenCV decodes Pillow's pixels in half of its time and keeps 16 bits of colour. It gets only header, picture and
-    end, because it prints warnings about other chunks to the terminal.
+    OpenCV gets only header, picture and end, because it prints warnings about other chunks to the terminal.
     """
     needed: list[bytes | memoryview] = [_MAGIC, *(chunk for name, chunk in chunks if name in _DECODED)]
     is_rgb = data[25] == 2
@@ -96,12 +105,12 @@ def _by_opencv(data: bytes, chunks: Sequence[Chunk]) -> Raster | None:
         bits=data[24],
         opacity=_key_colour(chunks, samples) if opacity is None else opacity,
         orientation=_orientation(data, chunks, said),
-        significant_bits=next((chunk[8] for name, chunk in chunks if name == b"sBIT" and len(chunk) > 12), None),
+        significant_bits=_significant_bits(chunks),
         messages=tuple(said),
     )
 
 
-def _key_colour(chunks: Sequence[Chunk], samples: Array) -> Array | None:
+def _key_colour(chunks: Sequence[Chunk], samples: Samples) -> Samples | None:
     """The opacity (H, W) by the one transparent colour (tRNS); None without it."""
     found = next((bytes(chunk[8:-4]) for name, chunk in chunks if name == b"tRNS"), b"")
     if len(found) != 2 * samples.shape[2]:
@@ -123,12 +132,32 @@ def _orientation(data: bytes, chunks: Sequence[Chunk], said: list[str]) -> int:
         return pillow.orientation(image)
 
 
-def _is_complete(chunks: Sequence[Chunk], data: bytes) -> bool:
-    """Whether the compressed picture has the bytes that the header asks for; of an interlaced one only the end."""
+def _significant_bits(chunks: Sequence[Chunk]) -> int | None:
+    return next((chunk[8] for name, chunk in chunks if name == b"sBIT" and len(chunk) > 12), None)
+
+
+def _is_header_valid(chunks: Sequence[Chunk], data: bytes) -> bool:
+    """Whether there is one header, at the beginning, with values that the standard allows."""
+    headers = [name for name, _ in chunks].count(b"IHDR")
+    is_known = data[24] in _DEPTHS.get(data[25], ()) and data[26:28] == b"\0\0" and data[28] in (0, 1)
+    return headers == 1 and chunks[0][0] == b"IHDR" and len(chunks[0][1]) == 25 and is_known
+
+
+def _is_complete(chunks: Sequence[Chunk], data: bytes, *, exactly: bool = False) -> bool:
+    """Whether the compressed picture holds as many bytes as the header says; without interlacing, else only its end.
+
+    `exactly`: no more either, every row has a known filter, and there is no interlacing.
+    """
     stream, length = zlib.decompressobj(), 0
-    for name, chunk in chunks:
-        if name == b"IDAT":
-            length += len(stream.decompress(chunk[8:-4]))
     width, height, depth, kind, interlaced = *(size(data) or (0, 0)), data[24], data[25], data[28]
     row = 1 + (width * depth * _CHANNELS.get(kind, 1) + 7) // 8
+    for name, chunk in chunks:
+        rest = bytes(chunk[8:-4]) if name == b"IDAT" else b""
+        while rest:
+            part = stream.decompress(rest, _PART)
+            if exactly and max(part[-length % row :: row], default=0) > _HIGHEST_FILTER:
+                return False
+            length, rest = length + len(part), stream.unconsumed_tail
+    if exactly:
+        return stream.eof and not stream.unused_data and interlaced == 0 and length == row * height
     return stream.eof and (interlaced == 1 or length >= row * height)
