@@ -63,8 +63,8 @@ def measure(photo: Photo, size: tuple[int, int]) -> Measures:
     ln(√(width · height)), `repeated` is the fraction of its rows, or of its columns if that is more, that are the same
     as the one before: a shifted or half-filled picture ends in them. Of the part's convex hull: `area` is the ln of its
     fraction of the picture, `elongation` and `asymmetry` come from Hu's moments (1962), `rectangularity` is its
-    fraction of the smallest rectangle around it, `solidity` the part's fraction of the hull (less where something of the
-    background's colour lies on it), `across` and `down` are its middle as fractions of width and height.
+    fraction of the smallest rectangle around it, `solidity` is the part's fraction of the hull (less where anything of
+    the background's colour lies on it), `across` and `down` are its middle as fractions of width and height.
     `top`, `bottom`, `left` and `right` are the fractions of the borders that the part touches.
     """
     width, height = size
