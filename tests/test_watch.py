@@ -377,6 +377,22 @@ def test_without_a_notice_from_the_system_the_next_look_finds_it(
     eventually(lambda: camera.records.counts().received == 1)
 
 
+def test_between_two_whole_looks_new_names_are_found(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole look at a large folder on a network drive takes long, and is taken seldom."""
+    monkeypatch.setattr("platewatch.line.file_events.FileEvents._run", lambda _self: None)
+    waits = iter([3600.0])  # after the first look, which is a whole one
+
+    def soon(watch: WatchFolder, look: Callable[[], None]) -> float:
+        look()
+        return watch._clock() + next(waits, 0.05)
+
+    monkeypatch.setattr(WatchFolder, "_next", soon)
+    camera.start()
+    time.sleep(0.1)
+    camera.drop(1)
+    eventually(lambda: camera.records.counts().received == 1)
+
+
 def test_a_notice_is_quicker_than_the_next_look(camera: Camera) -> None:
     camera.start(rescan_s=3600)
     time.sleep(0.5)

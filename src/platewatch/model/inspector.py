@@ -44,6 +44,8 @@ class Examination:
     anomaly_map: Floats
     surface_map: Floats
     network_map: Floats
+    damage: str = ""
+    """Why the file is taken to be damaged though it could be decoded; empty for most."""
 
 
 class Inspector:
@@ -112,7 +114,7 @@ class Inspector:
         if found.damage:
             inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
             conditions = quality.measure(frame.cut(prepared))
-            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank)
+            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank, found.damage)
         taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
         judged = scoring.judge_prepared(prepared, frame, decision, checks, both, size=taken, stage=stage)
         unusable = judged.unusable
