@@ -23,6 +23,7 @@ from platewatch.line.deliveries import FAILING, Deliveries, DeliveryWorker
 from platewatch.line.destinations import Address, Destination, destination
 from platewatch.line.receivers import DeliveryFailed, Refused
 from platewatch.records import Entry, Records
+from platewatch.records.anchors import Anchor
 from served import Served
 
 
@@ -167,7 +168,7 @@ class Unwilling:
     def __init__(self, error: DeliveryFailed) -> None:
         self._error = error
 
-    def deliver(self, _entry: Entry) -> None:
+    def deliver(self, _entry: Entry | Anchor) -> None:
         raise self._error
 
     def close(self) -> None:

@@ -193,7 +193,7 @@ class Breaking:
     def __init__(self, breaks: Callable[[Entry], bool]) -> None:
         self.got, self.done, self._breaks = list[int](), threading.Event(), breaks
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: Any) -> None:
         entry.as_json().encode()
         if self._breaks(entry):
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")

@@ -169,11 +169,14 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
         for judgement, data in ((Judgement.UNSURE, b"x"), (Judgement.GOOD, None)):
             records.review(records.add(plate(), data).entry.number, judgement, "anna")
         records.review(records.add(plate(None), b"broken").entry.number, Judgement.GOOD, "anna")
+        for judgement in (Judgement.GOOD, Judgement.UNUSABLE):  # a photograph that no check let through teaches nothing
+            dark = replace(plate(Verdict.REVIEW), score=None)
+            records.review(records.add(dark, f"dark {judgement}".encode()).entry.number, judgement, "anna")
         records.add(plate(), b"never reviewed")
         made = records.export_dataset(tmp_path / "set")
         again = run("export", "dataset", tmp_path / "set", "--records", tmp_path / "r.db")
     assert (made.good, made.defective) == (len(photographs) - 2, 1)
-    assert (made.unsure, made.without_photograph, made.contradictory) == (1, 2, 1)
+    assert (made.unsure, made.without_photograph, made.contradictory) == (3, 2, 1)
     assert (again.exit_code, "not empty" in again.stderr) == (1, True)
     training, test = data_sets.training(tmp_path / "set"), data_sets.test(tmp_path / "set")
     assert len(training) + len(test) == len(photographs) - 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from platewatch.cli.line_options import line_options, policy, receivers
+from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
 
@@ -109,6 +109,7 @@ def serve(
         os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
         names_of = ("public_url", "workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
         own = {name: rest.pop(name) for name in names_of}
+        kept = {name: rest.pop(name) for name in ("keep", "days", "gigabytes", "review_share")}
         plan = server.Plan(
             model=model,
             models=models,
@@ -116,7 +117,7 @@ def serve(
             host=host,
             port=listening.getsockname()[1],
             records=records,
-            policy=policy(**rest),
+            policy=policy(**kept),
             names=names,
             certificate=certificate,
             key=key,
@@ -125,6 +126,8 @@ def serve(
                 data=data,
                 photographs=photographs,
                 destinations=receivers(webhooks, mqtt, ca),
+                anchors=anchor_places(rest.pop("anchors"), ca),
+                anchor_key=rest.pop("anchor_key"),
                 **own,
             ),
         )

@@ -18,7 +18,7 @@ from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
 from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
-from platewatch.photographs import preparation, quality, reading
+from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
 
@@ -44,6 +44,8 @@ class Examination:
     anomaly_map: Floats
     surface_map: Floats
     network_map: Floats
+    damage: str = ""
+    """Why the file is taken to be damaged though it could be decoded; empty for most."""
 
 
 class Inspector:
@@ -78,6 +80,8 @@ class Inspector:
             raise ModelError(name, what, expected=expected, remedy="restore the file or train again")
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
+        good = [reading.read(folder / plate.file) for plate in self.manifest.replay]
+        self._knows_colour = 2 * sum(map(colour.has_much, good)) > len(good)
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
 
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
@@ -110,11 +114,14 @@ class Inspector:
         if found.damage:
             inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
             conditions = quality.measure(frame.cut(prepared))
-            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank)
+            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank, found.damage)
         taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
         judged = scoring.judge_prepared(prepared, frame, decision, checks, both, size=taken, stage=stage)
-        if judged.raw is None:
-            inspection = record(verdict=judged.verdict, reason=judged.unusable)
+        unusable = judged.unusable
+        if unusable is None and self._knows_colour and colour.has_none(photo):
+            unusable = "the photograph has no colour, the good ones have"
+        if judged.raw is None or unusable is not None:
+            inspection = record(verdict=Verdict.REVIEW, reason=unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
         network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
         anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)

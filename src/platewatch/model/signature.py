@@ -1,6 +1,6 @@
-"""The signature of a model folder: who vouches for it. signature.json lies beside the manifest and is not part of it.
+"""The signature of a model folder, in signature.json beside the manifest.
 
-Signed is the manifest's digest, which covers every file of the folder, together with the signer's name.
+It signs the manifest's digest, which covers every file of the folder, and the signer's name.
 """
 
 import json
@@ -28,7 +28,7 @@ class Signer:
     """Who signed a model."""
 
     name: str
-    """As the signer gave it; may be empty."""
+    """As the signer wrote it; may be empty."""
     key: PublicKey
 
     def as_dict(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ _USUAL_PORTS = {"http": "80", "https": "443"}
 
 @dataclass(frozen=True)
 class PublicUrl:
-    """A public address, taken apart."""
+    """The parts of a public address."""
 
     scheme: str
     host: str
@@ -45,4 +45,4 @@ def parse(text: str) -> PublicUrl:
 
 
 LOCAL = PublicUrl("http", "", "", "")
-"""Stands for a station without a public address."""
+"""Value for a station without a public address."""

@@ -16,7 +16,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from platewatch import signing
 from platewatch.errors import InputError
+from platewatch.line import anchoring
 from platewatch.line.destinations import destinations
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.state_files import beside
@@ -66,6 +68,9 @@ class Plan:
 def check(plan: Plan) -> None:
     """Raise InputError for a station that other machines can reach without users, and for unusable receivers."""
     destinations(plan.chosen.destinations)
+    anchoring.places(plan.chosen.anchors)
+    if plan.chosen.anchor_key is not None:
+        signing.private_key(plan.chosen.anchor_key)
     if (plan.certificate is None) != (plan.key is None):
         raise InputError(
             "--tls-certificate and --tls-key", "one of the two is missing", expected="both", remedy="name the other too"

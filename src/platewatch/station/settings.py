@@ -85,6 +85,10 @@ class Settings:
     """The record's URL, passed to the retraining process; it may contain a password."""
     photographs: Path | None = None
     """Folder of the record's photographs, when it is not the default one."""
+    anchors: tuple[Path | Address, ...] = field(default=(), repr=False)
+    """Where the head of the chain is sent every hour: folders, webhooks, MQTT topics."""
+    anchor_key: Path | None = None
+    """The private key that signs anchors."""
     destinations: tuple[str | Address, ...] = field(default=(), repr=False)
     """URLs of the webhooks and MQTT topics that get each plate; they may contain passwords."""
 
