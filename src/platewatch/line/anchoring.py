@@ -1,4 +1,4 @@
-"""Anchoring: sends the head of the chain outside by itself, to write-once folders, webhooks and MQTT topics."""
+"""Anchoring: sends the head of the chain at intervals to write-once folders, webhooks and MQTT topics."""
 
 import logging
 import threading
@@ -69,13 +69,13 @@ class Anchoring:
         self._records, self._places, self._actor, self._key = records, tuple(places), actor, key
         self._every, self._warn = every_s, warn
         self._sent = dict[str, Head]()  # by place
-        self._failed = dict[str, tuple[str, float]]()  # by place: why, and when it is tried again
+        self._failed = dict[str, tuple[str, float]]()  # by place: the failure, and the time of the next attempt
         self._due = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="anchoring", daemon=True)
 
     def start(self) -> None:
-        """Say in the record where anchors go, unless it says so already, and start; nothing without places."""
+        """Write the places of anchors into the record, unless they are there, and start; without places do nothing."""
         if not self._places:
             return
         key = "" if self._key is None else self._key.public.fingerprint
@@ -136,7 +136,7 @@ class Anchoring:
     def _send_one(self, place: Folder | Destination, head: Head, anchor: Anchor, present: float) -> None:
         try:
             place.deliver(anchor)
-        except Exception as error:  # whatever the place raises costs this anchor alone
+        except Exception as error:  # an unexpected error of a place costs only this anchor
             why = str(error) if isinstance(error, DeliveryFailed) else f"{place.name}: {type(error).__name__}"
             if place.name not in self._failed:
                 self._warn(f"no anchor was taken: {why}; it is tried again")

@@ -50,7 +50,7 @@ def _is_cut(rows: Samples, row: int, beyond: int, fill: Level) -> bool:
 
 
 def has_lost_bytes(compressed: bytes | memoryview, pixels: int = 0) -> bool:
-    """Whether entropy-coded data of a picture of so many pixels hold a run of zeros, as a lost part of a file does.
+    """Whether entropy-coded data of a picture of `pixels` px hold a run of zeros, as a lost part of a file does.
 
     An even area may be coded as zeros too, one byte for 10,000 px or more; `pixels` limits how many are allowed.
     """

@@ -1,7 +1,7 @@
 """Anchors: heads of the chain that are kept outside the record, each as one line of JSON, signed where a key is given.
 
-Whoever owns the database can write the chain anew. An anchor that he cannot reach shows it: the chain must contain its
-row with its hash.
+The owner of the database can rewrite the chain. An anchor out of the owner's reach shows this: the chain must contain
+its row with its hash.
 """
 
 import json
@@ -17,7 +17,7 @@ from platewatch.records.values import Head
 from platewatch.signing import PrivateKey, PublicKey
 
 PURPOSE = "anchor"
-"""What the signatures are for."""
+"""Purpose of the signatures."""
 STARTED = "anchors"
 """Kind of the event that says where anchors go and which key signs them."""
 
@@ -51,7 +51,7 @@ class Anchor:
         return json.dumps({"kind": _KIND, "schema": 1, **vars(self)})
 
     def is_signed_by(self, key: PublicKey) -> bool:
-        """Whether its signature is this key's."""
+        """Whether this key made its signature."""
         try:
             return key.verifies(bytes.fromhex(self.signature), PURPOSE, self.signed())
         except ValueError:

@@ -106,7 +106,7 @@ class Pictures:
             raise NotFound(f"plate {number}", "its photograph is not readable") from error
 
     def _map(self, entry: Entry, photograph: bytes) -> Floats:
-        """The map (h, w) float32 of a plate, computed anew by the model that judged it unless it is remembered."""
+        """The map (h, w) float32 of a plate, computed again by the model that judged it unless it is kept."""
         with self._lock:
             found = self._maps.get(entry.number)
         if found is None:
