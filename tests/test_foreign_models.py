@@ -53,15 +53,16 @@ def refused(folder: Path) -> str:
 
 def test_mutated_folders_give_a_model_error_or_a_verification(tiny_model: Tiny, tmp_path: Path) -> None:
     passed, refusals = 0, list[str]()
-    for what in mutated_models.mutated_model_folders(tiny_model.model, tmp_path / "model", seed=20, count=60):
+    for what in mutated_models.mutated_model_folders(tiny_model.model, tmp_path / "model", seed=20, count=40):
         try:
+            model_folder.load(tmp_path / "model")
             found = verification.verify(tmp_path / "model", threads=1)
         except ModelError as error:
             refusals.append(f"{what}: {error}")
         else:
             passed += found.passed
             json.dumps(found.as_dict(), allow_nan=False)
-    assert len(refusals) > 30
+    assert len(refusals) > 20
     assert [each for each in refusals if "\n" in each] == []
     assert passed < 20
 
@@ -264,7 +265,9 @@ def test_a_model_without_plates_to_verify_it_by_does_not_pass(folder: Path) -> N
 def test_numbers_that_are_none_are_not_equal(inspector: Inspector) -> None:
     plate = inspector.manifest.replay[0]
     again = replace(inspector.replay(plate), latent_error=float("nan"))
-    assert not verification._replay(inspector, plate, again, "onnxruntime").equal
+    found = verification._replay(inspector, plate, again, "onnxruntime")
+    assert not found.equal
+    assert np.isnan(found.difference)
 
 
 def test_a_stored_plate_that_is_none_is_a_model_error(folder: Path) -> None:
