@@ -83,16 +83,20 @@ def test_a_part_that_is_too_small_too_coarse_or_missing_says_so() -> None:
 def test_parts_that_fill_the_picture_are_checked_by_its_shape_and_size_alone() -> None:
     good = [texture(seed, height=125 + seed % 3) for seed in range(30)]
     limits = learned(good)
-    assert limits.ranges.keys() == {"aspect", "side"}
+    assert limits.ranges.keys() == {"aspect", "side", "repeated"}
     assert refusals([texture(seed, height=126) for seed in range(100, 130)], limits) == []
     for side in cut_off.SIDES:
         assert "cut off" in refusals([cut_off.cropped(good[0], side, 0.3)], limits)[0]
+        assert "repeat the one before" in refusals([cut_off.shifted(good[0], side, 0.3)], limits)[0]
+        half_filled = good[0].copy()
+        half_filled[80:] = 128
+        assert "repeat the one before" in refusals([half_filled], limits)[0]
     quarter = good[0][:63, :25]
     assert refusals([quarter], limits)[0].startswith("smaller than any good one")
 
 
 def test_a_finer_photograph_and_a_nearer_part_are_judged() -> None:
-    finer = cv2.resize(WHOLE[0], None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    finer = cv2.resize(WHOLE[0], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     assert refusals([finer, plate(3, larger=1.2)], LIMITS) == []
 
 

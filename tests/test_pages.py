@@ -206,6 +206,8 @@ def test_a_plate_without_a_score_offers_that_the_photograph_is_bad(tmp_path: Pat
         text = page(here, f"/plates/{black['number']}")
         assert 'data-judge="good"' not in text
         assert "The part is good, the photograph is not" in text
+        here.client.post("/inspections", content=b"no picture")
+        assert 'data-judge="good"' not in page(here, f"/plates/{black['number'] + 1}"), "nor when it is not readable"
         answer = here.client.post(f"/inspections/{black['number']}/reviews", json={"judgement": "unusable"})
         assert answer.status_code == 201
         assert "part good, photograph not" in page(here, f"/plates/{black['number']}")

@@ -1,5 +1,6 @@
 """Before training every good photograph is looked at once, and a bad one costs only itself."""
 
+import os
 import re
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def test_an_unreadable_photograph_is_left_out(tmp_path: Path, paths: list[Path])
     assert [path for path, _ in found.failed] == [bad, tmp_path / "gone.png"]
     assert "not a photograph" in found.failed[0][1]
     assert "no such file" in found.failed[1][1]
+
+
+def test_a_pipe_and_a_damaged_file_are_left_out_and_named(tmp_path: Path, paths: list[Path]) -> None:
+    """Another program waits for ever for somebody to write into the pipe."""
+    os.mkfifo(tmp_path / "pipe.png")
+    whole = save(tmp_path / "whole.bmp", reading.read(paths[0])[::-1]).read_bytes()
+    (tmp_path / "zeros.bmp").write_bytes(whole[: len(whole) // 3] + bytes(len(whole) - len(whole) // 3))
+    found = read([*paths, tmp_path / "pipe.png", tmp_path / "zeros.bmp"])
+    assert found.paths == tuple(paths)
+    (_, pipe), (_, zeros) = found.failed
+    assert pipe.endswith("pipe.png: is a pipe, expected a file; leave it out")
+    assert "zeros.bmp: the file is damaged (its data are zeros" in zeros
 
 
 def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path, paths: list[Path]) -> None:

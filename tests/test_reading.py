@@ -89,6 +89,16 @@ def test_is_grey_only_without_any_colour() -> None:
     assert not colour.is_grey(grey)
 
 
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_a_photograph_without_colour_is_told_from_one_with_little(file_format: str) -> None:
+    assert colour.has_none(reading.read(encoded(GREY, file_format)))
+    tinted = np.repeat(GREY[..., None], 3, axis=2)
+    tinted[:8, :8, 2] = 255 - tinted[:8, :8, 2]
+    assert not colour.has_none(reading.read(encoded(tinted, file_format)))
+    assert colour.has_much(reading.read(encoded(tinted, "PNG")))
+    assert not colour.has_much(reading.read(encoded(GREY, file_format)))
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled_by_their_depth(file_format: str) -> None:
     photo = reading.read(encoded(DEEP, file_format))

@@ -29,6 +29,7 @@ from platewatch.line.watch_folder import WatchFolder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import reading
 from platewatch.records import Added, Entry, Outcome, Query, Records
+from platewatch.records.anchors import Anchor
 
 FAILING = Path(__file__).parent / "failing_runtime.py"
 
@@ -343,7 +344,7 @@ class Slow:
     def __init__(self) -> None:
         self.got = list[int]()
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry | Anchor) -> None:
         self.got.append(entry.number)
 
     def close(self) -> None:
@@ -370,6 +371,22 @@ def test_without_a_notice_from_the_system_the_next_look_finds_it(
 ) -> None:
     """Network drives tell nothing."""
     monkeypatch.setattr("platewatch.line.file_events.FileEvents._run", lambda _self: None)
+    camera.start()
+    time.sleep(0.1)
+    camera.drop(1)
+    eventually(lambda: camera.records.counts().received == 1)
+
+
+def test_between_two_whole_looks_new_names_are_found(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole look at a large folder on a network drive takes long, and is taken seldom."""
+    monkeypatch.setattr("platewatch.line.file_events.FileEvents._run", lambda _self: None)
+    waits = iter([3600.0])  # after the first look, which is a whole one
+
+    def soon(watch: WatchFolder, look: Callable[[], None]) -> float:
+        look()
+        return watch._clock() + next(waits, 0.05)
+
+    monkeypatch.setattr(WatchFolder, "_next", soon)
     camera.start()
     time.sleep(0.1)
     camera.drop(1)

@@ -206,6 +206,30 @@ def test_a_file_of_full_length_waits_until_it_is_filled(watched: Watched, kind: 
     assert watched.step(100) == [name]
 
 
+def test_a_file_that_decodes_in_part_is_waited_for(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly it is filled; what stays as it is is judged so after a while."""
+    inspector = watched.models.loaded()
+    examine, half = inspector.examine, photograph(1, "BMP")[:5000]
+
+    def examined(image: Any, name: str | None = None) -> Any:
+        found = examine(photograph(1), name) if image.startswith(half) else examine(image, name)
+        return replace(found, damage="zeros" if image[5000:].count(0) > 2000 else "")
+
+    monkeypatch.setattr(inspector, "examine", examined)
+    whole = photograph(1, "BMP")
+    path = watched.write("a.bmp", half.ljust(len(whole), b"\0"))
+    for _ in range(5):
+        assert watched.step(5) == []
+    path.write_bytes(whole)
+    watched.step()
+    assert watched.step(QUIET_S + 0.1) == ["a.bmp"]
+    assert watched.records.photograph(1) == whole
+    watched.write("b.bmp", half.ljust(len(whole), b"\0"))
+    for _ in range(5):
+        assert watched.step(5) == ["a.bmp"]
+    assert watched.step(10) == ["a.bmp", "b.bmp"]
+
+
 def test_a_format_with_an_end_mark_does_not_wait(watched: Watched) -> None:
     for kind in ("PNG", "JPEG"):
         watched.write(f"a.{kind.lower()}", photograph(1, kind))

@@ -13,6 +13,8 @@ Grey = NDArray[np.uint8]
 """One channel (H, W), 0 to 255."""
 Rgba = NDArray[np.uint8]
 """A picture with opacity (H, W, 4), RGBA, 0 to 255."""
+Samples = NDArray[np.unsignedinteger[Any]]
+"""Values of a file's pixels as it stores them, uint8 or uint16."""
 Mask = NDArray[np.bool_]
 """(H, W), True inside."""
 Masks = NDArray[np.bool_]
@@ -26,7 +28,7 @@ Points = NDArray[np.float64]
 Indices = NDArray[np.intp]
 """Positions in another array, and numbers of photographs or plates."""
 Bytes = NDArray[np.uint8]
-"""Numbers from 0 to 255 that are no pixels."""
+"""Numbers from 0 to 255 that are no pixels, and a file's bytes."""
 Labels = NDArray[np.intp]
 """(N,), 0 normal or 1 anomalous."""
 Dtype = TypeVar("Dtype", bound=np.generic)

@@ -98,6 +98,25 @@ def whole_folder(folder: Path, *, private: bool = False, remedy: str = _REMEDY) 
             shutil.rmtree(part, ignore_errors=True)
 
 
+def write_once(path: Path, content: str) -> bool:
+    """Write a new file, mode 444, durably and not atomically; False when it is there already. Raises OutputError.
+
+    For folders that allow no renaming and no second write.
+    """
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as problem:
+        raise OutputError(path, f"{_WHAT} ({problem.strerror or problem})", remedy=_REMEDY) from problem
+    return True
+
+
 def rename(path: Path, target: Path) -> None:
     """Rename a complete file or folder within a file system, durably (fsync); raises OSError."""
     path.replace(target)

@@ -1,8 +1,8 @@
 """Telemetry and caches of the libraries: nothing is sent, and nothing is written into the home folder (invariant 12).
 
 `import platewatch` switches telemetry off, for this process and those that it starts. A program that imports
-onnxruntime before platewatch has to set ORT_DISABLE_TELEMETRY=1 itself: ONNX Runtime reads it on import, and what it
-offers for later does not stop it.
+onnxruntime before platewatch has to set ORT_DISABLE_TELEMETRY=1 itself: ONNX Runtime reads it on import, and its
+function to switch telemetry off later does not stop it.
 """
 
 import os
@@ -14,21 +14,21 @@ _OFF = {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id and usage data in ~/.cache/Microsoft
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",  # what several other libraries read
+    "DO_NOT_TRACK": "1",  # read by several other libraries
 }
 _CACHES = ("MPLCONFIGDIR", "XDG_CACHE_HOME")
-"""Where matplotlib keeps its list of fonts, and fontconfig its own."""
+"""Environment variables for the folders of matplotlib's and fontconfig's lists of fonts."""
 _TORCH = "TORCHINDUCTOR_CACHE_DIR"
 _kept: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 
 
 def switch_off() -> None:
-    """Set what switches telemetry off in this process's environment."""
+    """Set the variables that switch telemetry off, in this process's environment."""
     os.environ.update(_OFF)
 
 
 def temporary_torch_cache() -> None:
-    """Give torch a temporary folder for what it compiles, until the process ends; one that is set already stays."""
+    """Give torch a temporary folder for compiled code until the process ends; one that is set already stays."""
     if _TORCH not in os.environ:
         _kept.append(tempfile.TemporaryDirectory(prefix="platewatch-", ignore_cleanup_errors=True))
         os.environ[_TORCH] = _kept[-1].name
@@ -36,7 +36,7 @@ def temporary_torch_cache() -> None:
 
 @contextmanager
 def temporary_caches() -> Iterator[None]:
-    """In this block libraries that begin to keep a cache do so in a temporary folder, which is removed at its end."""
+    """Within this block, libraries put new caches into a temporary folder, which is removed at its end."""
     before = {name: os.environ.get(name) for name in _CACHES}
     with tempfile.TemporaryDirectory(prefix="platewatch-", ignore_cleanup_errors=True) as folder:
         os.environ.update(dict.fromkeys(_CACHES, folder))

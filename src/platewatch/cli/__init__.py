@@ -39,5 +39,6 @@ for command in (
     serving.serve,
     serving.users,
     signing.key,
+    signing.sign,
 ):
     main.add_command(command)

@@ -2,10 +2,12 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,15 +46,33 @@ def _anchor(_context: click.Context, _option: click.Parameter, value: str | None
     metavar="ROW:HASH",
     help="Anchor of an earlier audit or report that must be in the chain.",
 )
+@click.option(
+    "--anchors",
+    "places",
+    multiple=True,
+    type=FOLDER,
+    help="Folder of anchors, or a file with one a line; default: the folders that the record names. Repeatable.",
+)
+@click.option("--anchor-key", "key", type=FOLDER, help="Public key (KEY.pub) that must have signed every anchor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def audit(
-    records: str, photographs: Path | None, read_photographs: bool, noted: tuple[int, str] | None, as_json: bool
+    records: str,
+    photographs: Path | None,
+    read_photographs: bool,
+    noted: tuple[int, str] | None,
+    places: tuple[Path, ...],
+    key: Path | None,
+    as_json: bool,
 ) -> None:
     """Check the whole record for tampering and name the places; exit code 1 when there is any."""
+    from platewatch import signing
     from platewatch.inspection import SCHEMA
+    from platewatch.records import anchors
 
+    public = None if key is None else signing.public_key(key)
     with _open(records, photographs) as opened, progress() as report:
-        found = opened.audit(report, photographs=read_photographs, anchor=noted)
+        given = [each for place in places or _named(opened) for each in anchors.read(place)]
+        found = opened.audit(report, photographs=read_photographs, anchor=noted, anchors=given, key=public)
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "whole": found.intact, **asdict(found)}, ensure_ascii=False))
     else:
@@ -78,6 +98,23 @@ def backup(out: Path, records: str, photographs: Path | None) -> None:
         click.get_current_context().exit(ERROR)
 
 
+def _named(records: "Records") -> list[Path]:
+    """The folders of anchors that the record names; those that cannot be reached are named on stderr."""
+    from platewatch.errors import RecordError
+    from platewatch.records.anchors import STARTED
+
+    try:
+        events = records.events(STARTED, limit=1)
+    except RecordError:
+        return []  # the audit says why
+    named = events[0].details.get("folders", []) if events else []
+    folders = [Path(each) for each in named if isinstance(each, str)] if isinstance(named, list) else []
+    for folder in folders:
+        if not folder.is_dir():
+            click.echo(f"warning: {folder}: anchors are kept there, but it cannot be reached; not checked", err=True)
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def _show(found: "Audit") -> None:
     for each in found.breaks:
         click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
@@ -87,6 +124,13 @@ def _show(found: "Audit") -> None:
         click.echo(
             f"{found.unlisted} photographs belong to no row: left by a crash, or this copy of the record lacks rows"
         )
+    rows = found.head.rows - found.anchored
+    if found.anchored:
+        since = f" ({found.anchored_since})" if found.anchored_since else ""
+        tail = f"not anchored since: {rows} rows" if rows else "nothing came after it"
+        click.echo(f"anchored up to row {found.anchored}{since}, {found.anchors} anchors checked; {tail}")
+    else:
+        click.echo(f"not anchored since the first row: {rows} rows that their owner could write anew unseen")
     click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
 
 
@@ -129,8 +173,23 @@ def replay(
     "--since", callback=_time, metavar="TIME", help="Received at TIME or later: 2026-11-24, 2026-11-24T06:00."
 )
 @click.option("--until", callback=_time, metavar="TIME", help="Received before TIME.")
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    default=".",
+    show_default=True,
+    help="Decimal sign of csv; with a comma, semicolons separate the columns and --bom is on.",
+)
+@click.option("--bom/--no-bom", default=None, help="Begin csv with the byte order mark, by which Excel knows UTF-8.")
 def export(
-    kind: str, out: Path, records: str, photographs: Path | None, since: datetime | None, until: datetime | None
+    kind: str,
+    out: Path,
+    records: str,
+    photographs: Path | None,
+    since: datetime | None,
+    until: datetime | None,
+    decimal: str,
+    bom: bool | None,
 ) -> None:
     """Write the record to OUT: csv or jsonl with all plates (OUT - is stdout); dataset with the plates reviewed as good
     or defective, in the MVTec layout; or report, a shift report as one page to print.
@@ -145,7 +204,8 @@ def export(
         elif kind == "report":
             _report(opened, out, since, until)
         else:
-            _lines(opened, kind, out, since, until)
+            style = {"decimal": decimal, "bom": decimal == "," if bom is None else bom}
+            _lines(opened, kind, out, since, until, style if kind == "csv" else {})
 
 
 def _report(records: "Records", out: Path, since: datetime | None, until: datetime | None) -> None:
@@ -159,10 +219,17 @@ def _report(records: "Records", out: Path, since: datetime | None, until: dateti
     click.echo(str(path))
 
 
-def _lines(records: "Records", kind: str, out: Path, since: datetime | None, until: datetime | None) -> None:
+def _lines(
+    records: "Records",
+    kind: str,
+    out: Path,
+    since: datetime | None,
+    until: datetime | None,
+    style: "dict[str, Any]",
+) -> None:
     from platewatch.records import Query, write_csv, write_json_lines
 
-    write = write_csv if kind == "csv" else write_json_lines
+    write: Callable[..., int] = partial(write_csv, **style) if kind == "csv" else write_json_lines
     entries = records.every(Query(since=since, until=until))
     if str(out) == "-":
         write(entries, sys.stdout)

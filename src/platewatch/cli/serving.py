@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from platewatch.cli.line_options import line_options, policy, receivers
+from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
 
@@ -29,6 +29,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 @line_options
 @_USERS
 @click.option("--name", "names", multiple=True, help="Another host name of the station; may be repeated.")
+@click.option("--public-url", help="Address behind a proxy, with its path: https://plates.example/line3.")
 @click.option("--tls-certificate", "certificate", type=FOLDER, help="Certificate as PEM file, for https.")
 @click.option("--tls-key", "key", type=FOLDER, help="Private key of the certificate.")
 @click.option("--workers", default=0, type=click.IntRange(0, 64), help="Plates judged in parallel; 0: one per core.")
@@ -92,6 +93,7 @@ def serve(
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
+    signed_by: tuple[Path, ...],
     **rest: Any,
 ) -> None:
     """Run the inspection station: web pages, a REST service and a record of every plate."""
@@ -105,15 +107,17 @@ def serve(
         from platewatch.station.settings import Settings
 
         os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
-        names_of = ("workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
+        names_of = ("public_url", "workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
         own = {name: rest.pop(name) for name in names_of}
+        kept = {name: rest.pop(name) for name in ("keep", "days", "gigabytes", "review_share")}
         plan = server.Plan(
             model=model,
             models=models,
+            signed_by=signed_by,
             host=host,
             port=listening.getsockname()[1],
             records=records,
-            policy=policy(**rest),
+            policy=policy(**kept),
             names=names,
             certificate=certificate,
             key=key,
@@ -122,6 +126,8 @@ def serve(
                 data=data,
                 photographs=photographs,
                 destinations=receivers(webhooks, mqtt, ca),
+                anchors=anchor_places(rest.pop("anchors"), ca),
+                anchor_key=rest.pop("anchor_key"),
                 **own,
             ),
         )

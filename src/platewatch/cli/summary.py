@@ -72,6 +72,9 @@ def verification(found: "Verification") -> tuple[Table, ...]:
     """Files, versions and replayed plates that `verify` checked."""
     table = _sheet(f"Model {found.model_id}")
     table.add_row("files with the right SHA-256", str(found.files))
+    who = found.signer
+    name = f" ({who.name})" if who is not None and who.name else ""
+    table.add_row("signed by", "nobody" if who is None else who.key.fingerprint[:16] + name)
     for name, (trained, here) in found.versions.items():
         table.add_row(name, f"{here or 'not installed'}" + ("" if trained == here else f", trained with {trained}"))
     for replay in found.replays:

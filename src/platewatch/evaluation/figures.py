@@ -1,8 +1,8 @@
-"""What is used of matplotlib; imported here alone, so that its list of fonts does not lie in the home folder."""
+"""The parts of matplotlib in use; imported only here, so that its list of fonts is not in the home folder."""
 
 from platewatch import telemetry
 
-with telemetry.temporary_caches():  # it is written when the fonts are imported
+with telemetry.temporary_caches():  # matplotlib writes it on import
     import matplotlib.font_manager  # noqa: F401
     from matplotlib import colormaps
     from matplotlib.axes import Axes

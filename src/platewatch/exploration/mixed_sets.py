@@ -11,19 +11,18 @@ from platewatch.exploration import outliers
 from platewatch.exploration.classical_detectors import PlateFeatures
 
 TWO_KINDS = 0.84
-"""Fraction of a log measure's variance that two groups explain from which they are named. Of 30 normally distributed
-values the best division explains more than 0.83 once in a thousand; of uniform ones 0.86 once in a hundred."""
+"""Two groups are reported when they explain at least this fraction of a log measure's variance. The best division of 30
+normally distributed values explains more than 0.83 once in a thousand, of uniform ones more than 0.86 once in a
+hundred."""
 _SMALLEST = 0.2  # of all photographs: smaller groups are outliers
 _ENOUGH = 12
-_NOISE = (
-    0.3  # correlation of neighbouring px below which there is nothing but noise; photographs of parts: 0.7 and more
-)
+_NOISE = 0.3  # correlation of neighbouring px below which there is only noise; photographs of parts have 0.7 or more
 _SHOWN = 5
-_LEFT_OUT = ("covered", "histogram")  # whether a background was found, and a distance, are in two groups in good sets
+_LEFT_OUT = ("covered", "histogram")  # these two measures form two groups in good sets too
 
 
 def two_kinds(paths: Sequence[Path], plates: Sequence[PlateFeatures]) -> str | None:
-    """A sentence that names two groups of N good plates by the measure that divides them best; None when none does."""
+    """A sentence that names two groups of N good plates, by the measure that divides them best; None without groups."""
     if len(paths) < _ENOUGH:
         return None
     measures = {name: values for name, values in outliers.measures(plates).items() if name not in _LEFT_OUT}
@@ -40,10 +39,10 @@ def two_kinds(paths: Sequence[Path], plates: Sequence[PlateFeatures]) -> str | N
 
 
 def _division(values: Doubles) -> tuple[float, int]:
-    """The largest fraction of the variance (N,) of log values that two groups explain, and the lower one's size."""
+    """The largest fraction of the variance of (N,) log values that two groups explain, and the lower group's size."""
     logs = np.sort(np.log(values + 1e-3))
     total, least = float(logs.var()), max(3, math.ceil(_SMALLEST * len(logs)))
-    if total < 1e-4:  # differences of 1 % are the camera's
+    if total < 1e-4:  # the camera alone causes differences of 1 %
         return 0.0, 0
     best = (0.0, 0)
     for below in range(least, len(logs) - least + 1):
@@ -53,16 +52,16 @@ def _division(values: Doubles) -> tuple[float, int]:
 
 
 def only_noise(paths: Sequence[Path], photos: Sequence[Photo], enlarged: Sequence[float]) -> str | None:
-    """A sentence that names photographs (h, w, 3) in which neighbouring px have nothing in common; None when none.
+    """A sentence that names photographs (h, w, 3) in which neighbouring px are not correlated; None without any.
 
-    `enlarged` says how many times larger each one is than its file's picture.
+    `enlarged` is the factor by which each one is larger than its file's picture.
     """
     found = [k for k, photo in enumerate(photos) if correlation(photo, max(1, math.ceil(2 * enlarged[k] - 1))) < _NOISE]
     return f"nothing but noise in {len(found)} photographs: {_names(paths, found)}" if found else None
 
 
 def correlation(photo: Photo, apart: int) -> float:
-    """The correlation of the brightness of px that lie `apart` px from each other, across and down; 0 if it is even."""
+    """The correlation of the brightness of px at a distance of `apart` px, across and down; 0 for even brightness."""
     bright = photo.mean(axis=2)
     bright -= bright.mean()
     variance = float((bright**2).mean())

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from platewatch import files, robust
-from platewatch.arrays import Array, Photos
+from platewatch.arrays import Doubles, Indices, Photos
 from platewatch.config import Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
@@ -48,7 +48,7 @@ class Calibrated:
 
     raw: OutOfFold
     decision: Decision
-    scores: Array
+    scores: Doubles
     """Each good plate's out-of-fold score, (N,) float64."""
     checks: Checks
     sensitivity: Sensitivity
@@ -124,7 +124,7 @@ def _make(folder: Path) -> Path:
 
 
 def _train_all(
-    plates: GoodPlates, held_out: tuple[Array, ...], config: Config, checkpoints: Path, progress: Progress
+    plates: GoodPlates, held_out: tuple[Indices, ...], config: Config, checkpoints: Path, progress: Progress
 ) -> list[Trained]:
     """Train the final network and one network per fold, in parallel on all cores, each on one thread."""
     numbers = np.arange(len(plates.photos))
@@ -184,7 +184,7 @@ def _calibrate(
     return Calibrated(raw, decision, scores, checks, found, light)
 
 
-def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
+def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Doubles]:
     """The Decision from out-of-fold numbers, and each good plate's score with it, (N,) float64."""
     alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
     scale = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Indices, Photo
 from platewatch.config import Config
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
@@ -40,7 +40,7 @@ _KEPT = 8  # surfaces kept in memory; plates are scored in order, so that more a
 class Detectors:
     """For each good plate the detectors fitted without it and without its near duplicates."""
 
-    def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Array, Network]]) -> None:
+    def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Indices, Network]]) -> None:
         """`fitted`: the surface of all plates. `groups`: each plate's group of near duplicates.
 
         `folds`: for each fold the numbers of its plates, and the network trained without them.
@@ -63,16 +63,16 @@ class Detectors:
 class OutOfFold:
     """Out-of-fold raw numbers of the N good plates; float64, in the plates' order."""
 
-    good: Array
+    good: Doubles
     """(N, 3): surface score, reconstruction error, latent error."""
-    map_score: Array
+    map_score: Doubles
     """(N,): the network's anomaly map, pooled."""
-    artificial: Array
+    artificial: Doubles
     """(DEFECTS_PER_PLATE · N, 3): as `good`, of plates with one artificial defect each."""
 
 
 def detectors(
-    found: Preflight, folds: Sequence[tuple[Array, Trained]], final: Surface, config: Config, progress: Progress
+    found: Preflight, folds: Sequence[tuple[Indices, Trained]], final: Surface, config: Config, progress: Progress
 ) -> Detectors:
     """Export each fold's network and return the Detectors; a fold is its plates' numbers and its trained network."""
     networks = []
@@ -106,7 +106,7 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
 
 def judge(
     plates: GoodPlates, detectors: Detectors, decision: Decision, checks: Checks
-) -> Callable[[int, Array], Verdict]:
+) -> Callable[[int, Photo], Verdict]:
     """A function that gives the out-of-fold verdict on a prepared photograph of the good plate of a number.
 
     The checks are included. The function may be called by several threads at once.

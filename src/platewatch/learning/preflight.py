@@ -40,7 +40,7 @@ class GoodPlates:
     duplicates: tuple[tuple[Path, Path], ...]
     """(left out, kept): files with exactly the same pixels."""
     bits: int | None = None
-    """Bits that the camera fills where its files store more, from the configuration or from the files themselves."""
+    """Bits that the camera uses when its files store more; from the configuration or from the files."""
 
     def conditions(self) -> list[Conditions]:
         """The quality measures of each photograph without its padding."""
@@ -54,7 +54,7 @@ class GoodPlates:
         return Checks(quality.limits(self.conditions()), completeness.limits(framings))
 
     def unusable(self) -> tuple[tuple[Path, str], ...]:
-        """The photographs that the checks refuse, with the reason: they show too little of the part to learn from."""
+        """The photographs that the checks refuse, with the reason; they do not show enough of the part."""
         checks = self.checks()
         each = zip(self.paths, self.photos, self.frames, self.sizes, strict=True)
         found = [(path, checks.examine(frame.cut(photo), size)[1]) for path, photo, frame, size in each]
@@ -134,9 +134,9 @@ class _Opened:
 def _open_all(
     paths: Sequence[Path], config: Config, failed: list[tuple[Path, str]], progress: Progress
 ) -> list[_Opened]:
-    """The photographs that can be read; the others are appended to `failed` with the reason.
+    """The readable photographs; the others are appended to `failed` with the reason.
 
-    When their files state a bit depth and the configuration does not, those of more than 8 bits are read again by it.
+    When the files state a bit depth and the configuration does not, those of more than 8 bits are read again with it.
     """
     opened = list[_Opened]()
     for done, path in enumerate(paths, start=1):
@@ -189,7 +189,7 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
 
 
 def findings(found: Preflight) -> tuple[str, ...]:
-    """What a person should know of the good photographs before a model learns from them, a sentence each."""
+    """Findings about the good photographs for a person to read before training, one sentence each."""
     plates = found.plates
     left_out = [f"left out, not readable: {error}" for _, error in plates.failed]
     left_out += [f"left out, the same as {other.name}: {one.name}" for one, other in plates.duplicates]

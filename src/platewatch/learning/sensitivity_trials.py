@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.config import Config
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, Trial
 from platewatch.evaluation.metrics import clopper_pearson
@@ -24,10 +24,10 @@ from platewatch.photographs.illumination import gains, relight
 from platewatch.progress import Progress
 from platewatch.synthetic.artificial_defects import rust, scratch
 
-Judge = Callable[[int, Array], Verdict]
+Judge = Callable[[int, Photo], Verdict]
 """Gives the verdict on a prepared (S, S, 3) uint8 photograph of the plate of a number; called by several threads."""
 
-Job = tuple[int, Callable[[], Array]]
+Job = tuple[int, Callable[[], Photo]]
 """A plate's number, and a function that makes the photograph to be judged."""
 
 
@@ -90,10 +90,10 @@ def illumination_trials(
     return tuple(sorted(levels, key=lambda each: (each.warmth != 0, each.brightness, each.warmth)))
 
 
-def damage(plates: GoodPlates, plate: int, point: GridPoint, config: Config) -> Array:
+def damage(plates: GoodPlates, plate: int, point: GridPoint, config: Config) -> Photo:
     """The plate's prepared photograph (S, S, 3) uint8 with the artificial defect of one trial.
 
-    What lies on the padding is taken away: nobody will ever see it.
+    The part of a defect that lies on the padding is removed, because no photograph shows it.
     """
     photo, frame = plates.photos[plate], plates.frames[plate]
     rng = np.random.default_rng([config.seed, plate, int(point.kind == "rust")])

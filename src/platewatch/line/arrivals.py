@@ -117,6 +117,11 @@ class Arrivals:
                 self._waiting[name] = _Waiting(each, now, self._is_start)
         self._is_start = self._is_start and names is not None
 
+    def new_names(self) -> set[str]:
+        """The paths of photographs that are not in the record, from a list of names alone; raises OSError."""
+        names, self.left_alone = self._list("")
+        return {name for name in names if name not in self._done}
+
     def settled(self) -> list[Arrival]:
         """The photographs that have not changed for `settle_s`, oldest first."""
         quiet = [each.arrival for each in self._waiting.values() if self._is_quiet(each)]

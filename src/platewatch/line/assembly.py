@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from platewatch.line.anchoring import Anchoring, Folder
 from platewatch.line.camera_problems import CameraProblems
 from platewatch.line.deliveries import Deliveries
 from platewatch.line.destinations import Destination
@@ -15,6 +16,7 @@ from platewatch.line.model_files import ModelFiles
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.record_tail import RecordTail
 from platewatch.records import Appended, Entry, Event, Records, RetentionJob
+from platewatch.signing import PrivateKey
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Line:
     tail: RecordTail
     camera: CameraProblems
     model_files: ModelFiles
+    anchoring: Anchoring
 
     def start(self) -> None:
         """Start deliveries, retention, health checks, and following the record; raises RecordError."""
@@ -38,6 +41,7 @@ class Line:
         self.camera.start()
         self.deliveries.start()
         self.retention.start()
+        self.anchoring.start()
         self.model_files.start()
         self.health.start()
 
@@ -45,6 +49,7 @@ class Line:
         """Stop them and save the drift monitor, once no plate is judged any more."""
         self.deliveries.stop()
         self.retention.stop()
+        self.anchoring.stop()
         self.tail.stop()
         self.model_files.stop()
         self.health.stop()
@@ -59,6 +64,8 @@ def assemble(
     warn: Callable[[str], None],
     owns: Callable[[Entry], bool] = lambda _entry: True,
     destinations: Sequence[Destination] = (),
+    anchor_places: Sequence[Folder | Destination] = (),
+    anchor_key: PrivateKey | None = None,
     drift_file: Path | None = None,
     drift_limit: float = LIMIT,
     places: Sequence[Path] = (),
@@ -76,6 +83,7 @@ def assemble(
     and `only_events` RecordTail's.
     """
     metrics = Metrics()
+    anchoring = Anchoring(records, anchor_places, actor=actor, key=anchor_key, warn=warn)
     deliveries, camera = Deliveries(records, destinations, warn), CameraProblems(records)
     model_files = ModelFiles(models, records, actor=actor)
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
@@ -97,7 +105,15 @@ def assemble(
         actor=actor,
         places=places,
         low_bytes=low_bytes,
-        checks=(*checks, deliveries.problems, camera.problems, tail.problems, retention.problems, model_files.problems),
+        checks=(
+            *checks,
+            deliveries.problems,
+            camera.problems,
+            tail.problems,
+            retention.problems,
+            model_files.problems,
+            anchoring.problems,
+        ),
         changed=problems_changed,
     )
 
@@ -109,4 +125,4 @@ def assemble(
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
     metrics.drift.set_function(lambda: drift.evidence().value)
     metrics.drift_limit.set(drift_limit)
-    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera, model_files)
+    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera, model_files, anchoring)

@@ -1,9 +1,9 @@
 """Candidates: which plates a candidate and the model in service both judge, and when a candidate is refused.
 
-The plates come from people's reviews. Good ones that are held out by their hash are never trained on. All
-defective ones are compared, missed ones included. The comparison changes no threshold. A plate without a score is never
-trained on: the checks found nothing to judge on its photograph. Both models also judge photographs made unusable. A
-limit looser than that of the model in service needs a person's reason.
+The plates come from people's reviews. Good ones that are held out by their hash are never trained on. All defective
+ones are compared, missed ones included. The comparison changes no threshold. A plate without a score is never trained
+on, because its photograph did not pass the checks. Both models also judge photographs made unusable. A limit looser
+than that of the model in service needs a person's reason.
 """
 
 import math
@@ -46,7 +46,7 @@ class Material:
     missing: tuple[Reviewed, ...]
     """Their photographs are no longer kept."""
     unscored: tuple[Reviewed, ...] = ()
-    """Reviewed as good, but without a score: used for nothing."""
+    """Reviewed as good, but without a score; not used."""
 
     @property
     def missed(self) -> tuple[Reviewed, ...]:
@@ -92,10 +92,10 @@ def check(material: Material) -> None:
 
 @dataclass(frozen=True)
 class Training:
-    """What is known of a candidate's training, for its comparison."""
+    """Facts about a candidate's training, for its comparison."""
 
     unusable: Mapping[str, Photo]
-    """Photographs that nothing can be judged by, (H, W, 3) uint8 RGB, by name."""
+    """Unusable photographs, (H, W, 3) uint8 RGB, by name."""
     findings: tuple[str, ...] = ()
     """What preflight found."""
     loosened_because: str = ""
@@ -148,7 +148,7 @@ def compare(
 
 
 def unusable_refusals(pairs: Sequence[UnusablePair]) -> Iterator[str]:
-    """Why it may not serve: it judges a photograph that nothing can be judged by."""
+    """Why the candidate is refused: it gives PASS or REJECT to an unusable photograph."""
     judged = [
         pair
         for pair in pairs
@@ -188,7 +188,7 @@ def chance(good: Sequence[Pair]) -> float:
 
 
 def _key(plate: Reviewed) -> str:
-    """The photograph's SHA-256; its number for a plate without one, which is of no use here."""
+    """The photograph's SHA-256; the plate's number when it has no photograph."""
     return plate.photograph_sha256 or f"{plate.number:064x}"
 
 

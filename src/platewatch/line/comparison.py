@@ -42,7 +42,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class UnusablePair:
-    """A photograph that nothing can be judged by, seen by both; it has to get REVIEW."""
+    """An unusable photograph, judged by both; the right verdict is REVIEW."""
 
     name: str
     """How it was made unusable, and of which photograph."""
@@ -99,7 +99,7 @@ class Comparison:
         return {"schema": SCHEMA, "accepted": self.accepted, **asdict(self)}
 
     def figures(self) -> dict[str, Any]:
-        """What the record's event holds: the figures without the plates."""
+        """The details of the record's event: the figures without the plates."""
         return {
             "champion": self.champion.model_id,
             "challenger": self.challenger.model_id,

@@ -16,6 +16,7 @@ from platewatch.errors import InputError
 from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused, line
 from platewatch.line.topic import Broker, Topic
 from platewatch.records import Entry
+from platewatch.records.anchors import Anchor
 
 _PASSING = (408, 425, 429)  # statuses of a webhook's refusals that may pass later
 _EXPECTED = "http://host/path, https://… or mqtt://host/topic"
@@ -27,7 +28,7 @@ class Destination(Protocol):
     name: str
     """Its name in the outbox: the URL without passwords and parameters."""
 
-    def deliver(self, entry: Entry) -> str | None:
+    def deliver(self, entry: Entry | Anchor) -> str | None:
         """Return when it has confirmed the plate; the result is a note for people, or empty.
 
         Raises DeliveryFailed or Refused.
@@ -111,7 +112,7 @@ class Webhook:
         if login is not None:
             self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
-    def deliver(self, entry: Entry) -> str | None:
+    def deliver(self, entry: Entry | Anchor) -> str | None:
         """As Destination says; the plate's hash is the Idempotency-Key, should it come twice."""
         connection = self._connection()
         try:

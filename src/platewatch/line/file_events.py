@@ -1,4 +1,4 @@
-"""File-system events of a watched folder. Network drives send none: there the next scan finds what changed."""
+"""File-system events of a watched folder. Network drives send none; there, periodic scans find changes."""
 
 import os
 import queue

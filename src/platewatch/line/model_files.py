@@ -1,8 +1,8 @@
-"""The files of the model in service, compared with their SHA-256 while it runs: changed, rotted or missing ones.
+"""Checks the files of the model in service against their SHA-256 while it runs: changed, damaged or missing ones.
 
-Plates are judged by what was loaded: the bytes whose SHA-256 was compared then stay in memory, and no file of the
-folder is read for a plate. So a damaged file changes no verdict. But the folder cannot be loaded again, neither after a
-restart nor to replay a plate: that is a problem in `/healthz` and an event in the record.
+Plates are judged with the bytes in memory whose SHA-256 was checked when they were loaded, so a damaged file changes no
+verdict. But the folder cannot be loaded again, after a restart or to replay a plate. This is a problem in `/healthz`
+and an event in the record.
 """
 
 import logging
@@ -19,15 +19,15 @@ from platewatch.records import Records
 log = logging.getLogger("platewatch.line")
 
 DAMAGED, RESTORED = "model_damaged", "model_restored"
-"""Events in the record: files of the model in service are not as they were loaded; they are again."""
-_EVERY_S = 600.0  # all files are read again, for disks that rot without a trace
+"""Events in the record: files of the model in service differ from those loaded; they are equal again."""
+_EVERY_S = 600.0  # all files are read again, because a disk may change data without a new time
 
 Stamp = tuple[int, int, int, int]
 """Device, number, size and time of change of a file."""
 
 
 class ModelFiles:
-    """A thread that looks once a second at the files' stamps, and reads a file when its stamp changed or it is due."""
+    """A thread that checks the files' stamps once a second, and reads a file when its stamp changed or it is due."""
 
     def __init__(self, models: ModelRegistry, records: Records, *, actor: str, every_s: float = _EVERY_S) -> None:
         self._models, self._records, self._actor, self._every = models, records, actor, every_s
@@ -35,13 +35,13 @@ class ModelFiles:
         self._expected: dict[str, str] = {}  # SHA-256 by name
         self._stamps: dict[str, Stamp | None] = {}  # of each file when it was read last
         self._read = 0.0  # when all files were read last
-        self._damaged: dict[str, str] = {}  # what is wrong, by name
-        self._told: set[str] = set()  # what the last event named
+        self._damaged: dict[str, str] = {}  # the faults, by file name
+        self._told: set[str] = set()  # the faults in the last event
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model files", daemon=True)
 
     def start(self) -> None:
-        """Look from now on."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -51,7 +51,7 @@ class ModelFiles:
             self._thread.join()
 
     def problems(self) -> Iterable[tuple[str, str, bool]]:
-        """What is wrong, for the health check: code, message, whether plates stop."""
+        """The problems, for the health check: code, message, whether plates stop."""
         damaged = sorted(self._damaged.copy().values())
         if damaged:
             so = "plates are judged by what was loaded before, but it cannot be loaded again: restore the folder"
@@ -60,11 +60,11 @@ class ModelFiles:
             yield "model_check_stopped", "the model's files are not checked; restart, and see the log", False
 
     def look(self) -> None:
-        """Look once: read what changed, everything when it is due, and write an event when something came or went."""
+        """Check once: read changed files, or all when it is due, and write an event when the faults change."""
         if self._models.folder != self._folder:
             self._begin()
         if not (self._models.folder / model_folder.MANIFEST).is_file():
-            return  # Health says so, and plates stop
+            return  # Health reports it, and plates stop
         due = time.monotonic() - self._read >= self._every
         for name, expected in self._expected.items():
             path = self._models.folder / name
@@ -105,7 +105,7 @@ class ModelFiles:
         details = {"model_id": self._models.model_id, "files": ", ".join(damaged[:20])}
         try:
             self._records.event(DAMAGED if damaged else RESTORED, self._actor, details)
-        except PlatewatchError:  # Health says so; it is tried again
+        except PlatewatchError:  # Health reports it; it is tried again
             return
         self._told = set(damaged)
 

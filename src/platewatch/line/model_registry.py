@@ -1,7 +1,7 @@
 """Model registry: the model in service, the available models, and changing from one to another."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,21 @@ class AvailableModel:
 class ModelRegistry:
     """The model in service and the folder of available models; thread-safe."""
 
-    def __init__(self, folder: Path, models_folder: Path | None = None, load: Load | None = None) -> None:
-        """Load `folder` into service. `models_folder` defaults to its parent. Raises as platewatch.load."""
+    def __init__(
+        self,
+        folder: Path,
+        models_folder: Path | None = None,
+        load: Load | None = None,
+        *,
+        signed_by: Sequence[Path] = (),
+    ) -> None:
+        """Load `folder` into service. `models_folder` defaults to its parent. Raises as platewatch.load.
+
+        Without a `load` of its own, models that none of the public keys in the files `signed_by` signed are refused.
+        """
         self.folder = folder.resolve()
         self.models_folder = self.folder.parent if models_folder is None else models_folder.resolve()
-        self._load: Load = load or (lambda path: platewatch.load(path, threads=1))
+        self._load: Load = load or (lambda path: platewatch.load(path, threads=1, signed_by=signed_by))
         self._inspector = self._load(self.folder)
         self._command = self.model_id
         self._other: Inspector | None = None  # the last other model that was loaded, for old plates

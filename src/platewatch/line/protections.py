@@ -6,7 +6,7 @@ from platewatch.model.model_folder import Manifest
 
 
 def looser(before: Manifest, after: Manifest) -> tuple[str, ...]:
-    """A sentence for each limit of `after` that lets through what `before` stops; empty when there is none."""
+    """A sentence for each limit of `after` that is looser than that of `before`; empty when there is none."""
     return tuple(_looser(before, after))
 
 

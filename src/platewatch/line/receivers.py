@@ -9,7 +9,7 @@ class DeliveryFailed(Exception):  # noqa: N818 - says what happened
 
 
 class Refused(DeliveryFailed):
-    """The destination is in reach but refuses this one plate; it may still take the others."""
+    """The destination answers but refuses this one plate; it may still take the others."""
 
 
 def line(error: Exception) -> str:

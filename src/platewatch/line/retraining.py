@@ -4,8 +4,8 @@
     ├── 0123456789ab/                  a model folder, by its id
     └── 0123456789ab.comparison.json   its comparison with the model that was in service then
 
-The same settings and seed as the model in service, so that only the photographs differ. Nothing is taken into service
-here: a person does that.
+The same settings and seed as the model in service, so that only the photographs differ. No model is taken into service
+here; a person does that.
 """
 
 import shutil
@@ -48,7 +48,7 @@ def retrain(
     loosen_because: str = "",
     found: Callable[[str], object] = str,
 ) -> Retrained:
-    """Train a candidate on DATA and the plates reviewed as good, compare it with `champion`, write both down.
+    """Train a candidate on DATA and the plates reviewed as good, compare it with `champion`, and write both.
 
     `data` holds the photographs that the champion learned from, as for `platewatch train`. No limit of the candidate is
     looser than the champion's, unless `loosen_because` gives a reason, which the record keeps. `found` gets each
@@ -80,7 +80,7 @@ def retrain(
 def lay_out(material: Material, records: Records, data: Path, folder: Path) -> int:
     """Put the photographs to learn from into `folder`/train/good; returns how many.
 
-    Originals that a person has since called defective, or that are held out, are left behind.
+    Originals that were since reviewed as defective, or that are held out, are left out.
     """
     good = folder / "train" / data_sets.GOOD
     good.mkdir(parents=True)

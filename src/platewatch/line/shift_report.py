@@ -101,7 +101,7 @@ def draw(records: Records, entry: Entry) -> Card:
     except RecordError:
         return Card(entry, None, "photograph altered or out of reach: see the audit")
     except InputError:
-        return Card(entry, None, "photograph cannot be read")
+        return Card(entry, None, "not readable")
 
 
 def gather(

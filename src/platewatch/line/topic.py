@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused, line
 from platewatch.records import Entry
+from platewatch.records.anchors import Anchor
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -67,7 +68,7 @@ class Topic:
         self._answers = queue.SimpleQueue[_Answer]()
         self._largest: int | None = None
 
-    def deliver(self, entry: Entry) -> str | None:
+    def deliver(self, entry: Entry | Anchor) -> str | None:
         """As Destination says."""
         try:
             return self._publish(self._connected(), entry)
@@ -87,7 +88,7 @@ class Topic:
             client.disconnect()
             client.loop_stop()
 
-    def _publish(self, client: "Client", entry: Entry) -> str | None:
+    def _publish(self, client: "Client", entry: Entry | Anchor) -> str | None:
         from paho.mqtt.client import error_string  # noqa: PLC0415 - as above
 
         payload = entry.as_json().encode()

@@ -1,4 +1,4 @@
-"""Unusable photographs, made of good ones: no model may judge them, so a candidate has to send them to review."""
+"""Unusable photographs, made from good ones; every model has to give them REVIEW."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,14 +12,13 @@ from platewatch.errors import InputError
 from platewatch.photographs import reading
 
 _MADE_OF = 3
-"""Number of training photographs that they are made of."""
+"""Number of training photographs that they are made from."""
 
 
 def from_training(paths: Sequence[Path], bits: int | None = None) -> Mapping[str, Photo]:
-    """The fixed set, by name: made of the first, the middle and the last training photograph.
-
-    In place of one that cannot be read comes the next. `bits` is the camera's bit depth, as for `reading.read`. Raises
-    InputError when none can be read.
+    """The fixed set, by name: made from the first, the middle and the last training photograph. One that is not
+    readable is replaced by the next. `bits` is the camera's bit depth, as for `reading.read`. Raises InputError when
+    none is readable.
     """
     chosen = sorted({int(place) for place in np.linspace(0, len(paths) - 1, min(_MADE_OF, len(paths))).round()})
     made = dict[str, Photo]()

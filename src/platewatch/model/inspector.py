@@ -1,11 +1,12 @@
 """Judges one photograph: read → prepare → checks → both phases → verdict → Inspection."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
 from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
-from platewatch.photographs import preparation, quality, reading
+from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
+
+if TYPE_CHECKING:  # as in __init__
+    from platewatch.signing import PublicKey
 
 Source = Path | str | bytes | Array
 
@@ -40,21 +44,35 @@ class Examination:
     anomaly_map: Floats
     surface_map: Floats
     network_map: Floats
+    damage: str = ""
+    """Why the file is taken to be damaged though it could be decoded; empty for most."""
 
 
 class Inspector:
     """A loaded model that judges photographs; may be shared by threads."""
 
-    def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int = 0,
+        runtime: Runtime = "onnxruntime",
+        signed_by: "Sequence[PublicKey]" = (),
+    ) -> None:
         """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        With more than one thread the two phases of a plate run in parallel.
+        With more than one thread the two phases of a plate run in parallel. With keys in `signed_by`, a folder that
+        none of them signed is refused.
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
         loaded = model_folder.load(folder)
+        if signed_by or (folder / model_folder.SIGNATURE).exists():
+            from platewatch.model import signature  # noqa: PLC0415 - most folders have none, and judging needs none
+
+            signature.require(folder, loaded.manifest, tuple(signed_by))
         self.manifest: Manifest = loaded.manifest
-        self._folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
+        self.folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
         self._network = Network(loaded.network, threads=max(1, threads - 1), runtime=runtime, name=name)
         if self._network.image_size != self.manifest.config.image_size:
             what = f"takes photographs of {self._network.image_size} px"
@@ -62,6 +80,9 @@ class Inspector:
             raise ModelError(name, what, expected=expected, remedy="restore the file or train again")
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
+        self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
+        good = list(self._stored.values())
+        self._knows_colour = 2 * sum(map(colour.has_much, good)) > len(good)
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
 
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
@@ -94,11 +115,14 @@ class Inspector:
         if found.damage:
             inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
             conditions = quality.measure(frame.cut(prepared))
-            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank)
+            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank, found.damage)
         taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
         judged = scoring.judge_prepared(prepared, frame, decision, checks, both, size=taken, stage=stage)
-        if judged.raw is None:
-            inspection = record(verdict=judged.verdict, reason=judged.unusable)
+        unusable = judged.unusable
+        if unusable is None and self._knows_colour and colour.has_none(photo):
+            unusable = "the photograph has no colour, the good ones have"
+        if judged.raw is None or unusable is not None:
+            inspection = record(verdict=Verdict.REVIEW, reason=unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
         network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
         anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
@@ -120,10 +144,13 @@ class Inspector:
         return scoring.measure(self._surface, self._network, prepared, frame)
 
     def stored(self, plate: ReplayPlate) -> Photo:
-        """The prepared photograph (S, S, 3) uint8 of a stored calibration plate; raises ModelError."""
-        path, size = self._folder / plate.file, self.manifest.config.image_size
+        """The prepared photograph (S, S, 3) uint8 of a stored calibration plate, as it was loaded."""
+        return self._stored[plate.file]
+
+    def _decoded(self, path: Path, data: bytes) -> Photo:
+        size = self.manifest.config.image_size
         try:
-            photo = reading.read(path)
+            photo = reading.read(data)
         except InputError as error:
             raise ModelError(path, error.reason, remedy="restore the file or train again") from error
         if photo.shape != (size, size, 3):

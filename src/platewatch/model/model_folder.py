@@ -6,7 +6,8 @@ model/
 ├── network.onnx      phase two: the exported network
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
 ├── training/         plots: loss curves, reconstructions, sensitivity, illumination
-└── model-card.md     training data, limits, sensitivity and blind spots, for people
+├── model-card.md     training data, limits, sensitivity and blind spots, for people
+└── signature.json    who vouches for the folder, once somebody signed it; in no manifest
 """
 
 import hashlib
@@ -37,7 +38,7 @@ from platewatch.surface.detector import Surface
 FORMAT = 7
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
-CARD = "model-card.md"
+CARD, SIGNATURE = "model-card.md", "signature.json"
 
 _MOST_MANIFEST_BYTES, _MOST_BYTES = 2**26, 2**29  # of the manifest, of each other file
 
@@ -109,7 +110,7 @@ class Manifest:
     @cached_property
     def model_id(self) -> str:
         """The first twelve hexadecimal digits of the manifest's digest, which covers every file of the folder."""
-        return (self.former_digest or digest(self))[:12]
+        return written_digest(self)[:12]
 
     @property
     def checks(self) -> Checks:
@@ -140,6 +141,11 @@ def digest(manifest: Manifest) -> str:
     return _digest(_content(manifest))
 
 
+def written_digest(manifest: Manifest) -> str:
+    """The digest that stands in manifest.json."""
+    return manifest.former_digest or digest(manifest)
+
+
 def _content(manifest: Manifest) -> dict[str, Any]:
     content = asdict(manifest)
     del content["former_digest"]
@@ -158,6 +164,8 @@ class Loaded(NamedTuple):
     surface: Surface
     network: bytes
     """The file NETWORK; not parsed yet."""
+    replay: dict[str, bytes]
+    """The stored plates' files by name; not decoded yet."""
 
 
 def load(folder: Path) -> Loaded:
@@ -166,20 +174,22 @@ def load(folder: Path) -> Loaded:
     Raises ModelError when the folder or a file is missing, altered, not readable or of another format.
     """
     manifest = load_manifest(folder)
-    for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
+    used = (SURFACE, NETWORK, *(plate.file for plate in manifest.replay))
+    for name in used:
         if name not in manifest.files:
             raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name!r}", remedy="restore it or train again")
     judging = {}
     for name, expected in manifest.files.items():
-        data = _read(folder, name)
+        data = read_file(folder, name)
         if hashlib.sha256(data).hexdigest() != expected:
             raise ModelError(
                 folder / name, "altered since it was written (SHA-256 differs)", remedy="restore or train again"
             )
-        if name in (SURFACE, NETWORK):
+        if name in used:
             judging[name] = data
     surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE))
-    return Loaded(manifest, surface, judging[NETWORK])
+    replay = {plate.file: judging[plate.file] for plate in manifest.replay}
+    return Loaded(manifest, surface, judging[NETWORK], replay)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -189,7 +199,7 @@ def load_manifest(folder: Path) -> Manifest:
         raise ModelError(folder, "no such model folder", remedy=f"make one with 'platewatch train DATA --out {folder}'")
     if not path.exists():
         raise ModelError(folder, f"no {MANIFEST} in it", expected="a model folder that 'platewatch train' made")
-    data = _read(folder, MANIFEST, _MOST_MANIFEST_BYTES)
+    data = read_file(folder, MANIFEST, _MOST_MANIFEST_BYTES)
     try:
         values = json.loads(data.decode("utf-8"), parse_constant=_no_number)
         written, content = values["digest"], {name: value for name, value in values.items() if name != "digest"}
@@ -268,10 +278,10 @@ def sha256(folder: Path, name: str, *, cached: bool = True) -> str:
 
     With `cached` false the file comes from the disk, where the system can do that, and not from its memory.
     """
-    return hashlib.sha256(_read(folder, name, cached=cached)).hexdigest()
+    return hashlib.sha256(read_file(folder, name, cached=cached)).hexdigest()
 
 
-def _read(folder: Path, name: str, most_bytes: int = _MOST_BYTES, *, cached: bool = True) -> bytes:
+def read_file(folder: Path, name: str, most_bytes: int = _MOST_BYTES, *, cached: bool = True) -> bytes:
     """The bytes of a file of the folder; raises ModelError, also for a pipe and for a file that is too large."""
     try:
         path = folder / name
@@ -308,7 +318,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def files(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below `folder` except the manifest, by its relative path."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST, SIGNATURE))
     return {path.relative_to(folder).as_posix(): sha256(folder, path.relative_to(folder).as_posix()) for path in paths}
 
 

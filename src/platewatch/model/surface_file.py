@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from platewatch.arrays import Array
+from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
 from platewatch.errors import ModelError
 from platewatch.surface import features
@@ -38,7 +38,7 @@ def read(data: bytes, settings: SurfaceConfig, name: str) -> Surface:
         raise ModelError(name, f"cannot be read ({why})", remedy="restore the file or train again") from error
 
 
-def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig) -> dict[str, Array]:
+def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig) -> dict[str, Floats]:
     """All arrays; raises ValueError for other names, types, shapes, sizes or values."""
     widths = {"colour_cells": features.COLOUR_LENGTH, "line_cells": features.line_length(settings)}
     shapes: dict[str, Shape] = dict.fromkeys(("colour_unit", "line_unit", "map_unit"), ())
@@ -73,9 +73,9 @@ def _shape(file: IO[bytes], name: str, size: int) -> Shape:
     return shape
 
 
-def _values(file: IO[bytes], name: str, shape: Shape) -> Array:
+def _values(file: IO[bytes], name: str, shape: Shape) -> Floats:
     data = file.read()  # read to the end, where the archive compares its checksum
-    values: Array = np.frombuffer(data, np.float32).reshape(shape)
+    values: Floats = np.frombuffer(data, np.float32).reshape(shape)
     if not (np.abs(values) <= _LARGEST).all():  # NaN too
         raise ValueError(f"{name} has values that no photograph gives")
     return values

@@ -7,7 +7,7 @@ stored plates must have different scores, and must not PASS with a large square 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from platewatch.errors import ModelError, PlatewatchError, RuntimeUnavailable
 from platewatch.inspection import SCHEMA, Verdict
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
-from platewatch.model.model_folder import ReplayPlate
+from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import RUNTIMES, Runtime, installed
 from platewatch.model.scoring import RawNumbers
 from platewatch.photographs.preparation import Frame
+
+if TYPE_CHECKING:  # as in _signer
+    from platewatch.model.signature import Signer
 
 TOLERANCE = 1e-4
 """Largest allowed relative difference of a raw number from the stored one."""
@@ -50,6 +53,8 @@ class Verification:
     versions: dict[str, tuple[str | None, str | None]]
     """For each package the version at training and the version here; None where it was or is not installed."""
     replays: tuple[Replay, ...]
+    signer: "Signer | None"
+    """Who signed the folder; None when nobody did."""
     faults: tuple[str, ...]
     """Why the model does not distinguish plates, in words; empty when it does."""
 
@@ -66,7 +71,9 @@ class Verification:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in schemas/verification.json."""
         versions = {name: {"trained": pair[0], "here": pair[1]} for name, pair in self.versions.items()}
-        values = {**asdict(self), "versions": versions, "faults": list(self.faults)}
+        signer = self.signer and self.signer.as_dict()
+        values = {**asdict(self), "versions": versions, "faults": list(self.faults), "signed_by": signer}
+        del values["signer"]
         return {"schema": SCHEMA, **values, "equal": self.equal, "passed": self.passed}
 
 
@@ -95,8 +102,17 @@ def verify(folder: Path, *, threads: int = 0) -> Verification:
         files=len(manifest.files),
         versions={name: (manifest.versions.get(name), here.get(name)) for name in names},
         replays=tuple(replays),
+        signer=_signer(folder, manifest),
         faults=tuple(faults),
     )
+
+
+def _signer(folder: Path, manifest: Manifest) -> "Signer | None":
+    if not (folder / model_folder.SIGNATURE).exists():
+        return None
+    from platewatch.model import signature  # noqa: PLC0415 - most folders have none
+
+    return signature.signer(folder, manifest)
 
 
 def _replay(inspector: Inspector, plate: ReplayPlate, again: RawNumbers, runtime: Runtime) -> Replay:

@@ -1,6 +1,7 @@
-"""Bit depth of a set of photographs: how much of their files' range they use, and the depth that the camera fills.
+"""Bit depth of a set of photographs: how much of their files' range they use, and the camera's own depth.
 
-A camera of 12 bits may write its values into 16 bits: then all of them are nearly black, and a model of them is blind.
+A camera of 12 bits may write its values into 16 bits. Then all photographs are nearly black, and a model trained on
+them finds nothing.
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ _DEPTHS = (10, 12, 14)  # of cameras whose files have 16 bits
 
 @dataclass(frozen=True)
 class Levels:
-    """How far one photograph reaches into the range of its file."""
+    """How much of its file's range one photograph uses."""
 
     bits: int
     """Bits of a sample in the file; the range is 0 to 2 ** bits - 1."""
     significant_bits: int | None
-    """Bits that the camera filled, by the file's own statement."""
+    """Bits that the camera used, as the file states."""
     reached: int
     """The level that more than 0.01 % of the samples reach."""
     highest: int
@@ -33,9 +34,9 @@ def measure(raster: Raster) -> Levels:
 
 
 def stated(photographs: Sequence[Levels]) -> int | None:
-    """The depth that the files state (sBIT of PNG) and keep to, counted from the lowest bit; None without one.
+    """The depth that the files state (sBIT of PNG) when their values lie within it, from the lowest bit on; else None.
 
-    A file that follows its format has the stated bits at the top of the range. Then there is nothing to scale.
+    A file that follows the PNG format has the stated bits at the top of the range and needs no scaling.
     """
     deep = [each for each in photographs if each.bits > 8]
     depths = {each.significant_bits for each in deep}
@@ -46,7 +47,7 @@ def stated(photographs: Sequence[Levels]) -> int | None:
 
 
 def likely(levels: Levels) -> int | None:
-    """The usual depth of a camera that would explain why the upper part of the range is empty; None for a full one."""
+    """The usual camera depth that would leave this upper part of the range empty; None when the range is used."""
     if levels.bits <= 8 or levels.reached >= _LEAST * (2**levels.bits - 1):
         return None
     return next((each for each in _DEPTHS if levels.highest < 2**each and each < levels.bits), None)

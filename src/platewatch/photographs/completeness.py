@@ -1,8 +1,8 @@
 """Completeness check: photographs on which the part is cut off, covered, too small or out of place get REVIEW.
 
-What a complete part looks like is learned from the good photographs: shape and size of the picture, and the outline of
-the part where it can be told from the background. Where it cannot, as with parts that fill the picture, only shape and
-size of the picture are checked.
+The limits come from the good photographs: shape and size of the picture, and the outline of the part where it
+stands out from the background. Otherwise, as with parts that fill the picture, only shape and size of the picture are
+checked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,14 @@ from platewatch.config import STRICT
 from platewatch.photographs import foreground
 
 Measures = Mapping[str, float]
-"""What `measure` gives: a number for each name in SMALLEST_DEVIATIONS; without a part only those of the picture."""
+"""Result of `measure`: a number for each name in SMALLEST_DEVIATIONS; without a part only those of the picture."""
 
-PICTURE = ("aspect", "side")
+PICTURE = ("aspect", "side", "repeated")
 BORDERS = ("top", "bottom", "left", "right")
 SMALLEST_DEVIATIONS: Mapping[str, float] = {
     "aspect": 0.01,
     "side": 0.03,
+    "repeated": 0.01,
     **dict.fromkeys(BORDERS, 0.01),
     "area": 0.05,
     "elongation": 0.01,
@@ -34,12 +35,13 @@ SMALLEST_DEVIATIONS: Mapping[str, float] = {
     "across": 0.01,
     "down": 0.01,
 }
-"""Each measure with the least standard deviation that good photographs are taken to have; checked in this order."""
+"""Each measure with the smallest standard deviation that is assumed for good photographs; checked in this order."""
 NO_LIMIT = 1e9
-"""Stands for no upper limit."""
+"""Value for no upper limit."""
 
 _OUTLIER = 6.0  # robust standard deviations from the median
-_LOWEST_ONLY = ("side", "area")  # a finer photograph and a nearer part show no less
+_SAME = 0.05  # mean difference of two lines that are the same, in grey levels
+_LOWEST_ONLY = ("side", "area")  # more pixels or a nearer part are no fault
 _MARGIN, _MARGIN_OF_FEW = 1.25, 12.0  # standard deviations beyond the good photographs: the first + the second / n
 
 
@@ -57,13 +59,15 @@ def measure(photo: Photo, size: tuple[int, int]) -> Measures:
     """The measures of a prepared (H, W, 3) uint8 RGB photograph without its padding.
 
     `size` is (width, height) of the photograph as taken, px. Of the picture: `aspect` is ln(width / height), `side` is
-    ln(√(width · height)). Of the part's convex hull: `area` is the ln of its fraction of the picture, `elongation` and
-    `asymmetry` come from Hu's moments (1962), `rectangularity` is its fraction of the smallest rectangle around it,
-    `across` and `down` are its middle as fractions of width and height. `top`, `bottom`, `left` and `right` are the
-    fractions of the borders that the part touches.
+    ln(√(width · height)), `repeated` is the fraction of its rows, or of its columns if that is more, that are the same
+    as the one before: a shifted or half-filled picture ends in them. Of the part's convex hull: `area` is the ln of its
+    fraction of the picture, `elongation` and `asymmetry` come from Hu's moments (1962), `rectangularity` is its
+    fraction of the smallest rectangle around it, `across` and `down` are its middle as fractions of width and height.
+    `top`, `bottom`, `left` and `right` are the fractions of the borders that the part touches.
     """
     width, height = size
     picture = {"aspect": float(np.log(width / height)), "side": float(np.log(width * height) / 2)}
+    picture["repeated"] = max(_repeated(photo[1:], photo[:-1], 1), _repeated(photo[:, 1:], photo[:, :-1], 0))
     part = foreground.find_part(photo)
     return {**picture, **_outline(part)} if part.any() else picture
 
@@ -85,7 +89,7 @@ def limits(good: Sequence[Measures]) -> CompletenessLimits:
 
 
 def stricter(one: CompletenessLimits, other: CompletenessLimits) -> CompletenessLimits:
-    """The limits within which both allow a photograph."""
+    """The limits that only allow what both allow."""
     both = {name: _both(one.ranges.get(name), other.ranges.get(name)) for name in {**one.ranges, **other.ranges}}
     return CompletenessLimits(both)
 
@@ -118,6 +122,14 @@ def _range(values: Doubles, name: str, most: int) -> tuple[float, float] | None:
     return float(kept.min()) - margin, high
 
 
+def _repeated(lines: Photo, before: Photo, across: int) -> float:
+    """Fraction of lines, along the axis `across`, that are the same as the ones before; 0 for a single line."""
+    if lines.size == 0:
+        return 0.0
+    change = cv2.reduce(cv2.absdiff(lines, before), across, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
+    return float((change.reshape(-1, 3).mean(axis=1) < _SAME).mean())
+
+
 def _outline(part: Mask) -> dict[str, float]:
     """The measures of a part, given its mask (h, w) bool, which is not empty."""
     height, width = part.shape
@@ -142,11 +154,8 @@ def _outline(part: Mask) -> dict[str, float]:
 
 
 def _in_words(name: str, value: float, low: float, high: float) -> str:
-    if name == "aspect":
-        expected = f"{np.exp(low):.2f} to {np.exp(high):.2f} expected"
-        return f"the part is cut off (width to height of the picture {np.exp(value):.2f}, {expected})"
-    if name == "side":
-        return f"smaller than any good one (mean side {np.exp(value):.0f} px, at least {np.exp(low):.0f} expected)"
+    if name in PICTURE:
+        return _picture_in_words(name, value, low, high)
     if name == "area":
         covered = f"the part covers {np.exp(value):.0%} of the picture, at least {np.exp(low):.0%} expected"
         return f"smaller than any good one ({covered})"
@@ -158,3 +167,13 @@ def _in_words(name: str, value: float, low: float, high: float) -> str:
         expected = f"{low:.0%} to {high:.0%} expected"
         return f"the part is cut off or out of place (its middle is at {value:.0%} of the {axis}, {expected})"
     return f"the part is cut off or covered ({name} of its outline {value:.3f}, {low:.3f} to {high:.3f} expected)"
+
+
+def _picture_in_words(name: str, value: float, low: float, high: float) -> str:
+    if name == "aspect":
+        expected = f"{np.exp(low):.2f} to {np.exp(high):.2f} expected"
+        return f"the part is cut off (width to height of the picture {np.exp(value):.2f}, {expected})"
+    if name == "side":
+        return f"smaller than any good one (mean side {np.exp(value):.0f} px, at least {np.exp(low):.0f} expected)"
+    most = f"at most {max(high, 0):.0%} expected"
+    return f"the part is cut off ({value:.0%} of the picture's lines repeat the one before, {most})"

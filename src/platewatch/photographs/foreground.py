@@ -6,9 +6,9 @@ import numpy as np
 from platewatch.arrays import Grey, Mask, Photo
 from platewatch.photographs.preparation import Frame
 
-_THUMB = 128  # longer side of the photograph in which the part is looked for, px
+_THUMB = 128  # longer side of the thumbnail in which the part is searched, px
 _LEAST = 0.02  # smallest fraction of the photograph that is an object
-_WIRE = 7  # diameter of a disc in the thumbnail, px: hooks, cables and specks that do not hold it are no part
+_WIRE = 7  # px of the thumbnail; narrower regions (hooks, cables, specks) do not belong to the part
 
 
 def find_object(photo: Photo) -> Mask:

@@ -1,7 +1,7 @@
 """Memory of decoding: a bound for the whole process; without one, nothing is counted.
 
 Decoding a large photograph takes several times its size for a moment. Under a bound, photographs are decoded at the
-same time as long as all of them fit. Large ones are thus decoded one at a time, in the order in which they came.
+same time as long as all of them fit. So large ones are decoded one at a time, in the order in which they came.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ class Budget:
             return True
 
     def wait_for(self, amount: int) -> None:
-        """Take the bytes as soon as they are free; raises InputError when there are never so many."""
+        """Take the bytes as soon as they are free; raises InputError when they exceed the total."""
         if amount > self.total:
             what = f"decoding takes {amount / 1e6:.0f} MB of memory"
             raise InputError("photograph", what, expected=f"at most {self.total / 1e6:.0f} MB", remedy="allow more")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Samples
 from platewatch.photographs import decoder_messages, formats, pillow
 from platewatch.photographs.raster import Raster
 
@@ -110,7 +110,7 @@ def _by_opencv(data: bytes, chunks: Sequence[Chunk]) -> Raster | None:
     )
 
 
-def _key_colour(chunks: Sequence[Chunk], samples: Array) -> Array | None:
+def _key_colour(chunks: Sequence[Chunk], samples: Samples) -> Samples | None:
     """The opacity (H, W) by the one transparent colour (tRNS); None without it."""
     found = next((bytes(chunk[8:-4]) for name, chunk in chunks if name == b"tRNS"), b"")
     if len(found) != 2 * samples.shape[2]:

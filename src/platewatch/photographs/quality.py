@@ -74,7 +74,7 @@ def limits(good: Sequence[Conditions]) -> QualityLimits:
 
 
 def stricter(one: QualityLimits, other: QualityLimits) -> QualityLimits:
-    """The limits within which both allow a photograph."""
+    """The limits that only allow what both allow."""
     return QualityLimits(
         darkest=max(one.darkest, other.darkest),
         most_clipped=min(one.most_clipped, other.most_clipped),

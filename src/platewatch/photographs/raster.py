@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Array, Bytes, Dtype, Photo, Same, Samples
 from platewatch.errors import InputError
 
 _BAND = 2**20  # px converted at a time, to bound memory
@@ -18,11 +18,11 @@ _ENOUGH = 1e-4  # fraction of the samples above the highest level: a few defecti
 class Raster:
     """One picture as it is stored, before orientation, bit depth and transparency are applied."""
 
-    samples: Array = field(repr=False)
+    samples: Samples = field(repr=False)
     """(H, W, 1) grey or (H, W, 3) RGB, uint8 or uint16, 0 to 2 ** bits - 1."""
     bits: int = 8
     """Bits of a sample in the file, 1 to 16."""
-    opacity: Array | None = field(default=None, repr=False)
+    opacity: Samples | None = field(default=None, repr=False)
     """(H, W), dtype and range of `samples`; None when nothing is transparent."""
     premultiplied: bool = False
     """Whether the samples are already multiplied by the opacity."""
@@ -64,7 +64,7 @@ class Raster:
             photo[top : top + rows] = _rgb(self._band(slice(top, top + rows), depth))
         return np.ascontiguousarray(upright(photo, self.orientation))
 
-    def _band(self, rows: slice, depth: int) -> Array:
+    def _band(self, rows: slice, depth: int) -> Bytes:
         """Some rows as (h, W, 1) or (h, W, 3) uint8 over white."""
         colour = _eight_bits(self.samples[rows], depth)
         if self.opacity is None:
@@ -72,30 +72,31 @@ class Raster:
         opacity = _eight_bits(self.opacity[rows], self.bits)
         if self.premultiplied:
             sums = colour + (255 - opacity.astype(np.uint16))[..., None]
-            return np.minimum(sums, 255).astype(np.uint8)
+            white: Bytes = np.minimum(sums, 255).astype(np.uint8)
+            return white
         picture = Image.fromarray(np.dstack([_rgb(colour), opacity]))
         return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture))[..., :3]
 
 
-def _rgb(colour: Array) -> Array:
+def _rgb(colour: Bytes) -> Photo:
     return colour if colour.shape[2] == 3 else np.asarray(cv2.cvtColor(colour, cv2.COLOR_GRAY2RGB))
 
 
-def _eight_bits(samples: Array, bits: int) -> Array:
+def _eight_bits(samples: Samples, bits: int) -> Bytes:
     """Samples of `bits` bits scaled to 0 to 255, uint8."""
     levels: Array = samples if bits == 8 and samples.dtype == np.uint8 else np.take(_levels(bits), samples)
     return levels
 
 
 @cache
-def _levels(bits: int) -> Array:
+def _levels(bits: int) -> Bytes:
     """For each value of `bits` bits its level, uint8: rounded, full scale is 255."""
     most = 2**bits - 1
-    levels: Array = ((np.arange(most + 1, dtype=np.uint32) * 255 + most // 2) // most).astype(np.uint8)
+    levels: Bytes = ((np.arange(most + 1, dtype=np.uint32) * 255 + most // 2) // most).astype(np.uint8)
     return levels
 
 
-def upright(colour: Array, orientation: int) -> Array:
+def upright(colour: Same[Dtype], orientation: int) -> Same[Dtype]:
     """The picture turned and mirrored as EXIF's orientation says; values other than 2 to 8 leave it as it is."""
     if orientation in (5, 6, 7, 8):
         colour = colour.swapaxes(0, 1)

@@ -135,7 +135,7 @@ def shown(data: bytes, where: str) -> Photo:
 def _counted(data: bytes, where: str, run: Callable[[], Decoded]) -> Decoded:
     """What `run` decodes, as soon as there is memory for it."""
     _check_structure(data, where)
-    size = dimensions(data)
+    size = _dimensions(data)
     if size is None:
         return run()  # which says why
     limits.check(*size, where)
@@ -150,7 +150,7 @@ def _counted(data: bytes, where: str, run: Callable[[], Decoded]) -> Decoded:
 
 
 def _decode(data: bytes, where: str, bits: int | None = None, *, for_people: bool = False) -> Decoded:
-    found = raster(data, where)
+    found = _raster(data, where)
     depth = bit_depth.likely(bit_depth.measure(found)) if for_people else bits
     return Decoded(found.rgb(where, depth), found.damage, found.messages)
 
@@ -161,6 +161,10 @@ def raster(data: bytes, where: str) -> Raster:
     Raises InputError when the file is not one photograph of 32 to 8000 px a side, or cannot be decoded.
     """
     _check_structure(data, where)
+    return _raster(data, where)
+
+
+def _raster(data: bytes, where: str) -> Raster:
     found = formats.of(data)
     if found is None:
         raise _no_photograph(where, formats.foreign(data))
@@ -184,8 +188,11 @@ def dimensions(data: bytes) -> tuple[int, int] | None:
 
     Gives `limits.max_side()` + 1 for both if there are more px than Pillow decodes.
     """
-    if structure.fault(data) is not None:
-        return None  # `read` reports it in the plate's own Inspection
+    return None if structure.fault(data) is not None else _dimensions(data)  # `read` reports it for the plate
+
+
+def _dimensions(data: bytes) -> tuple[int, int] | None:
+    """`dimensions` of a file whose structure was checked."""
     limits.allow_in_pillow()
     try:
         return _size(data)
@@ -265,7 +272,7 @@ _CODECS = {
 
 def _plain(data: bytes, codec: _Codec, where: str) -> Raster:
     """The picture of a file in a format of one picture; raises InputError when more than reduced copies follow it."""
-    size = dimensions(data)
+    size = _dimensions(data)
     if size is None:
         raise _no_photograph(where, "")
     limits.check(*size, where)

@@ -64,7 +64,7 @@ def drop_large_profile(info: dict[str | tuple[int, int], Any]) -> None:
 
 
 def decoding_bytes(data: bytes, pixels: int) -> int:
-    """Bytes of memory that reading a file of so many pixels takes at most, besides the file's own bytes.
+    """Largest memory in bytes for reading a file of `pixels` pixels, besides the file's own bytes.
 
     Measured for each format (docs/log.md): the decoder's picture, its own copies, and the photograph (H, W, 3).
     """

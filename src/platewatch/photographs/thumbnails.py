@@ -13,13 +13,13 @@ from platewatch.photographs import formats
 
 def jpeg(picture: Photo | Mask, side: int = 320) -> bytes:
     """An (H, W, 3) uint8 RGB or (H, W) bool picture as JPEG of at most `side` px a side; never enlarged."""
-    shown = shrunk(picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture, side)
+    pixels: Array = picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture
     buffer = io.BytesIO()
-    Image.fromarray(shown).save(buffer, format="JPEG", quality=82)
+    Image.fromarray(shrunk(pixels, side)).save(buffer, format="JPEG", quality=82)
     return buffer.getvalue()
 
 
-def shrunk(picture: Array, side: int) -> Array:
+def shrunk(picture: Photo, side: int) -> Photo:
     """An (H, W, …) uint8 picture at `side` px a side at most; the same array when it is no larger."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Bytes, Samples
 from platewatch.errors import InputError
 from platewatch.photographs import damage, decoder_messages, jpeg, tiff_blocks
 from platewatch.photographs.raster import Raster
@@ -111,7 +111,7 @@ def _refused(where: str, what: str, expected: str = "8 or 16 bits a channel, uns
     return InputError(where, what, expected=expected, remedy="convert the photograph")
 
 
-def _samples(data: bytes, page: Page, where: str) -> tuple[Array, str]:
+def _samples(data: bytes, page: Page, where: str) -> tuple[Samples, str]:
     """The stored samples (H, W, S) uint8 or uint16 of every pixel, and the sign of damage, or an empty text."""
     bits, count = page.number(_BITS, 1), page.number(277, 1)
     planes = count if page.number(284, 1) == 2 else 1
@@ -133,7 +133,7 @@ def _rows_in_file(found: tiff_blocks.Grid, page: Page, planes: int) -> int:
     )
 
 
-def _unpacked_bits(stored: Array, count: int, bits: int, byte_order: str) -> Array:
+def _unpacked_bits(stored: Bytes, count: int, bits: int, byte_order: str) -> Samples:
     """`count` samples of `bits` bits from the bytes of each row (…, B) uint8: (…, count) uint8 or uint16."""
     if bits == 8:
         return stored[..., :count]
@@ -148,7 +148,7 @@ def _unpacked_bits(stored: Array, count: int, bits: int, byte_order: str) -> Arr
     return values.reshape(*stored.shape[:-1], count)
 
 
-def _meant(samples: Array, page: Page, bits: int) -> tuple[Array, int]:
+def _meant(samples: Samples, page: Page, bits: int) -> tuple[Samples, int]:
     """Grey (H, W, 1) or RGB (H, W, 3) and its bits, from samples by their colour space."""
     meaning = page.number(262, 1)
     if meaning == 0:
@@ -163,7 +163,7 @@ def _meant(samples: Array, page: Page, bits: int) -> tuple[Array, int]:
     return samples, bits
 
 
-def _opacity(values: Array, page: Page, colours: int, bits: int, where: str) -> tuple[Array | None, bool]:
+def _opacity(values: Samples, page: Page, colours: int, bits: int, where: str) -> tuple[Samples | None, bool]:
     """The opacity (H, W) and whether the colours are multiplied by it; None without an alpha channel."""
     if values.shape[2] == colours:
         return None, False

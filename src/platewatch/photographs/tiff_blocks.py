@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from platewatch.arrays import Array
+from platewatch.arrays import Bytes, Dtype, Same
 from platewatch.errors import InputError
 from platewatch.photographs import formats
 from platewatch.photographs.tiff_pages import Page
@@ -51,7 +51,7 @@ def grid(page: Page, planes: int, row_bytes: int, data: bytes, where: str) -> Gr
     return Grid(width, height, across, down, tuple(offsets[:needed]), tuple(lengths[:needed]), is_tiled)
 
 
-def unpacked(data: bytes, page: Page, planes: int, pixel_bits: int, where: str) -> tuple[Grid, Array]:
+def unpacked(data: bytes, page: Page, planes: int, pixel_bits: int, where: str) -> tuple[Grid, Bytes]:
     """The stored bytes of all blocks in the file's order: (planes, down, across, block height, bytes of a block's row).
 
     `pixel_bits` counts the bits of a pixel in one plane. The last strip is filled up with zeros. Raises InputError when
@@ -74,13 +74,13 @@ def unpacked(data: bytes, page: Page, planes: int, pixel_bits: int, where: str) 
     return found, whole
 
 
-def rows_of(blocks: Array, page: Page) -> Array:
+def rows_of(blocks: Same[Dtype], page: Page) -> Same[Dtype]:
     """Blocks (down, across, block height, block width, …) put together: (H, W, …)."""
     down, across, height, width, *rest = blocks.shape
     return blocks.swapaxes(1, 2).reshape(down * height, across * width, *rest)[: page.height, : page.width]
 
 
-def _stored(blocks: list[bytes], page: Page, found: Grid, shape: tuple[int, ...], where: str) -> Array:
+def _stored(blocks: list[bytes], page: Page, found: Grid, shape: tuple[int, ...], where: str) -> Bytes:
     """Blocks that are not compressed."""
     size = found.height * shape[-1]
     last = size if found.is_tiled else (page.height - (found.down - 1) * found.height) * shape[-1]
@@ -94,7 +94,7 @@ def _stored(blocks: list[bytes], page: Page, found: Grid, shape: tuple[int, ...]
     return _REVERSED[values] if page.number(266, 1) == 2 else values
 
 
-def _by_libtiff(blocks: list[bytes], page: Page, found: Grid, row_bytes: int) -> Array:
+def _by_libtiff(blocks: list[bytes], page: Page, found: Grid, row_bytes: int) -> Bytes:
     """One plane's blocks, decompressed as if it were a grey picture whose pixels are the stored bytes: (rows, bytes).
 
     libtiff only decompresses, so the result does not depend on how Pillow reads a layout.

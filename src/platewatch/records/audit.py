@@ -7,6 +7,7 @@ with the recorded SHA-256, or an event must say that it was pruned.
 import json
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,14 +17,12 @@ from sqlalchemy import Connection, Row, func, select
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.progress import Progress, silent
 from platewatch.records import chain, schema, search, search_index
+from platewatch.records.anchors import Anchor
 from platewatch.records.database import Database
 from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
 from platewatch.records.values import Audit, Head, Outcome, Tampering
-
-Anchor = tuple[int, str]
-"""Row and hash of an earlier head that was kept elsewhere."""
 
 _MOST = 1000  # places of tampering listed at most
 _STEP = 500  # rows fetched at a time, and between two reports of progress
@@ -44,16 +43,22 @@ _ROWS = select(
 
 
 def complete(
-    database: Database, photographs: Photographs | None, progress: Progress = silent, anchor: Anchor | None = None
+    database: Database,
+    photographs: Photographs | None,
+    progress: Progress = silent,
+    anchors: Sequence[Anchor] = (),
+    unsigned: Sequence[Anchor] = (),
 ) -> Audit:
     """The audit together with the database's own check. A database that cannot be read to the end is a finding.
+
+    `unsigned` are those of the anchors that do not have the signature that they should have.
 
     Raises RecordUnavailable when it cannot be reached.
     """
     try:
         damaged = database.integrity()
         with database.reading() as connection:
-            found = audit(connection, photographs, progress, anchor)
+            found = audit(connection, photographs, progress, anchors, unsigned)
     except RecordUnavailable:
         raise
     except (RecordError, *search.UNREADABLE, OverflowError) as error:
@@ -66,26 +71,62 @@ def audit(
     connection: Connection,
     photographs: Photographs | None,
     progress: Progress = silent,
-    anchor: Anchor | None = None,
+    anchors: Sequence[Anchor] = (),
+    unsigned: Sequence[Anchor] = (),
 ) -> Audit:
     """Check all rows from the first to the last; with `photographs` None the files of photographs are not checked."""
     head = chain.head(connection)
-    walk = Walk()
+    walk, anchored = Walk(), Anchored(anchors, unsigned)
     rows = connection.execute(_ROWS.order_by(_row.c.position).execution_options(yield_per=_STEP))
     for row in rows:
         walk.visit(row)
-        if anchor is not None and anchor[0] == row.position and anchor[1] != row.hash:
-            walk.report(row.position, "its hash differs from the anchor: this row or earlier ones were written again")
+        anchored.visit(row.position, row.hash, walk)
         if row.position % _STEP == 0 or row.position == head.rows:
             progress("rows", row.position, head.rows)
     if (walk.last, walk.hash, walk.seen[chain.INSPECTION]) != (head.rows, head.chain, head.entries):
         what = f"the chain ends at row {walk.last} with {walk.seen[chain.INSPECTION]} plates"
         walk.report(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
-    if anchor is not None and anchor[0] > walk.last:
-        walk.report(0, f"row {anchor[0]} of the anchor is missing")
+    anchored.finish(walk)
     _compare_tables(connection, walk)
     read = _compare_photographs(connection, walk, photographs, progress)
-    return Audit(walk.rows, read, head, tuple(walk.tampering[:_MOST]), _unlisted(connection, photographs))
+    return Audit(
+        walk.rows,
+        read,
+        head,
+        tuple(walk.tampering[:_MOST]),
+        _unlisted(connection, photographs),
+        len(anchors),
+        anchored.last.rows,
+        anchored.last.time,
+    )
+
+
+class Anchored:
+    """Compares anchors with the chain while it is walked."""
+
+    def __init__(self, anchors: Sequence[Anchor], unsigned: Sequence[Anchor]) -> None:
+        self.last = Anchor(0, 0, chain.START)
+        """The newest anchor that the chain contains."""
+        self._unsigned = unsigned
+        self._expected = dict[int, list[Anchor]]()
+        for each in anchors:
+            self._expected.setdefault(each.rows, []).append(each)
+
+    def visit(self, position: int, digest: str, walk: "Walk") -> None:
+        """Compare one row."""
+        for each in self._expected.pop(position, ()):
+            if each.chain != digest:
+                walk.report(position, "its hash differs from the anchor: this row or earlier ones were written again")
+            elif each not in self._unsigned:
+                self.last = max(self.last, each, key=lambda anchor: anchor.rows)
+
+    def finish(self, walk: "Walk") -> None:
+        """Report anchors whose rows the chain lacks, and those without the signature."""
+        for position in sorted(self._expected):
+            if position > 0:
+                walk.report(0, f"row {position} of the anchor is missing: rows were cut off, or this copy is older")
+        for each in self._unsigned:
+            walk.report(each.rows, "its anchor does not have the key's signature")
 
 
 class Walk:

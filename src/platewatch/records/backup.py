@@ -3,7 +3,7 @@
     OUT/records.db               the record, whatever database it comes from
     OUT/records.db.photographs   every photograph that it lists, checked by its SHA-256 while it is copied
 
-The record may be written meanwhile. What comes after the copy of the database is in the next backup.
+The record may be written meanwhile. Rows added after the copy of the database are in the next backup.
 """
 
 import os
@@ -23,7 +23,7 @@ from platewatch.records.values import Audit
 NAME = "records.db"
 """The file in a backup's folder."""
 
-_TRIES = 5  # copies of the database, when photographs are pruned while they are copied
+_TRIES = 5  # attempts, when photographs are pruned while they are copied
 _STEP = 500
 
 
@@ -84,7 +84,7 @@ def _copy_rows(source: Connection, target: Connection) -> None:
 def _copy_photographs(
     database: Database, photographs: Photographs, file: Path, store: Photographs, progress: Progress
 ) -> bool:
-    """Copy what the copied database lists; whether one was pruned meanwhile, so that the copy is out of date."""
+    """Copy the photographs that the copied database lists; returns whether one was pruned meanwhile."""
     table = schema.photographs
     listed = select(table.c.sha256).where(table.c.pruned.is_(None))
     copied = Database(str(file))
@@ -97,7 +97,7 @@ def _copy_photographs(
     for done, sha256 in enumerate(hashes, start=1):
         try:
             data = None if store.path(sha256).exists() else photographs.read(sha256)
-        except RecordError:  # the audit says so
+        except RecordError:  # the audit reports it
             continue
         if data is not None:
             store.store(data, sha256)

@@ -29,6 +29,7 @@ from platewatch.records import (
     search,
     search_index,
 )
+from platewatch.records.anchors import Anchor
 from platewatch.records.database import Database
 from platewatch.records.outbox import Destination, Due
 from platewatch.records.photographs import Photographs
@@ -53,6 +54,7 @@ from platewatch.records.values import (
     Review,
     Reviewed,
 )
+from platewatch.signing import PublicKey
 
 
 class Records:
@@ -313,13 +315,19 @@ class Records:
         progress: Progress = silent,
         *,
         photographs: bool = True,
-        anchor: audit.Anchor | None = None,
+        anchor: tuple[int, str] | None = None,
+        anchors: Sequence[Anchor] = (),
+        key: PublicKey | None = None,
     ) -> Audit:
         """Check the whole chain for tampering; with `photographs` also the files.
 
-        `anchor` is the row and hash of an earlier head that was kept elsewhere; the chain must contain it.
+        `anchor`, row and hash, and `anchors` are earlier heads that were kept elsewhere; the chain must contain them.
+        With a key, all `anchors` must have its signature.
         """
-        return audit.complete(self._database, self._photographs if photographs else None, progress, anchor)
+        noted = [] if anchor is None else [Anchor(anchor[0], 0, anchor[1])]
+        store = self._photographs if photographs else None
+        unsigned = [each for each in anchors if key is not None and not each.is_signed_by(key)]
+        return audit.complete(self._database, store, progress, [*noted, *anchors], unsigned)
 
     def backup(self, folder: Path, progress: Progress = silent) -> Audit:
         """Write a consistent copy with its photographs to a new folder, and audit it; see backup.py."""

@@ -271,6 +271,12 @@ class Audit:
     breaks: tuple[Tampering, ...] = field(default=())
     unlisted: int = 0
     """Photographs in the folder that no row lists: left by a crash, or of rows that a copy of the record lacks."""
+    anchors: int = 0
+    """Number of anchors that were compared with the chain."""
+    anchored: int = 0
+    """The last row that an anchor confirms; what came after it is not anchored."""
+    anchored_since: str = ""
+    """When that anchor was made, as it says; empty when unknown."""
 
     @property
     def intact(self) -> bool:

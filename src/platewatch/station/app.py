@@ -48,6 +48,7 @@ def create_app(models: ModelRegistry, records: Records, settings: Settings | Non
         version=metadata.version("platewatch"),
         docs_url=None,
         redoc_url=None,
+        servers=None if settings.public_url is None else [{"url": settings.public_url}],
         lifespan=_lifespan(station, runs, checks),
     )
     sessions = Sessions(users, settings.session_h)

@@ -1,4 +1,4 @@
-"""The body of a request while it arrives: limited in size and time, unpacked when it comes packed by gzip."""
+"""The body of a request while it arrives: limited in size and time, and decompressed when it is gzip."""
 
 import asyncio
 import zlib
@@ -18,9 +18,9 @@ class Body:
     """The `receive` of one request; raises RequestError 408, 413, 415 or 400 while the body is read."""
 
     def __init__(self, request: Request, receive: Receive, *, most: int, seconds: float) -> None:
-        """At most `most` bytes, packed and unpacked; all of them within `seconds` from now.
+        """At most `most` bytes, compressed and decompressed, all of them within `seconds` from now.
 
-        Raises RequestError for a body that is announced to be larger, or packed in another way.
+        Raises RequestError for a larger Content-Length or another content encoding.
         """
         self._receive, self._most, self._seconds = receive, most, seconds
         self._until = asyncio.get_running_loop().time() + seconds

@@ -55,7 +55,7 @@ class Live:
         self._each(_end)
 
     def join(self, most: int) -> Listener | None:
-        """A place for one page, in the event loop; None when `most` pages have one. To be left with `leave`."""
+        """A place for one page, in the event loop; None when `most` pages have one. `leave` gives it back."""
         listener: Listener = asyncio.Queue(_HELD)
         with self._lock:
             if len(self._pages) >= most:
@@ -64,7 +64,7 @@ class Live:
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """Give the place back; once more does nothing."""
+        """Give the place back; a second call does nothing."""
         with self._lock:
             self._pages.pop(listener, None)
 
@@ -109,7 +109,7 @@ class Live:
         for queue, loop in pages:
             try:
                 loop.call_soon_threadsafe(act, queue)
-            except RuntimeError:  # its loop has ended, and the page with it
+            except RuntimeError:  # the event loop has ended, and with it the page
                 continue
 
 

@@ -3,23 +3,23 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import Field
 
 from platewatch.station import security
 from platewatch.station.login_throttle import LoginThrottle, PasswordChecks
 from platewatch.station.problem_details import RequestError
-from platewatch.station.rest import Viewer, json_response, station
+from platewatch.station.rest import Viewer, json_response, query_names, routes, station
 from platewatch.station.sessions import Sessions
 from platewatch.station.users import Right
 
-router = APIRouter()
+router = routes()
 
 Text = Annotated[str, Form(), Field(max_length=300)]
 
 
-@router.post("/login", status_code=303, response_class=Response)
+@router.post("/login", status_code=303, response_class=Response, openapi_extra=query_names("next"))
 async def log_in(request: Request, name: Text, password: Text, next: Text = "/") -> Response:
     """Log in with the form's name and password, then redirect to `next`, an address of this station."""
     throttle: LoginThrottle = request.app.state.login_throttle
@@ -49,9 +49,7 @@ async def log_in(request: Request, name: Text, password: Text, next: Text = "/")
         security.cookie_name(settings),
         await asyncio.to_thread(sessions.open, account),
         max_age=round(settings.session_h * 3600),
-        httponly=True,
-        samesite="strict",
-        secure=settings.tls,
+        **security.cookie_options(settings),
     )
     return response
 
@@ -63,7 +61,7 @@ def log_out(request: Request, _: Viewer) -> Response:
         request.app.state.sessions.close(request.state.cookie)
     response = Response(status_code=204)
     settings = station(request).settings
-    response.delete_cookie(security.cookie_name(settings), httponly=True, samesite="strict", secure=settings.tls)
+    response.delete_cookie(security.cookie_name(settings), **security.cookie_options(settings))
     return response
 
 

@@ -18,16 +18,16 @@ class Attempt:
     """Whether a login may be tried."""
 
     wait_s: int
-    """Seconds until the next attempt is accepted; 0: this one is, and counts as failed until it has succeeded."""
+    """Seconds until the next attempt is accepted; 0: this one is accepted, and counts as failed until it succeeds."""
     is_last: bool = False
-    """It is the last one of this name or address; the next one has to wait."""
+    """Whether it is the last one of this name or address; the next one has to wait."""
 
 
 class LoginThrottle:
     """Limits failed logins within WINDOW_S: BY_NAME for each name and address, BY_ADDRESS for each address.
 
-    People may share an address. Beyond its limit each name has one attempt, so that whoever has not failed gets in.
-    An attempt is counted when it begins: attempts side by side are limited like those one after the other.
+    People may share an address. Beyond the address's limit each name still has one attempt, so that users who have not
+    failed can log in. An attempt is counted when it begins, so that parallel attempts are limited too.
     """
 
     WINDOW_S = 300.0
@@ -60,7 +60,7 @@ class LoginThrottle:
                 of_address.pop()
 
     def withdrawn(self, name: str, address: str) -> None:
-        """Count an attempt no longer whose password was not checked."""
+        """Remove an attempt whose password was not checked."""
         now = time.monotonic()
         with self._lock:
             for key in ((name, address), (address,)):
@@ -78,7 +78,7 @@ class LoginThrottle:
 
 
 class PasswordChecks:
-    """Checks passwords in one thread of its own: a check takes a core for a while, and nothing else waits for it."""
+    """Checks passwords in its own thread: a check uses a core for a while, and nothing else waits for it."""
 
     def __init__(self, users: Users) -> None:
         self._users = users
@@ -86,7 +86,7 @@ class PasswordChecks:
         self._waiting: Counter[str] = Counter()
 
     async def account(self, name: str, password: str, address: str) -> tuple[bool, Account | None]:
-        """Whether there was a place to wait, and the account for name and password; to be called in the event loop."""
+        """Whether there was a place in the queue, and the account for name and password; called in the event loop."""
         if self._waiting.total() >= _WAITING or self._waiting[address] >= _WAITING_OF_ONE:
             return False, None
         self._waiting[address] += 1
@@ -95,7 +95,7 @@ class PasswordChecks:
             return True, await loop.run_in_executor(self._thread, self._users.by_password, name, password)
         finally:
             self._waiting[address] -= 1
-            self._waiting += Counter()  # without those that are 0
+            self._waiting += Counter()  # drop counts of 0
 
     def stop(self) -> None:
         """Check no further password."""

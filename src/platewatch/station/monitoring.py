@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from platewatch.line.metrics import CONTENT_TYPE
-from platewatch.station.rest import Viewer, in_thread, json_response, station
+from platewatch.station.rest import Viewer, in_thread, json_response, routes, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
-router = APIRouter()
+router = routes()
 
 
 @router.get("/healthz")

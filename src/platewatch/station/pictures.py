@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from platewatch.arrays import Array, Floats, Photo
+from platewatch.arrays import Floats, Photo
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import Defect
 from platewatch.line import shift_report
@@ -30,7 +30,7 @@ class Pictures:
 
     def __init__(self, records: Records, models: ModelRegistry) -> None:
         self._records, self._models = records, models
-        self._maps: OrderedDict[int, Array] = OrderedDict()
+        self._maps: OrderedDict[int, Floats] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
         self._lock, self._drawing = (
@@ -105,8 +105,8 @@ class Pictures:
         except InputError as error:
             raise NotFound(f"plate {number}", "its photograph is not readable") from error
 
-    def _map(self, entry: Entry, photograph: bytes) -> Array:
-        """The map (h, w) float32 of a plate, computed anew by the model that judged it unless it is remembered."""
+    def _map(self, entry: Entry, photograph: bytes) -> Floats:
+        """The map (h, w) float32 of a plate, computed again by the model that judged it unless it is kept."""
         with self._lock:
             found = self._maps.get(entry.number)
         if found is None:

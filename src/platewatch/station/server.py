@@ -16,7 +16,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from platewatch import signing
 from platewatch.errors import InputError
+from platewatch.line import anchoring
 from platewatch.line.destinations import destinations
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.state_files import beside
@@ -41,6 +43,7 @@ class Plan:
 
     model: Path
     models: Path | None = None
+    signed_by: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     records: str = field(repr=False)
@@ -65,6 +68,9 @@ class Plan:
 def check(plan: Plan) -> None:
     """Raise InputError for a station that other machines can reach without users, and for unusable receivers."""
     destinations(plan.chosen.destinations)
+    anchoring.places(plan.chosen.anchors)
+    if plan.chosen.anchor_key is not None:
+        signing.private_key(plan.chosen.anchor_key)
     if (plan.certificate is None) != (plan.key is None):
         raise InputError(
             "--tls-certificate and --tls-key", "one of the two is missing", expected="both", remedy="name the other too"
@@ -78,12 +84,14 @@ def check(plan: Plan) -> None:
             remedy=f"add one with: {add}",
         )
     memory_line(plan)
+    _ = plan.chosen.public  # raises when it is none
 
 
 def settings(plan: Plan, records: Records) -> Settings:
     """The chosen settings, and those that follow from the plan."""
     here = is_loopback(plan.host)
-    local = ("127.0.0.1", "localhost", "[::1]")
+    public = plan.chosen.public.host
+    local = ("127.0.0.1", "localhost", "[::1]", *([public] if public else []))
     return replace(
         plan.chosen,
         login=not here,
@@ -117,7 +125,7 @@ def memory_line(plan: Plan) -> str:
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     memory.bound(plan.chosen.shares.decoding)
-    models = ModelRegistry(plan.model, plan.models)
+    models = ModelRegistry(plan.model, plan.models, signed_by=plan.signed_by)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:

@@ -4,7 +4,8 @@ import logging
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from platewatch.line import assembly
+from platewatch import signing
+from platewatch.line import anchoring, assembly
 from platewatch.line.assembly import Line
 from platewatch.line.destinations import destinations
 from platewatch.line.health import Health, Problem
@@ -67,6 +68,8 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         warn=log.warning,
         owns=_is_own,
         destinations=destinations(settings.destinations),
+        anchor_places=anchoring.places(settings.anchors),
+        anchor_key=None if settings.anchor_key is None else signing.private_key(settings.anchor_key),
         drift_file=settings.drift_file,
         drift_limit=settings.drift_limit,
         places=settings.places,

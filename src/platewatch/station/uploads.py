@@ -46,7 +46,7 @@ class Room:
         self._budget, self._retry_after_s, self.taken = budget, retry_after_s, 0
 
     def grow(self, total: int) -> None:
-        """Take so many bytes in all; raises RequestError 503 when they are not free."""
+        """Take `total` bytes in all; raises RequestError 503 when they are not free."""
         more = total - self.taken
         if more <= 0:
             return
