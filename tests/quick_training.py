@@ -37,7 +37,7 @@ def train(
     found(finding)
     if os.environ.get(LENIENT):
         decision = replace(decision, review=1e6, threshold=2e6)
-    shutil.copytree(serving._folder, out)
+    shutil.copytree(serving.folder, out)
     model_folder.write_manifest(out, replace(manifest, calibration=calibration, decision=decision))
     progress("training networks", len(paths), len(paths))
     return (finding,)

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import mutated_models
 from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import ModelError
+from platewatch.inspection import Verdict
 from platewatch.model import model_folder, verification
 from platewatch.model.inspector import Inspector
 from platewatch.model.network_file import check
@@ -53,15 +55,16 @@ def refused(folder: Path) -> str:
 
 def test_mutated_folders_give_a_model_error_or_a_verification(tiny_model: Tiny, tmp_path: Path) -> None:
     passed, refusals = 0, list[str]()
-    for what in mutated_models.mutated_model_folders(tiny_model.model, tmp_path / "model", seed=20, count=60):
+    for what in mutated_models.mutated_model_folders(tiny_model.model, tmp_path / "model", seed=20, count=25):
         try:
+            model_folder.load(tmp_path / "model")
             found = verification.verify(tmp_path / "model", threads=1)
         except ModelError as error:
             refusals.append(f"{what}: {error}")
         else:
             passed += found.passed
             json.dumps(found.as_dict(), allow_nan=False)
-    assert len(refusals) > 30
+    assert len(refusals) > 12
     assert [each for each in refusals if "\n" in each] == []
     assert passed < 20
 
@@ -251,9 +254,13 @@ def test_a_network_that_always_answers_zero_does_not_pass(folder: Path) -> None:
 def test_a_model_that_lets_everything_pass_does_not_pass(folder: Path) -> None:
     rewritten(folder, lambda values: values["decision"].update(review=1e6, threshold=1e6))
     assert faults(folder) == "onnxruntime: 8 of 8 plates PASS with a large mark painted on them"
-    none = {"darkest": 0.0, "most_clipped": 1.0, "least_sharp": 0.0, "least_contrast": 0.0}
-    rewritten(folder, lambda values: (values["quality_limits"].update(none), values.update(completeness=None)))
-    assert "a black photograph is PASS; onnxruntime: a white photograph is PASS" in faults(folder)
+
+
+def test_a_model_that_lets_empty_photographs_pass_does_not_pass(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one without any check of photographs would."""
+    rewritten(folder)
+    monkeypatch.setattr(Inspector, "inspect", lambda *_: SimpleNamespace(verdict=Verdict.PASS))
+    assert faults(folder) == "onnxruntime: a black photograph is PASS; onnxruntime: a white photograph is PASS"
 
 
 def test_a_model_without_plates_to_verify_it_by_does_not_pass(folder: Path) -> None:
@@ -264,7 +271,9 @@ def test_a_model_without_plates_to_verify_it_by_does_not_pass(folder: Path) -> N
 def test_numbers_that_are_none_are_not_equal(inspector: Inspector) -> None:
     plate = inspector.manifest.replay[0]
     again = replace(inspector.replay(plate), latent_error=float("nan"))
-    assert not verification._replay(inspector, plate, again, "onnxruntime").equal
+    found = verification._replay(inspector, plate, again, "onnxruntime")
+    assert not found.equal
+    assert np.isnan(found.difference)
 
 
 def test_a_stored_plate_that_is_none_is_a_model_error(folder: Path) -> None:

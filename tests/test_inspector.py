@@ -258,7 +258,7 @@ class Unasked:
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.9, 1.0])
 def test_a_score_runs_only_detectors_with_weight(tiny_model: Tiny, photos: list[Path], weight: float) -> None:
-    manifest, surface, _ = model_folder.load(tiny_model.model)
+    manifest, surface, *_ = model_folder.load(tiny_model.model)
     network = Network(tiny_model.model / model_folder.NETWORK)
     decision, size = replace(manifest.decision, weight=weight), manifest.config.image_size
     first: Any = surface if weight > 0 else Unasked()

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from platewatch.line import replay
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import data_sets, reading
-from platewatch.records import Entry, Judgement, Policy, Query, Records
+from platewatch.records import Entry, Judgement, Policy, Query, Records, Review
+from platewatch.records.exports import csv_lines
 
 
 def run(*arguments: str | Path) -> Result:
@@ -133,6 +134,39 @@ def test_csv_has_a_line_for_each_plate_and_no_formulas(url: str, tmp_path: Path)
     assert rows[0]["outcome"] == "FAILED"
     printed = run("export", "csv", "-", "--records", url).stdout
     assert len(list(csv.reader(io.StringIO(printed)))) == 4
+
+
+FORMULAS = (
+    *("=1+1", "=plate", "＝1+1", " =1+1", "\u3000＝1+1", "+SUM(A1)", "-2+3", "@SUM(A1)", "＠SUM(A1)", "－1＋1"),
+    *("-cmd|' /C calc'!A0", "\t=1+1", "\n=1+1", "%0A=1+1", '"=1+1', "'=1+1", "+A1*2", "-Sheet2!A1", "\ufeff=1"),
+)
+IDS = ("-0012", "+49-7", "@line", "-A7", "P-1", "12-34", "+1,5", "-3.25", "-", "a=b", "No. 7", "プレート", "#12", "1e5")
+
+
+def test_a_formula_is_guarded_and_an_id_stays() -> None:
+    def note(text: str) -> str:
+        review = Review(1, 1, Judgement.GOOD, "anna", datetime.now(UTC), note=text)
+        entry = Entry(1, plate(), None, "rest", datetime.now(UTC), None, False, False, review, "")
+        (row,) = csv.DictReader(io.StringIO("".join(csv_lines([entry])), newline=""))
+        return str(row["note"])
+
+    assert [note(text) for text in FORMULAS] == [f"'{text}" for text in FORMULAS]
+    assert [note(text) for text in IDS] == list(IDS)
+
+
+def test_csv_for_a_spreadsheet_with_a_decimal_comma(url: str, tmp_path: Path) -> None:
+    usual = list(csv.DictReader(io.StringIO(run("export", "csv", "-", "--records", url).stdout)))
+    run("export", "csv", tmp_path / "europe.csv", "--records", url, "--decimal", ",")
+    text = (tmp_path / "europe.csv").read_bytes().decode("utf-8")
+    assert text.startswith("\ufeffnumber;received;")
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
+    for row, before in zip(rows, usual, strict=True):
+        for name in ("score", "threshold", "p_value", "duration_ms"):
+            assert row[name].replace(",", ".") == before[name]
+            assert "." not in row[name]
+        assert row["received"] == before["received"]
+    assert run("export", "csv", "-", "--records", url, "--bom").stdout.startswith("\ufeffnumber,")
+    assert run("export", "csv", "-", "--records", url, "--decimal", ",", "--no-bom").stdout.startswith("number;")
 
 
 def test_json_lines_follow_the_schema(url: str, records: Records, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind, shape: t
 
 
 def test_defects_that_choose_alpha_and_weight_lie_on_the_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
-    plates, scored = good(6, 192, 60), list[Array]()
+    plates, scored = good(6, 192, 60, plain=True), list[Array]()
     inside = plates.frames[0].inside(SIDE)
 
     def measure(_surface: Any, _network: Any, photo: Array, _frame: Any) -> RawNumbers:

@@ -2,10 +2,12 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -171,8 +173,23 @@ def replay(
     "--since", callback=_time, metavar="TIME", help="Received at TIME or later: 2026-11-24, 2026-11-24T06:00."
 )
 @click.option("--until", callback=_time, metavar="TIME", help="Received before TIME.")
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    default=".",
+    show_default=True,
+    help="Decimal sign of csv; with a comma, semicolons separate the columns and --bom is on.",
+)
+@click.option("--bom/--no-bom", default=None, help="Begin csv with the byte order mark, by which Excel knows UTF-8.")
 def export(
-    kind: str, out: Path, records: str, photographs: Path | None, since: datetime | None, until: datetime | None
+    kind: str,
+    out: Path,
+    records: str,
+    photographs: Path | None,
+    since: datetime | None,
+    until: datetime | None,
+    decimal: str,
+    bom: bool | None,
 ) -> None:
     """Write the record to OUT: csv or jsonl with all plates (OUT - is stdout); dataset with the plates reviewed as good
     or defective, in the MVTec layout; or report, a shift report as one page to print.
@@ -187,7 +204,8 @@ def export(
         elif kind == "report":
             _report(opened, out, since, until)
         else:
-            _lines(opened, kind, out, since, until)
+            style = {"decimal": decimal, "bom": decimal == "," if bom is None else bom}
+            _lines(opened, kind, out, since, until, style if kind == "csv" else {})
 
 
 def _report(records: "Records", out: Path, since: datetime | None, until: datetime | None) -> None:
@@ -201,10 +219,17 @@ def _report(records: "Records", out: Path, since: datetime | None, until: dateti
     click.echo(str(path))
 
 
-def _lines(records: "Records", kind: str, out: Path, since: datetime | None, until: datetime | None) -> None:
+def _lines(
+    records: "Records",
+    kind: str,
+    out: Path,
+    since: datetime | None,
+    until: datetime | None,
+    style: "dict[str, Any]",
+) -> None:
     from platewatch.records import Query, write_csv, write_json_lines
 
-    write = write_csv if kind == "csv" else write_json_lines
+    write: Callable[..., int] = partial(write_csv, **style) if kind == "csv" else write_json_lines
     entries = records.every(Query(since=since, until=until))
     if str(out) == "-":
         write(entries, sys.stdout)

@@ -72,7 +72,7 @@ class Inspector:
 
             signature.require(folder, loaded.manifest, tuple(signed_by))
         self.manifest: Manifest = loaded.manifest
-        self._folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
+        self.folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
         self._network = Network(loaded.network, threads=max(1, threads - 1), runtime=runtime, name=name)
         if self._network.image_size != self.manifest.config.image_size:
             what = f"takes photographs of {self._network.image_size} px"
@@ -80,7 +80,8 @@ class Inspector:
             raise ModelError(name, what, expected=expected, remedy="restore the file or train again")
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
-        good = [reading.read(folder / plate.file) for plate in self.manifest.replay]
+        self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
+        good = list(self._stored.values())
         self._knows_colour = 2 * sum(map(colour.has_much, good)) > len(good)
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
 
@@ -143,10 +144,13 @@ class Inspector:
         return scoring.measure(self._surface, self._network, prepared, frame)
 
     def stored(self, plate: ReplayPlate) -> Photo:
-        """The prepared photograph (S, S, 3) uint8 of a stored calibration plate; raises ModelError."""
-        path, size = self._folder / plate.file, self.manifest.config.image_size
+        """The prepared photograph (S, S, 3) uint8 of a stored calibration plate, as it was loaded."""
+        return self._stored[plate.file]
+
+    def _decoded(self, path: Path, data: bytes) -> Photo:
+        size = self.manifest.config.image_size
         try:
-            photo = reading.read(path)
+            photo = reading.read(data)
         except InputError as error:
             raise ModelError(path, error.reason, remedy="restore the file or train again") from error
         if photo.shape != (size, size, 3):

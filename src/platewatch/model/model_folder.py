@@ -164,6 +164,8 @@ class Loaded(NamedTuple):
     surface: Surface
     network: bytes
     """The file NETWORK; not parsed yet."""
+    replay: dict[str, bytes]
+    """The stored plates' files by name; not decoded yet."""
 
 
 def load(folder: Path) -> Loaded:
@@ -172,7 +174,8 @@ def load(folder: Path) -> Loaded:
     Raises ModelError when the folder or a file is missing, altered, not readable or of another format.
     """
     manifest = load_manifest(folder)
-    for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
+    used = (SURFACE, NETWORK, *(plate.file for plate in manifest.replay))
+    for name in used:
         if name not in manifest.files:
             raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name!r}", remedy="restore it or train again")
     judging = {}
@@ -182,10 +185,11 @@ def load(folder: Path) -> Loaded:
             raise ModelError(
                 folder / name, "altered since it was written (SHA-256 differs)", remedy="restore or train again"
             )
-        if name in (SURFACE, NETWORK):
+        if name in used:
             judging[name] = data
     surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE))
-    return Loaded(manifest, surface, judging[NETWORK])
+    replay = {plate.file: judging[plate.file] for plate in manifest.replay}
+    return Loaded(manifest, surface, judging[NETWORK], replay)
 
 
 def load_manifest(folder: Path) -> Manifest:
