@@ -53,11 +53,18 @@ def among(entries: Iterable["os.DirEntry[str]"]) -> LeftAlone:
     for entry in entries:
         if is_hidden(entry.name):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             folders.append(entry.name)
         elif not is_photograph(entry.name):
             files.append(entry.name)
     return LeftAlone(tuple(sorted(files)), tuple(sorted(folders)))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links in a circle
+        return False
 
 
 def is_photograph(name: str) -> bool:
