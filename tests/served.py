@@ -33,6 +33,8 @@ class Served:
             self.records,
             "--port",
             "0",
+            "--review-share",  # no passing plate is queued at random
+            "0",
         ]
         self.process = subprocess.Popen(
             [*line, *options], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder
