@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from platewatch.evaluation.plots import BLUE, GREEN, ORANGE, VERMILION
 
 Series = tuple[str, Sequence[float], Sequence[float], str]
-"""Label, x, y, and how it is drawn in matplotlib's short form: `o-` with points, `--` dashed without."""
+"""Label, x, y, and matplotlib's format string: `o-` is a line with points, `--` a dashed line."""
 
 
 def lines(panels: Mapping[str, Sequence[Series]], x: str, y: str, *, log: bool = False, alike: int = 1) -> Figure:
-    """A panel for each title, four in a row, in per cent unless `log`; `alike` series in turn have one colour."""
+    """One panel for each title, four in a row, in per cent unless `log`; `alike` successive series share a colour."""
     rows, columns = -(-len(panels) // 4), min(4, len(panels))
     figure = Figure(figsize=(4.2 * columns, 3.6 * rows + 0.4), layout="constrained")
     for place, (title, series) in enumerate(panels.items(), start=1):

@@ -1,10 +1,10 @@
-"""Renews what README.md and docs/ show of benchmarks/results: tables between marks, single figures before a mark.
+"""Writes the figures of benchmarks/results into README.md and docs/: tables between marks, numbers before a mark.
 
     <!-- seeds --> a table <!-- /seeds -->         the table "seeds" of some result
     8.5 %<!--=seeds:the_same_95_limit.worst-->     from seeds.json: a figure by its name, or a cell by row and column
 
-A cell `mean (worst)` has its second number under `row.column.worst`. Names are lower case, `_` for all but letters and
-digits. A figure is a number, with the digits, the % and the leading 0 that the document gave it.
+The second number of a cell `mean (worst)` is `row.column.worst`. Names are lower case, with `_` for every other
+character than letters and digits. A number keeps the decimals, the % and the leading 0 that it has in the document.
 """
 
 import json
@@ -21,12 +21,12 @@ _FIGURE = re.compile(rf"(?:{_NUMBER})?(?P<mark><!--=(?P<result>[a-z0-9-]+):(?P<n
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """The kept results by the names of their files."""
+    """The results in benchmarks/results, by file name."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
 
 
 def renew_all() -> int:
-    """Renew every document; 1 when a mark names what no result holds."""
+    """Renew every document; 1 when a mark names a figure that no result has."""
     found, missing = results(), 0
     for path in DOCUMENTS:
         renewed, unknown = renew(path.read_text(encoding="utf-8"), found)
@@ -38,7 +38,7 @@ def renew_all() -> int:
 
 
 def renew(text: str, found: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
-    """The text with tables and figures as the results have them; the marks without a result, or after no number."""
+    """The text with the results' tables and figures, and the marks that name no result or follow no number."""
     tables = {name: table for result in found.values() for name, table in result["tables"].items()}
     unknown: list[str] = []
 
@@ -76,7 +76,7 @@ def _named(text: str) -> str:
 
 
 def _like(shown: re.Match[str], value: str) -> str:
-    """The value in the form of what is shown."""
+    """The value with the decimals and signs of the number shown."""
     parsed = re.fullmatch(_NUMBER, value)
     if parsed is None:
         return value

@@ -1,4 +1,4 @@
-"""What all benchmarks share: arguments from a signature, tables, and the result that `run.py renew` reads."""
+"""The harness of all benchmarks: arguments from a signature, tables, and the result that `run.py renew` reads."""
 
 import argparse
 import inspect
@@ -22,35 +22,35 @@ RESULTS, DOCS = Path(__file__).with_name("results"), Path(__file__).parents[1] /
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in rows below a head; the first cell of a row says what the row is."""
+    """Rows of texts below a head; the first cell names the row."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     @classmethod
     def of(cls, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> Self:
-        """Columns by their heads, each a format of a row's values: `{ms[median]:.0f}`."""
+        """A table from columns: for each head the format of a row's values, such as `{ms[median]:.0f}`."""
         return cls(list(columns), [[form.format_map(row) for form in columns.values()] for row in rows])
 
     def markdown(self) -> str:
-        """The table as the documents show it."""
+        """The table in Markdown."""
         head, *rows = ("| " + " | ".join(row) + " |" for row in (self.head, *self.rows))
         return "\n".join([head, "|" + "---|" * len(self.head), *rows])
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a benchmark found."""
+    """The result of a benchmark."""
 
-    figures: Mapping[str, float | str] = field(default_factory=dict)  # by dotted names: what is in no table
-    tables: Mapping[str, Table] = field(default_factory=dict)  # by what follows the title in the mark: "", " killed"
+    figures: Mapping[str, float | str] = field(default_factory=dict)  # by dotted names; those that are in no table
+    tables: Mapping[str, Table] = field(default_factory=dict)  # by the suffix of the title in the mark: "", " killed"
     details: Any = None  # all that was measured; JSON
     picture: Figure | None = None
-    wrong: Sequence[str] = ()  # what is not as it must be; the command then exits 1
+    wrong: Sequence[str] = ()  # failed checks; with any the command exits 1
 
 
 def run(name: str, measure: Callable[..., Found], words: Sequence[str]) -> int:
-    """Call `measure` with these arguments, write and print what it found; 1 when something is wrong, else 0."""
+    """Call `measure` with these arguments, write and print its result; 1 when a check failed, else 0."""
     parser = parser_of(name, measure)
     asked = vars(parser.parse_args(words))
     title, keep, out = asked.pop("title"), asked.pop("keep"), asked["out"]
@@ -83,7 +83,7 @@ def run(name: str, measure: Callable[..., Found], words: Sequence[str]) -> int:
 
 
 def parser_of(name: str, measure: Callable[..., Found]) -> argparse.ArgumentParser:
-    """Parameters are arguments, those with a default are options; the help is the docstring of the module."""
+    """The parser: parameters are arguments, those with a default options; the help is the module's docstring."""
     hints, text = typing.get_type_hints(measure), sys.modules[measure.__module__].__doc__
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(f"run.py {name}", description=text, formatter_class=formatter)
@@ -106,7 +106,7 @@ def parser_of(name: str, measure: Callable[..., Found]) -> argparse.ArgumentPars
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write `values` as JSON, folders as needed."""
+    """Write `values` as JSON; makes missing folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Models trained and evaluated as a user does, by `platewatch` itself, and how their scores stand."""
+"""Models trained and evaluated by the command `platewatch`, and figures of their scores."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import say
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Labels
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
 
@@ -22,7 +22,7 @@ def command(*arguments: str) -> str:
 
 
 def train(data: Path, model: Path, *options: str) -> float | None:
-    """Train the model unless it is there; the seconds that it took or had taken, None for one from elsewhere."""
+    """Train the model unless it exists; returns the seconds that training took, None for a model from elsewhere."""
     clock = model.with_name(f"{model.name}.seconds")
     if not model.exists():
         say(f"training {model}")
@@ -33,30 +33,30 @@ def train(data: Path, model: Path, *options: str) -> float | None:
 
 
 def evaluate(model: Path, data: Path, pixel_size: int) -> dict[str, Any]:
-    """What `platewatch evaluate --json` says."""
+    """The output of `platewatch evaluate --json`."""
     say(f"evaluating {model} at {pixel_size} px")
     found = command("evaluate", str(model), str(data), "--json", "--pixel-size", str(pixel_size))
     return dict(json.loads(found))
 
 
-def scores(evaluation: Mapping[str, Any]) -> tuple[Array, Array]:
+def scores(evaluation: Mapping[str, Any]) -> tuple[Labels, Doubles]:
     """Labels (N,) and scores (N,) of the plates of an evaluation that were judged."""
     plates = [plate for plate in evaluation["scores"] if plate["score"] is not None]
     return np.array([plate["label"] for plate in plates]), np.array([plate["score"] for plate in plates])
 
 
-def network_scores(evaluation: Mapping[str, Any]) -> tuple[Array, Array]:
-    """The same with Skip-GANomaly's own scores."""
+def network_scores(evaluation: Mapping[str, Any]) -> tuple[Labels, Doubles]:
+    """Labels (N,) and Skip-GANomaly's scores (N,) of the same plates."""
     plates = [plate for plate in evaluation["scores"] if plate["score"] is not None]
     errors = np.array([(plate["reconstruction_error"], plate["latent_error"]) for plate in plates])
     return scores(evaluation)[0], fused(errors, evaluation["alpha"])
 
 
-def fused(errors: Array, alpha: float) -> Array:
+def fused(errors: Doubles, alpha: float) -> Doubles:
     """Skip-GANomaly's scores (N,) of reconstruction and latent errors (N, 2)."""
     return np.asarray(errors @ np.array([alpha, 1 - alpha]))
 
 
-def separation(labels: Array, found: Array) -> float:
-    """The lowest score of a defective plate over the highest of a good one; scores are 0 and up."""
+def separation(labels: Labels, found: Doubles) -> float:
+    """The lowest score of a defective plate divided by the highest of a good one; scores are ≥ 0."""
     return float(found[labels == ANOMALOUS].min() / max(found[labels == NORMAL].max(), 1e-9))

@@ -1,7 +1,7 @@
-"""anomalib's side of `peers`: runs in an environment of its own, knows nothing of Platewatch.
+"""The part of `peers` that runs anomalib, in its own environment without Platewatch.
 
-It answers on stdout, one JSON value a line: first what it built, then for each line on stdin, a name of what it built,
-the CPU seconds of a plate. One thread everywhere, so that core time is not spent on waiting.
+It writes one JSON value per line to stdout: first the names of what it built. Then, for each such name on stdin, the
+CPU seconds of one plate. Everything runs in one thread, so that no core time is spent on waiting.
 """
 
 import json
@@ -25,7 +25,7 @@ Judge = Callable[[Any], Any]  # takes a photograph (256, 256, 3) uint8
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the libraries print is none of the answers
+    os.dup2(2, 1)  # keep the libraries' output out of the answers
     torch.manual_seed(0)
     torch.set_num_threads(1)
     photos = np.random.default_rng(0).integers(0, 256, (PLATES, SIDE, SIDE, 3), np.uint8)
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _models(photos: Any) -> dict[str, Any]:
-    """The three, with random weights; each as anomalib makes it, its pre- and post-processing included."""
+    """The three models with random weights, each as anomalib builds it, with its pre- and post-processing."""
     bare: dict[str, Any] = {"evaluator": False, "visualizer": False}
     patchcore = Patchcore(backbone="resnet18", pre_trained=False, **bare)
     padim = Padim(backbone="resnet18", pre_trained=False, **bare)
@@ -71,7 +71,7 @@ def _runtimes(model: Any, folder: str) -> Iterator[tuple[str, Judge]]:
     (given,) = session.get_inputs()
     yield "ONNX Runtime", lambda photo: session.run(None, {given.name: _tensor(photo).numpy()})
     yield "OpenVINO float32", _openvino(exported, {"INFERENCE_PRECISION_HINT": "f32"})
-    yield "OpenVINO as it likes", _openvino(exported, {})
+    yield "OpenVINO default precision", _openvino(exported, {})
 
 
 def _openvino(exported: str, settings: dict[str, Any]) -> Judge:

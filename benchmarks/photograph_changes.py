@@ -1,7 +1,7 @@
-"""What may happen to a photograph between training and the line, each with the steps that `curves` takes.
+"""Changes of a photograph that may occur between training and the line, each with the steps that `curves` takes.
 
-A photograph is (H, W, 3) uint8 RGB before and after. What comes in from outside it repeats its border, as
-`preparation.prepare` does: a mirror would show pieces of a second plate.
+A photograph is (H, W, 3) uint8 RGB before and after. Areas beyond the photograph repeat its border, as in
+`preparation.prepare`; mirroring would show parts of a second plate.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Doubles, Photo
 from platewatch.photographs import reading
 from platewatch.photographs.illumination import gains, relight
 
@@ -19,16 +19,16 @@ DAYLIGHT_K = 5500.0
 
 @dataclass(frozen=True)
 class Change:
-    """One kind of change; at `neutral` a photograph stays as it is, bit for bit."""
+    """One kind of change; at the step `neutral` the photograph stays the same, bit for bit."""
 
     name: str
     axis: str
     steps: tuple[float, ...]
     neutral: float | None
-    apply: Callable[[float, Array], Array]
+    apply: Callable[[float, Photo], Photo]
 
 
-def white_gains(kelvin: float) -> Array:
+def white_gains(kelvin: float) -> Doubles:
     """Factors on linear RGB when a black body of 5500 K becomes one of 4000 to 25000 K, green taken as 1: (3,).
 
     Chromaticity by Kim et al., US patent 7024034 (2002); the matrix from XYZ is that of IEC 61966-2-1.
@@ -41,8 +41,8 @@ def white_gains(kelvin: float) -> Array:
     return np.asarray(now / before * before[1] / now[1])
 
 
-def colour_temperature(more_kelvin: float, photo: Array) -> Array:
-    """Under light so many kelvins bluer than 5500 K, the camera's white balance fixed."""
+def colour_temperature(more_kelvin: float, photo: Photo) -> Photo:
+    """The photograph under light of 5500 K + `more_kelvin`, with the camera's white balance fixed."""
     value = np.arange(256) / 255  # sRGB's curve to linear light and back: IEC 61966-2-1
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     lit = np.clip(linear[:, None] * white_gains(DAYLIGHT_K + more_kelvin), 0, 1)
@@ -50,38 +50,40 @@ def colour_temperature(more_kelvin: float, photo: Array) -> Array:
     return np.stack([curve[photo[..., channel], channel] for channel in range(3)], axis=-1)
 
 
-def move(across: float, down: float, photo: Array) -> Array:
-    """Moved right and down by so many % of its size, in whole px; at ±10 % some plates leave the picture."""
+def move(across: float, down: float, photo: Photo) -> Photo:
+    """Moved right and down by a percentage of its size, in whole px; at ±10 % some plates leave the picture."""
     height, width = photo.shape[:2]
     return _warp(photo, np.array([[1, 0, round(across / 100 * width)], [0, 1, round(down / 100 * height)]], float))
 
 
-def turn(degrees: float, photo: Array, factor: float = 1.0) -> Array:
+def turn(degrees: float, photo: Photo, factor: float = 1.0) -> Photo:
     """Turned anticlockwise about the middle and enlarged; corners of wide plates leave the picture.
 
-    Hook and shadow turn with the plate, which on the line they would not.
+    Hook and shadow turn with the plate, unlike at the line.
     """
     middle = (photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2
     return _warp(photo, cv2.getRotationMatrix2D(middle, degrees, factor))
 
 
-def jpeg(quality: float, photo: Array) -> Array:
+def jpeg(quality: float, photo: Photo) -> Photo:
     """Written as JPEG and read again."""
     _, data = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
     return reading.read(data.tobytes())
 
 
-def grain(deviation: float, photo: Array) -> Array:
+def grain(deviation: float, photo: Photo) -> Photo:
     """Gaussian noise of this standard deviation, in levels of 255, on every channel of every pixel; always the same."""
     return _to_photo(photo + np.random.default_rng(0).normal(0, deviation, photo.shape))
 
 
-def _to_photo(values: Array) -> Array:
+def _to_photo(values: Doubles) -> Photo:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _warp(photo: Array, matrix: Array) -> Array:
-    return cv2.warpAffine(photo, matrix, photo.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _warp(photo: Photo, matrix: Array) -> Photo:
+    size = photo.shape[1::-1]
+    warped: Array = cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return warped
 
 
 _LIGHT = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)

@@ -1,4 +1,4 @@
-"""Where the good plates' scores of `simulation` come from: rendered plates, a model's own, and formulas."""
+"""Sources of good plates' scores for `simulation`: rendered plates, the scores of a model, and formulas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,48 +10,48 @@ from numpy.random import Generator
 from scipy import special
 
 from benchmarks.harness import say
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles
 from platewatch.model import model_folder
 from platewatch.photographs import preparation
 from platewatch.surface import detector
 from platewatch.synthetic import rendered_plates
 
-_SIZE = 128  # px: a smaller picture is rendered and scored faster, and exchangeable all the same
+_SIZE = 128  # px: small pictures are rendered and scored faster; their scores are exchangeable too
 LEARNT = 50
 _FURTHER = 10  # plates for p-values after each split
-Above = Callable[[Array], Array]
+Above = Callable[[Doubles], Doubles]
 """Thresholds (T,) → the fraction of the judged plates above each."""
 
 
 class Split(NamedTuple):
-    """Good plates to calibrate on, and those that are judged then."""
+    """Good plates for calibration, and those that are judged afterwards."""
 
-    scores: Array  # (n,) of the plates that calibrate
-    further: Array  # (10,) of the plates that are judged; fewer where no more are left
+    scores: Doubles  # (n,) of the calibration plates
+    further: Doubles  # (10,) of judged plates; fewer when fewer are left
     above: Above
-    judged: int | None = None  # how many plates are judged; None when the fraction is exact
+    judged: int | None = None  # number of judged plates; None when the fraction is exact
 
 
 @dataclass(frozen=True)
 class Endless:
-    """Endlessly many plates: `draw` gives n scores, `above` is exact."""
+    """A distribution of scores: `draw` gives n scores, `above` is exact."""
 
     name: str
-    draw: Callable[[Generator, int], Array]
+    draw: Callable[[Generator, int], Doubles]
     above: Above
 
     def split(self, rng: Generator, count: int) -> Split:
-        """`count` plates that calibrate, drawn at random; the rest is judged."""
+        """`count` random plates for calibration; all others are judged."""
         scores = self.draw(rng, count + _FURTHER)
         return Split(scores[:count], scores[count:], self.above)
 
 
 @dataclass(frozen=True)
 class Plates:
-    """So many plates: some calibrate, all others are judged; where less than half would be left, `beyond` is split."""
+    """Some of the plates calibrate, all others are judged. `beyond` is used when less than half would be left."""
 
     name: str
-    scores: Array
+    scores: Doubles
     beyond: Endless | None = None
 
     def split(self, rng: Generator, count: int) -> Split:
@@ -63,10 +63,10 @@ class Plates:
         return Split(mixed[:count], mixed[count : count + _FURTHER], above, len(rest))
 
 
-def bells(name: str, weights: Array, centres: Array, widths: Array) -> Endless:
+def bells(name: str, weights: Doubles, centres: Doubles, widths: Doubles) -> Endless:
     """Plates whose log scores are a mixture of normal distributions, (K,) each."""
 
-    def draw(rng: Generator, count: int) -> Array:
+    def draw(rng: Generator, count: int) -> Doubles:
         kinds = rng.choice(len(weights), count, p=weights)
         return np.asarray(np.exp(centres[kinds] + widths[kinds] * rng.standard_normal(count)))
 
@@ -80,7 +80,7 @@ def pareto(name: str, index: float) -> Endless:
     return Endless(name, lambda rng, count: 1 + rng.pareto(index, count), above)
 
 
-def smoothed(name: str, scores: Array) -> Endless:
+def smoothed(name: str, scores: Doubles) -> Endless:
     """Log scores drawn with replacement, each with normal noise of Silverman's width .9 min(σ, IQR / 1.34) m^(−1/5)."""
     logs, ones = np.log(scores), np.ones(len(scores))
     quarters = np.subtract(*np.percentile(logs, [75, 25]))
@@ -89,7 +89,7 @@ def smoothed(name: str, scores: Array) -> Endless:
 
 
 def formulas() -> list[Endless]:
-    """Populations of a known shape: as `limit` takes them to be, and three that are not."""
+    """Populations of a known distribution: the log-normal one that `limit` assumes, and three others."""
     return [
         bells("lognormal", np.array([1.0]), np.array([0.0]), np.array([0.2])),
         bells("lognormal, 10 % glaring", np.array([0.9, 0.1]), np.array([0, np.log(3)]), np.array([0.2, 0.3])),
@@ -106,7 +106,7 @@ def of_model(folder: Path) -> Plates:
 
 
 def rendered(count: int, seed: int) -> Plates:
-    """`count` rendered good plates, scored by a surface that learnt from 50 others; two minutes for 2,000."""
+    """`count` rendered good plates, scored by a detector fitted to 50 others; 2,000 take two minutes."""
     say(f"rendering and scoring {count} plates")
     photos = [rendered_plates.render("good", 100_000 * seed + plate, _SIZE)[0] for plate in range(LEARNT + count)]
     photos = [preparation.prepare(photo, _SIZE) for photo in photos]

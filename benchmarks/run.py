@@ -1,6 +1,6 @@
 """Run a benchmark, or write the kept results into the documents.
 
-python benchmarks/run.py                  the benchmarks, a line each
+python benchmarks/run.py                  list the benchmarks
 python benchmarks/run.py NAME --help      what NAME measures, and its options
 python benchmarks/run.py NAME ...         run it
 python benchmarks/run.py renew            renew the marked tables and figures of README.md and docs/
@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if not __package__:  # run as a script: the modules here belong to the package `benchmarks`, none to a bare name
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+if not __package__:  # run as a script: import the modules as parts of the package `benchmarks`
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1] / each) for each in ("", "tests")]
 
 from benchmarks import documents, harness
 
@@ -21,7 +21,7 @@ ENTRIES = {path.stem: path for path in sorted(Path(__file__).with_name("entries"
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit code: 0, 1 when something measured is not as it must be, 2 for wrong arguments."""
+    """The exit code: 0, 1 when a check failed, 2 for wrong arguments."""
     if not words or words[0] in {"-h", "--help"}:
         docs = {name: ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "" for name, path in ENTRIES.items()}
         lines = [f"  {name:<12}{text.partition(chr(10))[0]}\n" for name, text in docs.items()]

@@ -1,4 +1,4 @@
-"""What `simulation` found, as tables and as a picture."""
+"""The results of `simulation` as tables and as a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ NOISE = 4.0
 
 @dataclass(frozen=True)
 class Check:
-    """One bound and what came of it; all are fractions of good plates or of splits."""
+    """The check of one bound; all numbers are fractions of good plates or of splits."""
 
     population: str
-    plates: int  # that calibrate
+    plates: int  # number of calibration plates
     what: str  # rate, asked, upper_95, p_value, plates_needed, plates_needed_95; not_pass is shown only
     at: float  # the requested rate, or the p-value
     realised: float
-    expected: float  # no less than `realised`; for upper_95 and plates_needed_95 no more
+    expected: float  # at least `realised`; for upper_95 and plates_needed_95 at most
     standard_error: float
-    excess: float  # how far beyond the bound, in standard errors; negative on the safe side
+    excess: float  # distance beyond the bound in standard errors; negative when it holds
 
     @property
     def held(self) -> bool:
@@ -36,7 +36,7 @@ class Check:
 
 
 def table(found: Sequence[Check]) -> Table:
-    """A row for each population and bound, a column for each number of plates that calibrate; all in per cent."""
+    """One row for each population and bound, one column for each number of calibration plates; in per cent."""
     rows = []
     for name in dict.fromkeys(check.population for check in found):
         own = [check for check in found if check.population == name]
@@ -55,7 +55,7 @@ def table(found: Sequence[Check]) -> Table:
 
 
 def needed(found: Sequence[Check]) -> Table:
-    """Whether the requested rate holds with as many plates as are said to be needed, a row for each population."""
+    """Whether the requested rate holds with the stated number of needed plates; one row for each population."""
     own = [check for check in found if check.what.startswith("plates_needed")]
     heads = sorted({(check.what, check.at, check.plates) for check in own})
     forms = {"plates_needed": "{:.1f} % cost", "plates_needed_95": "{:.1f} % of splits within"}

@@ -1,4 +1,4 @@
-"""Times taken in turn within one run: A B A B, so that a busy machine slows all alike, and compared pair by pair."""
+"""Times measured in turn within one run, A B A B, and compared in pairs, so that other load slows both equally."""
 
 import resource
 import time
@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.harness import say
 
-Measure = Callable[[], float]  # does the work once and returns what it took
+Measure = Callable[[], float]  # does the work once and returns its time
 
 
 def children() -> float:
@@ -30,7 +30,7 @@ def timed(work: Callable[[], object], clock: Callable[[], float] = time.process_
 def in_turn(
     measures: Mapping[str, Measure], rounds: int, *, warm_up: int = 1, what: str = ""
 ) -> dict[str, list[float]]:
-    """Each measure once a round, one after the other; the values of all rounds but the first `warm_up`."""
+    """Run each measure once per round; returns the values of all rounds except the first `warm_up`."""
     taken: dict[str, list[float]] = {name: [] for name in measures}
     for done in range(rounds + warm_up):
         for name, measure in measures.items():
@@ -46,5 +46,5 @@ def medians(taken: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """The median of the ratios of the pairs that were measured in the same round."""
+    """The median over the rounds of the ratio of both values of a round."""
     return median(first / second for first, second in zip(above, below, strict=True))

@@ -59,6 +59,7 @@ class FakeInspector:
         )
         self.manifest = SimpleNamespace(
             model_id="0123456789ab",
+            files={},
             alpha=0.8,
             threshold=THRESHOLD,
             review=REVIEW,

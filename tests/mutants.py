@@ -35,10 +35,10 @@ MUTANTS = (
     ),
     Mutant(
         "no limit of failed logins for an address",
-        "station/sessions.py",
-        "((name, address), self.BY_NAME), ((address,), self.BY_ADDRESS)",
-        "(((name, address), self.BY_NAME),)",
-        "tests/test_station_security.py",
+        "station/login_throttle.py",
+        "most = self.BY_NAME if len(of_address) < self.BY_ADDRESS else 1",
+        "most = self.BY_NAME",
+        "tests/test_logins.py",
     ),
     Mutant(
         "2σ in place of 3σ in the robust limit",

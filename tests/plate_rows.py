@@ -22,7 +22,7 @@ DEFECT = Defect((1, 2, 30, 4), 12, 5.5, 2.25, Evidence(colour=0.75, line=0.25))
 
 
 def plate(verdict: Verdict | None = Verdict.PASS, **changes: Any) -> Inspection:
-    """An Inspection with this verdict; None: its photograph could not be read."""
+    """An Inspection with this verdict; None: its photograph is not readable."""
     if verdict is None:
         changes = {
             "score": None,

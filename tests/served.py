@@ -36,8 +36,16 @@ class Served:
             "--review-share",  # no passing plate is queued at random
             "0",
         ]
+        self.home = folder / ".home"
+        self.home.mkdir(exist_ok=True)
+        unset = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
         self.process = subprocess.Popen(
-            [*line, *options], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder
+            [*line, *options],
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if name not in unset} | {"HOME": str(self.home)},
         )
         self.said: list[str] = []
         self.port = 0
@@ -68,6 +76,7 @@ class Served:
             self.process.kill()
             raise
         self._listener.join(GIVE_UP_S)
+        assert list(self.home.rglob("*")) == [], "a station writes nothing into the home folder (invariant 12)"
         return code
 
     def child(self) -> int | None:

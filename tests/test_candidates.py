@@ -1,22 +1,27 @@
 """The gate: which reviewed plates are for what, and when a challenger is refused."""
 
 import json
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import jsonschema
+import numpy as np
 import pytest
 
 from fake_inspector import PROMISE
+from platewatch.arrays import Array
 from platewatch.errors import InputError, ModelError
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.line import candidates, comparison
-from platewatch.line.candidates import Material
+from platewatch.line.candidates import Material, Training
 from platewatch.line.comparison import Judged, Pair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
+from platewatch.photographs.completeness import CompletenessLimits
+from platewatch.photographs.quality import QualityLimits
 from platewatch.photographs.reading import sha256
 from platewatch.records import Judgement, Records
 from platewatch.records.exports import held_out
@@ -24,15 +29,25 @@ from platewatch.records.exports import held_out
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
 
 
+LIMITS = QualityLimits(darkest=20, most_clipped=0.3, least_sharp=2, least_contrast=5)
+FRAMING = CompletenessLimits({"aspect": (-0.1, 0.1), "area": (-2.0, 0.0)})
+EMPTY = {"empty (001.png)": np.zeros((8, 8, 3), np.uint8)}
+
+
 class Stub:
     """A model that passes what begins with one of the given words, and rejects the rest."""
 
-    def __init__(self, model_id: str, passes: tuple[bytes, ...], known: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, model_id: str, passes: tuple[bytes, ...], known: tuple[bytes, ...] = (), **limits: Any) -> None:
         calibration = tuple(SimpleNamespace(sha256=sha256(photograph)) for photograph in known)
         self.manifest = SimpleNamespace(model_id=model_id, promise=PROMISE, calibration=calibration)
+        usual = {"quality_limits": LIMITS, "completeness": FRAMING, "review": 1.0, "threshold": 2.0}
+        self.on_unusable: Verdict = limits.pop("on_unusable", REVIEW)
+        vars(self.manifest).update(usual | limits)
         self._passes = passes
 
-    def inspect(self, photograph: bytes) -> Inspection:
+    def inspect(self, photograph: bytes | Array) -> Inspection:
+        if not isinstance(photograph, bytes):
+            return inspection(self.on_unusable)
         return inspection(PASS if photograph.startswith(self._passes) else REJECT)
 
 
@@ -40,17 +55,22 @@ def inspection(verdict: Verdict | None) -> Inspection:
     return Inspection(
         verdict=verdict,
         reason="as told",
-        score=None if verdict is None else 0.5 if verdict is PASS else 3.0,
+        score={PASS: 0.5, REJECT: 3.0}.get(verdict) if verdict else None,
         threshold=2.0,
-        p_value=None if verdict is None else 0.5,
+        p_value=None if verdict in (None, REVIEW) else 0.5,
         model_id="champion0000",
         time=now(),
         duration_ms=1.0,
     )
 
 
-def stub(model_id: str, *passes: bytes, known: tuple[bytes, ...] = ()) -> Inspector:
-    return cast(Inspector, Stub(model_id, passes, known))
+def stub(model_id: str, *passes: bytes, known: tuple[bytes, ...] = (), **limits: Any) -> Inspector:
+    return cast(Inspector, Stub(model_id, passes, known, **limits))
+
+
+def compared(records: Records, champion: Inspector, challenger: Inspector, because: str = "") -> comparison.Comparison:
+    training = Training(EMPTY, ("look at 003.png: blurred",), because)
+    return candidates.compare(gathered(records), champion, challenger, records.photograph, print, training=training)
 
 
 @pytest.fixture
@@ -158,13 +178,72 @@ def test_too_few_reviewed_plates_are_refused_before_anything_is_trained(records:
 def test_a_challenger_that_passes_what_is_caught_now_is_refused(records: Records) -> None:
     add(records, b"rusty", Judgement.DEFECTIVE)
     add(records, b"worn", Judgement.DEFECTIVE, PASS)
-    found = candidates.compare(
-        gathered(records), stub("champion0000", b"worn"), stub("challenger00", b"rusty"), records.photograph, print
-    )
+    found = compared(records, stub("champion0000", b"worn"), stub("challenger00", b"rusty"))
     assert not found.accepted
     assert found.refused == ("passes 1 of 2 defective plates that the model in service catches: rusty",)
     assert {each.name: each.missed for each in found.defective} == {"rusty": False, "worn": True}
     assert found.figures()["defective"] == {"plates": 2, "champion_passes": 1, "challenger_passes": 1}
+
+
+def test_nothing_is_learned_from_a_photograph_that_could_not_be_judged(records: Records) -> None:
+    """Whoever calls an empty or dark photograph good: it neither joins the training nor compares anybody."""
+    for number in range(20):
+        add(records, f"dark{number}".encode(), Judgement.GOOD, REVIEW)
+        add(records, f"good{number}".encode(), Judgement.GOOD)
+    add(records, b"glare", Judgement.UNUSABLE, REVIEW)
+    records.review(records.add(inspection(None), b"torn", plate_id="torn").entry.number, Judgement.GOOD, "anna")
+    found = gathered(records)
+    assert {name[:4] for name in names((*found.training, *found.held_out))} == {"good"}
+    assert len(found.training) + len(found.held_out) == 20
+    assert names(found.unscored) == {f"dark{number}" for number in range(20)} | {"torn"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        (REVIEW, REVIEW, False),
+        (REVIEW, PASS, True),
+        (REVIEW, REJECT, True),
+        (PASS, PASS, True),
+        (REJECT, REJECT, False),
+    ],
+)
+def test_a_challenger_that_judges_an_unusable_photograph_is_refused(
+    records: Records, before: Verdict, after: Verdict, refused: bool
+) -> None:
+    champion, challenger = stub("champion0000", on_unusable=before), stub("challenger00", on_unusable=after)
+    found = compared(records, champion, challenger)
+    text = f"judges 1 of 1 unusable photographs in place of sending them to review: empty (001.png) {after}"
+    assert found.refused == ((text,) if refused else ())
+    assert found.figures()["unusable"]["plates"] == 1
+
+
+LOOSER = [
+    ({"quality_limits": replace(LIMITS, darkest=10)}, "darkest 10 in place of 20"),
+    ({"quality_limits": replace(LIMITS, least_sharp=1)}, "least sharp 1 in place of 2"),
+    ({"quality_limits": replace(LIMITS, least_contrast=1)}, "least contrast 1 in place of 5"),
+    ({"quality_limits": replace(LIMITS, most_clipped=0.9)}, "most clipped 0.9 in place of 0.3"),
+    ({"completeness": None}, "completeness is not checked by aspect; completeness is not checked by area"),
+    ({"completeness": CompletenessLimits({"aspect": (-0.1, 0.1)})}, "completeness is not checked by area"),
+    ({"completeness": CompletenessLimits({**FRAMING.ranges, "area": (-3, 0)})}, "lowest area -3 in place of -2"),
+    ({"completeness": CompletenessLimits({**FRAMING.ranges, "aspect": (0, 1)})}, "highest aspect 1 in place of 0.1"),
+    ({"review": 1.5}, "review limit 1.5 in place of 1"),
+    ({"threshold": 2.5}, "threshold limit 2.5 in place of 2"),
+]
+
+
+@pytest.mark.parametrize(("limits", "text"), LOOSER, ids=[text for _, text in LOOSER])
+def test_a_looser_limit_needs_a_reason_and_the_record_gets_it(
+    records: Records, limits: dict[str, Any], text: str
+) -> None:
+    champion, challenger = stub("champion0000"), stub("challenger00", **limits)
+    refused = compared(records, champion, challenger)
+    assert refused.refused == (f"loosens limits that protect, and nobody gave a reason: {text}",)
+    allowed = compared(records, champion, challenger, because="new light source")
+    assert allowed.accepted
+    assert "; ".join(allowed.figures()["loosened"]) == text
+    assert allowed.figures()["loosened_because"] == "new light source"
+    assert compared(records, champion, champion).loosened == ()
 
 
 def test_a_miss_of_both_is_no_reason_to_refuse() -> None:
@@ -190,7 +269,7 @@ def test_what_cannot_be_read_passes_nowhere() -> None:
 def test_a_comparison_is_read_as_it_was_written(records: Records, tmp_path: Path) -> None:
     add(records, b"rusty", Judgement.DEFECTIVE)
     both = stub("champion0000", b"worn"), stub("challenger00", b"rusty")
-    found = candidates.compare(gathered(records), *both, records.photograph, print)
+    found = compared(records, *both)
     file = comparison.file_of(tmp_path, "challenger00")
     assert comparison.read(file) is None
     comparison.write(found, file)

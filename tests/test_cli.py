@@ -1,6 +1,7 @@
 """The commands: output on stdout and stderr, JSON, exit codes."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,15 @@ def test_one_unreadable_file_does_not_stop_the_others(tiny_model: Tiny, tmp_path
     assert len({line.index("  threshold ") for line in result.stdout.splitlines()}) == 1
     assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == ["000.overlay.png", "002.overlay.png"]
     assert "001.png" in one_error(result)
+    assert result.exit_code == 1
+
+
+def test_inspect_gives_a_pipe_its_line_and_waits_for_nobody(tiny_model: Tiny, tmp_path: Path) -> None:
+    shutil.copy(tiny_model.data / "test/good/000.png", tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    result = run("inspect", tiny_model.model, tmp_path)
+    assert len(result.stdout.splitlines()) == 2
+    assert one_error(result).endswith("b.png: is a pipe, expected a file; leave it out")
     assert result.exit_code == 1
 
 

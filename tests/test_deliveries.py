@@ -23,6 +23,7 @@ from platewatch.line.deliveries import FAILING, Deliveries, DeliveryWorker
 from platewatch.line.destinations import Address, Destination, destination
 from platewatch.line.receivers import DeliveryFailed, Refused
 from platewatch.records import Entry, Records
+from platewatch.records.anchors import Anchor
 from served import Served
 
 
@@ -167,7 +168,7 @@ class Unwilling:
     def __init__(self, error: DeliveryFailed) -> None:
         self._error = error
 
-    def deliver(self, _entry: Entry) -> None:
+    def deliver(self, _entry: Entry | Anchor) -> None:
         raise self._error
 
     def close(self) -> None:
@@ -319,8 +320,9 @@ def test_a_plate_too_large_for_the_broker_waits_alone(
 ) -> None:
     """Whether the broker names its limit, or only ends the connection; the plates behind it arrive."""
     to = at(strict_broker, "plates/ok")
-    for letters in (30_000, 12_000, 0):
-        records.add(plate(reason="x" * letters or "small"), deliver=[to.name])
+    long = "x" * 3900
+    for each in (plate(reason=long, image=long), plate(reason=long), plate()):
+        records.add(each, deliver=[to.name])
     worker(to)
     eventually(lambda: records.deliveries()[0].delivered == 1)
     eventually(lambda: records.deliveries()[0].failures >= 2)

@@ -34,9 +34,9 @@ EXTRAS = {
 
 NOT_IMPORTED = {
     "onnxscript": "torch's exporter imports it",
-    "python-multipart": "Starlette reads forms with it",
     "psycopg": "SQLAlchemy imports it for a postgresql:// record",
     "httpx2": "Starlette's TestClient imports it",
+    "imagecodecs": "tifffile decompresses with it",
     "pytest-xdist": "pytest -n",
     "pytest-timeout": "addopts of pytest",
     "pytest-cov": "pytest --cov",

@@ -165,9 +165,9 @@ def test_patches_carry_the_number_of_their_photograph(fitted: Surface) -> None:
 
 
 def test_a_loaded_surface_cannot_leave_out_photographs(fitted: Surface) -> None:
-    with pytest.raises(ValueError, match="no longer knows"):
+    with pytest.raises(ValueError, match="no coresets"):
         Surface.from_arrays(fitted.arrays(), fitted.settings).without([0])
-    with pytest.raises(ValueError, match="no longer knows"):
+    with pytest.raises(ValueError, match="no coresets"):
         fitted.without([0]).without([1])
 
 

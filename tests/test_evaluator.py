@@ -178,7 +178,7 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
     data = folder(tmp_path / "data", (PASS,), {"rust": (REJECT,)})
     for path in (data / "test").rglob("*.png"):
         path.write_text("no photograph")
-    with pytest.raises(InputError, match="none of 2 photographs could be read"):
+    with pytest.raises(InputError, match="none of 2 photographs is readable"):
         evaluate(fake(), data)
     with pytest.raises(InputError, match="no labelled test folder"):
         evaluate(fake(), tmp_path)

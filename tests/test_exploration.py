@@ -93,7 +93,7 @@ def test_every_detector_finds_rust_and_areas_lie_in_their_intervals(found: Explo
 def test_the_sentences_agree_with_the_figures(found: Exploration) -> None:
     paragraphs = dict(interpretation.read(found))
     assert "12 good (train)" in paragraphs["What was looked at"]
-    assert "2 could not be read" in paragraphs["What was looked at"]
+    assert "2 are not readable" in paragraphs["What was looked at"]
     rust = paragraphs["total_rust"]
     assert "It shows in" in rust
     red = next(group for group in found.groups if group.name == "total_rust").measures["red"]

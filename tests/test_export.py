@@ -16,7 +16,8 @@ import torch
 from platewatch import config
 from platewatch.arrays import Floats, Photos
 from platewatch.errors import InputError, ModelError, OutputError
-from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
+from platewatch.model.network_file import INPUT, OUTPUTS
+from platewatch.model.runtime import Network, NetworkResult
 from platewatch.skipganomaly import export as export_module
 from platewatch.skipganomaly.export import TOLERANCE, ExportReport, export, run_torch
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise

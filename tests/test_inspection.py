@@ -31,7 +31,7 @@ def test_json_is_one_line_with_every_name() -> None:
     assert list(values) == [field.name for field in fields(Inspection)]
     assert values["schema"] == SCHEMA
     assert values["verdict"] == "REJECT"
-    assert values["image"] == "Blech № 7\n.png"
+    assert values["image"] == "Blech № 7\N{REPLACEMENT CHARACTER}.png"
     assert values["time"] == "2025-05-01T12:30:00Z"
     assert values["defects"] == [
         {"box": [1, 2, 3, 4], "area_px": 12, "length_px": 5.5, "peak": 2.25, "evidence": {"colour": 0.75, "line": 0.25}}

@@ -1,5 +1,6 @@
 """One Inspection for every plate handed in, the same one wherever the model folder lies."""
 
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tiny
 from conftest import Tiny
@@ -21,7 +23,8 @@ from platewatch.inspection import Inspection, Verdict
 from platewatch.model import model_folder, scoring
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network, NetworkResult
-from platewatch.photographs import preparation, reading
+from platewatch.photographs import colour, preparation, reading
+from platewatch.photographs.raster import Raster
 from platewatch.synthetic import rendered_plates
 
 UNLIKE = ("time", "duration_ms", "image")
@@ -255,7 +258,7 @@ class Unasked:
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.9, 1.0])
 def test_a_score_runs_only_detectors_with_weight(tiny_model: Tiny, photos: list[Path], weight: float) -> None:
-    manifest, surface = model_folder.load(tiny_model.model)
+    manifest, surface, *_ = model_folder.load(tiny_model.model)
     network = Network(tiny_model.model / model_folder.NETWORK)
     decision, size = replace(manifest.decision, weight=weight), manifest.config.image_size
     first: Any = surface if weight > 0 else Unasked()
@@ -266,3 +269,57 @@ def test_a_score_runs_only_detectors_with_weight(tiny_model: Tiny, photos: list[
         raw = scoring.measure(surface, network, prepared, frame)
         found = scoring.measure_weighted(first, second, prepared, frame, decision)
         assert decision.score(*found.numbers) == decision.score(*raw.numbers)
+
+
+def test_a_damaged_file_is_for_a_person_whatever_is_left_of_it(inspector: Inspector, photos: list[Path]) -> None:
+    whole = io.BytesIO()
+    Image.fromarray(reading.read(photos[0])).save(whole, "BMP")
+    data = whole.getvalue()
+    assert inspector.inspect(data).score is not None
+    seen = inspector.examine(data[: len(data) // 3] + bytes(len(data) - len(data) // 3))
+    found = seen.inspection
+    assert (found.verdict, found.score, found.p_value, found.defects) == (Verdict.REVIEW, None, None, ())
+    assert found.reason.startswith("the file is damaged (")
+    assert seen.photo.shape == reading.read(photos[0]).shape, "people see what is left"
+    assert not seen.anomaly_map.any()
+
+
+def test_several_pictures_in_one_file_are_no_plate(inspector: Inspector, photos: list[Path]) -> None:
+    both = [Image.fromarray(reading.read(path)) for path in photos[:2]]
+    file = io.BytesIO()
+    both[0].save(file, "TIFF", save_all=True, append_images=both[1:])
+    found = inspector.inspect(file.getvalue(), name="two.tif")
+    assert found.verdict is None
+    assert found.error == "two.tif: 2 pictures in one file, expected one; save one picture a file"
+
+
+def test_what_decoders_say_stands_in_the_inspection(
+    inspector: Inspector, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, photo = ("libtiff: unknown tag",), reading.read(photos[0])
+    monkeypatch.setattr(reading, "_raster", lambda _data, _where: Raster(photo, messages=said))
+    found = inspector.inspect(photos[0].read_bytes())
+    assert found.decoder_messages == said
+    assert found.score is not None, "a remark alone is no damage"
+    assert found.as_dict()["decoder_messages"] == list(said)
+
+
+def test_a_grey_photograph_for_a_model_of_coloured_ones_says_so(
+    inspector: Inspector, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rust cannot be seen on it, so that it must not pass."""
+    grey = io.BytesIO()
+    Image.fromarray(reading.read(photos[0])).convert("L").save(grey, "WEBP")
+    assert "no colour" not in inspector.inspect(grey.getvalue()).reason or inspector._knows_colour
+    monkeypatch.setattr(inspector, "_knows_colour", True)
+    found = inspector.inspect(grey.getvalue())
+    assert (found.verdict, found.score) == (Verdict.REVIEW, None)
+    assert found.reason == "the photograph has no colour, the good ones have"
+    assert "dark" in inspector.inspect(np.zeros((128, 128, 3), np.uint8)).reason, "the nearer reason comes first"
+    assert inspector.inspect(photos[0]).reason != found.reason
+
+
+def test_a_model_knows_colour_by_the_plates_that_it_stores(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_coloured in (True, False):
+        monkeypatch.setattr(colour, "has_much", lambda _photo, answer=is_coloured: answer)
+        assert Inspector(tiny_model.model)._knows_colour is is_coloured

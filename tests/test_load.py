@@ -29,16 +29,6 @@ def test_too_many_clients_are_told_to_come_again_and_nothing_is_lost(tiny_model:
     assert [each.split()[0] for each in load.check(found, counts)] == ["the", "record:", "refused", "received"]
 
 
-def test_a_station_whose_process_is_killed_answers_and_judges_again(tiny_model: Tiny, tmp_path: Path) -> None:
-    photographs = [path.read_bytes() for path in reading.find(tiny_model.data / "test" / "good")]
-    with Served(tiny_model.model, tmp_path) as served:
-        found = load.killed(served.address, photographs, kills=1, pid=served.process.pid)
-        received = load.ask(served.address, "/counts")["received"]
-    ((answered,), (judged,)) = found.values()
-    assert 0 < answered <= judged
-    assert received >= 1
-
-
 def test_memory_that_grows_shows_as_a_slope() -> None:
     grows = load.memory([(second, 200 + 0.01 * second) for second in range(0, 600, 5)])
     assert grows["mb_per_h"] == pytest.approx(36)

@@ -65,7 +65,7 @@ NAMES_OF_0_1_0 = {
 def as_0_1_0_wrote_it(folder: Path) -> str:
     """Give the manifest the keys of format 5, and the digest that 0.1.0 computed over them; returns that digest."""
     values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    del values["digest"]
+    del values["digest"], values["completeness"]
     values["format"] = 5
     for part, names in NAMES_OF_0_1_0.items():
         values["config"][part] = {names.get(name, name): value for name, value in values["config"][part].items()}
@@ -101,6 +101,19 @@ def test_a_model_of_0_1_0_loads_and_judges_as_before(folder: Path, tiny_model: T
         )
 
 
+def test_a_model_of_format_6_loads_under_its_name_and_lacks_the_completeness_check(folder: Path) -> None:
+    values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del values["digest"], values["completeness"]
+    values["format"] = 6
+    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({"digest": digest, **values}), encoding="utf-8")
+    manifest = model_folder.load_manifest(folder)
+    assert (manifest.model_id, manifest.completeness) == (digest[:12], None)
+    edited(folder, lambda values: values["quality_limits"].update(darkest=0))
+    refused(folder, "edited since training wrote it")
+
+
 def test_a_model_of_0_1_0_that_was_edited_is_refused(folder: Path) -> None:
     as_0_1_0_wrote_it(folder)
     edited(folder, lambda values: values["decision"].update(threshold=9.0))
@@ -110,7 +123,7 @@ def test_a_model_of_0_1_0_that_was_edited_is_refused(folder: Path) -> None:
 
 
 def test_every_file_has_a_hash_in_the_manifest(folder: Path) -> None:
-    manifest, _ = model_folder.load(folder)
+    manifest = model_folder.load(folder).manifest
     assert set(manifest.files) == set(tiny.files(folder)) - {"manifest.json"}
     drawn = {f"training/{name}.png" for name in ("losses", "reconstructions", "sensitivity", "light")}
     assert {"surface.npz", "network.onnx", "model-card.md"} | drawn <= set(manifest.files)
@@ -139,7 +152,7 @@ def test_thresholds_change_without_the_weights(folder: Path) -> None:
     before = (folder / "network.onnx").read_bytes()
     manifest = model_folder.load_manifest(folder)
     rewritten(folder, decision=replace(manifest.decision, alpha=0.3, threshold=9.0))
-    again, _ = model_folder.load(folder)
+    again = model_folder.load(folder).manifest
     assert (again.alpha, again.threshold) == (0.3, 9.0)
     assert again.model_id != manifest.model_id
     assert (folder / "network.onnx").read_bytes() == before
@@ -284,6 +297,6 @@ def _spring() -> None:
 
 def test_a_manifest_with_another_number_has_another_id(folder: Path) -> None:
     manifest = model_folder.load_manifest(folder)
-    other = replace(manifest, decision=replace(manifest.decision, review=manifest.review + 1e-9))
+    other = replace(manifest, decision=replace(manifest.decision, review=manifest.review - 1e-9))
     assert other.model_id != manifest.model_id
     assert Manifest(**{**asdict(manifest)}).model_id == manifest.model_id

@@ -14,10 +14,11 @@ from PIL import Image
 import stations
 from platewatch.inspection import Verdict
 from platewatch.line import candidates, comparison
-from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
-from platewatch.line.model_registry import ACTIVATED
+from platewatch.line.comparison import Candidate, Comparison, Judged, Pair, UnusablePair
+from platewatch.line.model_registry import ACTIVATED, AvailableModel
 from platewatch.records import Judgement
 from platewatch.station import charts
+from platewatch.station.retraining_runs import Run
 from platewatch.station.users import Role
 from stations import Running
 
@@ -191,6 +192,52 @@ def test_a_refused_candidate_cannot_be_used(here: Running) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "worse")
     assert "A-2" in answer.json()["error"]["message"]
     assert here.records.events(ACTIVATED) == ()
+
+
+def test_a_plate_without_a_score_offers_that_the_photograph_is_bad(tmp_path: Path) -> None:
+    with stations.running(tmp_path) as here:
+        here.post()
+        scored = page(here, "/plates/1")
+        assert 'data-judge="good"' in scored
+        assert "The part is good, the photograph is not" not in scored
+        file = io.BytesIO()
+        Image.new("RGB", (64, 48)).save(file, format="PNG")
+        black = here.client.post("/inspections", content=file.getvalue()).json()
+        text = page(here, f"/plates/{black['number']}")
+        assert 'data-judge="good"' not in text
+        assert "The part is good, the photograph is not" in text
+        here.client.post("/inspections", content=b"no picture")
+        assert 'data-judge="good"' not in page(here, f"/plates/{black['number'] + 1}"), "nor when it is not readable"
+        answer = here.client.post(f"/inspections/{black['number']}/reviews", json={"judgement": "unusable"})
+        assert answer.status_code == 201
+        assert "part good, photograph not" in page(here, f"/plates/{black['number']}")
+        assert here.client.get("/inspections?judgement=unusable").json()["inspections"][0]["number"] == black["number"]
+
+
+def test_the_models_page_shows_what_preflight_found_and_what_is_looser(tmp_path: Path) -> None:
+    with stations.running(tmp_path) as here:
+        sides = Candidate("0123456789ab", 30, 0.03, 0.09), Candidate("ba9876543210", 40, 0.03, 0.09)
+        found = Comparison(
+            *(*sides, (), (), 10, 0, 0, 1.0, ()),
+            unusable=(UnusablePair("dark (1.png)", Judged(Verdict.REVIEW, None, 2), Judged(Verdict.REVIEW, None, 2)),),
+            findings=("look at 003.png: blurred",),
+            loosened=("darkest 10 in place of 20",),
+            loosened_because="new light source",
+        )
+        models_folder = here.station.models.models_folder
+        comparison.write(found, comparison.file_of(models_folder, "ba9876543210"))
+        here.app.state.retraining_runs.run = Run("anna", 0.0, findings=("look at 007.png: too dark",))
+        available = AvailableModel("ba9876543210", models_folder / "second", False, 40, 2.0)
+        here.station.models.available = lambda: (available,)  # type: ignore[method-assign]
+        text = page(here, "/models")
+        for shown in (
+            "Look at 003.png: blurred",
+            "Look at 007.png: too dark",
+            "darkest 10 in place of 20",
+            "new light source",
+        ):
+            assert shown in text
+        assert ">Unusable photographs<" in text
 
 
 def test_without_training_photographs_no_candidate_is_trained(here: Running) -> None:

@@ -1,5 +1,7 @@
 """Before training every good photograph is looked at once, and a bad one costs only itself."""
 
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 import tiny
 from platewatch.arrays import Array
 from platewatch.errors import InputError
+from platewatch.exploration import mixed_sets
 from platewatch.learning import preflight
 from platewatch.learning.preflight import GoodPlates
 from platewatch.photographs import colour, preparation, reading
@@ -61,6 +64,18 @@ def test_an_unreadable_photograph_is_left_out(tmp_path: Path, paths: list[Path])
     assert "no such file" in found.failed[1][1]
 
 
+def test_a_pipe_and_a_damaged_file_are_left_out_and_named(tmp_path: Path, paths: list[Path]) -> None:
+    """Another program waits for ever for somebody to write into the pipe."""
+    os.mkfifo(tmp_path / "pipe.png")
+    whole = save(tmp_path / "whole.bmp", reading.read(paths[0])[::-1]).read_bytes()
+    (tmp_path / "zeros.bmp").write_bytes(whole[: len(whole) // 3] + bytes(len(whole) - len(whole) // 3))
+    found = read([*paths, tmp_path / "pipe.png", tmp_path / "zeros.bmp"])
+    assert found.paths == tuple(paths)
+    (_, pipe), (_, zeros) = found.failed
+    assert pipe.endswith("pipe.png: is a pipe, expected a file; leave it out")
+    assert "zeros.bmp: the file is damaged (its data are zeros" in zeros
+
+
 def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path, paths: list[Path]) -> None:
     photo = reading.read(paths[3])
     copy, other = save(tmp_path / "copy.png", photo), save(tmp_path / "copy.bmp", photo)
@@ -72,7 +87,7 @@ def test_an_exact_duplicate_is_left_out_in_whatever_file_it_comes(tmp_path: Path
 def test_the_same_pixels_in_another_shape_are_no_duplicate(tmp_path: Path) -> None:
     shapes = [(40, 40), (32, 50), (50, 32)]
     found = read(
-        [save(tmp_path / f"{number}.png", np.full((*shape, 3), 9, np.uint8)) for number, shape in enumerate(shapes)]
+        [save(tmp_path / f"{number}.png", np.full((*shape, 3), 90, np.uint8)) for number, shape in enumerate(shapes)]
     )
     assert len(found.paths) == 3
 
@@ -86,9 +101,9 @@ def test_too_few_photographs_say_how_many_and_what_to_do(tmp_path: Path, paths: 
         (paths[:2], r"found 2 images, training needs at least 20; add photographs"),
         (
             [*paths[:3], bad, copy],
-            r"found 3 images \(besides 1 unreadable and 1 duplicates\), training needs",
+            r"found 3 images \(besides 1 not readable and 1 duplicates\), training needs",
         ),
-        ([bad], r"found 0 images \(besides 1 unreadable\)"),
+        ([bad], r"found 0 images \(besides 1 not readable\)"),
     ):
         with pytest.raises(InputError, match=f"{tmp_path}: {words}") as caught:
             read(given, 20)
@@ -146,3 +161,36 @@ def test_training_steps_are_counted(paths: list[Path]) -> None:
     assert found.floor == 1 / 10
     assert found.steps == pytest.approx(40 * (9 + 2 * 9) / 4)
     assert len(found.plates.conditions()) == 9
+
+
+def test_two_kinds_of_photographs_are_named_when_as_many_are_bad_as_good(
+    tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platewatch.exploration.outliers.find", lambda *_: ((), 5))
+    good = [save(tmp_path / f"g{seed}.png", rendered_plates.render("good", 30 + seed, 128)[0]) for seed in range(6)]
+    assert preflight.look(read([*paths, *good]), CONFIG).warnings == (
+        "5 of 15 photographs are outliers: look for defective plates among them",
+    )
+    bad = [save(tmp_path / f"r{seed}.png", rendered_plates.render("total_rust", seed, 128)[0]) for seed in range(15)]
+    (sentence,) = preflight.look(read([*paths, *good, *bad]), CONFIG).warnings
+    assert sentence.startswith("two kinds of photographs by")
+    rusty = [{name.startswith("r") for name in each.split(", ")[:5]} for each in re.findall(r"\((.*?)\)", sentence)]
+    assert sorted(rusty, key=str) == [{False}, {True}]
+
+
+@pytest.mark.parametrize("side", [48, 96, 300])
+def test_pure_noise_is_named_at_any_size(tmp_path: Path, side: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
+    plate = save(tmp_path / "plate.png", rendered_plates.render("good", 3, max(64, side))[0])
+    found = preflight.look(read([*(save(tmp_path / f"{k}.png", each) for k, each in enumerate(noise)), plate]), CONFIG)
+    assert found.warnings == ("nothing but noise in 4 photographs: 0.png, 1.png, 2.png, 3.png",)
+
+
+def test_a_division_is_found_where_there_are_two_groups_and_not_in_one() -> None:
+    rng = np.random.default_rng(0)
+    two = np.exp(np.concatenate([rng.normal(0, 0.1, 14), rng.normal(1, 0.1, 16)]))
+    explained, below = mixed_sets._division(two)
+    assert (below, explained > 0.9) == (14, True)
+    one = [mixed_sets._division(np.exp(rng.normal(0, 0.1, 30)))[0] for _ in range(100)]
+    assert max(one) < mixed_sets.TWO_KINDS
+    assert mixed_sets._division(np.full(30, 7.0)) == (0.0, 0)

@@ -55,6 +55,26 @@ def test_the_limits_are_wider_than_the_worst_good_photograph() -> None:
     assert quality.reason_unusable(Conditions(20, 0.45, 3, 10), limits) is None
 
 
+@pytest.mark.parametrize("unusable", [np.zeros_like, lambda photo: np.full_like(photo, 180), lambda photo: photo // 12])
+def test_unusable_photographs_among_the_good_ones_move_no_limit_past_them(unusable: object) -> None:
+    """An empty, black or dark photograph that was taken for a good one is refused all the same."""
+    assert callable(unusable)
+    spoiled = [unusable(photo) for photo in GOOD[:2]]
+    mixed = quality.limits([quality.measure(photo) for photo in (*GOOD, *spoiled)])
+    assert [quality.reason_unusable(quality.measure(photo), mixed) is None for photo in GOOD] == [True] * 8
+    assert all(quality.reason_unusable(quality.measure(photo), mixed) for photo in spoiled)
+
+
+def test_a_second_kind_of_good_photographs_is_no_outlier() -> None:
+    good = [Conditions(60, 0, 8, 20)] * 20 + [Conditions(25, 0, 8, 20)] * 10
+    assert quality.limits(good).darkest == 12.5
+
+
+def test_the_stricter_of_two_limits_is_taken_one_by_one() -> None:
+    one, other = quality.QualityLimits(1, 0.5, 3, 4), quality.QualityLimits(2, 0.4, 1, 9)
+    assert quality.stricter(one, other) == quality.QualityLimits(2, 0.4, 3, 9)
+
+
 def test_a_white_photograph_is_refused_even_if_good_ones_are_clipped() -> None:
     limits = quality.limits([Conditions(95, 0.98, 1, 1)])
     assert quality.reason_unusable(Conditions(100, 1.0, 1, 1), limits) is not None

@@ -1,4 +1,4 @@
-"""On the real plates, where they are at hand: phase one alone, with limits from good plates that it did not see."""
+"""On the real photographs, where they are at hand: phase one and the checks, with limits from other good ones."""
 
 import os
 from pathlib import Path
@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+import cut_off
 from platewatch.arrays import Array
 from platewatch.config import CalibrationConfig
 from platewatch.decision import calibration
-from platewatch.photographs import data_sets, preparation, quality, reading
+from platewatch.line import unusable_photographs
+from platewatch.photographs import completeness, data_sets, preparation, quality, reading
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
 
-DATA = Path(os.environ.get("PLATEWATCH_DATA", Path(__file__).parents[2] / "shared" / "data")) / "metal_plate"
+SETS = Path(os.environ.get("PLATEWATCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = SETS / "metal_plate"
 SIZE = 128  # half the default: a quarter of the time
 
 pytestmark = pytest.mark.skipif(
@@ -43,14 +46,47 @@ def test_phase_one_tells_good_plates_from_bad_ones_with_limits_from_good_ones_al
     assert (scores[bad] <= review).sum() <= 2
 
 
-def test_every_real_plate_can_be_judged() -> None:
-    def conditions(photo: Array) -> quality.Conditions:
-        prepared = preparation.prepare(photo, SIZE)
-        return quality.measure(preparation.frame(photo.shape[1], photo.shape[0], SIZE).cut(prepared))
+Measured = tuple[quality.Conditions, completeness.Measures]
+"""What the checks look at."""
 
-    limits = quality.limits([conditions(reading.read(path)) for path in data_sets.training(DATA)])
-    refused = {
-        sample.path.name: quality.reason_unusable(conditions(reading.read(sample.path)), limits)
-        for sample in data_sets.test(DATA)
-    }
-    assert {name: why for name, why in refused.items() if why} == {}
+
+def measured(photo: Array) -> Measured:
+    height, width = photo.shape[:2]
+    prepared = preparation.frame(width, height, SIZE).cut(preparation.prepare(photo, SIZE))
+    return quality.measure(prepared), completeness.measure(prepared, (width, height))
+
+
+def refused(good: list[Measured], others: list[Measured]) -> list[str]:
+    """Why each of the others is refused by the checks that the good ones set."""
+    allowed = quality.limits([each for each, _ in good]), completeness.limits([each for _, each in good])
+    reasons = (
+        quality.reason_unusable(conditions, allowed[0]) or completeness.reason_incomplete(framing, allowed[1])
+        for conditions, framing in others
+    )
+    return [reason for reason in reasons if reason]
+
+
+def test_every_real_plate_can_be_judged_and_no_part_of_one() -> None:
+    good = [measured(reading.read(path)) for path in data_sets.training(DATA)]
+    samples = data_sets.test(DATA)
+    photos = [reading.read(sample.path) for sample in samples]
+    assert refused(good, [measured(photo) for photo in photos]) == []
+    whole = [photo for photo, sample in zip(photos, samples, strict=True) if sample.label == data_sets.NORMAL][::2]
+    for side in cut_off.SIDES:
+        for change, fraction in ((cut_off.cropped, 0.33), (cut_off.cropped, 0.5), (cut_off.shifted, 0.35)):
+            parts = [measured(change(photo, side, fraction)) for photo in whole]
+            assert len(refused(good, parts)) == len(whole)
+        halves = [measured(cut_off.covered(photo, side, 0.4)) for photo in whole]
+        assert len(refused(good, halves)) >= len(whole) - 1
+
+
+@pytest.mark.parametrize("name", ["metal_plate", "commutator", "solar_mono"])
+def test_the_checks_refuse_few_good_photographs_and_every_unusable_one(name: str) -> None:
+    if not (SETS / name).is_dir():
+        pytest.skip(f"no {name}")
+    paths = data_sets.training(SETS / name)
+    good = [measured(reading.read(path)) for path in paths]
+    folds = [[each for number, each in enumerate(good) if number % 5 != fold] for fold in range(5)]
+    assert sum(len(refused(others, good[fold::5])) for fold, others in enumerate(folds)) <= 3
+    unusable = [measured(photo) for photo in unusable_photographs.from_training(paths).values()]
+    assert len(refused(good, unusable)) == len(unusable) == 18

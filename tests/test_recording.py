@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from platewatch.line import replay
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import data_sets, reading
-from platewatch.records import Entry, Judgement, Policy, Query, Records
+from platewatch.records import Entry, Judgement, Policy, Query, Records, Review
+from platewatch.records.exports import csv_lines
 
 
 def run(*arguments: str | Path) -> Result:
@@ -135,6 +136,39 @@ def test_csv_has_a_line_for_each_plate_and_no_formulas(url: str, tmp_path: Path)
     assert len(list(csv.reader(io.StringIO(printed)))) == 4
 
 
+FORMULAS = (
+    *("=1+1", "=plate", "＝1+1", " =1+1", "\u3000＝1+1", "+SUM(A1)", "-2+3", "@SUM(A1)", "＠SUM(A1)", "－1＋1"),
+    *("-cmd|' /C calc'!A0", "\t=1+1", "\n=1+1", "%0A=1+1", '"=1+1', "'=1+1", "+A1*2", "-Sheet2!A1", "\ufeff=1"),
+)
+IDS = ("-0012", "+49-7", "@line", "-A7", "P-1", "12-34", "+1,5", "-3.25", "-", "a=b", "No. 7", "プレート", "#12", "1e5")
+
+
+def test_a_formula_is_guarded_and_an_id_stays() -> None:
+    def note(text: str) -> str:
+        review = Review(1, 1, Judgement.GOOD, "anna", datetime.now(UTC), note=text)
+        entry = Entry(1, plate(), None, "rest", datetime.now(UTC), None, False, False, review, "")
+        (row,) = csv.DictReader(io.StringIO("".join(csv_lines([entry])), newline=""))
+        return str(row["note"])
+
+    assert [note(text) for text in FORMULAS] == [f"'{text}" for text in FORMULAS]
+    assert [note(text) for text in IDS] == list(IDS)
+
+
+def test_csv_for_a_spreadsheet_with_a_decimal_comma(url: str, tmp_path: Path) -> None:
+    usual = list(csv.DictReader(io.StringIO(run("export", "csv", "-", "--records", url).stdout)))
+    run("export", "csv", tmp_path / "europe.csv", "--records", url, "--decimal", ",")
+    text = (tmp_path / "europe.csv").read_bytes().decode("utf-8")
+    assert text.startswith("\ufeffnumber;received;")
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
+    for row, before in zip(rows, usual, strict=True):
+        for name in ("score", "threshold", "p_value", "duration_ms"):
+            assert row[name].replace(",", ".") == before[name]
+            assert "." not in row[name]
+        assert row["received"] == before["received"]
+    assert run("export", "csv", "-", "--records", url, "--bom").stdout.startswith("\ufeffnumber,")
+    assert run("export", "csv", "-", "--records", url, "--decimal", ",", "--no-bom").stdout.startswith("number;")
+
+
 def test_json_lines_follow_the_schema(url: str, records: Records, tmp_path: Path) -> None:
     stored = json.loads((resources.files("platewatch") / "schemas" / "entry.json").read_text(encoding="utf-8"))
     assert stored == TypeAdapter(Entry).json_schema(mode="serialization")
@@ -169,11 +203,14 @@ def test_reviewed_plates_become_a_data_set_that_evaluate_reads(tmp_path: Path, t
         for judgement, data in ((Judgement.UNSURE, b"x"), (Judgement.GOOD, None)):
             records.review(records.add(plate(), data).entry.number, judgement, "anna")
         records.review(records.add(plate(None), b"broken").entry.number, Judgement.GOOD, "anna")
+        for judgement in (Judgement.GOOD, Judgement.UNUSABLE):  # a photograph that no check let through teaches nothing
+            dark = replace(plate(Verdict.REVIEW), score=None)
+            records.review(records.add(dark, f"dark {judgement}".encode()).entry.number, judgement, "anna")
         records.add(plate(), b"never reviewed")
         made = records.export_dataset(tmp_path / "set")
         again = run("export", "dataset", tmp_path / "set", "--records", tmp_path / "r.db")
     assert (made.good, made.defective) == (len(photographs) - 2, 1)
-    assert (made.unsure, made.without_photograph, made.contradictory) == (1, 2, 1)
+    assert (made.unsure, made.without_photograph, made.contradictory) == (3, 2, 1)
     assert (again.exit_code, "not empty" in again.stderr) == (1, True)
     training, test = data_sets.training(tmp_path / "set"), data_sets.test(tmp_path / "set")
     assert len(training) + len(test) == len(photographs) - 1
@@ -196,7 +233,7 @@ def test_a_shift_s_report_is_one_page_with_every_plate_that_did_not_pass(
     assert result.exit_code == 0, result.output
     html = page.read_text(encoding="utf-8")
     assert html.count("data:image/jpeg;base64,") == 1
-    assert html.count("photograph cannot be read") == 2
+    assert html.count('">not readable<') == 2
     assert "&lt;b&gt;odd&lt;/b&gt;" in html
     assert "rust; all over" in html
     assert f"{records.head().rows}:{records.head().chain}" in html

@@ -110,7 +110,7 @@ def test_the_summary_and_the_bound_are_stated_with_intervals(page: Page) -> None
     assert re.search(r"\d+ plates cannot show less than [\d.]+ %\.", words)
     assert "For ≤ 2 % with 95 % confidence, train on 149 good plates or more with --false-alarm-rate 0.0067" in words
     assert "There is no bound on missed defects: training saw no defects." in words
-    assert "Every photograph and every mask could be read" in words
+    assert "Every photograph and every mask is readable" in words
 
 
 def test_what_the_model_finds_stands_on_the_page(page: Page) -> None:

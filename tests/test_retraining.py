@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,13 @@ def records(tmp_path: Path) -> Any:
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What came along the line: fresh plates, and rusty ones in a test set."""
     folder = tmp_path_factory.mktemp("line")
-    rendered_plates.render_set(folder, good=FRESH, test={"good": 1, "total_rust": 2}, size=96, seed=77)
+    rendered_plates.render_set(folder, good=FRESH, test={"good": 6, "total_rust": 2}, size=128, seed=77)
     return folder
 
 
 def judged(verdict: Verdict) -> Inspection:
-    return Inspection(verdict=verdict, reason="as told", threshold=1.0, model_id="0" * 12, time=now(), duration_ms=1.0)
+    made = Inspection(verdict=verdict, reason="as told", threshold=1.0, model_id="0" * 12, time=now(), duration_ms=1.0)
+    return replace(made, score=0.5)
 
 
 def reviewed(records: Records, line: Path) -> dict[int, bytes]:
@@ -66,7 +68,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     good = reviewed(records, line)
-    stages = dict[str, tuple[int, int]]()
+    stages, said = dict[str, tuple[int, int]](), list[str]()
     done = retraining.retrain(
         tiny_model.model,
         records,
@@ -74,6 +76,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
         tmp_path / "models",
         actor="bert",
         progress=lambda stage, *counts: stages.update({stage: counts}),
+        found=said.append,
     )
     manifest = load_manifest(done.folder)
     out = {sha256(data) for data in good.values() if held_out(sha256(data))}
@@ -88,6 +91,10 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
     assert comparison.read(comparison.file_of(tmp_path / "models", manifest.model_id)) == found
     event = records.events(candidates.TRAINED)[0]
     assert (event.actor, event.details["challenger"]) == ("bert", manifest.model_id)
+    assert event.details["unusable"] == {"plates": 18, "champion_passes": 0, "challenger_passes": 0}
+    assert {pair.challenger.verdict for pair in found.unusable} == {Verdict.REVIEW}
+    assert found.findings == tuple(said) == tuple(event.details["findings"])
+    assert "looks at nothing" in said[0]
     assert stages["comparing both models"] == (len(out) + 2, len(out) + 2)
     assert [path.name for path in (tmp_path / "models").iterdir() if path.name.startswith(".")] == []
 
@@ -101,6 +108,7 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
     done = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
+    assert done.comparison.refused[-1].startswith("loosens limits that protect, and nobody gave a reason: review limit")
     assert records.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
         retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
@@ -136,13 +144,39 @@ def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
     assert not [*(tmp_path / "models").glob(".*")]
 
 
+def test_looser_limits_need_words_and_the_record_keeps_them(
+    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = list[object]()
+
+    def train(*words: Any, **options: Any) -> tuple[str, ...]:
+        held.append(options["held"])
+        return quick_training.train(*words, **options)
+
+    monkeypatch.setattr(retraining, "_train", train)
+    reviewed(records, line)
+    for reason, folder in (("", "first"), ("new light source since Monday", "second")):
+        words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / folder, "--actor", "bert"]
+        words += ["--loosen-because", reason]
+        CliRunner().invoke(
+            cli.main,
+            [str(word) for word in words],
+            env={"PLATEWATCH_RECORDS": f"sqlite:///{tmp_path / 'records.db'}"},
+            catch_exceptions=False,
+        )
+    assert held == [load_manifest(tiny_model.model), None]
+    reasons = [event.details["loosened_because"] for event in records.events(candidates.TRAINED)]
+    assert reasons == ["new light source since Monday", ""]
+
+
 def test_a_second_challenger_learns_again_what_the_first_one_learned(
     records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
     reviewed(records, line)
     models_folder = tmp_path / "models"
     first = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
-    fresh = sorted((line / "test" / "good").glob("*.png"))[0]
+    spare = sorted((line / "test" / "good").glob("*.png"))
+    fresh = next(path for path in spare if not held_out(sha256(path.read_bytes())))
     records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
     second = retraining.retrain(first.folder, records, tiny_model.data, models_folder, actor="bert", progress=silent)
     learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]

@@ -21,6 +21,7 @@ WELL = """
 import sys
 print('{"stage": "training networks", "done": 1, "total": 2}', file=sys.stderr)
 print("a warning", file=sys.stderr)
+print('{"finding": "look at 003.png: blurred"}', file=sys.stderr)
 print('{"stage": "training networks", "done": 2, "total": 2}', file=sys.stderr)
 print('{"challenger": {"model_id": "ba9876543210"}}')
 """
@@ -76,6 +77,7 @@ def test_a_run_has_its_stages_and_at_the_end_the_candidate(tmp_path: Path) -> No
     run = finished(tmp_path, WELL)
     assert (run.actor, run.running, run.challenger, run.failed) == ("anna", False, "ba9876543210", None)
     assert [(stage.name, stage.done, stage.total) for stage in run.stages] == [("training networks", 2, 2)]
+    assert run.findings == ("look at 003.png: blurred",)
 
 
 def test_a_failed_run_has_the_error_of_the_child(tmp_path: Path) -> None:

@@ -34,5 +34,11 @@ def test_scores_that_are_alike_keep_the_smallest_deviation() -> None:
     assert robust.limit([0.5] * 9, smallest_deviation=0.02) == pytest.approx(0.5 * np.exp(0.06))
 
 
+def test_outliers_are_far_from_the_median_in_robust_deviations() -> None:
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 40.0, -40.0])
+    assert robust.outliers(values, 3, smallest_deviation=0.0).tolist() == [False] * 5 + [True] * 2
+    assert robust.outliers(values, 3, smallest_deviation=20.0).tolist() == [False] * 7
+
+
 def test_a_score_of_zero_counts_as_very_small() -> None:
     assert np.isfinite(robust.limit([0.0, 0.1, 0.2]))

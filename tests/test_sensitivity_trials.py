@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
 from platewatch.model.inspector import Inspector
-from platewatch.model.scoring import Scores
+from platewatch.model.scoring import Checks, RawNumbers, Scores
 from platewatch.photographs import preparation, quality
+from platewatch.photographs.completeness import CompletenessLimits
+from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import silent
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
@@ -134,14 +137,38 @@ def test_a_plate_is_damaged_in_one_place_at_every_contrast() -> None:
         assert not np.array_equal(faint, other)
 
 
+@pytest.mark.parametrize("plain", [True, False], ids=["plain wall", "plate"])
+@pytest.mark.parametrize("shape", [(192, 60), (30, 192), (192, 192)])
 @pytest.mark.parametrize("kind", ["scratch", "rust"])
-def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind) -> None:
-    """On a plain wall there is no object to keep to."""
-    plates = good(24, 192, 60, plain=True)
+def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind, shape: tuple[int, int], plain: bool) -> None:
+    """On a plain wall there is no object to keep to; a spot may be wider than the photograph."""
+    plates = good(8, *shape, plain=plain)
     inside = plates.frames[0].inside(SIDE)
-    for plate in range(24):
-        changed = (damage(plates, plate, GridPoint(kind, 5, 0.4), settings()) != plates.photos[plate]).any(axis=2)
-        assert changed[inside].sum() >= 0.9 * changed.sum() > 0
+    for plate in range(8):
+        for size_px in (5, 24):
+            point = GridPoint(kind, size_px, 0.4)
+            changed = (damage(plates, plate, point, settings()) != plates.photos[plate]).any(axis=2)
+            assert not changed[~inside].any()
+            assert changed.sum() >= 5
+
+
+def test_defects_that_choose_alpha_and_weight_lie_on_the_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
+    plates, scored = good(6, 192, 60, plain=True), list[Array]()
+    inside = plates.frames[0].inside(SIDE)
+
+    def measure(_surface: Any, _network: Any, photo: Array, _frame: Any) -> RawNumbers:
+        scored.append(photo)
+        blank = np.zeros((SIDE, SIDE), np.float32)
+        return RawNumbers(1, 1, 1, blank, blank, blank, blank)
+
+    monkeypatch.setattr("platewatch.model.scoring.measure", measure)
+    detectors = Detectors(Left(), range(6), [(np.arange(6), "network")])  # type: ignore[arg-type, list-item]
+    out_of_fold.score(plates, detectors, settings(), silent)
+    damaged = [photo for photo in scored if not any(np.array_equal(photo, each) for each in plates.photos)]
+    assert len(damaged) == 6 * out_of_fold.DEFECTS_PER_PLATE
+    for photo in damaged:
+        changed = min(((photo != each).any(axis=2) for each in plates.photos), key=np.count_nonzero)
+        assert not changed[~inside].any()
 
 
 def test_lengths_are_those_of_the_photographs() -> None:
@@ -238,7 +265,7 @@ def test_a_plate_is_judged_by_its_own_fold_as_on_the_line(
     detectors = Detectors(Left(), [0, 1, 0, 1], networks)  # type: ignore[arg-type]
     decision = Decision(0.5, 1, 1, weight=1, review=review, threshold=threshold)
     judge: Callable[[int, Array], Verdict] = out_of_fold.judge(
-        plates, detectors, decision, quality.limits(plates.conditions())
+        plates, detectors, decision, Checks(quality.limits(plates.conditions()), None)
     )
     assert judge(2, plates.photos[2]) is verdict
     assert judge(3, plates.photos[3]) is verdict
@@ -259,6 +286,38 @@ def test_undamaged_verdicts_come_from_out_of_fold_scores(
     made = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent)
     assert [(each.passed, each.review, each.reject) for each in made.light] == [(2, 1, 1)]
     assert (made.sensitivity.passing, made.sensitivity.good_plates) == (2, 4)
+
+
+def test_no_limit_is_looser_than_those_of_the_model_to_replace(
+    measured: list[tuple[object, object]], monkeypatch: pytest.MonkeyPatch, inspector: Inspector
+) -> None:
+    """Whatever a retraining learns from, each protection of the model in service stays."""
+    plates, decision = good(4), Decision(0.5, 1, 1, weight=1, review=0.6, threshold=1)
+    detectors = Detectors(Left(), range(4), [(np.arange(4), "network")])  # type: ignore[arg-type, list-item]
+    monkeypatch.setattr("platewatch.learning.out_of_fold.score", lambda *_: None)
+    monkeypatch.setattr("platewatch.learning.fitting._decide", lambda *_: (decision, np.full(4, 0.5)))
+    own = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent)
+    framing = own.checks.completeness
+    assert framing is not None
+    stricter = replace(
+        inspector.manifest,
+        decision=replace(decision, review=0.5, threshold=0.9),
+        quality_limits=QualityLimits(
+            darkest=own.checks.quality.darkest + 1, most_clipped=0.1, least_sharp=0, least_contrast=99
+        ),
+        completeness=CompletenessLimits({"aspect": (0.0, 0.001), "down": (0.4, 0.6)}),
+    )
+    held = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent, stricter)
+    assert (held.decision.review, held.decision.threshold) == (0.5, 0.9)
+    assert held.checks.quality == replace(
+        stricter.quality_limits, least_sharp=own.checks.quality.least_sharp, least_contrast=99
+    )
+    assert held.checks.completeness is not None
+    assert held.checks.completeness.ranges["aspect"] == (0.0, 0.001)
+    assert held.checks.completeness.ranges.keys() == framing.ranges.keys() | {"down"}
+    looser = replace(stricter, decision=replace(decision, review=9.0, threshold=9.0), completeness=None)
+    unchanged = fitting._calibrate(plates, detectors, settings(brightnesses=(), warmth=0), silent, looser)
+    assert unchanged.decision == decision
 
 
 def test_the_model_holds_the_results_of_all_trials(inspector: Inspector) -> None:

@@ -17,6 +17,7 @@ import stations
 from conftest import Tiny
 from platewatch.line.judging import Plate, RecordedPlate
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.wording import event_text
 from platewatch.photographs import reading
 from platewatch.records import Records
 from platewatch.station.inspections import Recorded
@@ -185,13 +186,17 @@ def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(
         assert {each.model_id: each.in_service for each in models.available()} == {first: True, second: False}
         assert models.activate(second, "erika", records, reason="fewer false alarms") == first
         assert models.inspector().manifest.model_id == second
-        assert records.events("model_activated")[0].actor == "erika"
+        event = records.events("model_activated")[0]
+        assert event.actor == "erika"
+        assert event.details["loosened"].startswith("threshold limit "), "the second one's threshold is higher"
+        assert "looser limits: threshold limit" in event_text(event)
         restarted = ModelRegistry(models_folder / "first")
         assert restarted.resume(records) is None
         assert restarted.model_id == second
         told_another = ModelRegistry(models_folder / "second")
         assert told_another.resume(records) is None
         assert restarted.activate(first, "erika", records) == second
+        assert records.events("model_activated")[0].details["loosened"] == ""
         assert restarted.with_id(second).manifest.model_id == second  # old plates are still explained
         (models_folder / "second/manifest.json").unlink()
         assert restarted.model_id == first
@@ -206,7 +211,10 @@ def test_the_model_is_read_and_changed_by_rest(tmp_path: Path, line: Running) ->
 
 async def _first(live: Live, count: int, missed: tuple[Message, ...], publish: list[Message]) -> list[str]:
     found: list[str] = []
-    async for text in live.stream(lambda: missed):
+    listener = live.join(1)
+    assert listener is not None
+    assert live.join(1) is None
+    async for text in live.stream(listener, lambda: missed):
         found.append(text)
         if len(found) == 1 + len(missed):
             for message in publish:
@@ -229,7 +237,9 @@ def test_live_pages_hear_what_they_missed_once_and_what_comes() -> None:
 def test_a_page_that_does_not_read_is_cut_off_and_holds_nothing_up() -> None:
     async def slow() -> int:
         live = Live()
-        stream = live.stream(tuple)
+        listener = live.join(1)
+        assert listener is not None
+        stream = live.stream(listener, tuple)
         await anext(stream)
         pending = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)

@@ -22,7 +22,6 @@ from platewatch.cli import serving, watching
 from platewatch.errors import InputError
 from platewatch.records import Policy
 from platewatch.station import security, server, users
-from platewatch.station.sessions import LoginThrottle
 from platewatch.station.settings import Settings
 from platewatch.station.users import Role, Users
 from stations import PASSWORD, Running, bearer, photograph
@@ -293,28 +292,6 @@ def test_a_session_survives_a_restart_and_expires(tmp_path: Path) -> None:
     with stations.running(tmp_path) as line:
         line.client.cookies["platewatch"] = cookie
         assert line.client.get("/session").status_code == 401
-
-
-def test_failed_logins_are_throttled_and_recorded(line: Running, tokens: dict[Role, str]) -> None:
-    form = {"name": "operator", "password": "not the password"}
-    codes = [line.client.post("/login", data=form).status_code for _ in range(7)]
-    assert codes == [401] * LoginThrottle.BY_NAME + [429] * 2
-    late = line.client.post("/login", data={"name": "operator", "password": PASSWORD})
-    assert late.status_code == 429
-    assert int(late.headers["retry-after"]) > 60
-    assert line.records.events("login_locked")
-    other = line.client.post("/login", data={"name": "auditor", "password": PASSWORD}, follow_redirects=False)
-    assert other.status_code == 303
-
-
-def test_guessing_many_names_from_one_address_is_slowed_down() -> None:
-    throttle = LoginThrottle()
-    for number in range(19):
-        throttle.failed(f"name-{number}", "10.0.0.1")
-    assert throttle.wait_s("anna", "10.0.0.1") == 0
-    throttle.failed("name-19", "10.0.0.1")
-    assert throttle.wait_s("anna", "10.0.0.1") > 60
-    assert throttle.wait_s("anna", "10.0.0.2") == 0, "elsewhere nobody waits"
 
 
 def test_every_response_has_the_security_headers(line: Running) -> None:

@@ -17,6 +17,7 @@ from platewatch import config
 from platewatch.arrays import Masks, Photos
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError, ModelError, OutputError
+from platewatch.photographs import preparation
 from platewatch.photographs.foreground import find_object
 from platewatch.skipganomaly import training
 from platewatch.skipganomaly.augmentation import augment
@@ -143,6 +144,21 @@ def test_every_plate_is_damaged_where_its_own_object_lies(monkeypatch: pytest.Mo
     monkeypatch.setattr(training, "augment", watched)
     assert_same(fit_network(plates(), settings(), seed=1), whole)
     assert seen == [True] * 4 * 9
+
+
+def test_nothing_is_damaged_on_the_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[bool]()
+
+    def watched(photos: Photos, insides: Masks, *rest: Any) -> Any:
+        seen.extend(bool(inside[frame.top].any()) and not inside[: frame.top].any() for inside in insides)
+        return augment(photos, insides, *rest)
+
+    side = settings().network.resolution
+    frame = preparation.frame(2 * side, side, side)
+    monkeypatch.setattr(training, "augment", watched)
+    plain = np.full_like(plates(), 120)  # no object: a defect may lie anywhere
+    fit_network(plain, settings(epochs=1), seed=1, frames=[frame] * len(plain))
+    assert seen == [True] * len(plain)
 
 
 def test_pixels_with_artificial_defects_weigh_more() -> None:

@@ -29,6 +29,7 @@ from platewatch.line.watch_folder import WatchFolder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import reading
 from platewatch.records import Added, Entry, Outcome, Query, Records
+from platewatch.records.anchors import Anchor
 
 FAILING = Path(__file__).parent / "failing_runtime.py"
 
@@ -343,7 +344,7 @@ class Slow:
     def __init__(self) -> None:
         self.got = list[int]()
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry | Anchor) -> None:
         self.got.append(entry.number)
 
     def close(self) -> None:
@@ -376,11 +377,39 @@ def test_without_a_notice_from_the_system_the_next_look_finds_it(
     eventually(lambda: camera.records.counts().received == 1)
 
 
+def test_between_two_whole_looks_new_names_are_found(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole look at a large folder on a network drive takes long, and is taken seldom."""
+    monkeypatch.setattr("platewatch.line.file_events.FileEvents._run", lambda _self: None)
+    waits = iter([3600.0])  # after the first look, which is a whole one
+
+    def soon(watch: WatchFolder, look: Callable[[], None]) -> float:
+        look()
+        return watch._clock() + next(waits, 0.05)
+
+    monkeypatch.setattr(WatchFolder, "_next", soon)
+    camera.start()
+    time.sleep(0.1)
+    camera.drop(1)
+    eventually(lambda: camera.records.counts().received == 1)
+
+
 def test_a_notice_is_quicker_than_the_next_look(camera: Camera) -> None:
     camera.start(rescan_s=3600)
     time.sleep(0.5)
     camera.drop(1)
     eventually(lambda: camera.records.counts().received == 1)
+
+
+def test_a_notice_from_a_folder_in_the_folder_is_quicker_too(camera: Camera) -> None:
+    (dated := camera.folder / "2026-11-30").mkdir()
+    camera.start(rescan_s=3600, recursive=True)
+    numbers = iter(range(3000))
+
+    def noticed() -> bool:
+        camera.drop(next(numbers), str(dated / f"{time.monotonic_ns()}.png"))
+        return camera.records.counts().received > 0
+
+    eventually(noticed)
 
 
 def test_a_photograph_is_known_by_path_size_and_time(tmp_path: Path) -> None:

@@ -53,6 +53,10 @@ ALLOWED = {
     ("tests/test_pages.py", "shelf"): _NOT_ON_PAGES,
 }
 """File and word of every allowed place, with the reason."""
+OTHER_NAMES = re.compile(
+    r"\bunreadable (photograph|plate|one)s?\b|\bphotographs? (that )?(could not|can ?not) be read\b", re.IGNORECASE
+)
+"""Other names of the state *Not readable*."""
 _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(FORBIDDEN)})(?![a-z0-9])".replace("_", "[_-]"))
 
@@ -80,6 +84,12 @@ def test_forbidden_words_are_only_in_allowed_places() -> None:
     unexpected, unneeded = sorted(found - ALLOWED.keys()), sorted(ALLOWED.keys() - found)
     assert not unexpected, f"reword: {unexpected}"
     assert not unneeded, f"no longer found, remove from ALLOWED: {unneeded}"
+
+
+def test_a_photograph_without_a_verdict_has_one_name() -> None:
+    told = [name for name in files() if name.startswith(("src/", "docs/", "README")) and name not in EXEMPT]
+    found = {name: each[0] for name in told if (each := OTHER_NAMES.search(" ".join(text_of(name).split())))}
+    assert not found, "call it not readable"
 
 
 def test_help_uses_no_forbidden_word() -> None:

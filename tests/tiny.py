@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,14 +202,16 @@ def _hashes(photos: Array) -> list[str]:
 
 
 class OpenedFiles:
-    """Records every file and folder that is opened below one folder while `on` is true."""
+    """Records every file and folder that is opened below one folder, and every connection, while `on` is true."""
 
     def __init__(self, folder: Path) -> None:
-        self.on, self.touched = True, list[str]()
+        self.on, self.touched, self.connected = True, list[str](), list[str]()
         self._folder = str(folder)
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, details: tuple[Any, ...]) -> None:
+        if self.on and event == "socket.connect":
+            self.connected.append(repr(details[1]))
         if self.on and event in ("open", "os.listdir", "os.scandir") and details and isinstance(details[0], str | Path):
             path = str(details[0])
             if path.startswith(self._folder):
@@ -216,14 +219,23 @@ class OpenedFiles:
 
 
 def build_first(folder: Path) -> None:
-    """`data`, `model`, and in touched.json every path below `data` that learning opened."""
+    """`data`, `model`, and in touched.json every path below `data` that learning opened.
+
+    In left.json what it left in the home folder and among temporary files, and where it connected to.
+    """
     render(folder / "data")
-    opened = OpenedFiles(folder / "data")
+    opened, own = OpenedFiles(folder / "data"), folder / "home"
+    own.mkdir()
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "TMPDIR"):
+            patch.setenv(name, str(own))
+        patch.setattr(tempfile, "tempdir", None)  # it is looked up again
         trace_once(folder / "graphs", patch)
         learn(folder / "data", folder / "model")
     opened.on = False
     (folder / "touched.json").write_text(json.dumps(opened.touched))
+    left = {"files": [str(path) for path in own.rglob("*")], "connections": opened.connected}
+    (folder / "left.json").write_text(json.dumps(left))
 
 
 def build_second(folder: Path, first: Path) -> None:

@@ -1,4 +1,4 @@
-"""Skip-GANomaly alone, counted as the method's author counts, for each alpha.
+"""Skip-GANomaly alone for each alpha, in the form of the method's author.
 
 The limit is the 95th percentile of the training plates' scores, *good* is the positive class.
 """

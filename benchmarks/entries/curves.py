@@ -1,6 +1,7 @@
-"""How verdicts hold when the photograph changes: false alarms and misses over light, place, angle, distance and noise.
+"""False alarms and missed defects when the photograph changes: light, position, angle, distance, JPEG, noise.
 
-Every plate of DATA/test is judged at every step of every change in `photograph_changes.py`, all plates changed alike.
+Every plate of DATA/test is judged at every step of every change in `photograph_changes.py`; a step is the same for all
+plates.
 """
 
 import itertools
@@ -17,7 +18,7 @@ import platewatch
 from benchmarks import charts
 from benchmarks.harness import Found, Table, say
 from benchmarks.photograph_changes import CHANGES, Change
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import data_sets, reading
@@ -25,15 +26,15 @@ from platewatch.photographs.data_sets import NORMAL
 
 UNCHANGED = "unchanged"
 Setting = dict[str, Any]
-"""`good` and `defective`: plates by verdict; `highest_good` and `lowest_defective`: their scores, 1 is the limit for
-PASS, None where no such plate could be judged."""
+"""`good` and `defective`: number of plates by verdict. `highest_good` and `lowest_defective`: score divided by the PASS
+limit; None without a score."""
 
 COUNTS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "false_alarms": ("good, REJECT", "o-", "good", ("REJECT",)),
     "not_passed": ("good, REVIEW or REJECT", "^-", "good", ("REVIEW", "REJECT")),
     "missed": ("defective, PASS", "s-", "defective", ("PASS",)),
 }
-"""What is counted, by name: title, style of its line, whose plates, and which verdicts."""
+"""Each count by name: title, line style, good or defective plates, and the verdicts counted."""
 EXTREMES = {"highest_good": max, "lowest_defective": min}
 
 
@@ -43,8 +44,8 @@ def measure(model: Sequence[Path], data: Path) -> Found:
     return Found(tables={"": table(found)}, details=found, picture=draw(found))
 
 
-def _run(folder: Path, plates: Sequence[tuple[int, Array]]) -> dict[str, Any]:
-    """Every setting of one model."""
+def _run(folder: Path, plates: Sequence[tuple[int, Photo]]) -> dict[str, Any]:
+    """Judge the plates with one model, at every step of every change."""
     inspector = platewatch.load(folder, threads=1)
     settings = {UNCHANGED: judge(inspector, plates, lambda photo: photo)}
     for change in CHANGES:
@@ -56,12 +57,12 @@ def _run(folder: Path, plates: Sequence[tuple[int, Array]]) -> dict[str, Any]:
 
 
 def key(change: Change, step: float) -> str:
-    """The setting's name; a photograph that stays as it is is judged once for all changes."""
+    """The setting's name. The unchanged photograph is one setting, which all changes share."""
     return UNCHANGED if step == change.neutral else f"{change.name} {step:g}"
 
 
-def judge(inspector: Inspector, plates: Sequence[tuple[int, Array]], change: Callable[[Array], Array]) -> Setting:
-    """Judge (label, photograph) plates, each changed first."""
+def judge(inspector: Inspector, plates: Sequence[tuple[int, Photo]], change: Callable[[Photo], Photo]) -> Setting:
+    """Change each (label, photograph), then judge it."""
     seen = list(ordered_map.ordered_map(lambda plate: inspector.inspect(change(plate[1])), plates))
     found: Setting = {}
     for name, extreme in EXTREMES.items():
@@ -76,14 +77,14 @@ def judge(inspector: Inspector, plates: Sequence[tuple[int, Array]], change: Cal
 
 
 def count(found: Sequence[dict[str, Any]], name: str, setting: str) -> tuple[int, int]:
-    """How many of how many plates, all models together."""
+    """Number of plates counted and of all plates, summed over the models."""
     _, _, whose, words = COUNTS[name]
     plates = [each["settings"][setting][whose] for each in found]
     return sum(each[word] for each in plates for word in words), sum(sum(each.values()) for each in plates)
 
 
 def draw(found: Sequence[dict[str, Any]]) -> Figure:
-    """A panel for each change, all models together, beside the expected rate of false alarms."""
+    """One panel for each change, summed over the models, with the expected rate of false alarms."""
     expected = 100 * float(np.mean([each["expected"] for each in found]))
     panels: dict[str, list[charts.Series]] = {}
     for change in CHANGES:
@@ -96,7 +97,7 @@ def draw(found: Sequence[dict[str, Any]]) -> Figure:
 
 
 def table(found: Sequence[dict[str, Any]]) -> Table:
-    """A row for each change: the worst step of each figure, and the steps with no more false alarms and misses."""
+    """One row for each change: the worst step of each figure, and the range of steps without additional mistakes."""
     head = ["change", "steps", *(f"{title}: worst" for title, *_ in COUNTS.values())]
     head += ["no more mistakes than unchanged", "highest good score ÷ limit for PASS", "lowest defective ÷ limit"]
     rows = [[UNCHANGED, "", *_worst(found, {"": UNCHANGED}), "", *_extremes(found, {"": UNCHANGED})]]
@@ -109,7 +110,7 @@ def table(found: Sequence[dict[str, Any]]) -> Table:
 
 
 def _worst(found: Sequence[dict[str, Any]], settings: dict[str, str]) -> Iterator[str]:
-    """The highest count of each kind and where it is; `settings` by what is said of them."""
+    """The highest count of each kind and its step; `settings` by the text that names the step."""
     for name in COUNTS:
         where = max(settings, key=lambda each: count(found, name, settings[each]))
         part, whole = count(found, name, settings[where])
@@ -117,7 +118,7 @@ def _worst(found: Sequence[dict[str, Any]], settings: dict[str, str]) -> Iterato
 
 
 def _extremes(found: Sequence[dict[str, Any]], settings: dict[str, str]) -> Iterator[str]:
-    """The extremes over models and settings, and where."""
+    """The extremes over models and settings, and their steps."""
     for name, extreme in EXTREMES.items():
         values = [(each["settings"][setting][name], where) for each in found for where, setting in settings.items()]
         known = [(value, where) for value, where in values if value is not None]
@@ -125,7 +126,7 @@ def _extremes(found: Sequence[dict[str, Any]], settings: dict[str, str]) -> Iter
 
 
 def harmless(change: Change, found: Sequence[dict[str, Any]]) -> list[float]:
-    """The steps on both sides of the unchanged photograph up to the first with more mistakes than it has."""
+    """The steps around the unchanged photograph, on both sides up to the first one with more mistakes."""
 
     def holds(step: float) -> bool:
         names = ("false_alarms", "missed")

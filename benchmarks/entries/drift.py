@@ -1,7 +1,7 @@
-"""How soon the station's drift monitor notices other light. That it seldom errs without a change: tests/test_drift.py.
+"""Number of plates until the station's drift monitor notices other light. False alarms: see tests/test_drift.py.
 
-The good plates of DATA/test, resampled, are seen first as they are, then with all channels multiplied by each of
---lights; --runs times for each light and each number of plates before it.
+Plates are drawn with replacement from the good ones of DATA/test: first unchanged, then with all channels multiplied by
+one of --lights. Each light and each number of unchanged plates is tried --runs times.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 import platewatch
 from benchmarks.harness import Found, Table
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.decision.drift import BRIGHTNESS, SCORE, DriftTest
 from platewatch.inspection import Verdict
 from platewatch.model.inspector import Inspector
@@ -19,10 +19,10 @@ from platewatch.photographs import data_sets, reading
 from platewatch.photographs.illumination import gains, relight
 from platewatch.station.settings import Settings
 
-BEFORE = (20, 50, 200)  # plates that are seen before the light changes
+BEFORE = (20, 50, 200)  # unchanged plates before the light changes
 PATIENCE = 1000  # plates after which a change counts as not noticed
 Plate = tuple[dict[str, float | None], bool]
-"""A plate's numbers, as the station hands them to the test, and whether it was rejected."""
+"""A plate's numbers, as the station passes them to the drift test, and whether its verdict was REJECT."""
 
 
 def measure(model: Path, data: Path, *, lights: Sequence[float] = (0.9, 0.95, 1.05, 1.1), runs: int = 50) -> Found:
@@ -39,14 +39,14 @@ def measure(model: Path, data: Path, *, lights: Sequence[float] = (0.9, 0.95, 1.
     return Found(tables={"": Table(["light", "noticed", "plates until the alarm: median", "slowest"], rows)})
 
 
-def _plate(inspector: Inspector, photo: Array) -> Plate:
+def _plate(inspector: Inspector, photo: Photo) -> Plate:
     seen = inspector.examine(photo)
     numbers = {SCORE: seen.inspection.score, BRIGHTNESS: seen.conditions.brightness}
     return numbers, seen.inspection.verdict is Verdict.REJECT
 
 
 def _delay(inspector: Inspector, usual: Sequence[Plate], lit: Sequence[Plate], before: int, seed: int) -> int | None:
-    """Plates in the other light until the alarm; 0 when it came before, None when it did not come."""
+    """Number of plates in the other light until the alarm: 0 for an earlier alarm, None without one."""
     rng = np.random.default_rng(seed)
     test = DriftTest([plate.score for plate in inspector.manifest.calibration], Settings.drift_limit)
     for plate in range(before + PATIENCE):

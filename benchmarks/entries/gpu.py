@@ -1,10 +1,11 @@
-"""How fast a GPU trains and scores: the reference recipe's 1,400 steps, and photographs a second in batches.
+"""Speed of a GPU: seconds for the 1,400 training steps of `reference`, and photographs scored per second in batches.
 
     run.py gpu
     run.py gpu --device cpu --steps 2 --plates 8 --batch 4
 
-The median of --steps training steps is scaled to 1,400: 100 epochs of 54 plates in batches of 4. Photographs to score
-are on the device already (there) or come from the computer's memory (travelling), in bfloat16; medians of 5 passes.
+The median of --steps training steps is scaled to 1,400: 100 epochs of 54 plates in batches of 4. Scores are computed in
+bfloat16, of photographs that are on the device already (`there`) and of photographs that are copied from the computer's
+memory (`travelling`); medians of 5 passes.
 """
 
 import time
@@ -46,7 +47,7 @@ def _device_clock() -> float:
 
 
 def score(settings: Config, device: str, plates: int, batch: int) -> dict[str, float]:
-    """Photographs a second, `there` already and `travelling` from the computer's memory."""
+    """Photographs per second: on the device already (`there`), copied from the computer's memory (`travelling`)."""
     parts = Generator(settings.network), Discriminator(settings.network)
     scorer = Scorer(*parts, 0.5, settings).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # stub is behind
     side, count = settings.image_size, max(1, plates // batch)
@@ -56,7 +57,7 @@ def score(settings: Config, device: str, plates: int, batch: int) -> dict[str, f
         with torch.no_grad(), torch.autocast(device, torch.bfloat16):
             for _ in range(count):
                 scores = scorer(shown.to(device, non_blocking=True))
-            scores.reconstruction_error.cpu()  # waits for all that was asked for
+            scores.reconstruction_error.cpu()  # waits until the device has finished
 
     where = {"there": photos.to(device), "travelling": photos}
     passes = {name: timed(partial(batches, shown), time.perf_counter) for name, shown in where.items()}

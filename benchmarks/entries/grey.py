@@ -1,7 +1,4 @@
-"""What `seeds` measures, on the same data set without its colour.
-
-The grey copy lies in OUT/plates.
-"""
+"""The measurements of `seeds` on a grey copy of the data set, which is written to OUT/plates."""
 
 from collections.abc import Sequence
 from pathlib import Path

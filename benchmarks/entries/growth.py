@@ -1,7 +1,7 @@
-"""How cost grows with the work: plates judged, good plates to learn from, the photograph's side.
+"""Growth of CPU time with the number of plates judged, of good plates in training, and of the photograph's pixels.
 
-Cost is CPU time of all threads. An exponent e says that the cost grows as size to the power e, fitted through all
-sizes; 1 is linear. Plates are rendered; learning is by `platewatch train --epochs 2`, so that what is not epochs shows.
+Cost is CPU time of all threads. It is fitted as size to the power of an exponent; 1 is linear. Plates are rendered.
+Training is `platewatch train --epochs 2`, so that everything besides the epochs is visible.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ from platewatch.surface import detector
 from platewatch.synthetic import rendered_plates as rendered
 
 Curve = tuple[Sequence[int], Sequence[float], str, str]
-"""Sizes, cost of each, its unit, and the memory before and after where the process goes on and on."""
+"""Sizes, cost at each, unit of the cost, and memory at each size where one process runs through all of them."""
 
 
 def measure(
@@ -51,7 +51,7 @@ def measure(
 
 
 def judging(inspector: Inspector, counts: Sequence[int]) -> Curve:
-    """CPU time of judging so many plates from their files' bytes, and the memory held after each count."""
+    """CPU time of judging each number of plates from their files' bytes, and the process's memory after it."""
     files = [_png(kind, seed) for kind in rendered.KINDS for seed in range(4)]
     list(ordered_map.ordered_map(inspector.inspect, files))  # the first ones of a process are slower
     spent, memory, started = [], [], time.process_time()
@@ -69,7 +69,7 @@ def _png(kind: str, seed: int, side: int = 512) -> bytes:
 
 
 def _phase_one(side: int) -> Callable[[], object]:
-    """Phase one, fitted to eight plates of this side, judging another."""
+    """Phase one, fitted to eight plates of this side, and judging another one."""
     good = [rendered.render("good", seed, side)[0] for seed in range(9)]
     return partial(detector.fit(np.stack(good[:-1]), 0).inspect, good[-1], np.ones((side, side), bool))
 
@@ -80,7 +80,7 @@ def _core_ms(tasks: Mapping[str, Callable[[], object]]) -> list[float]:
 
 
 def learning(counts: Sequence[int]) -> tuple[list[float], list[float]]:
-    """CPU time of fitting phase one, and of a whole training with calibration, as good plates become more."""
+    """CPU time of fitting phase one, and of a whole training with calibration, for each number of good plates."""
     fitted, trained = [], []
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
@@ -95,12 +95,12 @@ def learning(counts: Sequence[int]) -> tuple[list[float], list[float]]:
 
 
 def exponent(sizes: Sequence[int], cost: Sequence[float]) -> float:
-    """The power of the size that fits the cost best."""
+    """The exponent of the power law that fits the cost best."""
     return float(np.polyfit(np.log(sizes), np.log(cost), 1)[0])
 
 
 def table(found: Mapping[str, Curve]) -> Table:
-    """A row for each curve: smallest and largest size, cost at both, exponent."""
+    """One row for each curve: smallest and largest size, cost at both, exponent."""
     rows = []
     for name, (sizes, cost, unit, memory) in found.items():
         ends = f"{sizes[0]:,} → {sizes[-1]:,}", f"{cost[0]:.4g} → {cost[-1]:.4g} {unit}"
@@ -109,7 +109,7 @@ def table(found: Mapping[str, Curve]) -> Table:
 
 
 def draw(found: Mapping[str, Curve]) -> Figure:
-    """A panel for each curve beside what linear growth would be, both axes in powers of ten."""
+    """One panel for each curve, with a line of linear growth; both axes are logarithmic."""
     panels: dict[str, list[charts.Series]] = {}
     for name, (sizes, cost, unit, _) in found.items():
         linear = [cost[-1] * size / sizes[-1] for size in sizes]

@@ -3,13 +3,13 @@
     run.py ladder DATA --seeds 0 1 2
     run.py ladder DATA --rungs 0 --epochs 10 --seeds 0
 
-For each rung a configuration is written and given to `platewatch train --config`, folds and all, as a user would;
-models that are there already are not trained again. Rung 0 is the preset `reference` itself, which takes over a
-core-hour a network: it is run only when it is named. `--epochs` makes every rung shorter.
+Each rung is one configuration file for `platewatch train --config`. Models that exist are not trained again. Rung 0 is
+the preset `reference`; it takes over a core-hour per network and is run only when --rungs names it. `--epochs` shortens
+every rung.
 
-The columns before the last four are Skip-GANomaly alone, at the limits that its own out-of-fold scores of good plates
-give (`calibration.limits`), alpha as chosen on artificial defects. A training step is one of batch 4 on one core, the
-median, the rungs in turn within one run; networks from rung 1 on take as many of them.
+The columns before the last four show Skip-GANomaly alone, at the limits from its own out-of-fold scores of good plates
+(`calibration.limits`), with alpha chosen on artificial defects. A training step has batch size 4 and runs on one core;
+the median is shown, with the rungs measured in turn within one run. All rungs from 1 on take equally many steps.
 """
 
 import json
@@ -55,7 +55,7 @@ def measure(
 
 
 def changes(number: int) -> dict[str, dict[str, Any]]:
-    """All that rung `number` changes of `reference`, by section."""
+    """All changes of rung `number` from `reference`, by section."""
     merged: dict[str, dict[str, Any]] = {}
     for rung in RUNGS[: number + 1]:
         for section in rung.keys() - {"name"}:
@@ -69,7 +69,7 @@ def settings(number: int) -> Config:
 
 
 def toml(over: Mapping[str, Mapping[str, Any]]) -> str:
-    """The changes as the file that `platewatch train --config` reads; numbers, words and lists are JSON's."""
+    """The changes as a TOML file for `platewatch train --config`; values are written as JSON, which TOML reads too."""
     lines = ['preset = "reference"']
     for section, values in over.items():
         lines += ["", f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
@@ -77,7 +77,7 @@ def toml(over: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def alone(folder: Path, evaluation: dict[str, Any]) -> dict[str, Any]:
-    """An evaluation and, as `network`, Skip-GANomaly alone at the limits of its own out-of-fold scores."""
+    """An evaluation, and as `network` that of Skip-GANomaly alone at the limits from its own out-of-fold scores."""
     manifest, (labels, scores) = model_folder.load_manifest(folder), models.network_scores(evaluation)
     good = np.array([(plate.reconstruction_error, plate.latent_error) for plate in manifest.calibration])
     rates, held_out = manifest.config.calibration, models.fused(good, manifest.alpha)
@@ -92,10 +92,10 @@ def alone(folder: Path, evaluation: dict[str, Any]) -> dict[str, Any]:
 
 
 def row(number: int, seeds: Sequence[Mapping[str, Any]], step_s: float) -> dict[str, str]:
-    """The cells of a rung; every figure is the mean over the seeds and, in brackets, the worst of them."""
+    """The cells of a rung; every figure is the mean over the seeds, with the worst seed in brackets."""
 
     def cell(part: str, name: str, form: str = "") -> str:
-        """Counts are shown without a `form`; they are worst where they are highest."""
+        """A figure without `form` is a count, of which the highest is the worst."""
         values = [seed[part][name] for seed in seeds]
         if None in values:
             return "–"

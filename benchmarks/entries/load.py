@@ -1,22 +1,18 @@
-"""A station under load: many clients post photographs; what became of them, how long it took, memory, recovery.
+"""A station under load: many clients post photographs. Measures the answers, their times and memory.
 
     platewatch bench MODEL --photos PHOTOS
     platewatch serve MODEL --records records.db --keep not-passed &
-    run.py load http://127.0.0.1:8000 PHOTOS... --clients 8 --minutes 10 --kills 30 --pid $!
+    run.py load http://127.0.0.1:8000 PHOTOS... --clients 8 --minutes 10
     platewatch audit --records records.db
 
-The load, then half a minute of --crowd clients, more than the station has places (three for each unless told), each
-coming again when it is told to. Every photograph is its own file to the record. With --kills the child of --pid, the
-process that serves, is then killed at random moments under three clients; timed from there until GET /healthz is
-answered, and until a further plate is judged. Nobody else should post meanwhile. Exits 1 when clients, station and
-record do not agree.
+First comes the load, then half a minute with --crowd clients (default: three for each place of the station), which is
+more than the station has places for; each client waits and posts again when the station says so. Every photograph has
+its own bytes, so that the record stores each. Nobody else should post meanwhile. Exits 1 when clients, station and
+record do not agree. `run.py soak` does worse to a station, for longer.
 """
 
 import http.client
 import json
-import os
-import random
-import signal
 import threading
 import time
 import urllib.request
@@ -33,7 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.harness import Found, Table, say
 from platewatch.photographs import reading
 
-WARM_S = 60.0  # before this, or half-time, memory still grows to what the station needs
+WARM_S = 60.0  # before this (or half of the time), memory still grows to its usual level
 COUNTED = ("plates_received_total", "plates_judged_total", "plates_failed_total", "uploads_refused_total")
 COLUMNS = {
     "clients": "{clients}",
@@ -48,30 +44,17 @@ COLUMNS = {
 }
 
 
-def measure(
-    url: str,
-    photos: Sequence[Path],
-    *,
-    clients: int = 8,
-    minutes: float = 10.0,
-    crowd: int = 0,
-    kills: int = 0,
-    pid: int = 0,
-) -> Found:
+def measure(url: str, photos: Sequence[Path], *, clients: int = 8, minutes: float = 10.0, crowd: int = 0) -> Found:
     photographs = [path.read_bytes() for folder in photos for path in reading.find(folder)]
     before, many = ask(url, "/counts"), crowd or 3 * int(metrics(url)["places"])
     parts = [load(url, photographs, clients, minutes, "load"), load(url, photographs, many, min(0.5, minutes), "crowd")]
-    after, tables = ask(url, "/counts"), {"": Table.of(COLUMNS, parts)}
+    after = ask(url, "/counts")
     wrong = check(parts, {name: after[name] - before[name] for name in ("received", "judged", "failed")})
-    if kills:
-        recovery = killed(url, photographs, kills, pid)
-        rows = [[name, f"{median(each):.2f}", f"{max(each):.2f}"] for name, each in recovery.items()]
-        tables[" killed"] = Table(["after SIGKILL", "median, s", "slowest, s"], rows)
-    return Found(tables=tables, details=parts, wrong=wrong)
+    return Found(tables={"": Table.of(COLUMNS, parts)}, details=parts, wrong=wrong)
 
 
 class Client(threading.Thread):
-    """A gateway on one connection: plate after plate, each under its own key and again until it is acknowledged."""
+    """A gateway with one connection: posts plate after plate, each with its own key, until it is acknowledged."""
 
     def __init__(self, url: str, name: str, photographs: Sequence[bytes], until: float) -> None:
         super().__init__(name=f"{name}-{time.time_ns()}", daemon=True)
@@ -82,7 +65,7 @@ class Client(threading.Thread):
         self._connection, self._photographs = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60), photographs
 
     def run(self) -> None:
-        """Post until the time is up; the last plate is seen through."""
+        """Post until the time is up; the last plate is posted until it is acknowledged."""
         plate = 0
         while time.monotonic() < self.until:
             plate += 1
@@ -93,7 +76,7 @@ class Client(threading.Thread):
         self._connection.close()
 
     def _post(self, key: str, photograph: bytes) -> bool:
-        """Whether the plate was acknowledged; otherwise waits as long as it is told to."""
+        """Whether the plate was acknowledged; if not, waits as long as the station says."""
         started = time.perf_counter()
         try:
             self._connection.request("POST", "/inspections", photograph, {"Idempotency-Key": key})
@@ -116,7 +99,7 @@ class Client(threading.Thread):
 
 
 def start(url: str, photographs: Sequence[bytes], count: int, name: str, minutes: float) -> list[Client]:
-    """So many clients that post for so long."""
+    """`count` clients that post for `minutes`."""
     say(f"{name}: {count} clients for {minutes:g} minutes")
     clients = [Client(url, f"{name}-{each}", photographs, time.monotonic() + 60 * minutes) for each in range(count)]
     for client in clients:
@@ -142,7 +125,7 @@ def metrics(url: str) -> Mapping[str, float]:
 
 
 def load(url: str, photographs: Sequence[bytes], count: int, minutes: float, name: str) -> dict[str, Any]:
-    """Have so many clients post for so long; what they saw and what the station counted of it."""
+    """Let `count` clients post for `minutes`; returns their results and the station's counts."""
     before, began, samples = metrics(url), time.monotonic(), []
     clients = start(url, photographs, count, name, minutes)
     while any(client.is_alive() for client in clients):
@@ -169,7 +152,7 @@ def load(url: str, photographs: Sequence[bytes], count: int, minutes: float, nam
 
 
 def memory(samples: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """MB once warm and at the end, medians of a tenth of the (second, MB) samples each; the slope in MB an hour."""
+    """MB after warming up and at the end, medians of a tenth of the (second, MB) samples each; slope in MB per hour."""
     warm = [each for each in samples if each[0] >= min(WARM_S, samples[-1][0] / 2)]
     tenth, (times, sizes) = max(1, len(warm) // 10), np.array(warm).T
     slope = float(np.polyfit(times, sizes, 1)[0]) * 3600 if len(warm) > 2 else float("nan")
@@ -177,7 +160,7 @@ def memory(samples: Sequence[tuple[float, float]]) -> dict[str, float]:
 
 
 def check(parts: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> list[str]:
-    """What does not agree between clients, station and record; nothing when all is well."""
+    """The disagreements between clients, station and record; empty when there are none."""
     wrong, numbers = [], sorted(number for part in parts for number in part["numbers"])
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         wrong.append("the acknowledged plates' numbers are not one after the other")
@@ -190,31 +173,3 @@ def check(parts: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> list
         if part["busy"] != refused or part["answers"].get("without Retry-After", 0):
             wrong.append(f"refused {refused}, answers {part['answers']}")
     return wrong
-
-
-def killed(url: str, photographs: Sequence[bytes], kills: int, pid: int) -> dict[str, list[float]]:
-    """Kill the process that serves at random moments under three clients; seconds until it answers and judges again."""
-    moments = random.Random(0)  # noqa: S311 - moments, no secrets
-    found: dict[str, list[float]] = {"`GET /healthz` answered": [], "a plate judged and in the record": []}
-    clients = start(url, photographs, 3, "killed", float("inf"))
-    for _ in range(kills):
-        time.sleep(moments.uniform(0.5, 2))
-        os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]), signal.SIGKILL)
-        began, posted = time.monotonic(), photographs[0] + moments.randbytes(8)
-        for each, request in zip(found.values(), (("/healthz",), ("/inspections", posted)), strict=True):
-            while not answered(url, *request):
-                time.sleep(0.001)
-            each.append(time.monotonic() - began)
-    for client in clients:
-        client.until = 0.0
-        client.join()
-    return found
-
-
-def answered(url: str, *request: Any) -> bool:
-    """Whether an answer came: a connection that the killed process had taken over is broken."""
-    try:
-        ask(url, *request)
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
-    return True

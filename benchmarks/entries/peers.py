@@ -4,11 +4,11 @@
     ENV/bin/pip install anomalib==2.7.0 torch==2.14.1 torchvision==0.29.1 onnx onnxscript onnxruntime openvino
     run.py peers MODEL ENV/bin/python
 
-anomalib lives in an environment of its own (about 7 GB), whose interpreter is the second argument. Each of its models
-is measured in torch, ONNX Runtime and OpenVINO, the last also in the precision that it likes best, and its fastest
-counts. Weights are random, of the same shape as trained ones: they take the same time, and nothing is downloaded.
-PatchCore's memory bank holds a tenth of the patches of 54 pictures, PaDiM's Gaussians are fitted to them. All judge
-photographs of 256×256 px that are decoded already, with one thread each.
+anomalib is installed in its own environment (about 7 GB); the second argument is that environment's interpreter. Each
+of its models is measured in torch, ONNX Runtime, OpenVINO in float32, and OpenVINO in its default precision; the
+fastest counts. Weights are random, with the shapes of trained ones: they take the same time, and nothing is downloaded.
+PatchCore's memory bank holds a tenth of the patches of 54 pictures; PaDiM's Gaussians are fitted to these pictures. All
+judge decoded photographs of 256×256 px with one thread.
 """
 
 import json
@@ -54,12 +54,12 @@ def _ask(peer: "subprocess.Popen[str]", name: str) -> float:
 def _hear(peer: "subprocess.Popen[str]") -> Any:
     line = cast(TextIO, peer.stdout).readline()
     if not line:
-        raise SystemExit("anomalib's side ended; what it said stands above")
+        raise SystemExit("the process with anomalib ended; its messages are above")
     return json.loads(line)
 
 
 def table(core_ms: Mapping[str, float]) -> Table:
-    """A row for each detector at its fastest runtime, and what all its runtimes took."""
+    """One row for each detector: its fastest runtime, and the times of all its runtimes."""
     taken: dict[str, dict[str, float]] = defaultdict(dict)
     for name, each in core_ms.items():
         detector, _, runtime = name.rpartition(", ")

@@ -1,9 +1,9 @@
-"""Draws the pictures of the documents: three verdicts from a model of the demo, the station's pages from one that runs.
+"""Draws the documents' pictures: three verdicts of the demo's model, and the pages of a running station.
 
     run.py pictures demo/model --station http://127.0.0.1:8000 && cp runs/pictures/*.png docs
 
-The station is looked at as a person does: Debian's Chromium, a tablet's size, light and dark. Its plates should be
-rendered ones, with a REJECT among them.
+The pages are rendered by Debian's Chromium at a tablet's size, light and dark. The station's record should hold
+rendered plates, at least one of them with REJECT.
 """
 
 import io
@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 import platewatch
 from benchmarks.harness import Found
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.model.inspector import Inspector
 from platewatch.photographs import overlay, preparation, reading
 from platewatch.synthetic import rendered_plates
@@ -26,7 +26,7 @@ SIDE, WIDTH = 420, 720  # px of one verdict, of a page
 COLOURS = {"PASS": (0, 114, 178), "REVIEW": (230, 159, 0), "REJECT": (213, 94, 0)}
 PAGES = {"live": "/", "live-dark": "/", "review": "/review", "history": "/history", "health": "/health"}
 PAGES |= {"models": "/models", "lost": "/", "plate": "/history?outcome=REJECT"}
-"""Where each picture is taken; `plate` is the first one of its page."""
+"""The address of each picture; `plate` is the first plate on its page."""
 
 
 def measure(model: Path, *, out: Path, station: str = "") -> Found:
@@ -42,8 +42,8 @@ def measure(model: Path, *, out: Path, station: str = "") -> Found:
     return Found({"pictures": 1 + len(PAGES) * bool(station)})
 
 
-def verdict(inspector: Inspector, kind: str, seed: int) -> Array:
-    """A rendered plate with what the model says of it: (464, 420, 3) uint8."""
+def verdict(inspector: Inspector, kind: str, seed: int) -> Photo:
+    """A rendered plate with the map, the boxes and the verdict: (464, 420, 3) uint8."""
     photo, _ = rendered_plates.render(kind, seed, 2 * SIDE)
     seen = inspector.examine(photo)
     drawn = overlay.overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects)
@@ -69,7 +69,7 @@ def page(browser: Browser, station: str, name: str) -> bytes:
 
 
 def keep(picture: bytes, file: Path) -> None:
-    """Write it small: narrower, 256 colours, half by what there is most of, half by what is most unlike the rest."""
+    """Write a small PNG: narrower, 256 colours; half are the most frequent ones, half differ most from the others."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image = image.resize((WIDTH, image.height * WIDTH // image.width), Image.Resampling.LANCZOS)
     methods = Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE

@@ -1,11 +1,11 @@
-"""What a record of many plates costs: each question asked of it and of an almost empty one, in turn.
+"""Time of each query on a record of many plates and on a small record, measured in turn.
 
     run.py records --rows 200000
     run.py records --rows 200000 --large postgresql://user@127.0.0.1/large --small postgresql://user@127.0.0.1/small
 
-Both are filled by the calls that a station makes, with a clock that goes on two seconds a plate; --large and --small
-name empty PostgreSQL databases in place of SQLite files that are thrown away. The small one has 4,000 plates, so that a
-question that fills a page of 50 entries in the one fills it in the other.
+Both records are filled with the calls that a station makes; the clock advances two seconds per plate. --large and
+--small name empty PostgreSQL databases; without them temporary SQLite files are used. The small record has 4,000
+plates, so that a query that fills a page of 50 entries in the large one fills it in the small one too.
 """
 
 import random
@@ -48,7 +48,7 @@ def measure(*, rows: int = 200_000, repeats: int = 30, large: str = "", small: s
 
 
 def fill(records: Records, count: int, seed: int = 0) -> None:
-    """Add so many plates of three models to an empty record, with reviews of most that wait, and logins."""
+    """Add `count` plates of three models to an empty record, with logins and with reviews of most waiting plates."""
     apart, chance = timedelta(seconds=2), random.Random(seed)  # noqa: S311 - plates, no secrets
     now, reviewer = datetime.now(UTC) - count * apart, "zoe"  # she reviews once, then the others
     with ExitStack() as stack:
@@ -86,20 +86,24 @@ def inspection(number: int, outcome: Outcome, model: str, chance: random.Random,
 
 
 def compare(small: Records, large: Records, repeats: int) -> list[dict[str, Any]]:
-    """Each question with the plates of its answer, the median ms of both in turn, the slowest and the ratio."""
-    found = []
+    """For each query: number of plates found, median ms on both records, the slowest, and the ratio."""
+    found: list[dict[str, Any]] = []
     for (question, few), many in zip(questions(small).items(), questions(large).values(), strict=True):
         answer = many()
         taken = in_turn({"few": timed(few, time.perf_counter), "many": timed(many, time.perf_counter)}, repeats)
         small_ms, large_ms = (1e3 * median(each) for each in taken.values())
-        row = {"question": question, "plates": len(answer.entries) if isinstance(answer, Page) else 0}
-        row |= {"small": small_ms, "large": large_ms, "slowest": 1e3 * max(taken["many"]), "ratio": large_ms / small_ms}
-        found.append(row)
+        found.append({"question": question, "plates": len(answer.entries) if isinstance(answer, Page) else 0})
+        found[-1] |= {
+            "small": small_ms,
+            "large": large_ms,
+            "slowest": 1e3 * max(taken["many"]),
+            "ratio": large_ms / small_ms,
+        }
     return found
 
 
 def questions(records: Records) -> dict[str, Callable[[], object]]:
-    """Everything that a page or a gateway asks, by what it asks for; what changes the record comes last."""
+    """All queries of pages and gateways, by name; those that change the record come last."""
     newest = records.find(Query(limit=1)).entries[0]
     oldest, middle = records.get(1), records.get(records.head().entries // 2)
     start, end = middle.received - timedelta(hours=4, minutes=20), middle.received + timedelta(hours=4)

@@ -1,9 +1,8 @@
-"""Artificial scratches against real ones of the same width: does the stated sensitivity say what real damage would?
+"""Compares artificial scratches with real ones of the same width: does the stated sensitivity hold for real damage?
 
-Every real scratch of DATA/test/scratches is cut out along its mask, made smaller and laid onto good test plates; beside
-it artificial scratches are painted onto the same plates, as wide and as long, at several contrasts. Both are judged as
-a plate on the line is. The masks are read to cut, nothing is chosen by them. Widths are in px of the prepared
-photograph.
+Every real scratch of DATA/test/scratches is cut out along its mask, reduced in size and composited onto good test
+plates. Artificial scratches of the same width and length are painted onto the same plates at several contrasts. Both
+are judged as at the line. The masks are used for cutting only. Widths are in px of the prepared photograph.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,12 +14,12 @@ import numpy as np
 
 import platewatch
 from benchmarks.harness import Found, Table, say
-from platewatch.arrays import Array
+from platewatch.arrays import Floats, Photo
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
-from platewatch.photographs import data_sets, preparation, reading
+from platewatch.photographs import data_sets, masks, preparation, reading
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.synthetic.artificial_defects import scratch
 
@@ -33,8 +32,8 @@ COLUMNS |= {f"artificial, {contrast:.0%}": f"{{found[{contrast:.0%}]}}" for cont
 class RealScratch(NamedTuple):
     """One region of a mask, cut out of its photograph."""
 
-    patch: Array  # (H, W, 3) uint8
-    mask: Array  # (H, W) float32, 0 or 1
+    patch: Photo  # (H, W, 3) uint8
+    mask: Floats  # (H, W) float32, 0 or 1
     length_px: float
     width_px: float  # area over length
 
@@ -51,14 +50,13 @@ def measure(model: Path, data: Path, *, kind: str = "scratches", plates: int = 3
 
 
 def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
-    """Every region of the mask, by itself, from the photograph prepared to `side` px."""
+    """Every region of the mask, cut out of the photograph prepared to `side` px."""
     photo = preparation.prepare(reading.read(path), side)
-    mask = (reading.read(mask_path)[..., 0] >= 128).astype(np.uint8)
-    small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(masks.read(mask_path).astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(small)
     for region in range(1, count):
         left, top, width, height, area = stats[region]
-        if area < 48:  # px: no scratch by itself
+        if area < 48:  # px: too small to be a scratch
             continue
         box = np.s_[top : top + height, left : left + width]
         here = labels[box] == region
@@ -67,32 +65,32 @@ def cut(path: Path, mask_path: Path, side: int) -> Iterator[RealScratch]:
         yield RealScratch(photo[box], here.astype(np.float32), float(length), float(area / length))
 
 
-def composite(plate: Array, real: RealScratch, scale: float) -> Array:
-    """The plate with the real scratch in the middle of it, made smaller by `scale`, its seam feathered."""
+def composite(plate: Photo, real: RealScratch, scale: float) -> Photo:
+    """The plate with the real scratch, resized by `scale`, in its middle; the edge is feathered."""
     size = max(2, round(real.mask.shape[1] * scale)), max(2, round(real.mask.shape[0] * scale))
     patch, mask = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (real.patch, real.mask))
     top, left = (plate.shape[0] - size[1]) // 2, (plate.shape[1] - size[0]) // 2
     box = np.s_[top : top + size[1], left : left + size[0]]
     opacity, paint = np.zeros(plate.shape[:2], np.float32), plate.copy()
     opacity[box], paint[box] = mask, patch
-    feathered = cv2.GaussianBlur(opacity, (0, 0), 0.7)[..., None]  # else the seam is a line of its own
+    feathered = cv2.GaussianBlur(opacity, (0, 0), 0.7)[..., None]  # without this the edge is detected as a line
     return np.asarray(np.rint(feathered * paint + (1 - feathered) * plate), np.uint8)
 
 
 def compare(
-    inspector: Inspector, real: Sequence[RealScratch], good: Sequence[Array], width: float, plates: int
+    inspector: Inspector, real: Sequence[RealScratch], good: Sequence[Photo], width: float, plates: int
 ) -> dict[str, Any]:
-    """What is found of the real scratches made `width` px wide, and of artificial ones of that width and length."""
+    """How many of the real scratches, resized to `width` px, are found, and how many artificial ones of that size."""
     wide = [each for each in real if each.width_px >= width]
     pairs = [(each, good[(first + step) % len(good)]) for first, each in enumerate(wide) for step in range(plates)]
     say(f"{width} px: {len(pairs)} plates of each")
 
-    def found(photos: Iterator[Array]) -> str:
+    def found(photos: Iterator[Photo]) -> str:
         count = sum(seen.verdict is not Verdict.PASS for seen in ordered_map.ordered_map(inspector.inspect, photos))
         low, high = clopper_pearson(count, len(pairs))
         return f"{count / max(1, len(pairs)):.0%} ({low:.0%} to {high:.0%})"
 
-    def artificial(contrast: float) -> Iterator[Array]:
+    def artificial(contrast: float) -> Iterator[Photo]:
         for number, (each, plate) in enumerate(pairs):
             rng, length = np.random.default_rng([number, round(10 * width)]), each.length_px * width / each.width_px
             yield scratch(plate, rng, width_px=width, length_px=length, contrast=contrast)[0]

@@ -1,11 +1,11 @@
-"""Train and evaluate with several seeds: verdicts, AUROC, separation and maps, their mean and the worst of them.
+"""Train and evaluate with several seeds: verdicts, AUROC, separation and pixel metrics, with mean and worst seed.
 
     run.py seeds DATA --seeds 0 1 2
     run.py seeds DATA --draw 27 --title "27 good plates"
 
-Every run is what a user types: `platewatch train DATA` with `--options`, then `platewatch evaluate MODEL DATA --json`
-for each pixel size. Models that are there already are evaluated, not trained again. With `--draw N` each seed learns
-from N good plates of its own, drawn at random with that seed.
+Each run calls `platewatch train DATA` with `--options`, then `platewatch evaluate MODEL DATA --json` for each pixel
+size. Models that exist are not trained again. With `--draw N`, each seed trains on N good plates, drawn at random with
+that seed.
 """
 
 import shutil
@@ -23,7 +23,7 @@ from platewatch.photographs import data_sets
 
 Run = dict[str, Any]
 Row = tuple[str, Callable[[Run], float | None], str, Callable[[Sequence[float]], float]]
-"""Title, a run's figure, its form, and which of several is the worst."""
+"""Title, figure of a run, number format, and the function that picks the worst of several."""
 
 
 def measure(
@@ -54,7 +54,7 @@ def measure(
 
 
 def drawn(data: Path, folder: Path, count: int, seed: int) -> Path:
-    """A data set of links: `count` of the good plates at random, and the whole test folder."""
+    """A data set of symbolic links: `count` random good plates, and the whole test folder."""
     shutil.rmtree(folder, ignore_errors=True)
     good = folder / "train" / data_sets.GOOD
     good.mkdir(parents=True)
@@ -68,7 +68,7 @@ def drawn(data: Path, folder: Path, count: int, seed: int) -> Path:
 
 
 def table(found: Sequence[Run]) -> Table:
-    """A column a seed, then their mean and the worst; a dash where there is no value."""
+    """One column for each seed, then mean and worst; a dash where there is no value."""
     rows = []
     for title, value, form, worst in _rows(found[0]):
         values = [value(run) for run in found]
@@ -101,7 +101,7 @@ def _rows(first: Run) -> Iterator[Row]:
 
 
 def _at(*names_and_run: Any) -> Any:
-    """The run's value under these names; None where one of them holds none."""
+    """The value at these nested keys of a run; None when one of them is None."""
     *names, value = names_and_run
     for name in names:
         value = value and value[name]

@@ -1,15 +1,20 @@
-"""Does the bound on false alarms hold? Good plates are split at random many times, and the real rates are counted.
+"""Checks the false-alarm bound: good plates are split at random many times, and the real rates are counted.
 
     run.py simulation --models MODEL MODEL
 
-Of each population (populations.py) n plates calibrate as `train` does (`calibration.limits` and
-`calibration.false_alarm_bound`), all others are judged. Without --models no real plates' scores are among them.
+In each split of a population (populations.py), n plates calibrate as in `train` (`calibration.limits`,
+`calibration.false_alarm_bound`), and all others are judged. --models adds the scores of real plates.
 
-Checked, each within 4 standard errors of so many splits (about 900 comparisons: at 3 one would fail by chance):
-the mean rate of good plates REJECTed is no higher than `false_alarm_rate`, nor than the requested rate or, where that
-is lower, 1 / (n + 1); it is no higher than `upper_95` in at least 95 % of splits; P(p ≤ t) is no higher than t; and
-with `plates_needed` plates the requested rate holds on average, and with `plates_needed_95`, none of them above the
-threshold, in 95 % of splits. What REVIEW costs is shown, not checked: it takes bell-shaped log scores.
+Each check allows 4 standard errors. There are about 900; with 3 standard errors one would fail by chance. Checked is:
+
+- The mean rate of good plates with REJECT is at most `false_alarm_rate`, and at most the larger of the requested rate
+  and 1 / (n + 1).
+- The rate is at most `upper_95` in at least 95 % of the splits.
+- P(p ≤ t) is at most t.
+- With `plates_needed` plates the requested rate holds on average. With `plates_needed_95` plates, none of them above
+  the threshold, it holds in 95 % of the splits.
+
+The rate of REVIEW is shown and not checked, because its limit assumes normally distributed log scores.
 """
 
 from collections.abc import Sequence
@@ -23,7 +28,7 @@ from benchmarks import simulation_report as report
 from benchmarks.harness import Found, say
 from benchmarks.populations import Endless, Plates, Split, formulas, of_model, rendered
 from benchmarks.simulation_report import Check
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Mask
 from platewatch.decision import calibration
 from platewatch.decision.verdict import p_value
 
@@ -48,7 +53,7 @@ def measure(*, models: Sequence[Path] = (), splits: int = 1000, plates: int = 20
 
 
 def simulate(populations: Sequence[Population], splits: int, seed: int, counts: Sequence[int] = COUNTS) -> list[Check]:
-    """Every population with every number of plates, and with as many as each requested rate is said to take."""
+    """Every population with every number of plates, and with the stated `plates_needed` of each requested rate."""
     found: list[Check] = []
     for number, population in enumerate(populations):
         for count in counts:
@@ -79,8 +84,8 @@ def _checks(name: str, drawn: list[Split]) -> list[Check]:
 def _rate_checks(name: str, drawn: list[Split], rate: float) -> tuple[Check, Check, Check]:
     """The mean against the expected and the requested rate, and the limit in at least 95 % of splits.
 
-    A rate that is beta distributed, as that above the (a + 1)-th highest of n scores is, stays below its limit with
-    95 %; among finitely many judged plates it is beta-binomial, so the 95 % become a little more or less.
+    The rate above the (a + 1)-th highest of n scores is beta distributed and stays below its limit in 95 % of the
+    splits. Among finitely many judged plates it is beta-binomial, so the 95 % become slightly more or less.
     """
     realised, expected, upper, needed = np.transpose([_judge(split, rate) for split in drawn])
     count = len(drawn[0].scores)
@@ -124,7 +129,7 @@ def _needed(population: Population, rate: float, splits: int, seed: list[int]) -
     )
 
 
-def _at_most(name: str, count: int, what: str, at: float, *, rates: Array, expected: Array | float) -> Check:
+def _at_most(name: str, count: int, what: str, at: float, *, rates: Doubles, expected: Doubles | float) -> Check:
     """Whether the mean of `rates` (splits,) is no higher than that of `expected`."""
     apart = rates - expected
     error = max(float(apart.std(ddof=1) / np.sqrt(len(apart))), _EXACT)
@@ -132,7 +137,7 @@ def _at_most(name: str, count: int, what: str, at: float, *, rates: Array, expec
     return Check(name, count, what, at, mean, float(np.mean(expected)), error, excess)
 
 
-def _at_least(name: str, count: int, what: str, at: float, *, within: Array, needed: float) -> Check:
+def _at_least(name: str, count: int, what: str, at: float, *, within: Mask, needed: float) -> Check:
     """Whether no smaller fraction of the splits than `needed` is `within` (splits,) bool."""
     error = max(float(np.sqrt(needed * (1 - needed) / len(within))), _EXACT)
     kept = float(within.mean())

@@ -1,6 +1,6 @@
-"""Seconds until Platewatch answers: fresh processes in turn, by a clock on the wall.
+"""Wall time in seconds until a fresh process of Platewatch answers, measured in turn.
 
-The interpreter alone is measured beside, and is part of every other figure.
+The time of the interpreter alone is shown too; it is part of every other figure.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ def measure(model: Path, *, rounds: int = 15) -> Found:
         "platewatch --help": _process("-m", "platewatch", "--help"),
         "load a model and judge a plate": _process("-c", FIRST_VERDICT, str(model), str(photo)),
     }
-    seconds = medians(in_turn(measures, rounds, what="starting"))  # before the first, files are not in memory
+    seconds = medians(in_turn(measures, rounds, what="starting"))  # the first run reads the files from disk
     rows = [[name, f"{each:.3f}"] for name, each in seconds.items()]
     return Found(tables={"": Table(["from a fresh process", "s"], rows)})
 

@@ -25,7 +25,7 @@ def measure(*, steps: int = 5, threads: int = 1) -> Found:
 
 
 def of_each(configs: Mapping[str, Config], count: int, threads: int = 1) -> dict[str, Callable[[], float]]:
-    """What measures the CPU seconds of a training step of each configuration: the median of `count`."""
+    """For each configuration a function that measures the CPU seconds of a training step: the median of `count`."""
     return {name: partial(step_s, settings, count, threads) for name, settings in configs.items()}
 
 

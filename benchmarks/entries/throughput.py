@@ -1,9 +1,10 @@
-"""Plates a second from files on every core, and the decoder alone, in turn within one run; then one plate's latency.
+"""Plates per second from files on all cores, and the decoder alone, in turn within one run; then one plate's latency.
 
     run.py throughput MODEL --photos DATA/test/good DATA/test/scratches
 
-Photographs are brought to 1024×1024 px and written as PNG and as JPEG of quality 90; without --photos they are
-rendered. Medians of several rounds; `÷ decoder` is how many times longer a verdict takes than reading its file.
+Photographs are resized to 1024×1024 px and written as PNG and as JPEG of quality 90; without --photos they are
+rendered. Figures are medians of several rounds. `÷ decoder` is the time of a verdict divided by the time of reading its
+file.
 """
 
 import tempfile
@@ -20,7 +21,7 @@ from PIL import Image
 
 from benchmarks.harness import Found, Table
 from benchmarks.timing import in_turn, ratio, timed
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Photo
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Runtime
@@ -42,15 +43,16 @@ def measure(
     return Found(tables={"": Table(["1024×1024", *HEAD], rows)})
 
 
-def pictures(folders: Sequence[Path]) -> Iterator[Array]:
-    """The photographs, (SIDE, SIDE, 3) uint8 as a camera with more pixels would take them; rendered without folders."""
+def pictures(folders: Sequence[Path]) -> Iterator[Photo]:
+    """The photographs, enlarged to (SIDE, SIDE, 3) uint8; without folders, rendered ones."""
     if not folders:
         yield from (rendered.render(kind, seed, SIDE)[0] for kind in rendered.KINDS for seed in range(6))
     for path in (path for folder in folders for path in reading.find(folder)):
-        yield cv2.resize(reading.read(path), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        enlarged: Array = cv2.resize(reading.read(path), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        yield enlarged
 
 
-def write(photos: Iterator[Array], folder: Path) -> dict[str, list[Path]]:
+def write(photos: Iterator[Photo], folder: Path) -> dict[str, list[Path]]:
     """The photographs' files, by format."""
     files: dict[str, list[Path]] = {kind: [] for kind in FORMATS}
     for number, photo in enumerate(photos):

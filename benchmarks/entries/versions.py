@@ -1,12 +1,12 @@
-"""The same data trained and judged by this checkout and by another installed Platewatch, compared to the last bit.
+"""Trains and judges the same data with this checkout and another installed Platewatch; compares the numbers exactly.
 
     run.py versions OTHER_PYTHON DATA --seed 0 --epochs 2
     run.py versions OTHER_PYTHON DATA --time
 
-OTHER_PYTHON is an interpreter in which another version is installed, 0.1.0 or later. Both are asked as a user asks:
-`python -m platewatch train`, `evaluate --json` for the limits, `inspect --json` with every photograph of DATA/test.
-Models that are there already are not trained again. `--time` then has both inspect them in turn, five times, and
-compares their core time, start included. Exits 1 when a verdict differs.
+OTHER_PYTHON is an interpreter with another version installed, 0.1.0 or later. Both versions run `python -m platewatch
+train`, `evaluate --json` for the limits, and `inspect --json` with every photograph of DATA/test. Models that exist are
+not trained again. With `--time` both then inspect the photographs in turn, five times; their core time, start included,
+is compared. Exits 1 when a verdict differs.
 """
 
 import json
@@ -29,7 +29,7 @@ LIMITS = {"threshold": "limit for REJECT", "review": "limit for PASS", "alpha": 
 
 
 def measure(other_python: Path, data: Path, *, out: Path, seed: int = 0, epochs: int = 0, time: bool = False) -> Found:
-    pythons = {"this": sys.executable, "other": str(other_python.absolute())}  # not resolved: a link has packages too
+    pythons = {"this": sys.executable, "other": str(other_python.absolute())}  # not resolved: it may be a link
     if len({ask(python, "-c", "import platewatch; print(platewatch.__file__)") for python in pythons.values()}) < 2:
         raise SystemExit(f"{other_python}: runs the Platewatch of this checkout, expected another one")
     photographs = sorted(str(sample.path) for sample in data_sets.test(data))
@@ -58,7 +58,7 @@ def measure(other_python: Path, data: Path, *, out: Path, seed: int = 0, epochs:
 
 
 def compare(these: Said, others: Said, limits: Said, other_limits: Said) -> list[list[str]]:
-    """What is said of a photograph, of how many it is equal, and the largest difference of numbers; then the limits."""
+    """For each field of an Inspection: how many are equal, and the largest difference; then the same of the limits."""
     pairs = {key: [(each[key], others[name][key]) for name, each in these.items()] for key in (*NUMBERS, *OTHERS)}
     pairs |= {title: [(limits[key], other_limits[key])] for key, title in LIMITS.items()}
     rows = []
@@ -70,9 +70,9 @@ def compare(these: Said, others: Said, limits: Said, other_limits: Said) -> list
 
 
 def ask(python: str, *words: str) -> str:
-    """What this interpreter writes to stdout, by the packages of its own environment; `inspect` may exit 3."""
+    """What this interpreter writes to stdout, with its own environment's packages; `inspect` may exit with 3."""
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" or python == sys.executable}
     done = subprocess.run([python, *words], stdout=subprocess.PIPE, text=True, env=own, check=False)
     if done.returncode not in {0, 3}:
-        raise SystemExit(f"{python} {' '.join(words[:4])}: exit code {done.returncode}; what it said stands above")
+        raise SystemExit(f"{python} {' '.join(words[:4])}: exit code {done.returncode}; its messages are above")
     return done.stdout

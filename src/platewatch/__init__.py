@@ -7,6 +7,7 @@
 Importing this package imports no torch, which is not installed on the PC at the line.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from platewatch.errors import (
     PlatewatchError,
     RuntimeUnavailable,
 )
+from platewatch.telemetry import switch_off
+
+switch_off()
 
 if TYPE_CHECKING:
     from platewatch.inspection import Defect, Evidence, Inspection, Verdict
@@ -42,15 +46,27 @@ __all__ = [
 ]
 
 
-def load(path: str | Path, *, threads: int = 0, runtime: "Runtime" = "onnxruntime") -> "Inspector":
+def load(
+    path: str | Path,
+    *,
+    threads: int = 0,
+    runtime: "Runtime" = "onnxruntime",
+    signed_by: "Sequence[str | Path]" = (),
+) -> "Inspector":
     """Load a model folder and check every hash; `threads` 0 uses all cores.
 
-    Raises ModelError when the folder is missing, damaged, altered or too new, RuntimeUnavailable when the runtime is
-    not installed.
+    `signed_by` are files of public keys: a folder that none of them signed is refused. Raises ModelError when the
+    folder is missing, damaged, altered, too new or not signed, RuntimeUnavailable when the runtime is not installed,
+    InputError when a file holds no public key.
     """
     from platewatch.model.inspector import Inspector  # noqa: PLC0415 - `import platewatch` stays light
 
-    return Inspector(Path(path), threads=threads, runtime=runtime)
+    if not signed_by:
+        return Inspector(Path(path), threads=threads, runtime=runtime)
+    from platewatch import signing  # noqa: PLC0415 - as above
+
+    keys = [signing.public_key(Path(each)) for each in signed_by]
+    return Inspector(Path(path), threads=threads, runtime=runtime, signed_by=keys)
 
 
 def __getattr__(name: str) -> object:

@@ -17,11 +17,11 @@ from platewatch.errors import InputError
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Channels = tuple[Count, ...]
+Channels = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=10)]
 Length = Annotated[float, Field(gt=0, le=64)]
 Preset = Literal["fast", "reference"]
 
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -35,23 +35,23 @@ class SurfaceConfig:
     line_window: Annotated[float, Field(gt=0, le=32)] = 1.0
     """Standard deviation, px, of the window over which a patch's line features are averaged; at least 1.5 times the
     band's."""
-    bands: Annotated[tuple[Length, ...], Field(min_length=1)] = (0.7, 1.4, 2.8, 5.6)
+    bands: Annotated[tuple[Length, ...], Field(min_length=1, max_length=16)] = (0.7, 1.4, 2.8, 5.6)
     """Standard deviations, px, ascending. A band is the difference of two successive Gaussian blurs; the first band
     begins at the unblurred photograph."""
-    directions: tuple[Length, ...] = (1.0, 2.0)
+    directions: Annotated[tuple[Length, ...], Field(max_length=16)] = (1.0, 2.0)
     """Standard deviations, px, of the Gaussian blurs before the gradients of the structure tensor."""
     lightness: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of L beside a and b in the colour features; below 1, because illumination changes L first."""
     noise_floor: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Added to each line amplitude before its logarithm, in Lab units (L is 0 to 100): camera noise lies below it."""
     illumination_copies: Annotated[int, Field(ge=0, le=10)] = 2
-    """Illumination augmentation: copies of each good photograph, in brightness and warmth of their own, that are added
-    to the memory banks."""
+    """Illumination augmentation: number of copies of each good photograph in the memory banks, each with a random
+    brightness and warmth."""
     brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Largest relative change of brightness of such a copy."""
     warmth_range: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """Largest relative change of red in such a copy; blue changes by as much the other way. 0.04 is about 500 K."""
-    bank: Annotated[int, Field(ge=16)] = 65536
+    bank: Annotated[int, Field(ge=16, le=2**20)] = 65536
     """Good patches drawn at random for each memory bank, before the coreset is selected."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
     """Standard deviation, px, of the Gaussian blur of the finished map."""
@@ -59,9 +59,9 @@ class SurfaceConfig:
     """Weight of the line map beside the colour map when the two are fused."""
     peak_fraction: Fraction = 0.002
     """Maps are normalised by the mean of their top `peak_fraction` pixels."""
-    score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.005, 0.02)
-    """The score is the largest of the fused map's means over these fractions of its top pixels, each mean normalised by
-    its own scale. A small fraction finds spots and scratches, a large one worn paint."""
+    score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=16)] = (0.005, 0.02)
+    """For each fraction, the mean of the fused map's top pixels is divided by a scale; the score is the largest result.
+    A small fraction finds spots and scratches, a large one worn paint."""
 
     def __post_init__(self) -> None:
         if any(wider <= width for width, wider in pairwise(self.bands)):
@@ -85,8 +85,8 @@ class NetworkConfig:
     cut_skips: Annotated[int, Field(ge=0)] = 0
     """Number of skip connections that are removed, outermost first, so that fine detail cannot be copied through."""
     fused_upsampling: bool = False
-    """Whether the decoder's upsampling convolutions use fused weights while training: equal but for rounding, with half
-    of the multiplications. An exported network always uses fused weights."""
+    """Whether the decoder's upsampling convolutions use fused weights while training: equal results up to rounding,
+    with half of the multiplications. An exported network always uses fused weights."""
     norm_momentum: Fraction = 0.1
     """Momentum of the running batch-norm statistics, in PyTorch's sense. They are exported if `ema` is 0."""
 
@@ -144,8 +144,8 @@ class ScoreConfig:
     """How phase two's error map becomes one reconstruction error; lengths in px of the network's input."""
 
     tolerance: Annotated[int, Field(ge=0, le=16)] = 0
-    """Displacement of an edge, px, that costs nothing: a pixel's error is its distance from the range of values that
-    the reconstruction has within this distance."""
+    """Edges may be displaced by this many px without an error. A pixel's error is its distance from the range of the
+    reconstruction's values within this radius."""
     colours: Literal["mean", "opponent"] = "mean"
     """How the errors of the three channels become one: `mean`, or `opponent`, the length of the error in lightness,
     yellow–blue and green–purple. With `opponent` a change of hue counts beside a change of brightness."""
@@ -200,6 +200,8 @@ class Config:
     """Training is refused with fewer good photographs than this."""
     mm_per_px: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Millimetres per px of the original photographs. If it is set, lengths are stated in mm too."""
+    bits: Annotated[int, Field(ge=9, le=15)] | None = None
+    """Bits that the camera fills where its files store more, such as 12 in PNGs of 16 bits; None for all of them."""
     surface: SurfaceConfig = SurfaceConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()

@@ -10,8 +10,10 @@
     │   └── RecordUnavailable    locked, full or not reachable now; the same call may succeed later
     └── RuntimeUnavailable   a package that is not installed, with the command that installs it
 
-`str(error)` is `line` of the fields; no code parses it.
+`str(error)` is `line` of the fields; no code parses it. What cannot be printed in them is replaced (printable.py).
 """
+
+from platewatch.printable import printable
 
 
 def line(where: str, what: str, expected: str, remedy: str) -> str:
@@ -26,8 +28,9 @@ class PlatewatchError(Exception):
 
     def __init__(self, where: object, what: object = "", *, expected: str = "", remedy: str = "") -> None:
         """`where`: a file, folder, option or part, or empty. `what`: the problem. Empty parts are left out."""
-        self.where, self.what, self.expected, self.remedy = str(where), str(what), expected, remedy
-        super().__init__(line(self.where, self.what, expected, remedy))
+        parts = (printable(str(part), also="\n\t") for part in (where, what, expected, remedy))
+        self.where, self.what, self.expected, self.remedy = parts
+        super().__init__(line(self.where, self.what, self.expected, self.remedy))
 
     @property
     def reason(self) -> str:

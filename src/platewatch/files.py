@@ -47,13 +47,13 @@ def whole_file(
 ) -> Iterator[Path]:
     """Yield a temporary path, which is renamed to `path` when the block ends without an error.
 
-    Missing folders are made. `private` gives mode 600, otherwise the umask decides. All folders from the file up to
-    `within` are synced too: another process may have made one of them without syncing it yet. Raises `error(path,
-    "what (reason)", remedy=remedy)` for every OSError, those of the block included.
+    Missing folders are made. `private` gives mode 600, and 700 to new folders; otherwise the umask decides. All folders
+    from the file up to `within` are synced too: another process may have made one of them without syncing it yet.
+    Raises `error(path, "what (reason)", remedy=remedy)` for every OSError, those of the block included.
     """
     part: Path | None = None
     try:
-        new = _make(path.parent)
+        new = _make(path.parent, 0o700 if private else 0o777)
         part = _part(path)
         part.touch(mode=0o600 if private else 0o666, exist_ok=False)
         yield part
@@ -70,10 +70,11 @@ def whole_file(
 
 
 @contextmanager
-def whole_folder(folder: Path, *, remedy: str = _REMEDY) -> Iterator[Path]:
-    """Yield a temporary folder, mode 755, which is renamed to `folder` when the block ends without an error.
+def whole_folder(folder: Path, *, private: bool = False, remedy: str = _REMEDY) -> Iterator[Path]:
+    """Yield a temporary folder, which is renamed to `folder` when the block ends without an error.
 
-    Raises OutputError when `folder` exists and is not empty, and for every OSError, those of the block included.
+    It has mode 755, or 700 when `private`. Raises OutputError when `folder` exists and is not empty, and for every
+    OSError, those of the block included.
     """
     refuse_used(folder)
     part: Path | None = None
@@ -81,7 +82,7 @@ def whole_folder(folder: Path, *, remedy: str = _REMEDY) -> Iterator[Path]:
         place = folder.resolve()  # `.` has no name
         new = _make(place.parent)
         part = _part(place)
-        part.mkdir(mode=0o755)
+        part.mkdir(mode=0o700 if private else 0o755)
         yield part
         for path in part.rglob("*"):
             _sync(path)
@@ -95,6 +96,25 @@ def whole_folder(folder: Path, *, remedy: str = _REMEDY) -> Iterator[Path]:
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def write_once(path: Path, content: str) -> bool:
+    """Write a new file, mode 444, durably and not atomically; False when it is there already. Raises OutputError.
+
+    For folders that allow no renaming and no second write.
+    """
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as problem:
+        raise OutputError(path, f"{_WHAT} ({problem.strerror or problem})", remedy=_REMEDY) from problem
+    return True
 
 
 def rename(path: Path, target: Path) -> None:
@@ -117,10 +137,12 @@ def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
-def _make(folder: Path) -> list[Path]:
+def _make(folder: Path, mode: int = 0o777) -> list[Path]:
     """Make the folder and its missing parents; returns the folders that have a new entry."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        each.mkdir(mode=mode, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # raises when it is a file
     return [each.parent for each in missing]
 
 

@@ -4,8 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from platewatch import printable
 
 SCHEMA = 1
 """Version of all JSON formats."""
@@ -16,6 +18,10 @@ NOT_READABLE = "Not readable"
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, BeforeValidator(lambda text: printable.name(text) if isinstance(text, str) else text)]
+"""A file's path or name as it enters: what cannot be printed is replaced (printable.py)."""
+Line = Annotated[str, BeforeValidator(lambda text: printable.line(text) if isinstance(text, str) else text)]
+"""A sentence, printable."""
 
 
 class Verdict(StrEnum):
@@ -50,16 +56,16 @@ class Defect:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Inspection:
-    """The result for one plate; there is exactly one per plate, also when its photograph could not be read."""
+    """The result for one plate; there is exactly one per plate, also when its photograph is not readable."""
 
     schema: int = SCHEMA
-    image: str | None = None
-    """Path or name of the photograph; None for bytes and arrays without a name."""
+    image: Name | None = None
+    """Path or name of the photograph, printable; None for bytes and arrays without a name."""
     image_sha256: str | None = None
-    """SHA-256 of the file's or the array's bytes; None when the bytes could not be read."""
+    """SHA-256 of the file's or the array's bytes; None when there are no bytes to hash."""
     verdict: Verdict | None
-    """None when the photograph could not be read; `error` says why."""
-    reason: str
+    """None when the photograph is not readable or judging failed; `error` says why."""
+    reason: Line
     """The verdict's reason in one sentence."""
     score: float | None = None
     """Anomaly score, higher is worse; None when the photograph was not scored."""
@@ -72,8 +78,10 @@ class Inspection:
     latent_error: float | None = None
     evidence: Evidence | None = None
     defects: tuple[Defect, ...] = ()
-    error: str | None = None
-    model_id: str
+    error: Line | None = None
+    decoder_messages: tuple[Line, ...] = ()
+    """What the decoders remarked on the file; empty for most."""
+    model_id: Line
     time: AwareDatetime
     duration_ms: float
 

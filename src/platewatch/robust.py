@@ -4,22 +4,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Mask
 
 _TO_DEVIATION = 1.4826  # MAD × this estimates a normal distribution's standard deviation
 _SMALLEST = 1e-9  # a score of 0 has no logarithm
 
 
-def median_and_deviation(values: Array) -> tuple[float, float]:
+def median_and_deviation(values: Doubles) -> tuple[float, float]:
     """Median and robust standard deviation (1.4826 · median absolute deviation) of (N,) values, N at least 1."""
     centre = np.median(values)
     return float(centre), _TO_DEVIATION * float(np.median(np.abs(values - centre)))
 
 
-def limit(scores: Sequence[float] | Array, deviations: float = 3.0, *, smallest_deviation: float = 0.0) -> float:
+def limit(scores: Sequence[float] | Doubles, deviations: float = 3.0, *, smallest_deviation: float = 0.0) -> float:
     """The robust limit of (N,) scores: exp(median + deviations · robust standard deviation) of their logarithms.
 
     3 deviations give the robust 3σ limit. The standard deviation is raised to `smallest_deviation` if it is less.
     """
     centre, deviation = median_and_deviation(np.log(np.maximum(scores, _SMALLEST)))
     return float(np.exp(centre + deviations * max(deviation, smallest_deviation)))
+
+
+def outliers(values: Doubles, deviations: float, *, smallest_deviation: float) -> Mask:
+    """True for each of (N,) values farther than `deviations` robust standard deviations from the median."""
+    centre, deviation = median_and_deviation(values)
+    return np.asarray(np.abs(values - centre) > deviations * max(deviation, smallest_deviation))

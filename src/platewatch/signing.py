@@ -88,7 +88,7 @@ def private_key(path: Path) -> PrivateKey:
 
 
 def public_key(path: Path) -> PublicKey:
-    """The public key in a PEM file; raises InputError, also for a private key: it should not lie where one checks."""
+    """The public key in a PEM file; raises InputError, also for a private key, which is not needed to check."""
     try:
         key = serialization.load_pem_public_key(_read(path))
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -33,10 +33,12 @@ for command in (
     judging.bench,
     watching.watch,
     recording.audit,
+    recording.backup,
     recording.replay,
     recording.export,
     serving.serve,
     serving.users,
     signing.key,
+    signing.sign,
 ):
     main.add_command(command)

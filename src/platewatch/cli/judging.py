@@ -10,7 +10,7 @@ import click
 
 import platewatch
 from platewatch import files
-from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show
+from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show, warn_of_left_alone
 from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def verify(model: Path, as_json: bool) -> None:
     else:
         show(*summary.verification(found))
         click.echo("equal" if found.equal else "NOT EQUAL: this machine would judge plates differently; train here")
-    if not found.equal:
+        for fault in found.faults:
+            click.echo(f"NO MODEL: {fault}")
+    if not found.passed:
         click.get_current_context().exit(ERROR)
 
 
@@ -129,6 +131,7 @@ def _photographs(given: Iterable[Path]) -> Iterator[Path]:
 
     for path in given:
         if path.is_dir():
+            warn_of_left_alone(path)
             yield from reading.find(path)
         else:
             yield path

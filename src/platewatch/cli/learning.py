@@ -19,6 +19,7 @@ from platewatch.cli.shell import (
     lines,
     progress,
     show,
+    warn_of_left_alone,
 )
 
 
@@ -86,6 +87,7 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of phase two.")
 @click.option("--false-alarm-rate", type=float, help="Largest fraction of good plates with REJECT; default 0.05.")
 @click.option("--min-images", type=click.IntRange(3), help="Smallest number of photographs to train on.")
+@click.option("--bits", type=click.IntRange(9, 15), help="Bits of the camera, where its files store more: 12 in 16.")
 @click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 def train(
@@ -97,6 +99,7 @@ def train(
     epochs: int | None,
     false_alarm_rate: float | None,
     min_images: int | None,
+    bits: int | None,
     mm_per_px: float | None,
     resume: bool,
 ) -> None:
@@ -106,7 +109,7 @@ def train(
     from platewatch.learning import fitting, preflight
     from platewatch.photographs import data_sets
 
-    top = {"seed": seed, "min_images": min_images, "mm_per_px": mm_per_px}
+    top = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
     changes |= {"calibration": {"false_alarm_rate": false_alarm_rate}} if false_alarm_rate is not None else {}
@@ -115,7 +118,9 @@ def train(
     settings = config.load(config_file, **changes) if config_file else config.preset(preset or "fast", **changes)
     fitting.check_free(out, resume=resume)
     with progress() as report:
-        plates = preflight.read(data_sets.training(data), settings, report)
+        good = data_sets.training(data)
+        warn_of_left_alone(good[0].parent)
+        plates = preflight.read(good, settings, report)
         report("looking for duplicates and outliers", 0, 1)
         found = preflight.look(plates, settings)
         report("looking for duplicates and outliers", 1, 1)
@@ -137,6 +142,12 @@ def train(
 @PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Folder for the candidate; default: the folder that MODEL is in.")
 @click.option("--actor", help="Name of the person, for the record; default: the system's user name.")
+@click.option(
+    "--loosen-because",
+    default="",
+    metavar="REASON",
+    help="Allow limits looser than those of MODEL, and write REASON into the record; without it none is loosened.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object on stdout.")
 @click.option("--progress-lines", is_flag=True, help="Progress as JSON lines on stderr, for programs.")
 @click.option("--until-stdin-ends", is_flag=True, help="Stop when stdin closes, because the parent process ended.")
@@ -147,6 +158,7 @@ def retrain(
     photographs: Path | None,
     models: Path | None,
     actor: str | None,
+    loosen_because: str,
     as_json: bool,
     progress_lines: bool,
     until_stdin_ends: bool,
@@ -154,8 +166,8 @@ def retrain(
     """Train a candidate on DATA and the plates reviewed as good, and compare it with MODEL.
 
     DATA holds the photographs that MODEL was trained on. The comparison uses a fifth of the reviewed good plates, which
-    are held out, and all reviewed defective plates. A worse candidate is refused with exit code 3. No model is taken
-    into service.
+    are held out, all reviewed defective plates, and photographs made unusable. A worse candidate is refused with exit
+    code 3. Plates without a score are not learned from, and no limit is loosened. No model is taken into service.
     """
     from platewatch.cli import summary
     from platewatch.line import retraining
@@ -167,7 +179,17 @@ def retrain(
     who, models_folder = actor or getpass.getuser(), models or model.resolve().parent
     bars = nullcontext(lines()) if progress_lines else progress()
     with Records.open(records, photographs, create=False) as opened, bars as report:
-        done = retraining.retrain(model, opened, data, models_folder, actor=who, progress=report)
+
+        def say(finding: str) -> None:
+            click.echo(json.dumps({"finding": finding}) if progress_lines else finding, err=True)
+
+        done = retraining.retrain(
+            *(model, opened, data, models_folder),
+            actor=who,
+            progress=report,
+            loosen_because=loosen_because.strip(),
+            found=say,
+        )
     if as_json:
         click.echo(json.dumps(done.comparison.as_dict(), ensure_ascii=False, allow_nan=False))
     else:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from platewatch.line.destinations import Address
     from platewatch.records import Policy
 
-_PASSWORDS = {"webhooks": "PLATEWATCH_WEBHOOK_PASSWORD", "mqtt": "PLATEWATCH_MQTT_PASSWORD"}
+_PASSWORDS = {
+    "webhooks": "PLATEWATCH_WEBHOOK_PASSWORD",
+    "mqtt": "PLATEWATCH_MQTT_PASSWORD",
+    "anchors": "PLATEWATCH_ANCHOR_PASSWORD",
+}
 
 
 def _addresses(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> "tuple[Address, ...]":
@@ -30,6 +34,13 @@ def _addresses(context: click.Context, option: click.Parameter, given: tuple[str
         for each in given
         for url in (_lines(Path(each[1:])) if each.startswith("@") else [each])
     )
+
+
+def _places(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> "tuple[Address | Path, ...]":
+    """Where anchors go: a folder, or an address as of the other options."""
+    folders = tuple(Path(each) for each in given if "://" not in each and not each.startswith("@"))
+    urls = tuple(each for each in given if "://" in each or each.startswith("@"))
+    return (*folders, *_addresses(context, option, urls))
 
 
 def _lines(file: Path) -> list[str]:
@@ -54,8 +65,8 @@ _OPTIONS = (
         show_default=True,
         help="Photographs to store; those waiting for review are always stored.",
     ),
-    click.option("--days", type=_POSITIVE, help="Days after which photographs are removed, once reviewed."),
-    click.option("--gigabytes", type=_POSITIVE, help="Size above which the oldest are removed, once reviewed."),
+    click.option("--days", type=_POSITIVE, help="Days after which photographs without a review are removed."),
+    click.option("--gigabytes", type=_POSITIVE, help="Size above which the oldest are removed, reviewed ones last."),
     click.option(
         "--review-share",
         type=click.FloatRange(0, 1),
@@ -83,11 +94,32 @@ _OPTIONS = (
         help="Publish each Entry: mqtt://[user:password@]host/topic; @FILE reads it from a file.",
     ),
     click.option(
+        "--require-signature",
+        "signed_by",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="KEY.pub",
+        help="Judge only with a model that this public key signed; may be repeated.",
+    ),
+    click.option(
         "--ca",
         type=click.Path(path_type=Path),
         envvar="PLATEWATCH_CA",
         show_envvar=True,
         help="Certificate authority (PEM) to trust besides the system's, for mqtts and https.",
+    ),
+    click.option(
+        "--anchor",
+        "anchors",
+        multiple=True,
+        metavar="PLACE",
+        envvar="PLATEWATCH_ANCHOR",
+        show_envvar=True,
+        callback=_places,
+        help="Send the head of the chain every hour to PLACE, a folder or a URL of a webhook or topic; repeatable.",
+    ),
+    click.option(
+        "--anchor-key", type=click.Path(path_type=Path), help="Private key (Ed25519, PEM) that signs anchors."
     ),
 )
 
@@ -102,6 +134,11 @@ def line_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def receivers(webhooks: "tuple[Address, ...]", mqtt: "tuple[Address, ...]", ca: Path | None) -> "tuple[Address, ...]":
     """All addresses that the options name, each with the certificate authority that it may trust."""
     return tuple(replace(each, authority=ca) for each in (*webhooks, *mqtt))
+
+
+def anchor_places(anchors: "tuple[Address | Path, ...]", ca: Path | None) -> "tuple[Address | Path, ...]":
+    """Where anchors go, each address with the certificate authority that it may trust."""
+    return tuple(each if isinstance(each, Path) else replace(each, authority=ca) for each in anchors)
 
 
 def policy(keep: str, days: float | None, gigabytes: float | None, review_share: float) -> "Policy":

@@ -1,11 +1,13 @@
-"""Commands on the record: audit, replay, export."""
+"""Commands on the record: audit, backup, replay, export."""
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +15,7 @@ from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, PHOTOGRAPHS, RECORDS, progress
 
 if TYPE_CHECKING:
-    from platewatch.records import Records
+    from platewatch.records import Audit, Records
 
 
 def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -44,25 +46,92 @@ def _anchor(_context: click.Context, _option: click.Parameter, value: str | None
     metavar="ROW:HASH",
     help="Anchor of an earlier audit or report that must be in the chain.",
 )
+@click.option(
+    "--anchors",
+    "places",
+    multiple=True,
+    type=FOLDER,
+    help="Folder of anchors, or a file with one a line; default: the folders that the record names. Repeatable.",
+)
+@click.option("--anchor-key", "key", type=FOLDER, help="Public key (KEY.pub) that must have signed every anchor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def audit(
-    records: str, photographs: Path | None, read_photographs: bool, noted: tuple[int, str] | None, as_json: bool
+    records: str,
+    photographs: Path | None,
+    read_photographs: bool,
+    noted: tuple[int, str] | None,
+    places: tuple[Path, ...],
+    key: Path | None,
+    as_json: bool,
 ) -> None:
     """Check the whole record for tampering and name the places; exit code 1 when there is any."""
+    from platewatch import signing
     from platewatch.inspection import SCHEMA
+    from platewatch.records import anchors
 
+    public = None if key is None else signing.public_key(key)
     with _open(records, photographs) as opened, progress() as report:
-        found = opened.audit(report, photographs=read_photographs, anchor=noted)
+        given = [each for place in places or _named(opened) for each in anchors.read(place)]
+        found = opened.audit(report, photographs=read_photographs, anchor=noted, anchors=given, key=public)
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "whole": found.intact, **asdict(found)}, ensure_ascii=False))
     else:
-        for each in found.breaks:
-            click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
-        head, word = found.head, "intact" if found.intact else f"ALTERED in {len(found.breaks)} places"
-        click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs checked")
-        click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
+        _show(found)
     if not found.intact:
         click.get_current_context().exit(ERROR)
+
+
+@click.command()
+@click.argument("out", type=FOLDER)
+@RECORDS
+@PHOTOGRAPHS
+def backup(out: Path, records: str, photographs: Path | None) -> None:
+    """Copy the record with its photographs to the new folder OUT while it is in use, and audit the copy.
+
+    The copy is an SQLite file, also of a PostgreSQL record. Exit code 1 when the audit finds something.
+    """
+    with _open(records, photographs) as opened, progress() as report:
+        found = opened.backup(out, report)
+    _show(found)
+    click.echo(f"backup: {out}")
+    if not found.intact:
+        click.get_current_context().exit(ERROR)
+
+
+def _named(records: "Records") -> list[Path]:
+    """The folders of anchors that the record names; those that cannot be reached are named on stderr."""
+    from platewatch.errors import RecordError
+    from platewatch.records.anchors import STARTED
+
+    try:
+        events = records.events(STARTED, limit=1)
+    except RecordError:
+        return []  # the audit says why
+    named = events[0].details.get("folders", []) if events else []
+    folders = [Path(each) for each in named if isinstance(each, str)] if isinstance(named, list) else []
+    for folder in folders:
+        if not folder.is_dir():
+            click.echo(f"warning: {folder}: anchors are kept there, but it cannot be reached; not checked", err=True)
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _show(found: "Audit") -> None:
+    for each in found.breaks:
+        click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
+    head, word = found.head, "intact" if found.intact else f"ALTERED in {len(found.breaks)} places"
+    click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs checked")
+    if found.unlisted:
+        click.echo(
+            f"{found.unlisted} photographs belong to no row: left by a crash, or this copy of the record lacks rows"
+        )
+    rows = found.head.rows - found.anchored
+    if found.anchored:
+        since = f" ({found.anchored_since})" if found.anchored_since else ""
+        tail = f"not anchored since: {rows} rows" if rows else "nothing came after it"
+        click.echo(f"anchored up to row {found.anchored}{since}, {found.anchors} anchors checked; {tail}")
+    else:
+        click.echo(f"not anchored since the first row: {rows} rows that their owner could write anew unseen")
+    click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
 
 
 @click.command()
@@ -104,8 +173,23 @@ def replay(
     "--since", callback=_time, metavar="TIME", help="Received at TIME or later: 2026-11-24, 2026-11-24T06:00."
 )
 @click.option("--until", callback=_time, metavar="TIME", help="Received before TIME.")
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    default=".",
+    show_default=True,
+    help="Decimal sign of csv; with a comma, semicolons separate the columns and --bom is on.",
+)
+@click.option("--bom/--no-bom", default=None, help="Begin csv with the byte order mark, by which Excel knows UTF-8.")
 def export(
-    kind: str, out: Path, records: str, photographs: Path | None, since: datetime | None, until: datetime | None
+    kind: str,
+    out: Path,
+    records: str,
+    photographs: Path | None,
+    since: datetime | None,
+    until: datetime | None,
+    decimal: str,
+    bom: bool | None,
 ) -> None:
     """Write the record to OUT: csv or jsonl with all plates (OUT - is stdout); dataset with the plates reviewed as good
     or defective, in the MVTec layout; or report, a shift report as one page to print.
@@ -120,7 +204,8 @@ def export(
         elif kind == "report":
             _report(opened, out, since, until)
         else:
-            _lines(opened, kind, out, since, until)
+            style = {"decimal": decimal, "bom": decimal == "," if bom is None else bom}
+            _lines(opened, kind, out, since, until, style if kind == "csv" else {})
 
 
 def _report(records: "Records", out: Path, since: datetime | None, until: datetime | None) -> None:
@@ -134,10 +219,17 @@ def _report(records: "Records", out: Path, since: datetime | None, until: dateti
     click.echo(str(path))
 
 
-def _lines(records: "Records", kind: str, out: Path, since: datetime | None, until: datetime | None) -> None:
+def _lines(
+    records: "Records",
+    kind: str,
+    out: Path,
+    since: datetime | None,
+    until: datetime | None,
+    style: "dict[str, Any]",
+) -> None:
     from platewatch.records import Query, write_csv, write_json_lines
 
-    write = write_csv if kind == "csv" else write_json_lines
+    write: Callable[..., int] = partial(write_csv, **style) if kind == "csv" else write_json_lines
     entries = records.every(Query(since=since, until=until))
     if str(out) == "-":
         write(entries, sys.stdout)

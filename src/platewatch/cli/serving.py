@@ -1,13 +1,15 @@
 """Commands of the station: serve, users add, users list, users remove."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from platewatch.cli.line_options import line_options, policy, receivers
+from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
+from platewatch.photographs import limits
 
 if TYPE_CHECKING:
     from platewatch.line.destinations import Address
@@ -27,6 +29,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 @line_options
 @_USERS
 @click.option("--name", "names", multiple=True, help="Another host name of the station; may be repeated.")
+@click.option("--public-url", help="Address behind a proxy, with its path: https://plates.example/line3.")
 @click.option("--tls-certificate", "certificate", type=FOLDER, help="Certificate as PEM file, for https.")
 @click.option("--tls-key", "key", type=FOLDER, help="Private key of the certificate.")
 @click.option("--workers", default=0, type=click.IntRange(0, 64), help="Plates judged in parallel; 0: one per core.")
@@ -36,6 +39,43 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
     show_default=True,
     type=click.IntRange(1, 10_000),
     help="Requests queued beyond the workers; more are answered 503.",
+)
+@click.option(
+    "--connections",
+    default=256,
+    show_default=True,
+    type=click.IntRange(16, 10_000),
+    help="Connections that may be open at a time; the one idle for longest makes room.",
+)
+@click.option(
+    "--memory",
+    "memory_mb",
+    default=600,
+    show_default=True,
+    type=click.IntRange(300, 1_000_000),
+    help="Memory of the process, at most, in MB; it limits what is uploaded and decoded at a time.",
+)
+@click.option(
+    "--max-bytes",
+    default=64 * 2**20,
+    show_default=True,
+    type=click.IntRange(2**20, 2**30),
+    help="Largest photograph, as a file.",
+)
+@click.option(
+    "--max-pixels",
+    default=64_000_000,
+    show_default=True,
+    type=click.IntRange(min=1024),
+    help="Largest photograph, width × height; large ones take more --memory.",
+)
+@click.option(
+    "--max-side",
+    default=limits.MAX_SIDE,
+    show_default=True,
+    envvar=limits.MAX_SIDE_VARIABLE,
+    type=click.IntRange(limits.MIN_SIDE, 1_000_000),
+    help="Longest side of a photograph, in px, such as 20000 for a line-scan camera.",
 )
 def serve(
     model: Path,
@@ -49,12 +89,12 @@ def serve(
     names: tuple[str, ...],
     certificate: Path | None,
     key: Path | None,
-    workers: int,
-    waiting: int,
+    max_side: int,
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
-    **kept: Any,
+    signed_by: tuple[Path, ...],
+    **rest: Any,
 ) -> None:
     """Run the inspection station: web pages, a REST service and a record of every plate."""
     from platewatch.station import supervisor
@@ -66,9 +106,14 @@ def serve(
         from platewatch.station import server
         from platewatch.station.settings import Settings
 
+        os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
+        names_of = ("public_url", "workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
+        own = {name: rest.pop(name) for name in names_of}
+        kept = {name: rest.pop(name) for name in ("keep", "days", "gigabytes", "review_share")}
         plan = server.Plan(
             model=model,
             models=models,
+            signed_by=signed_by,
             host=host,
             port=listening.getsockname()[1],
             records=records,
@@ -78,11 +123,12 @@ def serve(
             key=key,
             chosen=Settings(
                 users=users,
-                workers=workers,
-                waiting=waiting,
                 data=data,
                 photographs=photographs,
                 destinations=receivers(webhooks, mqtt, ca),
+                anchors=anchor_places(rest.pop("anchors"), ca),
+                anchor_key=rest.pop("anchor_key"),
+                **own,
             ),
         )
         server.check(plan)

@@ -1,5 +1,6 @@
 """Shared by the commands: options, exit codes, errors as one line, tables, progress bars, progress as JSON lines."""
 
+import io
 import json
 import os
 import signal
@@ -48,6 +49,8 @@ class Commands(click.Group):
     """A group of commands that turns every error into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # what this terminal's encoding lacks costs a letter, not the line
         try:
             return super().invoke(ctx)
         except PlatewatchError as error:
@@ -69,6 +72,14 @@ class Commands(click.Group):
 def _fail(message: str) -> None:
     click.echo("error: " + " ".join(message.split()), err=True)
     click.get_current_context().exit(ERROR)
+
+
+def warn_of_left_alone(folder: Path) -> None:
+    """One line on stderr when the folder holds something besides photographs."""
+    from platewatch.photographs import left_alone
+
+    if line := left_alone.in_folder(folder).line(folder):
+        click.echo(f"warning: {line}", err=True)
 
 
 def show(*tables: "Table") -> None:

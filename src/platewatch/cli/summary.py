@@ -7,6 +7,7 @@ from rich.table import Table
 
 from platewatch.decision import sensitivity_summary
 from platewatch.decision.verdict import bound_sentence, plates_needed
+from platewatch.inspection import Verdict
 
 if TYPE_CHECKING:  # `verify` also works without the libraries for training
     from platewatch.config import Config
@@ -27,7 +28,9 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row("good photographs", str(len(plates.paths)))
     sizes = Counter(f"{width}×{height}" for width, height in plates.sizes).most_common()
     table.add_row("sizes in px", _list([f"{size} ({count})" for size, count in sizes]))
-    table.add_row("unreadable", _list([error for _, error in plates.failed]))
+    if plates.bits is not None:
+        table.add_row("bit depth", f"{plates.bits} bits, where the files have more; kept in the model")
+    table.add_row("not readable or not usable", _list([error for _, error in plates.failed]))
     table.add_row(
         "exact duplicates, left out", _list([f"{one.name} = {other.name}" for one, other in plates.duplicates])
     )
@@ -36,6 +39,8 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row(
         "outliers, kept: look at them", "\n".join(f"{path.name}: {why}" for path, why in found.outliers) or "none"
     )
+    if found.warnings:
+        table.add_row("look at these before you train", "\n".join(found.warnings))
     networks = config.calibration.folds + 1
     table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
     floor = f"{found.floor:.1%}"
@@ -67,6 +72,9 @@ def verification(found: "Verification") -> tuple[Table, ...]:
     """Files, versions and replayed plates that `verify` checked."""
     table = _sheet(f"Model {found.model_id}")
     table.add_row("files with the right SHA-256", str(found.files))
+    who = found.signer
+    name = f" ({who.name})" if who is not None and who.name else ""
+    table.add_row("signed by", "nobody" if who is None else who.key.fingerprint[:16] + name)
     for name, (trained, here) in found.versions.items():
         table.add_row(name, f"{here or 'not installed'}" + ("" if trained == here else f", trained with {trained}"))
     for replay in found.replays:
@@ -116,7 +124,12 @@ def comparison(found: "Comparison") -> tuple[Table, ...]:
     missed = [pair.name for pair in found.defective if pair.missed]
     table.add_row("of the defective plates, missed at the line", _list(missed))
     table.add_row("false alarms to expect", _expected(found))
-    table.add_row("left out", f"{found.gone} without photograph, {found.contradictory} reviewed as good and defective")
+    stopped = sum(pair.challenger.verdict is Verdict.REVIEW for pair in found.unusable)
+    table.add_row("unusable photographs that get REVIEW", f"{stopped} of {len(found.unusable)}")
+    left_out = f"{found.gone} without photograph, {found.unscored} without score"
+    table.add_row("left out", f"{left_out}, {found.contradictory} reviewed as good and defective")
+    if found.loosened:
+        table.add_row("looser than the model in service", _list(list(found.loosened)))
     table.add_row("result", "accepted: may be taken into service" if found.accepted else "REFUSED")
     return (table,)
 

@@ -11,7 +11,7 @@ import click
 
 import platewatch
 from platewatch.cli.judging import line as inspection_line
-from platewatch.cli.line_options import line_options, policy, receivers
+from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import FOLDER, INTERRUPTED, PHOTOGRAPHS, RECORDS
 from platewatch.errors import InputError
 
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds an incomplete file may stay unchanged before it is recorded as failed.",
 )
+@click.option(
+    "--quiet-time",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds a BMP, TIFF or WebP must stay the same to be complete; the same bytes under the same name are the "
+    "same photograph within this time, and a repeat later.",
+)
+@click.option("--recursive", is_flag=True, help="Watch the folders in FOLDER too, also new ones.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0: all.")
 @line_options
 def watch(
@@ -46,10 +55,15 @@ def watch(
     as_json: bool,
     once: bool,
     give_up: float,
+    quiet_time: float,
+    recursive: bool,
     threads: int,
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
+    anchors: "tuple[Address | Path, ...]",
+    anchor_key: Path | None,
+    signed_by: tuple[Path, ...],
     **kept: Any,
 ) -> None:
     """Judge every photograph that a camera writes into FOLDER exactly once, and record it.
@@ -57,6 +71,8 @@ def watch(
     Files that are still being written are waited for. After a crash or a restart no photograph is judged twice. Runs
     until it is stopped.
     """
+    from platewatch import signing
+    from platewatch.line import anchoring
     from platewatch.line.destinations import destinations
     from platewatch.line.watch_folder import WatchFolder
     from platewatch.records import Records
@@ -64,6 +80,8 @@ def watch(
     if once and not folder.is_dir():
         raise InputError(folder, "no such folder", remedy="check the path")
     to = destinations(receivers(webhooks, mqtt, ca))
+    to_anchor = anchoring.places(anchor_places(anchors, ca))
+    key = None if anchor_key is None else signing.private_key(anchor_key)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def show(entry: "Entry") -> None:
@@ -72,8 +90,10 @@ def watch(
             click.echo(f"error: {entry.inspection.error}", err=True)
 
     with Records.open(records, photographs, policy(**kept)) as opened:
-        line = _line(folder, model, threads, records, opened, to)
-        watching = WatchFolder(folder, line, give_up_s=give_up, recorded=show, warn=_warn)
+        line = _line(folder, model, threads, signed_by, records, opened, to, anchor_places=to_anchor, anchor_key=key)
+        watching = WatchFolder(
+            folder, line, quiet_s=quiet_time, give_up_s=give_up, recursive=recursive, recorded=show, warn=_warn
+        )
         click.echo(f"{folder}: watched; model {line.models.model_id}, record {opened.name}", err=True)
         with _stopped_by_signals(watching) as signals:
             line.start()
@@ -82,23 +102,34 @@ def watch(
             finally:
                 line.stop()
         received, judged, failed = line.metrics.plates()
-        click.echo(f"{folder}: received {received} = judged {judged} + failed {failed}", err=True)
+        repeats = f"{watching.repeats.count} repeats not judged again; " if watching.repeats.count else ""
+        click.echo(f"{folder}: {repeats}received {received} = judged {judged} + failed {failed}", err=True)
     if signal.SIGINT in signals:
         click.get_current_context().exit(INTERRUPTED)
 
 
-def _line(folder: Path, model: Path, threads: int, url: str, records: "Records", to: "list[Destination]") -> "Line":
+def _line(
+    folder: Path,
+    model: Path,
+    threads: int,
+    signed_by: tuple[Path, ...],
+    url: str,
+    records: "Records",
+    to: "list[Destination]",
+    **anchors: Any,
+) -> "Line":
     """The line that judges the folder's photographs; raises ModelError."""
     from platewatch.line import assembly, watch_folder
     from platewatch.line.model_registry import ModelRegistry
 
     return assembly.assemble(
-        ModelRegistry(model, load=lambda path: platewatch.load(path, threads=threads)),
+        ModelRegistry(model, load=lambda path: platewatch.load(path, threads=threads, signed_by=signed_by)),
         records,
         actor=watch_folder.SOURCE,
         warn=_warn,
         owns=watch_folder.plates_of(folder),
         destinations=to,
+        **anchors,
         drift_file=watch_folder.drift_file(url, folder),
         places=records.places,
         problems_changed=_Problems().show,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from platewatch import robust
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Indices
 from platewatch.decision.verdict import FalseAlarmBound, plates_needed
 from platewatch.errors import CalibrationError
 
@@ -14,7 +14,7 @@ _SMALLEST_SCORE = 1e-9
 _SMALLEST_DEVIATION = 0.02  # of log scores: guards against a few good plates that happen to be nearly equal
 
 
-def folds(groups: Sequence[int], count: int, seed: int) -> tuple[Array, ...]:
+def folds(groups: Sequence[int], count: int, seed: int) -> tuple[Indices, ...]:
     """Split plates into `count` folds of about equal size; plates of one group (near duplicates) share a fold.
 
     Returns the held-out indices of each fold, ascending. Raises CalibrationError for fewer groups than folds.
@@ -37,7 +37,7 @@ def folds(groups: Sequence[int], count: int, seed: int) -> tuple[Array, ...]:
     return tuple(np.array(sorted(fold)) for fold in held_out)
 
 
-def limit(scores: Sequence[float] | Array, rate: float) -> float:
+def limit(scores: Sequence[float] | Doubles, rate: float) -> float:
     """The 1 − rate quantile of a log-normal fit to good plates' out-of-fold scores.
 
     The fit takes the median and the MAD of the log scores, so that a few outliers do not move it. Student's t and the
@@ -53,7 +53,7 @@ def limit(scores: Sequence[float] | Array, rate: float) -> float:
     return robust.limit(values, deviations, smallest_deviation=_SMALLEST_DEVIATION)
 
 
-def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate: float) -> tuple[float, float]:
+def limits(scores: Sequence[float] | Doubles, review_rate: float, false_alarm_rate: float) -> tuple[float, float]:
     """The PASS limit and the REJECT limit: scores above the first are not PASS, scores above the second are REJECT.
 
     PASS limit: the 1 − review_rate quantile of `limit`. REJECT limit: the k-th largest score of the n good plates,
@@ -69,7 +69,7 @@ def limits(scores: Sequence[float] | Array, review_rate: float, false_alarm_rate
     return review, max(review, float(descending[0]), limit(scores, false_alarm_rate))
 
 
-def false_alarm_bound(scores: Sequence[float] | Array, threshold: float, target: float) -> FalseAlarmBound:
+def false_alarm_bound(scores: Sequence[float] | Doubles, threshold: float, target: float) -> FalseAlarmBound:
     """The bound on the fraction of good plates above `threshold`, from their n out-of-fold scores.
 
     Expected: (1 + number above) / (n + 1). Upper 95 %: Clopper–Pearson, one-sided. `target`: the rate requested.
@@ -89,7 +89,7 @@ def false_alarm_bound(scores: Sequence[float] | Array, threshold: float, target:
     )
 
 
-def choose_weight(good: Array, artificial: Array, *, alone: bool = False) -> float:
+def choose_weight(good: Doubles, artificial: Doubles, *, alone: bool = False) -> float:
     """The weight w of the first of two numbers in w · first + (1 − w) · second that best separates artificial defects.
 
     good (N, 2) and artificial (M, 2) are out-of-fold numbers: reconstruction and latent errors to choose alpha, the

@@ -54,9 +54,9 @@ class DriftEvidence:
     """The state of the drift test after the latest plate."""
 
     value: float
-    """The larger R of the two numbers, divided by K; a few, without drift."""
+    """The larger R of the two numbers, divided by K; it stays small without drift."""
     number: str
-    """The number whose R it is: SCORE or BRIGHTNESS."""
+    """The number with this R: SCORE or BRIGHTNESS."""
     limit: float
     """The alarm limit L: the probability of a false alarm within m plates is at most m / limit."""
     plates: int

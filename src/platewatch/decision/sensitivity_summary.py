@@ -18,9 +18,9 @@ KINDS: tuple[Kind, ...] = ("scratch", "rust")
 Number = Annotated[int, Field(ge=0)]
 
 FOUND = 0.95
-"""A size and contrast counts as found if it is found on at least this fraction of the plates."""
+"""A defect of one size and contrast counts as found if it is found on at least this fraction of the plates."""
 UNSEEN = 0.5
-"""A size and contrast counts as missed if it is found on less than this fraction of the plates."""
+"""A defect of one size and contrast counts as missed if it is found on less than this fraction of the plates."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -103,7 +103,7 @@ class Illumination:
 
 
 def smallest(trials: Sequence[Trial], contrast: float) -> Trial | None:
-    """The smallest size found at this contrast, all larger ones found too; None when there is none."""
+    """The size from which on every size was found at this contrast; None when the largest was missed."""
     best = None
     for trial in sorted(trials, key=lambda each: -each.size_px):
         if trial.contrast == contrast:
@@ -125,7 +125,7 @@ def sentences(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
 
 
 def summary_sentence(found: Sensitivity, kind: Kind) -> str:
-    """One sentence: the smallest defect found at the lowest contrast above which every contrast has a found size."""
+    """One sentence: the smallest defect found at the lowest contrast from which on every contrast has one."""
     trials = found.trials(kind)
     if _nothing(trials):
         return _none(found, kind)

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from platewatch.arrays import Array, Floats, Mask
+from platewatch.arrays import Floats, Mask
 from platewatch.config import STRICT
 from platewatch.decision.sensitivity_summary import percent
 from platewatch.inspection import Defect, Evidence, Verdict
@@ -26,9 +26,9 @@ class Decision:
 
     alpha: Annotated[float, Field(ge=0, le=1)]
     """Phase two's raw score is alpha · reconstruction error + (1 − alpha) · latent error."""
-    network_scale: Annotated[float, Field(gt=0)]
+    network_scale: Annotated[float, Field(ge=1e-12)]
     """Robust 3σ limit of phase two's raw score on good plates; the score is divided by it."""
-    network_map_scale: Annotated[float, Field(gt=0)]
+    network_map_scale: Annotated[float, Field(ge=1e-12)]
     """Robust 3σ limit of phase two's pooled anomaly map on good plates; the map is divided by it."""
     weight: Annotated[float, Field(ge=0, le=1)]
     """The plate's score is weight · surface score + (1 − weight) · Skip-GANomaly score; 1 is the surface alone."""
@@ -139,7 +139,7 @@ def defects(
 
 
 def _measure(
-    place: Array, corner: tuple[int, int], frame: Frame, size: tuple[int, int]
+    place: Mask, corner: tuple[int, int], frame: Frame, size: tuple[int, int]
 ) -> tuple[tuple[int, int, int, int], int, float]:
     """Box, area and longest extent, in px of the original photograph, of a region (H, W) bool of the prepared square.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Labels
 from platewatch.evaluation.metrics import Proportion
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
@@ -34,7 +34,7 @@ class AlphaRow:
 
 
 def alpha_table(
-    training_errors: Sequence[tuple[float, float]], labels: Array, errors: Sequence[tuple[float, float]]
+    training_errors: Sequence[tuple[float, float]], labels: Labels, errors: Sequence[tuple[float, float]]
 ) -> tuple[AlphaRow, ...]:
     """The method's author counts *good* as positive; threshold = 95th percentile of training scores.
 

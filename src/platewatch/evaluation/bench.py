@@ -32,7 +32,7 @@ from platewatch.progress import Progress
 STAGES = ("read", "prepare", "judgeable", "surface", "network", "decide")
 """The stages of a verdict, in order; `judgeable` is the quality check, `decide` is everything after the two phases."""
 
-_KEYS = {"quality": "judgeable"}  # a stage's key in the JSON, where that is older than its name
+_KEYS = {"quality": "judgeable"}  # keys in the JSON of stages that were renamed later
 _PHOTOS = 24  # photographs taken from a folder, at most
 _ROUNDS = 9  # rounds over all stages, each with one score of the reference network
 _PLATES = 200  # plates judged for the latency, and again for the throughput
@@ -110,7 +110,7 @@ def _files(folder: Path, inspector: Inspector, photos: Path | None) -> list[byte
     if photos is not None:
         files = [reading.load(path) for path in reading.find(photos)[:_PHOTOS]]
         for data in files:
-            reading.read(data)  # raises InputError for an unreadable photograph
+            reading.read(data)  # raises InputError when it is not readable
         return files
     plates = [reading.read(folder / plate.file) for plate in inspector.manifest.replay]
     if not plates:
@@ -205,7 +205,7 @@ def _processor() -> str:
 
 
 def resident_mb() -> float:
-    """Resident memory of this process in MiB; its peak where the system does not tell the present value."""
+    """Resident memory of this process in MiB; its peak where the system does not give the present value."""
     with suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

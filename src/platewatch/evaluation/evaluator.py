@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Mask
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow, alpha_table
@@ -36,8 +36,8 @@ class MaskedMaps:
     """Requested longer side, px; None for the prepared size, at most MAX_PIXEL_SIZE."""
     size: int = 0
     """Longer side used, px."""
-    maps: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in MAPS})
-    masks: list[Array] = field(default_factory=list)
+    maps: dict[str, list[Floats]] = field(default_factory=lambda: {name: [] for name in MAPS})
+    masks: list[Mask] = field(default_factory=list)
     without_mask: int = 0
     failures: list[Failure] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class MaskedMaps:
             smooth = cv2.INTER_AREA if mask.size < part.size else cv2.INTER_LINEAR
             self.maps[name].append(_resized(part.astype(np.float32, copy=False), mask.shape, smooth))
 
-    def _mask(self, sample: Sample, examination: "Examination") -> Array | None:
+    def _mask(self, sample: Sample, examination: "Examination") -> Mask | None:
         frame = examination.frame
         self.size = self.wanted or min(len(examination.prepared), MAX_PIXEL_SIZE)
         shape = _shape(frame, self.size)
@@ -97,10 +97,10 @@ def evaluate(
     pixel_size: int | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Inspect every plate of DATA/test and compute the metrics; unreadable photographs go into `failed`.
+    """Inspect every plate of DATA/test and compute the metrics; `failed` gets what is not readable.
 
     Pixel metrics compare each map, without its padding, with the mask at `pixel_size` px on the longer side; good
-    plates have an empty mask. Raises InputError when the folder has another layout or no photograph could be read.
+    plates have an empty mask. Raises InputError when the folder has another layout or no readable photograph.
     """
     samples = data_sets.test(data)
     plates, failed, pixels = [], [], MaskedMaps(pixel_size)
@@ -116,7 +116,7 @@ def evaluate(
         progress("inspecting", done, len(samples))
     if not plates:
         raise InputError(
-            data / "test", f"none of {len(samples)} photographs could be read", remedy=f"first: {failed[0].error}"
+            data / "test", f"none of {len(samples)} photographs is readable", remedy=f"first: {failed[0].error}"
         )
     unused = [
         Failure(str(path), f"{path}: not used, no photograph has it as its mask")
@@ -163,7 +163,7 @@ def _plate(sample: Sample, examination: "Examination") -> PlateScore:
         defect=sample.defect,
         score=inspection.score,
         p_value=inspection.p_value,
-        verdict=inspection.verdict or Verdict.REVIEW,  # never None: examine() raises for an unreadable photograph
+        verdict=inspection.verdict or Verdict.REVIEW,  # never None: examine() raises when it is not readable
         surface=inspection.surface,
         reconstruction_error=inspection.reconstruction_error,
         latent_error=inspection.latent_error,

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Floats, Labels, Mask
 
 Interval = tuple[float, float]
 
@@ -57,17 +57,17 @@ def clopper_pearson(count: int, of: int, confidence: float = 0.95) -> Interval:
     return float(found.low), float(found.high)
 
 
-def auroc(labels: Array, scores: Array) -> float | None:
+def auroc(labels: Labels, scores: Doubles) -> float | None:
     """Area under the ROC curve of (N,) scores, anomalous (1) expected higher; ties count half."""
     return float(roc_auc_score(labels, scores)) if _both(labels) else None
 
 
-def average_precision(labels: Array, scores: Array) -> float | None:
+def average_precision(labels: Labels, scores: Doubles) -> float | None:
     """Average precision of (N,) scores with anomalous (1) as the positive class."""
     return float(average_precision_score(labels, scores)) if _both(labels) else None
 
 
-def roc(labels: Array, scores: Array) -> tuple[Array, Array]:
+def roc(labels: Labels, scores: Doubles) -> tuple[Doubles, Doubles]:
     """False and true positive rates from (0, 0) to (1, 1); raises ValueError without both classes."""
     if not _both(labels):
         raise ValueError("a ROC curve needs both classes")
@@ -90,7 +90,7 @@ def auroc_interval(area: float, normal: int, anomalous: int) -> Interval:
     return _edge(area, 0.0, reaches), _edge(area, 1.0, reaches)
 
 
-def pixel_figures(maps: Sequence[Array], masks: Sequence[Array]) -> PixelFigures:
+def pixel_figures(maps: Sequence[Floats], masks: Sequence[Mask]) -> PixelFigures:
     """Pixel AUROC, average precision and AUPRO of float maps against bool masks, one (H, W) pair per plate.
 
     Exact, also with ties: all pixels are sorted once, without bins. 150 plates of 256×256 take about two seconds and
@@ -119,7 +119,7 @@ def pixel_figures(maps: Sequence[Array], masks: Sequence[Array]) -> PixelFigures
     )
 
 
-def _both(labels: Array) -> bool:
+def _both(labels: Labels) -> bool:
     return len(np.unique(labels)) == 2
 
 
@@ -130,7 +130,7 @@ def _edge(inside: float, outside: float, reaches: Callable[[float], bool]) -> fl
     return inside
 
 
-def _overlap_weights(masks: Sequence[Array]) -> tuple[Array, int]:
+def _overlap_weights(masks: Sequence[Mask]) -> tuple[Doubles, int]:
     """For all pixels of all masks 1 / size of their defective region (8-connected), 0 for good; number of regions."""
     parts, regions = [np.empty(0)], 0
     for mask in masks:
@@ -143,12 +143,12 @@ def _overlap_weights(masks: Sequence[Array]) -> tuple[Array, int]:
     return np.concatenate(parts), regions
 
 
-def _area_up_to(x: Array, y: Array, limit: float) -> float:
+def _area_up_to(x: Doubles, y: Doubles, limit: float) -> float:
     """The area under a rising curve from 0 to `limit`, divided by `limit`; linear between points."""
     inside = x <= limit
     last = float(np.interp(limit, x, y))
     return _trapezoid(np.append(x[inside], limit), np.append(y[inside], last)) / limit
 
 
-def _trapezoid(x: Array, y: Array) -> float:
+def _trapezoid(x: Doubles, y: Doubles) -> float:
     return float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2)

@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles, Photo
+from platewatch.evaluation.figures import Axes, Figure, FuncFormatter, LogLocator, NullFormatter, colormaps
 
 # Okabe and Ito's palette for colour-blind readers, without yellow, which cannot be seen on white
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
@@ -42,7 +39,7 @@ class AlphaPoint(NamedTuple):
 
 
 def score_distributions(
-    classes: Mapping[str, Array], threshold: float, review: float, title: str = "Scores by class"
+    classes: Mapping[str, Doubles], threshold: float, review: float, title: str = "Scores by class"
 ) -> Figure:
     """One row of points per class, (N,) scores each, with the REVIEW band and the threshold."""
     figure, axes = _figure(8.6, 1.6 + 0.62 * len(classes))
@@ -71,7 +68,7 @@ def score_distributions(
     return figure
 
 
-def roc_curves(curves: Mapping[str, tuple[Array, Array, float | None]]) -> Figure:
+def roc_curves(curves: Mapping[str, tuple[Doubles, Doubles, float | None]]) -> Figure:
     """ROC curves by name: (false positive rate, true positive rate, area), rates in [0, 1]."""
     figure, axes = _figure(5.6, 5.2)
     for index, (name, (false_positive, true_positive, area)) in enumerate(curves.items()):
@@ -134,7 +131,7 @@ def losses(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     return figure
 
 
-def reconstructions(originals: Sequence[Array], reconstructed: Sequence[Array], names: Sequence[str] = ()) -> Figure:
+def reconstructions(originals: Sequence[Photo], reconstructed: Sequence[Photo], names: Sequence[str] = ()) -> Figure:
     """Photographs, their reconstructions, and the mean absolute differences on one scale, 0 to 0.3 of the range.
 
     `originals` and `reconstructed` are (R, R, 3) uint8 each.
@@ -178,6 +175,6 @@ def _grid(axes: Axes, which: str) -> None:
     axes.set_axisbelow(True)
 
 
-def _prefers_log(values: Array) -> bool:
+def _prefers_log(values: Doubles) -> bool:
     """Whether all values are positive and their largest ratio is above _LOG_FROM."""
     return bool(len(values) and values.min() > 0 and values.max() / values.min() > _LOG_FROM)

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from platewatch import files
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Photo
 from platewatch.decision import sensitivity_summary
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
+from platewatch.evaluation.figures import Figure
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
-from platewatch.photographs import masks, preparation, reading, thumbnails
+from platewatch.photographs import masks, preparation, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.photographs.thumbnails import jpeg_uri
@@ -131,8 +131,8 @@ def groups(evaluation: Evaluation) -> tuple[Group, ...]:
 def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
     """The plate's photograph, reconstruction, map and mask as thumbnails of at most `side` px."""
     try:
-        photo = reading.read(Path(plate.path))
         seen = inspector.examine(Path(plate.path))
+        photo = seen.photo
     except InputError:
         return Card(plate, ((None, "the photograph was removed after it was judged"),))
     return Card(
@@ -163,7 +163,7 @@ def write(path: Path, content: str | bytes) -> Path:
     return files.write(path, content, remedy="free some space or name another --out folder")
 
 
-def _curves(evaluation: Evaluation) -> dict[str, tuple[Array, Array, float | None]]:
+def _curves(evaluation: Evaluation) -> dict[str, tuple[Doubles, Doubles, float | None]]:
     judged = [plate for plate in evaluation.scores if plate.score is not None]
     numbers = {
         "both phases": ([plate.score for plate in judged], evaluation.auroc),

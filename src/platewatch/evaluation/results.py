@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from platewatch.arrays import Doubles, Labels
 from platewatch.decision.verdict import FalseAlarmBound
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow
@@ -16,7 +17,7 @@ from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
 @dataclass(frozen=True)
 class PlateScore:
-    """One labelled plate that could be read, with its score and verdict."""
+    """One labelled plate with a readable photograph: its score and verdict."""
 
     path: str
     label: int
@@ -154,7 +155,7 @@ class Evaluation:
 
     @property
     def unjudged(self) -> tuple[PlateScore, ...]:
-        """Plates that the quality check refused: too dark, clipped, blurred or no plate in view."""
+        """Plates that the checks refused: too dark, clipped, blurred, no plate in view, or the part cut off."""
         return tuple(plate for plate in self.scores if plate.score is None)
 
     @property
@@ -219,7 +220,7 @@ class Evaluation:
         }
 
 
-def labelled(scores: Sequence[PlateScore]) -> tuple[np.ndarray, np.ndarray]:
+def labelled(scores: Sequence[PlateScore]) -> tuple[Labels, Doubles]:
     """Labels (N,) int and scores (N,) float of the plates that have a score."""
     judged = [(plate.label, plate.score) for plate in scores if plate.score is not None]
     labels = np.array([label for label, _ in judged], int)

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, contrasts, percent
+from platewatch.evaluation.figures import Axes, Figure, colormaps
 from platewatch.evaluation.plots import BLACK, GREEN, ORANGE, VERMILION
 
 _SHADES = colormaps["Blues"]  # one hue: darker is more, also in grey print

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Photo
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
 from platewatch.exploration import classical_detectors, outliers
@@ -48,7 +48,7 @@ class _Reader:
         self._size, self._count, self._done, self._progress = size, count, 0, progress
 
     def read(self, path: Path) -> _Picture | None:
-        """The prepared photograph; None when it cannot be read."""
+        """The prepared photograph; None when it is not readable."""
         try:
             return _open(path, self._size)
         except InputError as error:
@@ -62,9 +62,9 @@ class _Reader:
 def explore(data: Path, *, size: int = 256, seed: int = 0, progress: Progress = silent) -> Exploration:
     """Explore DATA/train/good (or the photographs in DATA) and, if it exists, DATA/test.
 
-    Every photograph is prepared to `size` px; unreadable ones are listed in `failed`. Detectors are fitted to the
-    training photographs alone. Raises InputError for a missing folder, another layout, or fewer than MIN_GOOD readable
-    good photographs.
+    Every photograph is prepared to `size` px; those that are not readable are listed in `failed`. Detectors are fitted
+    to the training photographs alone. Raises InputError for a missing folder, another layout, or fewer than
+    MIN_GOOD readable good photographs.
     """
     training = data_sets.training(data)
     samples = data_sets.test(data) if (data / "test").is_dir() else []
@@ -181,7 +181,7 @@ def _detector_rows(good: Sequence[_Measured], tested: Sequence[_Measured], seed:
     return tuple(row for row in rows if row.areas)
 
 
-def _row(name: str, looks_at: str, plates: Sequence[_Measured], values: Array, normal: str) -> Row:
+def _row(name: str, looks_at: str, plates: Sequence[_Measured], values: Doubles, normal: str) -> Row:
     """The AUROC of each group against `normal`, and of all of them together; `values` (N,)."""
     groups = np.array([each.group for each in plates])
     areas = {}
@@ -191,7 +191,7 @@ def _row(name: str, looks_at: str, plates: Sequence[_Measured], values: Array, n
     return Row(name, looks_at, areas, _area(values[groups == normal], values[groups != normal]))
 
 
-def _area(normal: Array, anomalous: Array) -> Area | None:
+def _area(normal: Doubles, anomalous: Doubles) -> Area | None:
     labels = np.repeat([0, 1], [len(normal), len(anomalous)])
     value = metrics.auroc(labels, np.concatenate([normal, anomalous]))
     return None if value is None else Area(value, *metrics.auroc_interval(value, len(normal), len(anomalous)))

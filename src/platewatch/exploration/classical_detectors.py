@@ -13,10 +13,10 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
-from platewatch.arrays import Array, Mask, Photo
+from platewatch.arrays import Array, Doubles, Grey, Mask, Photo
 from platewatch.photographs import colour, foreground, preparation
 
-Score = Callable[[Array], Array]
+Score = Callable[[Doubles], Doubles]
 """(N, F) features → (N,) scores."""
 
 BINS = 64
@@ -27,9 +27,9 @@ BINS = 64
 class PlateFeatures:
     """Histogram, edges and measures of one photograph, taken over the plate without its background."""
 
-    histogram: Array
+    histogram: Doubles
     """(3, BINS) float64: histograms of R, G and B; each sums to 1."""
-    edges: Array
+    edges: Doubles
     """(F,) float64: edge features that do not depend on the plate's rotation."""
     measures: dict[str, float]
     """Named measures in grey levels, e.g. brightness and edge strength."""
@@ -47,11 +47,11 @@ class Detector:
 
     name: str
     looks_at: str
-    features: Callable[[PlateFeatures], Array]
-    fit: Callable[[Array, int], Score]
+    features: Callable[[PlateFeatures], Doubles]
+    fit: Callable[[Doubles, int], Score]
 
 
-def find_plate(photo: Photo, frame: preparation.Frame) -> tuple[Array, bool]:
+def find_plate(photo: Photo, frame: preparation.Frame) -> tuple[Mask, bool]:
     """The plate's mask (S, S) bool in a prepared (S, S, 3) photograph, and whether a background was masked out."""
     within = frame.inside(len(photo))
     found = foreground.find_object(photo)
@@ -65,7 +65,7 @@ def describe(photo: Photo, frame: preparation.Frame) -> PlateFeatures:
     """The features of a prepared (S, S, 3) uint8 photograph."""
     inside, masked = find_plate(photo, frame)
     pixels = photo[inside]
-    bright = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    bright: Array = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
     strength, edges = _edges(bright, inside, masked)
     grey = colour.is_grey(photo)
     names = () if grey else ("red", "green", "blue")
@@ -82,7 +82,7 @@ def describe(photo: Photo, frame: preparation.Frame) -> PlateFeatures:
     )
 
 
-def _edges(bright: Array, inside: Mask, masked: bool) -> tuple[float, Array]:
+def _edges(bright: Grey, inside: Mask, masked: bool) -> tuple[float, Doubles]:
     """Mean Sobel magnitude in grey levels per px, and features (14,).
 
     The features are five log quantiles of the magnitude and the sorted fractions of nine directions.
@@ -100,17 +100,17 @@ def _edges(bright: Array, inside: Mask, masked: bool) -> tuple[float, Array]:
     return float(magnitude.mean()), np.concatenate([quantiles, np.sort(fractions)[::-1]])
 
 
-def roots(plate: PlateFeatures) -> Array:
+def roots(plate: PlateFeatures) -> Doubles:
     """Square roots of the histogram (3·BINS,): their Euclidean distance is the Hellinger distance."""
     return np.asarray(np.sqrt(plate.histogram).ravel())
 
 
-def coarse_roots(plate: PlateFeatures) -> Array:
+def coarse_roots(plate: PlateFeatures) -> Doubles:
     """Square roots of the histogram with groups of four bins merged (3·BINS / 4,)."""
     return np.asarray(np.sqrt(plate.histogram.reshape(3, BINS // 4, 4).sum(axis=2)).ravel())
 
 
-def _mixture(good: Array, seed: int) -> Score:
+def _mixture(good: Doubles, seed: int) -> Score:
     """Negative log likelihood of a mixture of one to three Gaussians, chosen by the Bayesian information criterion."""
     candidates = [
         GaussianMixture(count, covariance_type="diag", reg_covar=1e-4, random_state=seed).fit(good)
@@ -120,20 +120,20 @@ def _mixture(good: Array, seed: int) -> Score:
     return lambda features: -best.score_samples(features)
 
 
-def _nearest(good: Array, seed: int) -> Score:  # noqa: ARG001 - one signature for all detectors
+def _nearest(good: Doubles, seed: int) -> Score:  # noqa: ARG001 - one signature for all detectors
     """Distance to the nearest good plate."""
     neighbours = NearestNeighbors(n_neighbors=1).fit(good)
     return lambda features: np.asarray(neighbours.kneighbors(features)[0][:, 0])
 
 
-def _nearest_scaled(good: Array, seed: int) -> Score:
+def _nearest_scaled(good: Doubles, seed: int) -> Score:
     """Distance to the nearest good plate, each feature divided by its standard deviation."""
     centre, scale = good.mean(axis=0), good.std(axis=0) + 1e-6
     score = _nearest((good - centre) / scale, seed)
     return lambda features: score((features - centre) / scale)
 
 
-def _one_class(good: Array, seed: int) -> Score:  # noqa: ARG001 - one signature for all detectors
+def _one_class(good: Doubles, seed: int) -> Score:  # noqa: ARG001 - one signature for all detectors
     """Negative decision function of a one-class SVM; kernel width: the median squared distance of good plates."""
     squares = euclidean_distances(good, squared=True)
     width = float(np.median(squares[~np.eye(len(good), dtype=bool)]))

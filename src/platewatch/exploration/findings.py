@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from platewatch.arrays import Array, Mask, Photo
+from platewatch.arrays import Doubles, Mask, Photo
 
 TRAIN, TEST = "good (train)", "good (test)"
 BANK = "patches: memory bank"
@@ -31,7 +31,7 @@ class Example:
     path: str
     photo: Photo
     inside: Mask
-    histogram: Array
+    histogram: Doubles
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Group:
 
     name: str
     count: int
-    histogram: Array
-    spread: Array
-    measures: dict[str, Array]
+    histogram: Doubles
+    spread: Doubles
+    measures: dict[str, Doubles]
     example: Example
 
 
@@ -88,11 +88,11 @@ class Exploration:
     grey: int
     """Number of grey photographs."""
     failed: tuple[tuple[str, str], ...]
-    """Path and reason of each photograph that could not be read."""
+    """Path and reason of each photograph that is not readable."""
 
     @property
     def count(self) -> int:
-        """Number of photographs that were read."""
+        """Number of readable photographs."""
         return sum(group.count for group in self.groups)
 
     @property

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles
 from platewatch.evaluation import metrics
 from platewatch.exploration.findings import TEST, TRAIN, Area, Exploration, Group, Row
 
 SEPARATES = 0.9
-"""A measure with at least this AUROC separates; one below it whose interval excludes 0.5 only tends to."""
+"""From this AUROC on, a measure “separates”. Below it, if its interval excludes 0.5, it “tends”."""
 
 Paragraph = tuple[str, str]
 """Heading and text."""
@@ -37,7 +37,7 @@ def area_text(area: Area) -> str:
     return f"{_decimal(area.value)} [{_decimal(area.low)}, {_decimal(area.high)}]"
 
 
-def spread_text(values: Array) -> str:
+def spread_text(values: Doubles) -> str:
     """Mean ± standard deviation of (N,) values, with the decimals of a standard deviation of two digits."""
     mean, deviation = float(values.mean()), float(values.std())
     digits = int(np.clip(1 - np.floor(np.log10(deviation)), 0, 2)) if deviation > 0 else 1
@@ -78,7 +78,7 @@ def _looked_at(found: Exploration) -> str:
     elif found.grey:
         text += f"{found.grey} of them are grey (R = G = B), so single channels are not compared. "
     if found.failed:
-        text += f"{len(found.failed)} could not be read; they are listed below. "
+        text += f"{len(found.failed)} are not readable; they are listed below. "
     if not found.defects:
         text += "There is no labelled test folder, so only the good plates are described."
     return text.strip()

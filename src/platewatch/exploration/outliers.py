@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from platewatch.arrays import Array, Mask, Photos
+from platewatch.arrays import Doubles, Indices, Mask, Photos
 from platewatch.config import SurfaceConfig
 from platewatch.exploration import classical_detectors
 from platewatch.exploration.classical_detectors import PlateFeatures
@@ -55,14 +55,14 @@ def find(
     `photos` (N, S, S, 3) uint8 are prepared; `inside` (N, S, S) bool is False on their padding.
     """
     distances, places = _places(photos, inside, seed)
-    measures = _measures(plates) | dict(zip(_PLACES, distances, strict=True))
-    zs = {name: _robust_z(values, _MEASURES[name].low is None) for name, values in measures.items()}
+    values = measures(plates) | dict(zip(_PLACES, distances, strict=True))
+    zs = {name: _robust_z(each, _MEASURES[name].low is None) for name, each in values.items()}
     strongest = np.max([np.abs(z) for z in zs.values()], axis=0)
     order = [int(k) for k in np.argsort(-strongest, kind="stable") if strongest[k] > LIMIT]
     found = tuple(
         Outlier(
             path=str(paths[k]),
-            reasons=_reasons(k, measures, zs),
+            reasons=_reasons(k, values, zs),
             photo=photos[k],
             place=_place([zs[name][k] for name in _PLACES], places[k]),
         )
@@ -71,17 +71,18 @@ def find(
     return found, len(order)
 
 
-def _measures(plates: Sequence[PlateFeatures]) -> dict[str, Array]:
+def measures(plates: Sequence[PlateFeatures]) -> dict[str, Doubles]:
+    """Each measure (N,) that all plates have, by its name."""
     names = [name for name in plates[0].measures if all(name in plate.measures for plate in plates)]
-    measures = {name: np.array([plate.measures[name] for plate in plates]) for name in names}
-    measures["covered"] = np.array([plate.covered for plate in plates])
+    found = {name: np.array([plate.measures[name] for plate in plates]) for name in names}
+    found["covered"] = np.array([plate.covered for plate in plates])
     roots = np.stack([classical_detectors.roots(plate) for plate in plates])
     # neighbour 0 is the plate itself; the Hellinger distance of three histograms is at most the root of 6
-    measures["histogram"] = NearestNeighbors(n_neighbors=2).fit(roots).kneighbors(roots)[0][:, 1] / np.sqrt(6)
-    return measures
+    found["histogram"] = NearestNeighbors(n_neighbors=2).fit(roots).kneighbors(roots)[0][:, 1] / np.sqrt(6)
+    return found
 
 
-def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Array, Array]:
+def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Doubles, Indices]:
     """For colour and for lines: each plate's peak distance from the patches of other plates, and where it is.
 
     Distances (2, N), divided by their median; places (N, 2, 2) as x, y.
@@ -102,13 +103,13 @@ def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Array, Array]:
     return distances / np.maximum(np.median(distances, axis=1, keepdims=True), 1e-9), places
 
 
-def _place(zs: Sequence[float], places: Array) -> tuple[int, int] | None:
+def _place(zs: Sequence[float], places: Indices) -> tuple[int, int] | None:
     """The place with the larger z, None when neither is above the limit."""
     kind = int(np.argmax(zs))
     return (int(places[kind, 0]), int(places[kind, 1])) if zs[kind] > LIMIT else None
 
 
-def _robust_z(values: Array, upper: bool) -> Array:
+def _robust_z(values: Doubles, upper: bool) -> Doubles:
     """Robust z (N,) of log values: distance from the median in robust standard deviations; with `upper` at least 0.
 
     The standard deviation is at least 0.01, because smaller differences are camera noise.
@@ -119,7 +120,7 @@ def _robust_z(values: Array, upper: bool) -> Array:
     return np.asarray(np.maximum(z, 0) if upper else z)
 
 
-def _reasons(k: int, measures: Mapping[str, Array], zs: Mapping[str, Array]) -> tuple[str, ...]:
+def _reasons(k: int, measures: Mapping[str, Doubles], zs: Mapping[str, Doubles]) -> tuple[str, ...]:
     """The strongest reasons, each with the plate's value and the interquartile range of all plates."""
     names = sorted((name for name in zs if abs(zs[name][k]) > LIMIT), key=lambda name: -abs(zs[name][k]))
     reasons = []

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from platewatch.arrays import Array
+from platewatch.arrays import Doubles
+from platewatch.evaluation.figures import Axes, Figure, FuncFormatter
 from platewatch.evaluation.plots import BLACK, BLUE, GREEN, VERMILION
 from platewatch.exploration.findings import TEST, Exploration, Group, Row
 
@@ -97,7 +95,7 @@ def _channels(found: Exploration) -> tuple[tuple[str, str, str], ...]:
     return _GREY if found.grey == found.count else _CHANNELS
 
 
-def _curves(axes: Axes, mean: Array, spread: Array | None, channels: tuple[tuple[str, str, str], ...]) -> None:
+def _curves(axes: Axes, mean: Doubles, spread: Doubles | None, channels: tuple[tuple[str, str, str], ...]) -> None:
     """Histograms (3, bins) in %, on a square-root axis so that small values show."""
     bins = mean.shape[1]
     middle = (np.arange(bins) + 0.5) * 256 / bins

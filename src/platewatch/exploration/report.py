@@ -4,10 +4,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.figure import Figure
 
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.evaluation import report
+from platewatch.evaluation.figures import Figure
 from platewatch.exploration import interpretation, plots
 from platewatch.exploration.findings import BANK, Area, Exploration, Outlier, Row
 from platewatch.photographs import thumbnails
@@ -81,7 +81,7 @@ def _entry(area: Area | None) -> str | tuple[str, str]:
     return value, interval
 
 
-def _marked(outlier: Outlier) -> Array:
+def _marked(outlier: Outlier) -> Photo:
     """The photograph with a ring around the place with the highest anomaly."""
     picture = np.ascontiguousarray(outlier.photo.copy())
     if outlier.place:

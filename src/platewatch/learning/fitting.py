@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from platewatch import files, robust
-from platewatch.arrays import Array, Photos
+from platewatch.arrays import Doubles, Indices, Photos
 from platewatch.config import Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
@@ -29,10 +29,9 @@ from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.model.runtime import Network
-from platewatch.model.scoring import RawNumbers
+from platewatch.model.scoring import Checks, RawNumbers
 from platewatch.model.thread_limits import cores
-from platewatch.photographs import preparation, quality, reading
-from platewatch.photographs.quality import QualityLimits
+from platewatch.photographs import preparation, reading
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
 from platewatch.skipganomaly.network import Scorer
@@ -49,15 +48,25 @@ class Calibrated:
 
     raw: OutOfFold
     decision: Decision
-    scores: Array
+    scores: Doubles
     """Each good plate's out-of-fold score, (N,) float64."""
-    quality_limits: QualityLimits
+    checks: Checks
     sensitivity: Sensitivity
     light: tuple[Illumination, ...]
 
 
-def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, progress: Progress) -> Manifest:
+def fit(
+    found: Preflight,
+    config: Config,
+    out: Path,
+    *,
+    resume: bool = False,
+    held: Manifest | None = None,
+    progress: Progress,
+) -> Manifest:
     """Train on the good plates and write the model folder `out`; on failure no folder is left.
+
+    No limit is looser than those of `held`, the model that this one is to replace.
 
     An interrupted training leaves its checkpoints beside `out`. With `resume` it continues from them and gives the
     model of an uninterrupted training. Raises OutputError when `out` is in use or cannot be written, CalibrationError
@@ -66,6 +75,7 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     check_free(out, resume=resume)
     thread_limits.limit_threads()
     plates = found.plates
+    config = replace(config, bits=plates.bits)  # the manifest tells the line
     held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
     checkpoints = _make(checkpoint_folder(out))
     try:
@@ -79,7 +89,7 @@ def fit(found: Preflight, config: Config, out: Path, *, resume: bool = False, pr
     with files.whole_folder(out, remedy="free space or check it") as folder:
         trained = list(zip(held_out, networks[1:], strict=True))
         detectors = out_of_fold.detectors(found, trained, fitted, config, progress)
-        calibrated = _calibrate(plates, detectors, config, progress)
+        calibrated = _calibrate(plates, detectors, config, progress, held)
         progress("writing the model", 0, 1)
         manifest = _write(folder, found, (fitted, networks[0]), calibrated, config)
         progress("writing the model", 1, 1)
@@ -114,10 +124,12 @@ def _make(folder: Path) -> Path:
 
 
 def _train_all(
-    plates: GoodPlates, held_out: tuple[Array, ...], config: Config, checkpoints: Path, progress: Progress
+    plates: GoodPlates, held_out: tuple[Indices, ...], config: Config, checkpoints: Path, progress: Progress
 ) -> list[Trained]:
     """Train the final network and one network per fold, in parallel on all cores, each on one thread."""
-    parts = [plates.photos, *(np.delete(plates.photos, fold, axis=0) for fold in held_out)]
+    numbers = np.arange(len(plates.photos))
+    parts = [numbers, *(np.delete(numbers, fold) for fold in held_out)]
+    frames = [preparation.frame(*size, config.network.resolution) for size in plates.sizes]
     done = [0] * len(parts)
     stop, lock = threading.Event(), threading.Lock()
 
@@ -132,9 +144,10 @@ def _train_all(
                 raise KeyboardInterrupt
 
         return fit_network(
-            parts[number],
+            plates.photos[parts[number]],
             config,
             seed=1000 * config.seed + number,  # fewer than 1000 folds: no two networks share a seed
+            frames=[frames[plate] for plate in parts[number]],
             checkpoint=checkpoints / f"network-{number}.safetensors",
             on_epoch=on_epoch,
             on_step=on_step,
@@ -153,19 +166,25 @@ def _train_all(
     return [run.result() for run in runs]
 
 
-def _calibrate(plates: GoodPlates, detectors: Detectors, config: Config, progress: Progress) -> Calibrated:
+def _calibrate(
+    plates: GoodPlates, detectors: Detectors, config: Config, progress: Progress, held: Manifest | None = None
+) -> Calibrated:
     """Set the limits from out-of-fold scores, then run the sensitivity trials with these limits."""
     raw = out_of_fold.score(plates, detectors, config, progress)
     decision, scores = _decide(raw, config)
-    limits = quality.limits(plates.conditions())
-    judge = out_of_fold.judge(plates, detectors, decision, limits)
+    checks = plates.checks()
+    if held is not None:
+        checks = checks.stricter(held.checks)
+        limits = min(decision.review, held.review), min(decision.threshold, held.threshold)
+        decision = replace(decision, review=limits[0], threshold=limits[1])
+    judge = out_of_fold.judge(plates, detectors, decision, checks)
     undamaged = [decision.verdict(score) for score in scores]
     found = sensitivity_trials.defect_trials(plates, undamaged, judge, config, progress)
     light = sensitivity_trials.illumination_trials(plates, undamaged, judge, config, progress)
-    return Calibrated(raw, decision, scores, limits, found, light)
+    return Calibrated(raw, decision, scores, checks, found, light)
 
 
-def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Array]:
+def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Doubles]:
     """The Decision from out-of-fold numbers, and each good plate's score with it, (N,) float64."""
     alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
     scale = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
@@ -195,7 +214,8 @@ def _write(
         format=model_folder.FORMAT,
         config=config,
         decision=decision,
-        quality_limits=calibrated.quality_limits,
+        quality_limits=calibrated.checks.quality,
+        completeness=calibrated.checks.completeness,
         promise=calibration.false_alarm_bound(
             calibrated.scores, decision.threshold, config.calibration.false_alarm_rate
         ),

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Doubles, Indices, Photo
 from platewatch.config import Config
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import scoring
 from platewatch.model.runtime import Network
-from platewatch.model.scoring import RawNumbers, Scores
+from platewatch.model.scoring import Checks, RawNumbers, Scores
+from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.preparation import Frame
-from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import Progress
 from platewatch.skipganomaly import export
 from platewatch.skipganomaly.training import Trained
@@ -40,7 +40,7 @@ _KEPT = 8  # surfaces kept in memory; plates are scored in order, so that more a
 class Detectors:
     """For each good plate the detectors fitted without it and without its near duplicates."""
 
-    def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Array, Network]]) -> None:
+    def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Indices, Network]]) -> None:
         """`fitted`: the surface of all plates. `groups`: each plate's group of near duplicates.
 
         `folds`: for each fold the numbers of its plates, and the network trained without them.
@@ -63,16 +63,16 @@ class Detectors:
 class OutOfFold:
     """Out-of-fold raw numbers of the N good plates; float64, in the plates' order."""
 
-    good: Array
+    good: Doubles
     """(N, 3): surface score, reconstruction error, latent error."""
-    map_score: Array
+    map_score: Doubles
     """(N,): the network's anomaly map, pooled."""
-    artificial: Array
+    artificial: Doubles
     """(DEFECTS_PER_PLATE · N, 3): as `good`, of plates with one artificial defect each."""
 
 
 def detectors(
-    found: Preflight, folds: Sequence[tuple[Array, Trained]], final: Surface, config: Config, progress: Progress
+    found: Preflight, folds: Sequence[tuple[Indices, Trained]], final: Surface, config: Config, progress: Progress
 ) -> Detectors:
     """Export each fold's network and return the Detectors; a fold is its plates' numbers and its trained network."""
     networks = []
@@ -93,7 +93,8 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
         pair = detectors.of(plate)
         good.append(scoring.measure(*pair, photo, frame))
-        damaged = [random_defect(photo, rng)[0] for _ in range(DEFECTS_PER_PLATE)]
+        inside = find_framed_object(photo, frame)
+        damaged = [random_defect(photo, rng, inside)[0] for _ in range(DEFECTS_PER_PLATE)]
         artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
@@ -104,17 +105,18 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
 
 
 def judge(
-    plates: GoodPlates, detectors: Detectors, decision: Decision, limits: QualityLimits
-) -> Callable[[int, Array], Verdict]:
+    plates: GoodPlates, detectors: Detectors, decision: Decision, checks: Checks
+) -> Callable[[int, Photo], Verdict]:
     """A function that gives the out-of-fold verdict on a prepared photograph of the good plate of a number.
 
-    The quality check is included. The function may be called by several threads at once.
+    The checks are included. The function may be called by several threads at once.
     """
 
     def verdict(plate: int, photo: Photo) -> Verdict:
         def measure(photo: Photo, frame: Frame) -> Scores:
             return scoring.measure_weighted(*detectors.of(plate), photo, frame, decision)
 
-        return scoring.judge_prepared(photo, plates.frames[plate], decision, limits, measure).verdict
+        frame, size = plates.frames[plate], plates.sizes[plate]
+        return scoring.judge_prepared(photo, frame, decision, checks, measure, size=size).verdict
 
     return verdict

@@ -1,29 +1,32 @@
 """Preflight before training: reads the good photographs, finds duplicates, near duplicates and outliers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from platewatch.arrays import Photos
+from platewatch.arrays import Photo, Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
-from platewatch.exploration import classical_detectors, outliers
-from platewatch.photographs import preparation, quality, reading
+from platewatch.exploration import classical_detectors, mixed_sets, outliers
+from platewatch.model.scoring import Checks
+from platewatch.photographs import bit_depth, completeness, preparation, quality, reading
+from platewatch.photographs.bit_depth import Levels
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
 from platewatch.progress import Progress
 
 _NEAR = 2.0  # of 255: largest mean difference between the thumbnails of near duplicates,
 _NEARER = 0.25  # and largest ratio to the median of all pairs, because in a jig all plates look nearly alike
-_ENOUGH = 6  # smallest number of plates among which outliers are looked for
+_MANY = 0.3  # fraction of outliers above which defective plates are likely among them; good sets have up to 0.2
+_ENOUGH = 6  # smallest number of plates for which outliers are searched
 
 
 @dataclass(frozen=True)
 class GoodPlates:
-    """The N good photographs that could be read, without duplicates; all sequences in the same order."""
+    """The N readable good photographs, without duplicates; all sequences in the same order."""
 
     paths: tuple[Path, ...]
     sha256: tuple[str, ...]
@@ -33,14 +36,29 @@ class GoodPlates:
     sizes: tuple[tuple[int, int], ...]
     """(width, height) of the original photographs, px."""
     failed: tuple[tuple[Path, str], ...]
-    """Photographs that could not be read, with the reason."""
+    """Photographs that are not readable, with the reason."""
     duplicates: tuple[tuple[Path, Path], ...]
     """(left out, kept): files with exactly the same pixels."""
+    bits: int | None = None
+    """Bits that the camera uses when its files store more; from the configuration or from the files."""
 
     def conditions(self) -> list[Conditions]:
         """The quality measures of each photograph without its padding."""
         pairs = zip(self.photos, self.frames, strict=True)
         return [quality.measure(frame.cut(photo)) for photo, frame in pairs]
+
+    def checks(self) -> Checks:
+        """The checks that these photographs set."""
+        each = zip(self.photos, self.frames, self.sizes, strict=True)
+        framings = [completeness.measure(frame.cut(photo), size) for photo, frame, size in each]
+        return Checks(quality.limits(self.conditions()), completeness.limits(framings))
+
+    def unusable(self) -> tuple[tuple[Path, str], ...]:
+        """The photographs that the checks refuse, with the reason; they do not show enough of the part."""
+        checks = self.checks()
+        each = zip(self.paths, self.photos, self.frames, self.sizes, strict=True)
+        found = [(path, checks.examine(frame.cut(photo), size)[1]) for path, photo, frame, size in each]
+        return tuple((path, why) for path, why in found if why is not None)
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,9 @@ class Preflight:
     """For each plate the number of its group of near duplicates."""
     near_duplicates: tuple[tuple[Path, Path], ...]
     outliers: tuple[tuple[Path, str], ...]
-    """Outliers with the reason, strongest first. They stay in the training set; a person should look at them."""
+    """Unusable photographs and outliers with reasons. They stay in the training set: a person should look at them."""
+    warnings: tuple[str, ...]
+    """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise."""
     steps: int
     """Training steps of phase two, all folds included."""
     floor: float
@@ -60,32 +80,95 @@ class Preflight:
 
 
 def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlates:
-    """Read and prepare the good photographs, without unreadable ones and exact duplicates.
+    """Read and prepare the good photographs, without those not readable and exact duplicates.
 
-    Raises InputError when fewer than `config.min_images` remain.
+    Photographs that are damaged or use less than a quarter of their range are left out. Raises InputError when fewer
+    than `config.min_images` remain.
     """
     first: dict[str, Path] = {}
-    readable, failed, duplicates = [], [], []
+    readable, failed, duplicates, unused = list[_Opened](), list[tuple[Path, str]](), [], list[InputError]()
+    for opened in _open_all(paths, config, failed, progress):
+        try:
+            bit_depth.check(opened.levels, opened.bits, opened.path)
+        except InputError as error:
+            failed.append((opened.path, str(error)))
+            unused.append(error)
+            continue
+        if opened.pixels in first:
+            duplicates.append((opened.path, first[opened.pixels]))
+        else:
+            first[opened.pixels] = opened.path
+            readable.append(opened)
+    if len(readable) < config.min_images:
+        if len(unused) > len(paths) / 2:
+            what = f"{len(unused)} of {len(paths)} photographs use too little of their range; {unused[0].where}"
+            raise InputError(
+                paths[0].parent, f"{what} {unused[0].what}", expected=unused[0].expected, remedy=unused[0].remedy
+            )
+        raise _too_few(paths[0].parent, len(readable), len(failed), len(duplicates), config.min_images)
+    return GoodPlates(
+        paths=tuple(each.path for each in readable),
+        sha256=tuple(each.sha256 for each in readable),
+        photos=np.stack([each.prepared for each in readable]),
+        frames=tuple(preparation.frame(*each.size, config.image_size) for each in readable),
+        sizes=tuple(each.size for each in readable),
+        failed=tuple(failed),
+        duplicates=tuple(duplicates),
+        bits=readable[0].bits,
+    )
+
+
+@dataclass(frozen=True)
+class _Opened:
+    path: Path
+    sha256: str
+    pixels: str
+    """A digest of the photograph's pixels and shape."""
+    prepared: Photo
+    size: tuple[int, int]
+    levels: Levels
+    bits: int | None
+    """As in `Raster.rgb`."""
+
+
+def _open_all(
+    paths: Sequence[Path], config: Config, failed: list[tuple[Path, str]], progress: Progress
+) -> list[_Opened]:
+    """The readable photographs; the others are appended to `failed` with the reason.
+
+    When the files state a bit depth and the configuration does not, those of more than 8 bits are read again with it.
+    """
+    opened = list[_Opened]()
     for done, path in enumerate(paths, start=1):
         try:
-            data = reading.load(path)
-            photo, sha256 = reading.read(data, str(path)), reading.sha256(data)
+            opened.append(_open(path, config.image_size, config.bits))
         except InputError as error:
             failed.append((path, str(error)))
-        else:
-            pixels = reading.sha256(photo) + str(photo.shape)
-            if pixels in first:
-                duplicates.append((path, first[pixels]))
-            else:
-                first[pixels] = path
-                size = photo.shape[1], photo.shape[0]
-                frame = preparation.frame(*size, config.image_size)
-                readable.append((path, sha256, preparation.prepare(photo, config.image_size), frame, size))
         progress("reading photographs", done, len(paths))
-    if len(readable) < config.min_images:
-        raise _too_few(paths[0].parent, len(readable), len(failed), len(duplicates), config.min_images)
-    kept, sha256s, photos, frames, sizes = zip(*readable, strict=True)
-    return GoodPlates(kept, sha256s, np.stack(photos), frames, sizes, tuple(failed), tuple(duplicates))
+    stated = bit_depth.stated([each.levels for each in opened]) if config.bits is None else None
+    if stated is None:
+        return opened
+    return [
+        _open(each.path, config.image_size, stated) if each.levels.bits > 8 else replace(each, bits=stated)
+        for each in opened
+    ]
+
+
+def _open(path: Path, size: int, bits: int | None) -> _Opened:
+    data = reading.load(path)
+    raster = reading.raster(data, str(path))
+    if raster.damage:
+        raise reading.damage_error(str(path), raster.damage)
+    photo = raster.rgb(str(path), bits)
+    return _Opened(
+        path=path,
+        sha256=reading.sha256(data),
+        pixels=reading.sha256(photo) + str(photo.shape),
+        prepared=preparation.prepare(photo, size),
+        size=(photo.shape[1], photo.shape[0]),
+        levels=bit_depth.measure(raster),
+        bits=bits,
+    )
 
 
 def look(plates: GoodPlates, config: Config) -> Preflight:
@@ -93,18 +176,28 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
     near = _near_duplicates(plates.photos)
     count, folds = len(plates.paths), config.calibration.folds
     batches = config.training.epochs / config.training.batch_size
+    outlying, warnings = _doubtful(plates, config.seed)
     return Preflight(
         plates=plates,
         groups=_groups(count, near),
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
-        outliers=_outliers(plates, config.seed),
+        outliers=(*plates.unusable(), *outlying),
+        warnings=warnings,
         steps=round(batches * (count + count * (folds - 1))),
         floor=1 / (count + 1),
     )
 
 
+def findings(found: Preflight) -> tuple[str, ...]:
+    """Findings about the good photographs for a person to read before training, one sentence each."""
+    plates = found.plates
+    left_out = [f"left out, not readable: {error}" for _, error in plates.failed]
+    left_out += [f"left out, the same as {other.name}: {one.name}" for one, other in plates.duplicates]
+    return (*left_out, *found.warnings, *(f"look at {path.name}: {why}" for path, why in found.outliers))
+
+
 def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> InputError:
-    left_out = [f"{failed} unreadable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
+    left_out = [f"{failed} not readable"] * (failed > 0) + [f"{duplicates} duplicates"] * (duplicates > 0)
     besides = f" (besides {' and '.join(left_out)})" if left_out else ""
     hint = f"add photographs or pass --min-images {found}" if found >= 3 else "add photographs"
     return InputError(folder, f"found {found} images{besides}, training needs at least {needed}", remedy=hint)
@@ -127,12 +220,16 @@ def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(group)
 
 
-def _outliers(plates: GoodPlates, seed: int) -> tuple[tuple[Path, str], ...]:
-    """The outliers with their reasons, strongest first; none among fewer than 6 plates."""
-    if len(plates.paths) < _ENOUGH:
-        return ()
+def _doubtful(plates: GoodPlates, seed: int) -> tuple[tuple[tuple[Path, str], ...], tuple[str, ...]]:
+    """The outliers with their reasons, strongest first, none among fewer than 6 plates; and the warnings."""
     pairs = list(zip(plates.photos, plates.frames, strict=True))
+    enlarged = [frame.width / width for frame, (width, _) in zip(plates.frames, plates.sizes, strict=True)]
+    noise = mixed_sets.only_noise(plates.paths, [frame.cut(photo) for photo, frame in pairs], enlarged)
+    if len(plates.paths) < _ENOUGH:
+        return (), (noise,) if noise else ()
     inside = np.stack([frame.inside(len(photo)) for photo, frame in pairs])
     described = [classical_detectors.describe(photo, frame) for photo, frame in pairs]
-    found, _ = outliers.find(plates.paths, plates.photos, inside, described, seed)
-    return tuple((Path(each.path), "; ".join(each.reasons)) for each in found)
+    found, count = outliers.find(plates.paths, plates.photos, inside, described, seed)
+    many = f"{count} of {len(pairs)} photographs are outliers: look for defective plates among them"
+    warnings = (noise, mixed_sets.two_kinds(plates.paths, described), many if count > _MANY * len(pairs) else None)
+    return tuple((Path(each.path), "; ".join(each.reasons)) for each in found), tuple(filter(None, warnings))

@@ -12,21 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Photo
 from platewatch.config import Config
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, Trial
 from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates
 from platewatch.model.thread_limits import cores
+from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.illumination import gains, relight
 from platewatch.progress import Progress
 from platewatch.synthetic.artificial_defects import rust, scratch
 
-Judge = Callable[[int, Array], Verdict]
+Judge = Callable[[int, Photo], Verdict]
 """Gives the verdict on a prepared (S, S, 3) uint8 photograph of the plate of a number; called by several threads."""
 
-Job = tuple[int, Callable[[], Array]]
+Job = tuple[int, Callable[[], Photo]]
 """A plate's number, and a function that makes the photograph to be judged."""
 
 
@@ -89,19 +90,23 @@ def illumination_trials(
     return tuple(sorted(levels, key=lambda each: (each.warmth != 0, each.brightness, each.warmth)))
 
 
-def damage(plates: GoodPlates, plate: int, point: GridPoint, config: Config) -> Array:
-    """The plate's prepared photograph (S, S, 3) uint8 with the artificial defect of one trial."""
+def damage(plates: GoodPlates, plate: int, point: GridPoint, config: Config) -> Photo:
+    """The plate's prepared photograph (S, S, 3) uint8 with the artificial defect of one trial.
+
+    The part of a defect that lies on the padding is removed, because no photograph shows it.
+    """
     photo, frame = plates.photos[plate], plates.frames[plate]
     rng = np.random.default_rng([config.seed, plate, int(point.kind == "rust")])
+    on_part = find_framed_object(photo, frame)
     for _ in range(_TRIES):
         if point.kind == "scratch":
-            length_px = config.sensitivity.length * config.image_size
-            damaged, mask = scratch(photo, rng, width_px=point.size_px, length_px=length_px, contrast=point.contrast)
+            sizes = {"width_px": point.size_px, "length_px": config.sensitivity.length * config.image_size}
+            damaged, mask = scratch(photo, rng, **sizes, contrast=point.contrast, inside=on_part)
         else:
-            damaged, mask = rust(photo, rng, diameter_px=point.size_px, contrast=point.contrast)
+            damaged, mask = rust(photo, rng, diameter_px=point.size_px, contrast=point.contrast, inside=on_part)
         if np.count_nonzero(frame.cut(mask)) >= _WITHIN * np.count_nonzero(mask):
             break
-    return damaged
+    return np.where(frame.inside(len(photo))[..., None], damaged, photo)
 
 
 def _spread(numbers: Sequence[int], count: int) -> list[int]:

@@ -1,23 +1,27 @@
-"""A line assembled: model, record, judging and what runs beside it; built here for the station and for the watch."""
+"""Assembles a line, for the station and for the watch: model, record, judging, and the threads beside it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from platewatch.line.anchoring import Anchoring, Folder
+from platewatch.line.camera_problems import CameraProblems
 from platewatch.line.deliveries import Deliveries
 from platewatch.line.destinations import Destination
 from platewatch.line.drift_monitor import LIMIT, DriftMonitor
 from platewatch.line.health import LOW_BYTES, Check, Health, Problem
 from platewatch.line.judging import Judging, Listener, RecordedPlate
 from platewatch.line.metrics import Metrics
+from platewatch.line.model_files import ModelFiles
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.record_tail import RecordTail
 from platewatch.records import Appended, Entry, Event, Records, RetentionJob
+from platewatch.signing import PrivateKey
 
 
 @dataclass(frozen=True)
 class Line:
-    """The parts of a line in one process; `start` runs what runs beside the judging."""
+    """The parts of a line in one process; `start` starts the threads beside the judging."""
 
     models: ModelRegistry
     records: Records
@@ -27,19 +31,27 @@ class Line:
     deliveries: Deliveries
     retention: RetentionJob
     tail: RecordTail
+    camera: CameraProblems
+    model_files: ModelFiles
+    anchoring: Anchoring
 
     def start(self) -> None:
         """Start deliveries, retention, health checks, and following the record; raises RecordError."""
         self.tail.start()
+        self.camera.start()
         self.deliveries.start()
         self.retention.start()
+        self.anchoring.start()
+        self.model_files.start()
         self.health.start()
 
     def stop(self) -> None:
         """Stop them and save the drift monitor, once no plate is judged any more."""
         self.deliveries.stop()
         self.retention.stop()
+        self.anchoring.stop()
         self.tail.stop()
+        self.model_files.stop()
         self.health.stop()
         self.health.drift.save()
 
@@ -52,6 +64,8 @@ def assemble(
     warn: Callable[[str], None],
     owns: Callable[[Entry], bool] = lambda _entry: True,
     destinations: Sequence[Destination] = (),
+    anchor_places: Sequence[Folder | Destination] = (),
+    anchor_key: PrivateKey | None = None,
     drift_file: Path | None = None,
     drift_limit: float = LIMIT,
     places: Sequence[Path] = (),
@@ -69,8 +83,20 @@ def assemble(
     and `only_events` RecordTail's.
     """
     metrics = Metrics()
-    deliveries = Deliveries(records, destinations, warn)
+    anchoring = Anchoring(records, anchor_places, actor=actor, key=anchor_key, warn=warn)
+    deliveries, camera = Deliveries(records, destinations, warn), CameraProblems(records)
+    model_files = ModelFiles(models, records, actor=actor)
     drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
+    retention = RetentionJob(records, warn=warn)
+
+    def pass_on(row: Appended) -> None:
+        if isinstance(row, Event):
+            drift.follow(row)
+            camera.follow(row)
+        if publish is not None:
+            publish(row)
+
+    tail = RecordTail(records, pass_on, only_events=only_events)
     health = Health(
         models,
         records,
@@ -79,17 +105,17 @@ def assemble(
         actor=actor,
         places=places,
         low_bytes=low_bytes,
-        checks=(*checks, deliveries.problems),
+        checks=(
+            *checks,
+            deliveries.problems,
+            camera.problems,
+            tail.problems,
+            retention.problems,
+            model_files.problems,
+            anchoring.problems,
+        ),
         changed=problems_changed,
     )
-
-    def pass_on(row: Appended) -> None:
-        if isinstance(row, Event):
-            drift.follow(row)
-        if publish is not None:
-            publish(row)
-
-    tail = RecordTail(records, pass_on, only_events=only_events)
 
     def notify(recorded: RecordedPlate) -> None:
         tail.wake()
@@ -99,5 +125,4 @@ def assemble(
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
     metrics.drift.set_function(lambda: drift.evidence().value)
     metrics.drift_limit.set(drift_limit)
-    retention = RetentionJob(records, warn=warn)
-    return Line(models, records, metrics, health, judging, deliveries, retention, tail)
+    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera, model_files, anchoring)

@@ -1,16 +1,20 @@
 """Candidates: which plates a candidate and the model in service both judge, and when a candidate is refused.
 
-The plates come from people's reviews. Those reviewed as good and held out by their hash are never trained on; those
-reviewed as defective, the missed ones among them, are the challenge. Neither moves a threshold: they only compare.
+The plates come from people's reviews. Good ones that are held out by their hash are never trained on. All defective
+ones are compared, missed ones included. The comparison changes no threshold. A plate without a score is never trained
+on, because its photograph did not pass the checks. Both models also judge photographs made unusable. A limit looser
+than that of the model in service needs a person's reason.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from platewatch.arrays import Photo
 from platewatch.errors import InputError
-from platewatch.inspection import Inspection
-from platewatch.line.comparison import Candidate, Comparison, Judged, Pair
+from platewatch.inspection import Inspection, Verdict
+from platewatch.line import protections
+from platewatch.line.comparison import Candidate, Comparison, Judged, Pair, UnusablePair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
 from platewatch.progress import Progress
@@ -18,29 +22,31 @@ from platewatch.records import Judgement, Outcome, Records, Reviewed
 from platewatch.records.exports import held_out
 
 FEWEST = 5
-"""Held-out good plates below which no difference could ever be told from chance: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
+"""Fewest held-out good plates with which a difference can be significant: 0.5 ** 5 < LEVEL < 0.5 ** 4."""
 LEVEL = 0.05
-"""A candidate that passes fewer held-out good plates is refused when chance explains it no more often than this."""
+"""A candidate that passes fewer held-out good plates is refused when the p-value is at most this."""
 TRAINED = "challenger_trained"
 """The event in the record: the figures of a comparison, refused or not."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """The reviewed plates, sorted by what they are for; each photograph once, the newest plate for it."""
+    """The reviewed plates by use; each photograph once, with its newest plate."""
 
     training: tuple[Reviewed, ...]
     """Reviewed as good, to learn from; those that joined an earlier candidate's training join again."""
     new: int
-    """How many of them the model in service did not learn from."""
+    """Number of those that the model in service was not trained on."""
     held_out: tuple[Reviewed, ...]
-    """Reviewed as good, known to no model."""
+    """Reviewed as good; no model was trained on them."""
     defective: tuple[Reviewed, ...]
-    """Reviewed as defective: the challenge."""
+    """Reviewed as defective; for the comparison."""
     contradictory: tuple[Reviewed, ...]
-    """The same photograph was called good once and defective once: used for nothing."""
+    """The same photograph was reviewed as good and as defective; not used."""
     missing: tuple[Reviewed, ...]
     """Their photographs are no longer kept."""
+    unscored: tuple[Reviewed, ...] = ()
+    """Reviewed as good, but without a score; not used."""
 
     @property
     def missed(self) -> tuple[Reviewed, ...]:
@@ -55,7 +61,7 @@ def gather(records: Records, champion: Manifest) -> Material:
     defective = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.DEFECTIVE}
     known = {plate.sha256 for plate in champion.calibration}
     both = good.keys() & defective.keys()
-    usable = {key: plate for key, plate in good.items() if key not in both and plate.photograph_kept}
+    usable = {key: plate for key, plate in good.items() if key not in both and plate.photograph_kept and plate.scored}
     training = {key: plate for key, plate in usable.items() if not held_out(key)}
     return Material(
         training=tuple(training.values()),
@@ -64,11 +70,12 @@ def gather(records: Records, champion: Manifest) -> Material:
         defective=tuple(plate for key, plate in defective.items() if key not in both and plate.photograph_kept),
         contradictory=tuple(good[key] for key in sorted(both)),
         missing=tuple(plate for plate in (*good.values(), *defective.values()) if not plate.photograph_kept),
+        unscored=tuple(plate for plate in good.values() if not plate.scored),
     )
 
 
 def check(material: Material) -> None:
-    """Raise InputError when there is nothing to learn, or too little to compare by."""
+    """Raise InputError when there are no new good plates, or too few held-out ones for the comparison."""
     if not material.new:
         raise InputError(
             "reviewed plates", "none new was called good", expected="one at least", remedy="review more plates first"
@@ -83,20 +90,45 @@ def check(material: Material) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Training:
+    """Facts about a candidate's training, for its comparison."""
+
+    unusable: Mapping[str, Photo]
+    """Unusable photographs, (H, W, 3) uint8 RGB, by name."""
+    findings: tuple[str, ...] = ()
+    """What preflight found."""
+    loosened_because: str = ""
+    """The reason that a person gave for allowing looser limits."""
+
+
 def compare(
     material: Material,
     champion: Inspector,
     challenger: Inspector,
     photograph: Callable[[int], bytes | None],
     progress: Progress,
+    *,
+    training: Training,
 ) -> Comparison:
-    """Have both judge the held-out good plates and all defective ones, and decide; `photograph` gives bytes."""
+    """Have both judge held-out good plates, defective ones and unusable photographs, and decide.
+
+    `photograph` gives a plate's bytes.
+    """
     plates = [*material.held_out, *material.defective]
     pairs = []
     for done, plate in enumerate(plates, start=1):
         pairs.append(_judge(plate, photograph(plate.number) or b"", champion, challenger))
         progress("comparing both models", done, len(plates))
     good, defective = pairs[: len(material.held_out)], pairs[len(material.held_out) :]
+    unusable = [
+        UnusablePair(name, _judged(champion.inspect(photo)), _judged(challenger.inspect(photo)))
+        for name, photo in training.unusable.items()
+    ]
+    loosened = protections.looser(champion.manifest, challenger.manifest)
+    refused = [*refusals(good, defective), *unusable_refusals(unusable)]
+    if loosened and not training.loosened_because:
+        refused.append(f"loosens limits that protect, and nobody gave a reason: {'; '.join(loosened)}")
     return Comparison(
         champion=_candidate(champion),
         challenger=_candidate(challenger),
@@ -106,12 +138,31 @@ def compare(
         gone=len(material.missing),
         contradictory=len(material.contradictory),
         chance=chance(good),
-        refused=tuple(refusals(good, defective)),
+        refused=tuple(refused),
+        unscored=len(material.unscored),
+        unusable=tuple(unusable),
+        findings=training.findings,
+        loosened=loosened,
+        loosened_because=training.loosened_because,
     )
 
 
+def unusable_refusals(pairs: Sequence[UnusablePair]) -> Iterator[str]:
+    """Why the candidate is refused: it gives PASS or REJECT to an unusable photograph."""
+    judged = [
+        pair
+        for pair in pairs
+        if pair.challenger.passed
+        or (pair.champion.verdict is Verdict.REVIEW and pair.challenger.verdict is not Verdict.REVIEW)
+    ]
+    if judged:
+        names = ", ".join(f"{pair.name} {pair.challenger.verdict}" for pair in judged[:5])
+        names += " …" if len(judged) > 5 else ""
+        yield f"judges {len(judged)} of {len(pairs)} unusable photographs in place of sending them to review: {names}"
+
+
 def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:
-    """Why it may not serve: it lets through a defective plate that is caught now, or passes too few good ones."""
+    """Why the candidate is refused: it passes a defective plate that is caught now, or passes too few good ones."""
     lost = [pair for pair in defective if pair.challenger.passed and not pair.champion.passed]
     if lost:
         names = ", ".join(pair.name for pair in lost[:5]) + (" …" if len(lost) > 5 else "")
@@ -126,7 +177,7 @@ def refusals(good: Sequence[Pair], defective: Sequence[Pair]) -> Iterator[str]:
 
 
 def chance(good: Sequence[Pair]) -> float:
-    """How often a fair coin turns so many of the plates on which both differ against the candidate.
+    """The p-value: probability that by chance so many of the plates on which both differ count against the candidate.
 
     The exact, paired, one-sided test of McNemar (1947) in its binomial form.
     """
@@ -137,7 +188,7 @@ def chance(good: Sequence[Pair]) -> float:
 
 
 def _key(plate: Reviewed) -> str:
-    """The photograph's SHA-256; its number for a plate without one, which is of no use here."""
+    """The photograph's SHA-256; the plate's number when it has no photograph."""
     return plate.photograph_sha256 or f"{plate.number:064x}"
 
 

@@ -15,7 +15,7 @@ from platewatch.inspection import SCHEMA, Verdict
 
 @dataclass(frozen=True)
 class Judged:
-    """What one model says of one plate; `verdict` is None when the photograph could not be read."""
+    """What one model says of one plate; `verdict` is None when the photograph is not readable."""
 
     verdict: Verdict | None
     score: float | None
@@ -35,14 +35,24 @@ class Pair:
     """In the record."""
     name: str
     missed: bool
-    """It passed at the line although it is defective."""
+    """Whether it passed at the line although it is defective."""
+    champion: Judged
+    challenger: Judged
+
+
+@dataclass(frozen=True)
+class UnusablePair:
+    """An unusable photograph, judged by both; the right verdict is REVIEW."""
+
+    name: str
+    """How it was made unusable, and of which photograph."""
     champion: Judged
     challenger: Judged
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that is compared, and what its own good plates promise."""
+    """A model that is compared, with its own false-alarm bound."""
 
     model_id: str
     good_plates: int
@@ -65,9 +75,19 @@ class Comparison:
     contradictory: int
     """Photographs left out because they were reviewed both as good and as defective."""
     chance: float
-    """How often chance alone passes so many fewer of the held-out good plates (exact, paired, one-sided)."""
+    """Probability that by chance so many fewer of the held-out good plates pass (exact, paired, one-sided)."""
     refused: tuple[str, ...]
-    """Why it may not serve, a sentence each; empty when it may."""
+    """Why it is refused, one sentence each; empty when it is accepted."""
+    unscored: int = 0
+    """Plates reviewed as good that were left out because their photographs have no score."""
+    unusable: tuple[UnusablePair, ...] = ()
+    """Empty, dark, clipped, blurred and cut-off photographs, made of training photographs."""
+    findings: tuple[str, ...] = ()
+    """What preflight found in the candidate's training photographs, a sentence each."""
+    loosened: tuple[str, ...] = ()
+    """Limits that are looser than those of the model in service, a sentence each."""
+    loosened_because: str = ""
+    """The reason that a person gave for allowing that; empty when nobody did."""
 
     @property
     def accepted(self) -> bool:
@@ -79,7 +99,7 @@ class Comparison:
         return {"schema": SCHEMA, "accepted": self.accepted, **asdict(self)}
 
     def figures(self) -> dict[str, Any]:
-        """What the record's event holds: the figures without the plates."""
+        """The details of the record's event: the figures without the plates."""
         return {
             "champion": self.champion.model_id,
             "challenger": self.challenger.model_id,
@@ -89,6 +109,10 @@ class Comparison:
             "held_out": counts(self.held_out),
             "defective": counts(self.defective),
             "chance": self.chance,
+            "unusable": counts(self.unusable),
+            "findings": list(self.findings),
+            "loosened": list(self.loosened),
+            "loosened_because": self.loosened_because,
         }
 
 
@@ -118,7 +142,7 @@ def read(file: Path) -> Comparison | None:
         raise ModelError(file, "no comparison that this Platewatch wrote", remedy="retrain to make one") from error
 
 
-def counts(pairs: Sequence[Pair]) -> dict[str, int]:
+def counts(pairs: Sequence[Pair] | Sequence[UnusablePair]) -> dict[str, int]:
     """How many plates there are, and how many each model passes."""
     champion, challenger = (sum(getattr(pair, name).passed for pair in pairs) for name in ("champion", "challenger"))
     return {"plates": len(pairs), "champion_passes": champion, "challenger_passes": challenger}

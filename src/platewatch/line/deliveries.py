@@ -1,9 +1,10 @@
 """Deliveries: every destination gets each Entry at least once, from a thread of its own.
 
 What is to be delivered stands in the record's outbox, written with the plate itself. A destination that is out of reach
-is tried again, ever more rarely, and never holds up the line.
+is tried again at growing intervals; the line does not wait for it.
 """
 
+import logging
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,12 @@ from platewatch.records.outbox import Destination as State
 
 FAILING = "delivery_failing"
 """The problem's code: plates wait that a destination did not take."""
+STOPPED = "deliveries_stopped"
+"""The problem's code: a thread that delivers does not run."""
 
-_LEASE = 60.0  # seconds in which this process alone tries what it claimed: longer than a batch takes when all goes well
+log = logging.getLogger("platewatch.line")
+
+_LEASE = 60.0  # seconds for which claimed deliveries belong to this process; a batch normally takes less
 _BATCH = 5
 
 
@@ -36,7 +41,7 @@ class Deliveries:
         self._thread = threading.Thread(target=self._follow_states, name="states of deliveries", daemon=True)
 
     def start(self) -> None:
-        """Start delivering, and warn of destinations of earlier that are not among these."""
+        """Start delivering, and warn of earlier destinations that are not among these."""
         for worker in self._workers:
             worker.start()
         for each in self._records.deliveries():
@@ -45,7 +50,7 @@ class Deliveries:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """Look into the outbox now: it has new deliveries."""
         for worker in self._workers:
             worker.wake()
 
@@ -63,9 +68,15 @@ class Deliveries:
                     self._warn(f"{each.name}: {_waiting(each)}")
 
     def problems(self) -> Iterator[Finding]:
-        """A finding when plates wait that a destination did not take, whichever process offers them."""
+        """Problems for Health: plates that a destination did not take, from any process, and workers that do not run.
+
+        A worker that does not run is a finding of its own.
+        """
         if self._failing:
             yield FAILING, "; ".join(f"{each.name}: {_waiting(each)}" for each in self._failing), False
+        stopped = [f"{each.name}: {each.problem}" for each in self._workers if each.problem is not None]
+        if stopped:
+            yield STOPPED, f"plates are not delivered to {'; '.join(stopped)}", False
 
     def _refresh_soon(self) -> None:
         self._news.set()
@@ -73,8 +84,12 @@ class Deliveries:
     def _follow_states(self) -> None:
         """Read the states in a thread: a database that is slow to answer must not hold up the health check."""
         while not self._stopping.is_set():
-            with suppress(RecordError):  # the health check reports it
+            try:
                 self._failing = tuple(each for each in self._records.deliveries() if each.waiting and each.error)
+            except RecordError:
+                pass  # the health check reports it
+            except Exception:
+                log.exception("the states of deliveries could not be read; the next look tries again")
             self._news.wait(1.0)
             self._news.clear()
 
@@ -91,7 +106,7 @@ def _waiting(state: State) -> str:
 
 
 class DeliveryWorker:
-    """Delivers to one destination what the outbox holds for it, in a thread of its own."""
+    """Delivers one destination's plates from the outbox, in its own thread."""
 
     def __init__(
         self,
@@ -108,20 +123,28 @@ class DeliveryWorker:
         self._first, self._longest = first_wait_s, longest_wait_s
         self._warn, self._changed = warn, changed
         self.name = to.name
-        self._failed = 0  # times in a row that it was out of reach
-        self._told = ""  # the failure that a person was last told
+        self._failed = 0  # consecutive failures to reach it
+        self._told = ""  # the last failure that was reported
+        self._error: str | None = None  # unexpected error of the last batch
         self.note = ""
         """What its receiver said about the last plate that it took."""
         self._stopping, self._news = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"delivery {to.name}", daemon=True)
 
     def start(self) -> None:
-        """Start; what was left from before comes first."""
+        """Start; deliveries left from before come first."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """Look into the outbox now: it has new deliveries."""
         self._news.set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why it does not run; None while it runs, and before the start and after the stop."""
+        if self._stopping.is_set() or self._thread.ident is None:
+            return None
+        return self._error if self._thread.is_alive() else "its thread ended; restart, and see the log"
 
     def stop(self, timeout_s: float = 2 * PATIENCE_S) -> None:
         """Stop once everything due is delivered, or something failed, or the time is up; the outbox keeps the rest."""
@@ -133,8 +156,13 @@ class DeliveryWorker:
         while True:
             try:
                 more = self._deliver_batch()
+                self._error = None
             except RecordError:
                 more = False  # the health check reports it
+            except Exception as error:  # goes on: a later batch may succeed
+                if self._error is None:
+                    log.exception("deliveries to %s failed; they go on", self.name)
+                self._error, more = f"{type(error).__name__}; see the log", False
             if self._stopping.is_set() and (self._failed or not more):
                 break
             if not more:
@@ -150,15 +178,22 @@ class DeliveryWorker:
             try:
                 note = self._to.deliver(each.entry)
             except Refused as error:
-                self._records.postpone(self._to.name, each.id, wait_s=self._wait(each.attempts), why=str(error))
-                self._warn(f"{error}; it will be offered again")
-                self._changed()
+                self._postpone(each, error)
             except DeliveryFailed as error:
                 return self._out_of_reach(each, others, error)
+            except Exception as error:  # of this one plate; the others are delivered
+                log.exception("plate %s could not be delivered to %s", each.entry.number, self.name)
+                self._postpone(each, f"{self.name}: plate {each.entry.number} failed with {type(error).__name__}")
             else:
                 self._records.delivered(self._to.name, [each.id])
                 self._took(note or "")
         return bool(due)
+
+    def _postpone(self, each: Due, why: object) -> None:
+        """Offer one plate again later; the others go on."""
+        self._records.postpone(self._to.name, each.id, wait_s=self._wait(each.attempts), why=str(why))
+        self._warn(f"{why}; it will be offered again")
+        self._changed()
 
     def _took(self, note: str) -> None:
         if self._failed:

@@ -16,19 +16,20 @@ from platewatch.errors import InputError
 from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused, line
 from platewatch.line.topic import Broker, Topic
 from platewatch.records import Entry
+from platewatch.records.anchors import Anchor
 
-_PASSING = (408, 425, 429)  # of a webhook's refusals those that pass
+_PASSING = (408, 425, 429)  # statuses of a webhook's refusals that may pass later
 _EXPECTED = "http://host/path, https://… or mqtt://host/topic"
 
 
 class Destination(Protocol):
-    """Who gets plates."""
+    """A receiver of plates."""
 
     name: str
     """Its name in the outbox: the URL without passwords and parameters."""
 
-    def deliver(self, entry: Entry) -> str | None:
-        """Return once it has confirmed the plate, with what a person should know besides.
+    def deliver(self, entry: Entry | Anchor) -> str | None:
+        """Return when it has confirmed the plate; the result is a note for people, or empty.
 
         Raises DeliveryFailed or Refused.
         """
@@ -39,14 +40,14 @@ class Destination(Protocol):
 
 @dataclass(frozen=True)
 class Address:
-    """Where plates go to, as somebody configured it."""
+    """The configured address of a destination."""
 
     url: str = field(repr=False)
     """`http(s)://[user[:password]@]host[:port]/path` or `mqtt(s)://[user[:password]@]host[:port]/topic`."""
     password: str | None = field(default=None, repr=False)
-    """As it is, for a URL that names a user without a password."""
+    """The plain password, for a URL that names a user without one."""
     is_secret: bool = False
-    """The URL is a secret as a whole: a webhook is named without its path."""
+    """Whether the whole URL is a secret: a webhook is then named without its path."""
     authority: Path | None = None
     """A certificate authority (PEM) that is trusted besides the system's."""
 
@@ -102,7 +103,8 @@ class Webhook:
         self.name = _named_secretly(parts) if is_secret else urls.name(parts)
         self._host, self._port, self._context = str(parts.hostname), port, context
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._target = quote(target, safe="!#$%&'()*+,/:;=?@[]~")  # http.client's complaint would repeat it
+        safe = "!#$%&'()*+,/:;=?@[]~"
+        self._target = quote(target, safe=safe, errors="surrogateescape")  # http.client's error would repeat it
         self._headers = {
             "Content-Type": "application/json",
             "User-Agent": f"platewatch/{metadata.version('platewatch')}",
@@ -110,7 +112,7 @@ class Webhook:
         if login is not None:
             self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
-    def deliver(self, entry: Entry) -> str | None:
+    def deliver(self, entry: Entry | Anchor) -> str | None:
         """As Destination says; the plate's hash is the Idempotency-Key, should it come twice."""
         connection = self._connection()
         try:
@@ -137,7 +139,7 @@ class Webhook:
 
 
 def _trusting(authority: Path | None) -> ssl.SSLContext:
-    """A client's TLS settings that trust the system's authorities and this one; raises InputError."""
+    """TLS settings of a client that trusts the system's authorities and this one; raises InputError."""
     context = ssl.create_default_context()
     if authority is not None:
         try:
@@ -150,5 +152,5 @@ def _trusting(authority: Path | None) -> ssl.SSLContext:
 
 def _named_secretly(parts: SplitResult) -> str:
     """Host and a hash of the rest."""
-    digest = hashlib.sha256(f"{parts.path}?{parts.query}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{parts.path}?{parts.query}".encode(errors="replace")).hexdigest()[:8]
     return f"{urls.name(parts._replace(path='', query=''))}/…{digest}"

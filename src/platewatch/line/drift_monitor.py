@@ -1,6 +1,6 @@
 """Drift monitor of the model in service: tests every plate of one line for drift and raises the alarm.
 
-Its state lies in a small file, written now and then; after a restart the plates since are read from the record. Without
+Its state is saved in a small file from time to time. After a restart, later plates are read from the record. Without
 the file it starts with the model's calibration plates and the newest plates of the record. The alarm and its
 acknowledgement are events in the record, so that one process shows the alarm of another.
 """
@@ -50,7 +50,7 @@ class DriftMonitor:
     ) -> None:
         """`actor` raises the alarm in the record; `file` keeps the state, None: not at all.
 
-        `owns` is True for the plates of the record that this line judged. Only those are read back after a restart:
+        `owns` is True for the plates of the record that this line judged. Only those are read after a restart, because
         plates of another camera may look different without any drift.
         """
         self._models, self._records, self._actor = models, records, actor

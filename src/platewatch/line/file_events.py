@@ -1,5 +1,6 @@
-"""File-system events of a watched folder. Network drives send none: there the next scan finds what changed."""
+"""File-system events of a watched folder. Network drives send none; there, periodic scans find changes."""
 
+import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -14,11 +15,11 @@ _WAKE = ""  # no file's name: ends `wait`
 
 
 class FileEvents:
-    """Names of changed files, collected in a thread; goes on when the folder was missing for a while."""
+    """Changed files by their path from the folder, collected in a thread; goes on when the folder was missing."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is collected before `start`."""
-        self._folder = folder
+    def __init__(self, folder: Path, *, recursive: bool = False) -> None:
+        """Nothing is collected before `start`. `recursive`: also from folders in it."""
+        self._folder, self._recursive = folder, recursive
         self._names = queue.SimpleQueue[str]()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"file events {folder}", daemon=True)
@@ -33,7 +34,7 @@ class FileEvents:
         self._names.put(_WAKE)
 
     def wait(self, timeout_s: float) -> set[str]:
-        """The names of changed files as soon as there are any; none after the timeout."""
+        """The paths of changed files as soon as there are any; none after the timeout."""
         names = set[str]()
         with suppress(queue.Empty):
             names.add(self._names.get(timeout=timeout_s))
@@ -43,7 +44,8 @@ class FileEvents:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            with suppress(OSError, RuntimeError):  # the folder is missing: watchfiles raises the latter
+            # RuntimeError: the folder is missing. UnicodeError: its name is not UTF-8; the scan finds its files
+            with suppress(OSError, RuntimeError, UnicodeError):
                 for names in self._changes():
                     for name in names:
                         self._names.put(name)
@@ -60,10 +62,10 @@ class FileEvents:
             rust_timeout=_PATIENCE_MS,
             yield_on_timeout=True,
             stop_event=self._stopping,
-            recursive=False,
+            recursive=self._recursive,
             raise_interrupt=False,
         )
         for changes in found:
-            yield {Path(path).name for _, path in changes}
+            yield {os.path.relpath(path, self._folder) for _, path in changes}
             if self._folder.stat().st_ino != at_first:
                 return

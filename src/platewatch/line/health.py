@@ -16,12 +16,13 @@ from platewatch.line.drift_monitor import DriftMonitor
 from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model.inspector import Inspector
+from platewatch.printable import printable
 from platewatch.records import Records
 
 log = logging.getLogger("platewatch.line")
 
 RECORD_BACK = "record_back"
-"""The event in the record: it could not be written for a while."""
+"""The event in the record after a time in which it could not be written."""
 LOW_BYTES = 10**9
 """Less free space than this is a problem."""
 _PROBE_S = 3.0  # how often a record that failed is tried again when no plate comes
@@ -39,7 +40,7 @@ class Problem:
     message: str
     """For a person: what, and what to do."""
     stops: bool
-    """No plate is judged until it is gone; the station answers 503."""
+    """Whether no plate is judged while it lasts; the station then answers 503."""
     since: datetime
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,10 +49,11 @@ class Problem:
 
 
 class Place:
-    """A folder or file that must stay: not unmounted, not removed, not replaced by another one of that name."""
+    """A folder or file that must stay in place: not unmounted, removed or replaced by another one."""
 
     def __init__(self, path: Path) -> None:
         self.path, self._mounted = path, path.is_mount()
+        self.name = printable(path.name)
         self._file = path.stat().st_ino if path.is_file() else None
 
     def is_missing(self) -> bool:
@@ -110,7 +112,7 @@ class Health:
         """The model in service, for the next plate; raises ModelError or RecordUnavailable while plates must stop."""
         for place in self._places:
             if place.is_missing():
-                what = f"{place.path.name} is missing from its place"
+                what = f"{place.name} is missing from its place"
                 raise RecordUnavailable("record", what, remedy="put it back")
         return self._models.inspector()
 
@@ -119,7 +121,7 @@ class Health:
         self._record_failed = None
 
     def record_failed(self, error: PlatewatchError, *, refused: bool = True) -> None:
-        """The record could not be used; `refused`: and the sender of a plate got an error."""
+        """The record could not be used; with `refused` the sender of a plate got an error."""
         with self._lock:
             self._record_failed = str(error), time.monotonic()
             self._refused += refused
@@ -169,16 +171,16 @@ class Health:
     def _check_places(self) -> Iterable[Finding]:
         for place in self._places:
             if place.is_missing():
-                yield "place_gone", f"{place.path.name} is missing from its place; put it back", True
+                yield "place_gone", f"{place.name} is missing from its place; put it back", True
                 continue
             free = shutil.disk_usage(place.path).free
-            self._metrics.free.labels(place.path.name).set(free)
+            self._metrics.free.labels(place.name).set(free)
             if free < self._low_bytes:
-                left = f"{free / 1e9:.2f} GB are left where {place.path.name} lies"
+                left = f"{free / 1e9:.2f} GB are left where {place.name} lies"
                 yield "disk_low", f"{left}; free some space, or keep fewer photographs", False
 
     def _check_record(self) -> Iterable[Finding]:
-        """The record as plates found it, and drift, which reads the record when the model changes."""
+        """Check the record, by the last plates' results, and drift, which reads the record when the model changes."""
         failed = self._record_failed
         try:
             yield from self.drift.problems()

@@ -13,7 +13,7 @@ from prometheus_client import (
 )
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-"""Of what `Metrics.text` gives."""
+"""Media type of `Metrics.text`."""
 
 _FAILED = (
     "Plates without a verdict: the photograph is not readable or could not be judged, and the record says so; or the "
@@ -41,7 +41,7 @@ class Metrics:
             registry=self.registry,
         )
         self.taken = gauge("places_taken", "Plates that are arriving, waiting or being judged.")
-        self.places = gauge("places", "Most plates that may be so at a time.")
+        self.places = gauge("places", "Largest number of plates that may arrive, wait or be judged at a time.")
         self.free = gauge("disk_free_bytes", "Free space where the record and photographs lie.", ["place"])
         self.problem = gauge("problem", "1 for each present problem, as GET /healthz lists them.", ["code"])
         self.drift = gauge("drift_evidence", "Evidence of drift: see platewatch/decision/drift.py.")

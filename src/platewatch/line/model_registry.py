@@ -1,19 +1,22 @@
 """Model registry: the model in service, the available models, and changing from one to another."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import platewatch
 from platewatch.errors import ModelError, NotFound, RecordError
+from platewatch.line import protections
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.records import Records
 
 ACTIVATED = "model_activated"
-"""The event in the record: `model_id` goes into service instead of `before`; `command` is the command line's model."""
+"""The event in the record: `model_id` goes into service instead of `before`; `command` is the command line's model.
+
+`loosened` has a sentence for each limit that is looser from then on."""
 
 Load = Callable[[Path], Inspector]
 
@@ -42,19 +45,29 @@ class AvailableModel:
 class ModelRegistry:
     """The model in service and the folder of available models; thread-safe."""
 
-    def __init__(self, folder: Path, models_folder: Path | None = None, load: Load | None = None) -> None:
-        """Load `folder` into service. `models_folder` defaults to its parent. Raises as platewatch.load."""
+    def __init__(
+        self,
+        folder: Path,
+        models_folder: Path | None = None,
+        load: Load | None = None,
+        *,
+        signed_by: Sequence[Path] = (),
+    ) -> None:
+        """Load `folder` into service. `models_folder` defaults to its parent. Raises as platewatch.load.
+
+        Without a `load` of its own, models that none of the public keys in the files `signed_by` signed are refused.
+        """
         self.folder = folder.resolve()
         self.models_folder = self.folder.parent if models_folder is None else models_folder.resolve()
-        self._load: Load = load or (lambda path: platewatch.load(path, threads=1))
+        self._load: Load = load or (lambda path: platewatch.load(path, threads=1, signed_by=signed_by))
         self._inspector = self._load(self.folder)
         self._command = self.model_id
-        self._other: Inspector | None = None  # the last one besides that was asked for, to explain old plates
+        self._other: Inspector | None = None  # the last other model that was loaded, for old plates
         self._changing, self._lending = threading.Lock(), threading.Lock()
 
     @property
     def model_id(self) -> str:
-        """Of the model in service."""
+        """Id of the model in service."""
         return self._inspector.manifest.model_id
 
     def inspector(self) -> Inspector:
@@ -113,12 +126,13 @@ class ModelRegistry:
             folder = self._find(model_id)
             inspector = self._load(folder)
             details = {"model_id": model_id, "before": before, "command": self._command, "folder": folder.name}
+            details["loosened"] = "; ".join(self._looser(folder))
             records.event(ACTIVATED, actor, {**details, "reason": reason})
             self.folder, self._inspector = folder, inspector
             return before
 
     def resume(self, records: Records) -> str | None:
-        """Take the model into service that was activated last; returns why not, if that failed.
+        """Take the last activated model into service; returns the reason if that failed.
 
         An activation holds until the command line names another model.
         """
@@ -131,6 +145,14 @@ class ModelRegistry:
         except (NotFound, ModelError, RecordError) as error:
             return str(error)
         return None
+
+    def _looser(self, folder: Path) -> tuple[str, ...]:
+        """The limits that are looser in a model folder than in service; none when a manifest cannot be read."""
+        try:
+            manifests = [model_folder.load_manifest(each) for each in (self.folder, folder)]
+        except ModelError:
+            return ()
+        return protections.looser(*manifests)
 
     def _find(self, model_id: str) -> Path:
         for each in self.available():

@@ -1,7 +1,7 @@
-"""What every receiver of deliveries has in common: how long it is waited for, and how a delivery fails."""
+"""Time limit and errors of all receivers of deliveries."""
 
 PATIENCE_S = 10.0
-"""Until a destination counts as out of reach."""
+"""Seconds without an answer until a destination counts as out of reach."""
 
 
 class DeliveryFailed(Exception):  # noqa: N818 - says what happened
@@ -9,7 +9,7 @@ class DeliveryFailed(Exception):  # noqa: N818 - says what happened
 
 
 class Refused(DeliveryFailed):
-    """The destination is in reach but refuses this one plate; it may still take the others."""
+    """The destination answers but refuses this one plate; it may still take the others."""
 
 
 def line(error: Exception) -> str:

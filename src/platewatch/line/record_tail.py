@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from platewatch.errors import RecordError
 from platewatch.records import Appended, Records
@@ -10,6 +10,7 @@ from platewatch.records import Appended, Records
 log = logging.getLogger("platewatch.line")
 
 _BATCH = 100  # rows read at a time
+_PAUSE_S = 1.0  # after an error that nobody expected
 
 
 class RecordTail:
@@ -39,8 +40,13 @@ class RecordTail:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was appended just now."""
+        """Read the record now: a row was appended."""
         self._news.set()
+
+    def problems(self) -> Iterable[tuple[str, str, bool]]:
+        """The problem that the thread ended, for Health."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
+            yield "tail_stopped", "new rows of the record reach no page and no drift test; restart", False
 
     def stop(self) -> None:
         """Stop, after the rows that are being passed on."""
@@ -58,6 +64,9 @@ class RecordTail:
                     pass
             except RecordError:
                 continue  # the health check reports it; the next look goes on where this one stopped
+            except Exception:
+                log.exception("the record could not be followed; the next look tries again")
+                self._stopping.wait(_PAUSE_S)
 
     def _pass_on(self) -> bool:
         """Pass on the next rows; whether there may be more."""

@@ -13,7 +13,7 @@ from platewatch.model.verification import TOLERANCE
 from platewatch.records import Entry, Records
 
 _NUMBERS = ("score", "threshold", "p_value", "surface", "reconstruction_error", "latent_error")
-_NEAR_PX = 2  # how far an edge of a defect's box may lie off: another processor rounds otherwise
+_NEAR_PX = 2  # allowed shift of a box's edge, px: processors round differently
 
 
 @dataclass(frozen=True)

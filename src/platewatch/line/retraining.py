@@ -4,24 +4,26 @@
     ├── 0123456789ab/                  a model folder, by its id
     └── 0123456789ab.comparison.json   its comparison with the model that was in service then
 
-The same settings and seed as the model in service, so that only the photographs differ. Nothing is taken into service
-here: a person does that.
+The same settings and seed as the model in service, so that only the photographs differ. No model is taken into service
+here; a person does that.
 """
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from platewatch import files
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.learning import fitting, preflight
-from platewatch.line import candidates
+from platewatch.line import candidates, unusable_photographs
 from platewatch.line import comparison as comparisons
-from platewatch.line.candidates import Material
+from platewatch.line.candidates import Material, Training
 from platewatch.line.comparison import Comparison
 from platewatch.model import verification
 from platewatch.model.inspector import Inspector
+from platewatch.model.model_folder import Manifest
 from platewatch.photographs import data_sets, formats, reading
 from platewatch.progress import Progress
 from platewatch.records import Records
@@ -35,11 +37,22 @@ class Retrained:
     comparison: Comparison
 
 
-def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor: str, progress: Progress) -> Retrained:
-    """Train a candidate on DATA and the plates reviewed as good, compare it with `champion`, write both down.
+def retrain(
+    champion: Path,
+    records: Records,
+    data: Path,
+    models: Path,
+    *,
+    actor: str,
+    progress: Progress,
+    loosen_because: str = "",
+    found: Callable[[str], object] = str,
+) -> Retrained:
+    """Train a candidate on DATA and the plates reviewed as good, compare it with `champion`, and write both.
 
-    `data` holds the photographs that the champion learned from, as for `platewatch train`. Raises InputError when the
-    reviews do not suffice, and what training raises.
+    `data` holds the photographs that the champion learned from, as for `platewatch train`. No limit of the candidate is
+    looser than the champion's, unless `loosen_because` gives a reason, which the record keeps. `found` gets each
+    finding of preflight. Raises InputError when the reviews do not suffice, and what training raises.
     """
     serving = Inspector(champion)
     material = candidates.gather(records, serving.manifest)
@@ -48,21 +61,26 @@ def retrain(champion: Path, records: Records, data: Path, models: Path, *, actor
         models.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".retraining.", dir=models) as work:
             lay_out(material, records, data, Path(work) / "data")
-            trained = _train(Path(work) / "data", Path(work) / "model", serving, progress)
-            found = _compare(material, serving, trained, records, progress)
-            folder = _keep(trained, found, models)
+            held = None if loosen_because else serving.manifest
+            folder = Path(work) / "model"
+            findings = _train(Path(work) / "data", folder, serving, held=held, found=found, progress=progress)
+            bits = serving.manifest.config.bits
+            unusable = unusable_photographs.from_training(data_sets.training(data), bits)
+            training = Training(unusable, findings, loosen_because)
+            compared = _compare(material, serving, folder, records, progress, training=training)
+            folder = _keep(folder, compared, models)
     except OSError as error:
         raise OutputError(
             models, f"cannot be written ({error.strerror or error})", remedy="free space or check it"
         ) from error
-    records.event(candidates.TRAINED, actor, found.figures())
-    return Retrained(folder, found)
+    records.event(candidates.TRAINED, actor, compared.figures())
+    return Retrained(folder, compared)
 
 
 def lay_out(material: Material, records: Records, data: Path, folder: Path) -> int:
     """Put the photographs to learn from into `folder`/train/good; returns how many.
 
-    Originals that a person has since called defective, or that are held out, are left behind.
+    Originals that were since reviewed as defective, or that are held out, are left out.
     """
     good = folder / "train" / data_sets.GOOD
     good.mkdir(parents=True)
@@ -81,20 +99,40 @@ def lay_out(material: Material, records: Records, data: Path, folder: Path) -> i
     return len(seen)
 
 
-def _train(data: Path, out: Path, serving: Inspector, progress: Progress) -> Path:
+def _train(
+    data: Path,
+    out: Path,
+    serving: Inspector,
+    *,
+    held: Manifest | None,
+    found: Callable[[str], object],
+    progress: Progress,
+) -> tuple[str, ...]:
+    """Train the model folder `out` with the settings of the model in service; returns preflight's findings."""
     settings = serving.manifest.config
-    plates = preflight.read(data_sets.training(data), settings, progress)
-    fitting.fit(preflight.look(plates, settings), settings, out, progress=progress)
-    return out
+    looked = preflight.look(preflight.read(data_sets.training(data), settings, progress), settings)
+    findings = preflight.findings(looked)
+    for finding in findings:
+        found(finding)
+    fitting.fit(looked, settings, out, held=held, progress=progress)
+    return findings
 
 
-def _compare(material: Material, serving: Inspector, trained: Path, records: Records, progress: Progress) -> Comparison:
+def _compare(
+    material: Material,
+    serving: Inspector,
+    trained: Path,
+    records: Records,
+    progress: Progress,
+    *,
+    training: Training,
+) -> Comparison:
     verified = verification.verify(trained)
     if not verified.equal:
         raise ModelError(
             trained, "the candidate judges its own plates differently when replayed", remedy="train it again"
         )
-    return candidates.compare(material, serving, Inspector(trained), records.photograph, progress)
+    return candidates.compare(material, serving, Inspector(trained), records.photograph, progress, training=training)
 
 
 def _keep(trained: Path, found: Comparison, models: Path) -> Path:

@@ -1,6 +1,6 @@
 """The shift report: counts, hours, every plate that did not pass with its picture, events, the state of the record.
 
-`write` makes it a file that needs nothing beside it; the station's page shows the same content.
+`write` makes one self-contained file; the station's page shows the same content.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ SIDE = 300
 """px of a picture's longer side."""
 
 _MOST = 200  # plates shown with pictures: more would make a page that no browser prints
-_MOST_ROWS = 48  # hours; a longer time is told day by day
+_MOST_ROWS = 48  # hours; a longer time is shown by day
 _UNREPORTED = ("login", "logout")  # kinds of events that the report leaves out
 
 _TEMPLATES = environment()
@@ -90,16 +90,18 @@ def write(records: Records, since: datetime, until: datetime, path: Path, progre
 
 
 def draw(records: Records, entry: Entry) -> Card:
-    """A plate with its boxed photograph as a data URI, so that the page needs nothing beside it."""
+    """A plate with its boxed photograph as a data URI, so that the page is self-contained."""
     try:
         data = records.photograph(entry.number)
         if data is None:
             return Card(entry, None, "photograph not kept")
-        return Card(entry, jpeg_uri(boxed(reading.read(data), entry.inspection.defects), SIDE))
+        return Card(
+            entry, jpeg_uri(boxed(reading.shown(data, f"plate {entry.number}"), entry.inspection.defects), SIDE)
+        )
     except RecordError:
         return Card(entry, None, "photograph altered or out of reach: see the audit")
     except InputError:
-        return Card(entry, None, "photograph cannot be read")
+        return Card(entry, None, "not readable")
 
 
 def gather(

@@ -1,4 +1,4 @@
-"""Where a line keeps its own small files: beside its record."""
+"""Path of a line's own small files: beside its record."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A topic of an MQTT 5 broker as a destination: the broker's reason code says whether it took a plate.
+"""An MQTT 5 topic as a destination: the broker's reason code says whether it accepted a plate.
 
 MQTT 3.1.1 has no way to refuse: a broker whose access list forbids the topic acknowledges all the same.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused, line
 from platewatch.records import Entry
+from platewatch.records.anchors import Anchor
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -27,7 +28,7 @@ _HEADER = 16  # bytes of a PUBLISH packet besides topic and payload, at most
 
 @dataclass(frozen=True)
 class Broker:
-    """Where a broker is, and how it is reached."""
+    """Address, login and TLS of a broker."""
 
     host: str
     port: int | None
@@ -39,7 +40,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What came from the broker: `connect`, `publish` or `disconnect`."""
+    """An answer of the broker: `connect`, `publish` or `disconnect`."""
 
     kind: str
     message: int
@@ -49,7 +50,7 @@ class _Answer:
 
 
 class Topic:
-    """Publishes each Entry with quality of service 1, and reads why the broker refuses it if it does."""
+    """Publishes each Entry with quality of service 1, and reads the broker's reason code."""
 
     def __init__(self, name: str, topic: str, broker: Broker) -> None:
         """Nothing is connected yet."""
@@ -67,7 +68,7 @@ class Topic:
         self._answers = queue.SimpleQueue[_Answer]()
         self._largest: int | None = None
 
-    def deliver(self, entry: Entry) -> str | None:
+    def deliver(self, entry: Entry | Anchor) -> str | None:
         """As Destination says."""
         try:
             return self._publish(self._connected(), entry)
@@ -87,7 +88,7 @@ class Topic:
             client.disconnect()
             client.loop_stop()
 
-    def _publish(self, client: "Client", entry: Entry) -> str | None:
+    def _publish(self, client: "Client", entry: Entry | Anchor) -> str | None:
         from paho.mqtt.client import error_string  # noqa: PLC0415 - as above
 
         payload = entry.as_json().encode()

@@ -11,12 +11,15 @@ JUDGEMENTS = {
     Judgement.DEFECTIVE: "defective",
     Judgement.GOOD: "good",
     Judgement.UNSURE: "cannot tell",
+    Judgement.UNUSABLE: "part good, photograph not",
 }
 
 _EVENTS = {
     "model_activated": "model {model_id} replaced model {before}",
     "drift_alarm": "drift alarm: {message}",
     "drift_seen": "drift check of model {model_id} restarted",
+    "model_damaged": "files of model {model_id} changed on the disk: {files}",
+    "model_restored": "files of model {model_id} are as they were loaded again",
     "record_back": "record writable again; {plates_refused} plates were refused meanwhile",
     "login": "logged in as {role} from {address}",
     "login_locked": "logins as {name} from {address} blocked after too many failures",
@@ -30,7 +33,8 @@ def event_text(event: Event) -> str:
     if event.kind == "challenger_trained":
         return _candidate_text(details)
     if event.kind in _EVENTS:
-        return _EVENTS[event.kind].format_map(defaultdict(lambda: "?", details))
+        text = _EVENTS[event.kind].format_map(defaultdict(lambda: "?", details))
+        return f"{text}; looser limits: {details['loosened']}" if details.get("loosened") else text
     rest = ", ".join(f"{name} {value}" for name, value in details.items() if not isinstance(value, dict | list))
     return event.kind.replace("_", " ") + (f": {rest}" if rest else "")
 
@@ -53,11 +57,12 @@ def size(count: float) -> str:
 
 def _candidate_text(details: Mapping[str, Any]) -> str:
     good, defective = details.get("held_out", {}), details.get("defective", {})
+    because = details.get("loosened_because")
     outcome = "accepted" if details.get("accepted") else "refused"
     return (
         f"candidate {details.get('challenger')} trained and {outcome}: passes {good.get('challenger_passes')} of "
         f"{good.get('plates')} held-out good plates and {defective.get('challenger_passes')} of "
-        f"{defective.get('plates')} defective plates"
+        f"{defective.get('plates')} defective plates" + (f"; looser limits because: {because}" if because else "")
     )
 
 

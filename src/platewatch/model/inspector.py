@@ -1,24 +1,29 @@
-"""Judges one photograph: read → prepare → quality check → both phases → verdict → Inspection."""
+"""Judges one photograph: read → prepare → checks → both phases → verdict → Inspection."""
 
-import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
-from platewatch.errors import InputError, PlatewatchError
+from platewatch.errors import InputError, ModelError, PlatewatchError
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
 from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
-from platewatch.photographs import preparation, quality, reading
+from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
+from platewatch.photographs.reading import Decoded
+
+if TYPE_CHECKING:  # as in __init__
+    from platewatch.signing import PublicKey
 
 Source = Path | str | bytes | Array
 
@@ -39,30 +44,51 @@ class Examination:
     anomaly_map: Floats
     surface_map: Floats
     network_map: Floats
+    damage: str = ""
+    """Why the file is taken to be damaged though it could be decoded; empty for most."""
 
 
 class Inspector:
     """A loaded model that judges photographs; may be shared by threads."""
 
-    def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int = 0,
+        runtime: Runtime = "onnxruntime",
+        signed_by: "Sequence[PublicKey]" = (),
+    ) -> None:
         """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        With more than one thread the two phases of a plate run in parallel.
+        With more than one thread the two phases of a plate run in parallel. With keys in `signed_by`, a folder that
+        none of them signed is refused.
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
-        self.manifest: Manifest
-        self.manifest, self._surface = model_folder.load(folder)
-        self._folder = folder
-        self._network = Network(folder / model_folder.NETWORK, threads=max(1, threads - 1), runtime=runtime)
+        loaded = model_folder.load(folder)
+        if signed_by or (folder / model_folder.SIGNATURE).exists():
+            from platewatch.model import signature  # noqa: PLC0415 - most folders have none, and judging needs none
+
+            signature.require(folder, loaded.manifest, tuple(signed_by))
+        self.manifest: Manifest = loaded.manifest
+        self.folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
+        self._network = Network(loaded.network, threads=max(1, threads - 1), runtime=runtime, name=name)
+        if self._network.image_size != self.manifest.config.image_size:
+            what = f"takes photographs of {self._network.image_size} px"
+            expected = f"{self.manifest.config.image_size} px, as the manifest says"
+            raise ModelError(name, what, expected=expected, remedy="restore the file or train again")
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
+        self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
+        good = list(self._stored.values())
+        self._knows_colour = 2 * sum(map(colour.has_much, good)) > len(good)
         self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
 
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
         """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
 
-        Raises no InputError: a photograph that cannot be read gives an Inspection with verdict None and the reason in
+        Raises no InputError: a photograph that is not readable gives an Inspection with verdict None and the reason in
         `error`. `name` replaces the path as the Inspection's `image`.
         """
         started = time.perf_counter()
@@ -72,10 +98,11 @@ class Inspector:
             return failed(self.manifest, image, name, error, started)
 
     def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
-        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it cannot be read."""
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it is not readable."""
         started = time.perf_counter()
         name = _name(image, name)
-        photo, sha256 = _read(image, name)
+        found, sha256 = _read(image, name, self.manifest.config.bits)
+        photo = found.photo
         size, decision = self.manifest.config.image_size, self.manifest.decision
         prepared = stage("prepare", lambda: preparation.prepare(photo, size))
         frame = preparation.frame(photo.shape[1], photo.shape[0], size)
@@ -83,14 +110,23 @@ class Inspector:
         def both(prepared: Photo, frame: Frame) -> RawNumbers:
             return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
 
-        judged = scoring.judge_prepared(prepared, frame, decision, self.manifest.quality_limits, both, stage=stage)
-        if judged.raw is None:
-            blank = np.zeros((size, size), np.float32)
-            inspection = self._record(started, name, sha256, verdict=judged.verdict, reason=judged.unusable)
+        record = partial(self._record, started, name, sha256, decoder_messages=found.messages)
+        blank = np.zeros((size, size), np.float32)
+        if found.damage:
+            inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
+            conditions = quality.measure(frame.cut(prepared))
+            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank, found.damage)
+        taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
+        judged = scoring.judge_prepared(prepared, frame, decision, checks, both, size=taken, stage=stage)
+        unusable = judged.unusable
+        if unusable is None and self._knows_colour and colour.has_none(photo):
+            unusable = "the photograph has no colour, the good ones have"
+        if judged.raw is None or unusable is not None:
+            inspection = record(verdict=Verdict.REVIEW, reason=unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
         network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
         anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
-        inspection = self._record(started, name, sha256, **self._describe(judged, anomaly_map, frame, photo.shape))
+        inspection = record(**self._describe(judged, anomaly_map, frame, photo.shape))
         maps = anomaly_map, judged.raw.surface_map, network_map
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
@@ -101,15 +137,32 @@ class Inspector:
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
         """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
-        prepared = reading.read(self._folder / plate.file)
-        return scoring.measure(self._surface, self._network, prepared, Frame(*plate.frame))
+        return self.measure(self.stored(plate), Frame(*plate.frame))
+
+    def measure(self, prepared: Photo, frame: Frame) -> RawNumbers:
+        """The raw numbers of a prepared (S, S, 3) uint8 photograph."""
+        return scoring.measure(self._surface, self._network, prepared, frame)
+
+    def stored(self, plate: ReplayPlate) -> Photo:
+        """The prepared photograph (S, S, 3) uint8 of a stored calibration plate, as it was loaded."""
+        return self._stored[plate.file]
+
+    def _decoded(self, path: Path, data: bytes) -> Photo:
+        size = self.manifest.config.image_size
+        try:
+            photo = reading.read(data)
+        except InputError as error:
+            raise ModelError(path, error.reason, remedy="restore the file or train again") from error
+        if photo.shape != (size, size, 3):
+            raise ModelError(path, f"has the shape {photo.shape}", expected=f"({size}, {size}, 3)")
+        return photo
 
     def _describe(
         self, judged: ScoredPhoto[RawNumbers], anomaly_map: Floats, frame: Frame, shape: tuple[int, ...]
     ) -> dict[str, Any]:
         """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict
-        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the quality check
+        assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the checks
         p = verdict.p_value(score, self._good_scores)
         maps, size = (anomaly_map, raw.colour_map, raw.line_map), (shape[1], shape[0])
         found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)
@@ -136,7 +189,7 @@ def failed(manifest: Manifest, image: Source, name: str | None, error: Exception
     """
     reason = "the photograph is not readable" if isinstance(error, InputError) else "could not be judged"
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
-    found = {"verdict": None, "reason": reason, "error": _text(what)}
+    found = {"verdict": None, "reason": reason, "error": what}
     return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)
 
 
@@ -155,14 +208,7 @@ def _inspection(
 
 
 def _name(image: Source, name: str | None) -> str | None:
-    if name is not None or not isinstance(image, Path | str):
-        return name
-    return _text(str(image))
-
-
-def _text(name: str) -> str:
-    """A file name or message that JSON can hold: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(name).decode(errors="replace")
+    return name if name is not None or not isinstance(image, Path | str) else str(image)
 
 
 def _sha256(image: Source) -> str | None:
@@ -175,9 +221,9 @@ def _sha256(image: Source) -> str | None:
         return None
 
 
-def _read(image: Source, name: str | None) -> tuple[Array, str]:
-    """The photograph (H, W, 3) uint8 RGB and the SHA-256 of its file or of the array."""
+def _read(image: Source, name: str | None, bits: int | None) -> tuple[Decoded, str]:
+    """The photograph, and the SHA-256 of its file or of the array."""
     if not isinstance(image, Path | str | bytes):
-        return reading.check(image, name or "array"), reading.sha256(image)
+        return Decoded(reading.check(image, name or "array")), reading.sha256(image)
     data = image if isinstance(image, bytes) else reading.load(Path(image))
-    return reading.read(data, name), reading.sha256(data)
+    return reading.decode(data, name or "photograph", bits), reading.sha256(data)

@@ -6,43 +6,53 @@ model/
 ├── network.onnx      phase two: the exported network
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
 ├── training/         plots: loss curves, reconstructions, sensitivity, illumination
-└── model-card.md     training data, limits, sensitivity and blind spots, for people
+├── model-card.md     training data, limits, sensitivity and blind spots, for people
+└── signature.json    who vouches for the folder, once somebody signed it; in no manifest
 """
 
 import hashlib
 import json
-import zipfile
+import os
+import stat
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from platewatch import config
 from platewatch.config import STRICT, Config
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
-from platewatch.errors import ModelError
+from platewatch.errors import InputError, ModelError
+from platewatch.model import surface_file
+from platewatch.model.scoring import Checks
+from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 
-FORMAT = 6
+FORMAT = 7
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
-CARD = "model-card.md"
+CARD, SIGNATURE = "model-card.md", "signature.json"
+
+_MOST_MANIFEST_BYTES, _MOST_BYTES = 2**26, 2**29  # of the manifest, of each other file
+
+Name = Annotated[str, Field(max_length=1000)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Version = Annotated[str, Field(pattern=r"^[\w.+!-]{1,100}$")]
 
 
 @dataclass(frozen=True, config=STRICT)
 class CalibrationPlate:
     """A good plate with its out-of-fold score and raw numbers."""
 
-    name: str
-    sha256: str
+    name: Name
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]*$", max_length=64)]
     score: float
     surface: float
     reconstruction_error: float
@@ -53,7 +63,7 @@ class CalibrationPlate:
 class ReplayPlate:
     """A good plate whose prepared photograph is stored in the model folder, with the final model's raw numbers."""
 
-    file: str
+    file: Name
     frame: tuple[float, int, int, int, int]
     """The fields of a `preparation.Frame`."""
     surface: float
@@ -69,25 +79,43 @@ class Manifest:
     config: Config
     decision: Decision
     quality_limits: QualityLimits
+    completeness: CompletenessLimits | None
+    """None in a model folder of format 6 or older: completeness is not checked."""
     promise: FalseAlarmBound
     sensitivity: Sensitivity
     light: tuple[Illumination, ...]
     """Out-of-fold verdicts on the good plates, as photographed and under other illumination."""
-    calibration: tuple[CalibrationPlate, ...]
+    calibration: Annotated[tuple[CalibrationPlate, ...], Field(min_length=1)]
     training_errors: tuple[tuple[float, float], ...]
     """Reconstruction and latent error of each training plate by the final network. Only the table in the method
     author's form uses them, no verdict does: the network was fitted to these plates."""
     replay: tuple[ReplayPlate, ...]
-    versions: dict[str, str]
-    files: dict[str, str]
+    versions: Annotated[dict[Version, Version], Field(max_length=100)]
+    files: Annotated[dict[Name, Sha256], Field(max_length=1000)]
     """SHA-256 of every other file of the folder, by its relative path."""
     former_digest: str = ""
     """The digest of a manifest that an earlier version wrote under other keys; empty otherwise."""
 
+    def __post_init__(self) -> None:
+        size, decision = self.config.image_size, self.decision
+        if not 0 < decision.review <= decision.threshold:
+            raise ValueError(f"limits {decision.review} and {decision.threshold}: expected 0 < review ≤ threshold")
+        for plate in self.replay:
+            scale, left, top, width, height = plate.frame
+            if not (scale > 0 and min(left, top) >= 0 and min(width, height) >= 1):
+                raise ValueError(f"replay.frame {plate.frame}: no place in the photograph")
+            if max(left + width, top + height) > size:
+                raise ValueError(f"replay.frame {plate.frame}: reaches out of {size} px")
+
     @cached_property
     def model_id(self) -> str:
         """The first twelve hexadecimal digits of the manifest's digest, which covers every file of the folder."""
-        return (self.former_digest or digest(self))[:12]
+        return written_digest(self)[:12]
+
+    @property
+    def checks(self) -> Checks:
+        """The limits within which a photograph is judged."""
+        return Checks(self.quality_limits, self.completeness)
 
     @property
     def alpha(self) -> float:
@@ -113,6 +141,11 @@ def digest(manifest: Manifest) -> str:
     return _digest(_content(manifest))
 
 
+def written_digest(manifest: Manifest) -> str:
+    """The digest that stands in manifest.json."""
+    return manifest.former_digest or digest(manifest)
+
+
 def _content(manifest: Manifest) -> dict[str, Any]:
     content = asdict(manifest)
     del content["former_digest"]
@@ -124,27 +157,39 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def load(folder: Path) -> tuple[Manifest, Surface]:
-    """Read a model folder and check every SHA-256; the network's file is folder / NETWORK.
+class Loaded(NamedTuple):
+    """A model folder as read: the detectors come from the bytes whose SHA-256 was checked."""
 
-    Raises ModelError when the folder or a file is missing, altered, unreadable or of another format.
+    manifest: Manifest
+    surface: Surface
+    network: bytes
+    """The file NETWORK; not parsed yet."""
+    replay: dict[str, bytes]
+    """The stored plates' files by name; not decoded yet."""
+
+
+def load(folder: Path) -> Loaded:
+    """Read a model folder and check every SHA-256, each file once.
+
+    Raises ModelError when the folder or a file is missing, altered, not readable or of another format.
     """
     manifest = load_manifest(folder)
-    for name in (SURFACE, NETWORK, *(plate.file for plate in manifest.replay)):
+    used = (SURFACE, NETWORK, *(plate.file for plate in manifest.replay))
+    for name in used:
         if name not in manifest.files:
-            raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name}", remedy="restore it or train again")
+            raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name!r}", remedy="restore it or train again")
+    judging = {}
     for name, expected in manifest.files.items():
-        if sha256(folder, name) != expected:
+        data = read_file(folder, name)
+        if hashlib.sha256(data).hexdigest() != expected:
             raise ModelError(
                 folder / name, "altered since it was written (SHA-256 differs)", remedy="restore or train again"
             )
-    try:
-        with np.load(folder / SURFACE, allow_pickle=False) as arrays:
-            return manifest, Surface.from_arrays(dict(arrays), manifest.config.surface)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            folder / SURFACE, f"cannot be read ({error})", remedy="restore the file or train again"
-        ) from error
+        if name in used:
+            judging[name] = data
+    surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE))
+    replay = {plate.file: judging[plate.file] for plate in manifest.replay}
+    return Loaded(manifest, surface, judging[NETWORK], replay)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -152,14 +197,14 @@ def load_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not folder.is_dir():
         raise ModelError(folder, "no such model folder", remedy=f"make one with 'platewatch train DATA --out {folder}'")
+    if not path.exists():
+        raise ModelError(folder, f"no {MANIFEST} in it", expected="a model folder that 'platewatch train' made")
+    data = read_file(folder, MANIFEST, _MOST_MANIFEST_BYTES)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(data.decode("utf-8"), parse_constant=_no_number)
         written, content = values["digest"], {name: value for name, value in values.items() if name != "digest"}
-    except FileNotFoundError as error:
-        raise ModelError(
-            folder, f"no {MANIFEST} in it", expected="a model folder that 'platewatch train' made"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        found = _digest(content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             path, "damaged", expected="the JSON that training wrote", remedy="restore it or train again"
         ) from error
@@ -167,22 +212,48 @@ def load_manifest(folder: Path) -> Manifest:
     if isinstance(written_as, int) and not _OLDEST <= written_as <= FORMAT:
         remedy = "upgrade Platewatch" if written_as > FORMAT else "train again"
         raise ModelError(path, f"format {written_as}, this Platewatch reads {_OLDEST} to {FORMAT}", remedy=remedy)
-    try:
-        manifest = _ADAPTER.validate_python(_upgraded(content, written) if written_as == _OLDEST else content)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelError(
-            path, f"{where}: {error.errors()[0]['msg']}", remedy="restore the file or train again"
-        ) from error
-    if _digest(content) != written:
+    manifest = _validated(path, content, found)
+    if found != written:
         raise ModelError(
             path, "edited since training wrote it (its digest differs)", remedy="restore it or train again"
         )
+    if not manifest.former_digest and digest(manifest) != written:  # settings that came later have their defaults
+        return replace(manifest, former_digest=written)
     return manifest
 
 
+def _validated(path: Path, content: dict[str, Any], found: str) -> Manifest:
+    """The manifest with this content, whose digest is `found`; raises ModelError for a type or value out of bounds."""
+    remedy = "restore the file or train again"
+    if "former_digest" in content:
+        raise ModelError(path, "former_digest: unknown", remedy=remedy)
+    try:
+        return _ADAPTER.validate_json(
+            json.dumps(_upgraded(content, found)), strict=True
+        )  # strict: no text, no true in place of a number
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelError(path, f"{where[:200]}: {first['msg'][:500]}", remedy=remedy) from error
+    except InputError as error:  # a setting under both its names
+        raise ModelError(path, error.reason, remedy=remedy) from error
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
 def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
-    """The content of a manifest of format 5 (Platewatch 0.1.0) under the current keys; the values are the same."""
+    """The content of a manifest of an older format under the current keys; the values are the same."""
+    if content.get("format") == _OLDEST:
+        content = _renamed(content)
+    if content.get("format") in range(_OLDEST, FORMAT):
+        content = {"completeness": None} | content | {"format": FORMAT, "former_digest": written}
+    return content
+
+
+def _renamed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a manifest of format 5 (Platewatch 0.1.0) under the keys of format 6."""
     names = {
         "network_unit": "network_scale",
         "network_map_unit": "network_map_scale",
@@ -199,18 +270,40 @@ def _upgraded(content: dict[str, Any], written: str) -> dict[str, Any]:
     if isinstance(content.get("light"), list):
         kept["light"] = [renamed(each) for each in content["light"]]
     kept |= {"decision": renamed(content.get("decision")), "config": config.renamed(content.get("config"))}
-    return {**kept, "format": FORMAT, "former_digest": written}
+    return kept
 
 
-def sha256(folder: Path, name: str) -> str:
-    """SHA-256 of one file of the folder; raises ModelError when it is missing, unreadable or outside the folder."""
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+def sha256(folder: Path, name: str, *, cached: bool = True) -> str:
+    """SHA-256 of one file of the folder; raises ModelError when it is missing, not readable or outside the folder.
+
+    With `cached` false the file comes from the disk, where the system can do that, and not from its memory.
+    """
+    return hashlib.sha256(read_file(folder, name, cached=cached)).hexdigest()
+
+
+def read_file(folder: Path, name: str, most_bytes: int = _MOST_BYTES, *, cached: bool = True) -> bytes:
+    """The bytes of a file of the folder; raises ModelError, also for a pipe and for a file that is too large."""
+    try:
+        path = folder / name
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # a name with a null byte, links in a circle
+        raise ModelError(folder / MANIFEST, f"names {name!r}, no file", remedy="restore it or train again") from error
+    if not is_inside:
         raise ModelError(
             folder / MANIFEST, f"names {name!r} outside the model folder", remedy="restore it or train again"
         )
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with os.fdopen(
+            os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb"
+        ) as file:  # a pipe must not block
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
+                raise ModelError(
+                    path, "no file of a model", expected=f"at most {most_bytes} bytes", remedy="restore or train again"
+                )
+            if not cached and hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            return file.read(found.st_size + 1)
     except FileNotFoundError as error:
         raise ModelError(path, "missing from the model folder", remedy="restore it or train again") from error
     except OSError as error:
@@ -225,7 +318,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def files(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below `folder` except the manifest, by its relative path."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST, SIGNATURE))
     return {path.relative_to(folder).as_posix(): sha256(folder, path.relative_to(folder).as_posix()) for path in paths}
 
 

@@ -4,11 +4,12 @@ Calibration uses ONNX Runtime. OpenVINO is set to float32 and gives the same num
 the batch, S the side of the prepared photograph, R the side of the network's input.
 """
 
-import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import util
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -17,14 +18,15 @@ import numpy as np
 
 from platewatch.arrays import Floats, Photos
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+from platewatch.model import network_file
+from platewatch.model.network_file import INPUT, OUTPUTS
 from platewatch.model.thread_limits import cores
 
 Runtime = Literal["onnxruntime", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
 
-INPUT = "photos"
-OUTPUTS = ("reconstruction_error", "latent_error", "anomaly_map", "reconstruction")
-"""Names of the graph's outputs, as export.py writes them."""
+_MOST_BYTES = 2**32
+"""Memory for the numbers of all networks in this process; the presets need less than a tenth."""
 
 _CHUNK = 8  # photographs per run: more are hardly faster, and the runtime keeps the memory of its largest batch
 
@@ -44,15 +46,18 @@ class NetworkResult:
 class Network:
     """The exported network, loaded; may be shared by threads."""
 
-    def __init__(self, model: Path | bytes, *, threads: int = 0, runtime: Runtime = "onnxruntime") -> None:
-        """Load an ONNX file or its bytes; `threads` 0 uses every core that this process may use.
+    def __init__(
+        self, model: Path | bytes, *, threads: int = 0, runtime: Runtime = "onnxruntime", name: str = ""
+    ) -> None:
+        """Load an ONNX file, or its bytes with the `name` for errors; `threads` 0 uses every core of this process.
 
         Raises ModelError when it is not a network of Platewatch, RuntimeUnavailable when the runtime is not installed.
         """
-        self._name = "network" if isinstance(model, bytes) else str(model)
-        self._session = _open(model, self._name, threads or cores(), runtime)
-        self.image_size = self._check()
+        self._name = name or ("network" if isinstance(model, bytes) else str(model))
+        source = model if isinstance(model, bytes) else _read(model)
+        self.image_size = network_file.check(source, self._name)
         """Side S of the input, px."""
+        self._session = _open(source, self._name, threads or cores(), runtime)
 
     def run(self, photos: Photos) -> NetworkResult:
         """Errors and maps of photos (N, S, S, 3) uint8 RGB; a photograph's numbers do not depend on its batch.
@@ -72,6 +77,10 @@ class Network:
         chunks = [photos[start : start + _CHUNK] for start in range(0, len(photos), _CHUNK)]
         try:
             results = [self._session.run(outputs, np.ascontiguousarray(chunk)) for chunk in chunks]
+            for chunk, found in zip(chunks, results, strict=True):
+                self._check_results(outputs, len(chunk), found)
+        except ModelError:
+            raise
         except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
             raise ModelError(
                 self._name, f"the runtime failed ({_line(error)})", remedy="export the model again"
@@ -88,14 +97,16 @@ class Network:
                 remedy="use preparation.prepare",
             )
 
-    def _check(self) -> int:
-        """The side S of the graph's input; raises ModelError for names, types or shapes other than export.py's."""
-        match self._session.inputs:
-            case [(name, "uint8", [_, int(side), int(width), 3])] if name == INPUT and side == width:
-                if tuple(self._session.outputs) == OUTPUTS:
-                    return side
-        found = f"takes {self._session.inputs}, gives {self._session.outputs}"
-        raise ModelError(self._name, f"not a network of Platewatch ({found})", remedy="train it again")
+    def _check_results(self, outputs: Sequence[str], count: int, found: Sequence[Any]) -> None:
+        """Raise ModelError unless each output has the type and shape that the file declares."""
+        side = self.image_size
+        for name, value in zip(outputs, found, strict=True):
+            expected = {OUTPUTS[2]: (count, side, side), OUTPUTS[3]: (count, *value.shape[1:2] * 2, 3)}.get(
+                name, (count,)
+            )
+            if value.shape != expected or value.dtype != (np.uint8 if name == OUTPUTS[3] else np.float32):
+                what = f"{name} has the shape {value.shape}, {value.dtype}"
+                raise ModelError(self._name, what, expected=str(expected), remedy="export the model again")
 
 
 def installed() -> tuple[Runtime, ...]:
@@ -106,16 +117,20 @@ def installed() -> tuple[Runtime, ...]:
 class _Session(Protocol):
     """A loaded graph of one runtime; may be shared by threads."""
 
-    inputs: list[tuple[str, str, list[Any]]]
-    """Name, type and shape of each input; a dynamic dimension is not an int."""
-    outputs: list[str]
-
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]: ...
+
+
+@lru_cache(maxsize=1)
+def _limit_memory(onnxruntime: Any) -> None:
+    """Let all sessions of this process share one memory arena of limited size; a graph that needs more fails."""
+    kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    limits = onnxruntime.OrtArenaCfg({"max_mem": _MOST_BYTES})
+    with suppress(RuntimeError):  # the calling program has registered its own
+        onnxruntime.create_and_register_allocator(onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use), limits)
 
 
 class _OnnxRuntime:
     def __init__(self, source: bytes, threads: int) -> None:
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; otherwise it keeps usage data in ~/.cache
         import onnxruntime  # noqa: PLC0415 - heavy, and its absence is reported as our own error
 
         options = onnxruntime.SessionOptions()
@@ -124,10 +139,10 @@ class _OnnxRuntime:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads free their cores
         options.enable_mem_pattern = False  # a pattern per batch size would be kept, and memory would grow
         options.log_severity_level = 4  # fatal only: errors are raised
-        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        given = self._session.get_inputs()
-        self.inputs = [(each.name, each.type.removeprefix("tensor(").removesuffix(")"), each.shape) for each in given]
-        self.outputs = [each.name for each in self._session.get_outputs()]
+        _limit_memory(onnxruntime)
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        quiet = {"enable_fallback": 0}  # otherwise it prints the failure and tries again
+        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"], **quiet)
 
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:
         return list(self._session.run(list(outputs), {INPUT: photos}))
@@ -147,11 +162,6 @@ class _OpenVino:
         core = openvino.Core()
         self._model = core.compile_model(core.read_model(source), "CPU", settings)
         self._own = threading.local()  # an inference request may be used by one thread at a time
-        self.inputs = [
-            (each.any_name, each.element_type.to_dtype().name, _sides(each.partial_shape))
-            for each in self._model.inputs
-        ]
-        self.outputs = [each.any_name for each in self._model.outputs]
 
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:
         if not hasattr(self._own, "request"):
@@ -160,26 +170,26 @@ class _OpenVino:
         return [self._own.request.get_tensor(name).data.copy() for name in outputs]
 
 
-def _sides(shape: Any) -> list[int | None]:
-    return [side.get_length() if side.is_static else None for side in shape]
-
-
 _SESSIONS: dict[Runtime, type[_OnnxRuntime] | type[_OpenVino]] = {"onnxruntime": _OnnxRuntime, "openvino": _OpenVino}
 
 
-def _open(model: Path | bytes, name: str, threads: int, runtime: Runtime) -> _Session:
+def _open(source: bytes, name: str, threads: int, runtime: Runtime) -> _Session:
     try:
-        source = model if isinstance(model, bytes) else model.read_bytes()
         return _SESSIONS[runtime](source, threads)
     except ImportError as error:
         raise RuntimeUnavailable("", f"{runtime} is not installed", remedy=f"pip install {runtime}") from error
-    except OSError as error:
-        raise ModelError(
-            name, f"cannot be read ({error.strerror})", remedy="restore the file or train again"
-        ) from error
     except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
         raise ModelError(
             name, f"not a readable ONNX file ({_line(error)})", remedy="restore the file or train again"
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            path, f"cannot be read ({error.strerror})", remedy="restore the file or train again"
         ) from error
 
 

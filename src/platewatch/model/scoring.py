@@ -1,4 +1,4 @@
-"""One prepared photograph: quality check → detectors → score → verdict; the only such sequence."""
+"""One prepared photograph: quality and completeness check → detectors → score → verdict; the only such sequence."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -7,13 +7,14 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from platewatch.arrays import Array, Floats, Photo
+from platewatch.arrays import Floats, Photo
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.model.runtime import Network
-from platewatch.photographs import quality
+from platewatch.photographs import completeness, quality
+from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.preparation import Frame
-from platewatch.photographs.quality import QualityLimits
+from platewatch.photographs.quality import Conditions, QualityLimits
 from platewatch.surface.detector import Surface
 
 T = TypeVar("T")
@@ -29,6 +30,32 @@ class Stage(Protocol):
 def run_stage(_name: str, work: Callable[[], T], /) -> T:
     """The Stage that only runs the work; the speed benchmark passes one that also measures its time."""
     return work()
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The limits within which a photograph is judged."""
+
+    quality: QualityLimits
+    completeness: CompletenessLimits | None
+    """None for a model folder of format 6 or older."""
+
+    def examine(self, photo: Photo, size: tuple[int, int]) -> tuple[Conditions, str | None]:
+        """The Conditions of a prepared (H, W, 3) uint8 photograph without its padding, and why it cannot be judged.
+
+        `size` is (width, height) of the photograph as taken, px.
+        """
+        conditions = quality.measure(photo)
+        unusable = quality.reason_unusable(conditions, self.quality)
+        if unusable is None and self.completeness is not None:
+            unusable = completeness.reason_incomplete(completeness.measure(photo, size), self.completeness)
+        return conditions, unusable
+
+    def stricter(self, other: "Checks") -> "Checks":
+        """The checks that a photograph passes when it passes both."""
+        known = [each.completeness for each in (self, other) if each.completeness is not None]
+        both = completeness.stricter(*known) if len(known) > 1 else next(iter(known), None)
+        return Checks(quality.stricter(self.quality, other.quality), both)
 
 
 @dataclass(frozen=True)
@@ -61,12 +88,12 @@ S = TypeVar("S", bound=Scores)
 
 @dataclass(frozen=True)
 class ScoredPhoto(Generic[S]):
-    """A prepared photograph after quality check, detectors and decision."""
+    """A prepared photograph after the checks, detectors and decision."""
 
-    conditions: quality.Conditions
+    conditions: Conditions
     verdict: Verdict
     unusable: str | None = None
-    """Why the photograph failed the quality check; then no detector is run, and `raw` and `score` are None."""
+    """Why the photograph failed a check; then no detector is run, and `raw` and `score` are None."""
     raw: S | None = None
     score: float | None = None
 
@@ -75,26 +102,23 @@ def judge_prepared(
     prepared: Photo,
     frame: Frame,
     decision: Decision,
-    limits: QualityLimits,
-    measure: Callable[[Array, Frame], S],
+    checks: Checks,
+    measure: Callable[[Photo, Frame], S],
     *,
+    size: tuple[int, int],
     stage: Stage = run_stage,
 ) -> ScoredPhoto[S]:
-    """Quality check → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
+    """Checks → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
 
+    `size` is (width, height) of the photograph as taken, px.
     The line, the out-of-fold verdicts and the speed benchmark all call it. `measure` runs the detectors.
     """
-    conditions, unusable = stage("quality", lambda: _check(frame.cut(prepared), limits))
+    conditions, unusable = stage("quality", lambda: checks.examine(frame.cut(prepared), size))
     if unusable is not None:
         return ScoredPhoto(conditions, Verdict.REVIEW, unusable)
     raw = measure(prepared, frame)
     score = decision.score(*raw.numbers)
     return ScoredPhoto(conditions, decision.verdict(score), None, raw, score)
-
-
-def _check(photo: Photo, limits: QualityLimits) -> tuple[quality.Conditions, str | None]:
-    conditions = quality.measure(photo)
-    return conditions, quality.reason_unusable(conditions, limits)
 
 
 def measure(

@@ -10,7 +10,7 @@ _KEPT = 31 * 2**20  # bytes; glibc raises the threshold up to 32 MiB
 
 
 def cores() -> int:
-    """Number of cores that this process may use; all cores where the system does not tell."""
+    """Number of cores that this process may use; all cores where the system does not say."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

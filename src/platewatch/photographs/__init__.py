@@ -1,1 +1,1 @@
-"""Photographs: decoding, resizing, data-set folders, quality checks, overlays."""
+"""Photographs: decoding, resizing, data-set folders, quality and completeness checks, overlays."""

@@ -40,10 +40,9 @@ class _Tree:
 def arrange(data: Path, out: Path, progress: Progress = silent) -> Arranged:
     """Copy the photographs and masks of DATA to OUT in the MVTec layout; DATA stays as it is.
 
-    Defective plates are for the test. Good plates are divided as the data set says; if it does not, those last by name
-    are for the test, a third of them, and no folder of KolektorSDD (one part) is in both. On failure nothing is left
-    behind. Raises InputError when DATA has none of these layouts, OutputError when OUT is not empty or cannot be
-    written.
+    Defective plates are for the test. Good plates are divided as the data set says; otherwise the last third by name is
+    for the test. No folder of KolektorSDD (one part) is in both. On failure nothing is left behind. Raises InputError
+    when DATA has none of these layouts, OutputError when OUT is not empty or cannot be written.
     """
     kind = layouts.kind(data)
     if kind is None:

@@ -18,6 +18,8 @@ class Format:
     media_type: str
     has_end: Callable[[bytes], bool] | None = None
     """Whether the bytes of a file of this format contain its end; None where only decoding can tell."""
+    has_mark: bool = False
+    """Whether the end is a mark that is written last; otherwise a file of full length may still be incomplete."""
 
 
 def _jpeg_end(data: bytes) -> bool:
@@ -35,9 +37,16 @@ def _bmp_end(data: bytes) -> bool:
 
 
 PNG = Format(
-    "PNG", (b"\x89PNG\r\n\x1a\n",), (".png",), "image/png", has_end=lambda data: b"IEND\xaeB`\x82" in data
+    "PNG",
+    (b"\x89PNG\r\n\x1a\n",),
+    (".png",),
+    "image/png",
+    has_end=lambda data: b"IEND\xaeB`\x82" in data,
+    has_mark=True,
 )  # the last chunk is empty, so that its checksum is always the same
-JPEG = Format("JPEG", (b"\xff\xd8\xff",), (".jpg", ".jpeg"), "image/jpeg", _jpeg_end)  # also MPO, as some cameras write
+JPEG = Format(
+    "JPEG", (b"\xff\xd8\xff",), (".jpg", ".jpeg"), "image/jpeg", _jpeg_end, has_mark=True
+)  # also MPO, as some cameras write
 BMP = Format("BMP", (b"BM",), (".bmp",), "image/bmp", _bmp_end)
 TIFF = Format("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff"), "image/tiff")  # + is BigTIFF
 WEBP = Format("WEBP", (b"RIFF",), (".webp",), "image/webp", _webp_end)
@@ -49,6 +58,29 @@ SUFFIXES = tuple(chain.from_iterable(each.suffixes for each in FORMATS))
 def of(data: bytes) -> Format | None:
     """The format by the file's first bytes; None when it is none of these."""
     return next((each for each in FORMATS if data.startswith(each.magic)), None)
+
+
+_FOREIGN = {
+    b"GIF8": "GIF",
+    b"8BPS": "Photoshop",
+    b"%PDF": "PDF",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+    b"\0\0\1\0": "icon",
+    b"P5": "PGM",
+    b"P6": "PPM",
+    b"FUJIFILM": "camera raw",
+}
+
+
+def foreign(data: bytes) -> str:
+    """The name of a format of pictures that is not read, by the file's first bytes; empty when it is none of them."""
+    if data[4:8] == b"ftyp":
+        return "HEIC, AVIF or video"
+    return next((name for magic, name in _FOREIGN.items() if data.startswith(magic)), "")
 
 
 def suffix(data: bytes) -> str:
@@ -72,3 +104,9 @@ def has_end(data: bytes) -> bool:
     if found is None:
         return not any(magic.startswith(data) for each in FORMATS for magic in each.magic)
     return found.has_end is None or found.has_end(data)
+
+
+def has_end_mark(data: bytes) -> bool:
+    """Whether the file has its end, and its format marks it by bytes that are written last."""
+    found = of(data)
+    return found is not None and found.has_mark and has_end(data)

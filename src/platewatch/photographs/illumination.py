@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array, Floats
+from platewatch.arrays import Array, Doubles, Floats
 
 
-def gains(brightness: float | Array, warmth: float | Array = 0.0) -> Floats:
+def gains(brightness: float | Doubles, warmth: float | Doubles = 0.0) -> Floats:
     """Factors of red, green and blue, (…, 3) float32: `brightness`, with red raised and blue lowered by `warmth`.
 
     A warmth of 0.04 is about 500 K of colour temperature. Arrays are (…, 1).

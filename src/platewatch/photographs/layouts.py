@@ -9,7 +9,7 @@ from platewatch.photographs import formats, masks
 GOOD = ("good", "ok", "normal", "nominal")
 TEST = ("test", "test_public")
 TRUTH = ("ground_truth", "ground-truth", "groundtruth", "gt", "masks", "mask", "labels", "label")
-"""Names of folders, in lower case; in folders both cases mean the same. TRUTH holds the masks."""
+"""Names of folders, in lower case; capitals do not matter. TRUTH holds the masks."""
 VISA, KOLEKTOR, UNDIVIDED = "VisA", "KolektorSDD", "good and defective plates"
 
 

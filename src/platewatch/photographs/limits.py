@@ -2,8 +2,6 @@
 
 import os
 
-from PIL import Image
-
 from platewatch.errors import InputError
 
 MIN_SIDE = 32
@@ -26,6 +24,8 @@ def max_side() -> int:
 
 def allow_in_pillow() -> None:
     """Let Pillow open as many pixels as the longest side allows; its own limit is 89 million."""
+    from PIL import Image  # noqa: PLC0415 - the command line reads the limits and has no use for Pillow
+
     most = max_side()
     if most > MAX_SIDE and Image.MAX_IMAGE_PIXELS is not None:
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, most * most)

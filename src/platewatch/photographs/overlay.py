@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array, Floats, Photo
+from platewatch.arrays import Array, Floats, Photo, Rgba
 from platewatch.inspection import Defect
 
 FAINT, FULL = 1.0, 3.0
@@ -29,7 +29,7 @@ def overlay(photo: Photo, anomaly_map: Floats, defects: Sequence[Defect] = ()) -
     picture = np.empty_like(photo)
     for top in range(0, height, _STRIP):
         rows = slice(top, top + _STRIP)
-        opacity: Array = _opacity(large[rows])[..., None]
+        opacity: Floats = _opacity(large[rows])[..., None]
         picture[rows] = np.rint(photo[rows] * (1 - opacity) + colours(large[rows]) * opacity)
     return _draw_all(picture, defects)
 
@@ -39,16 +39,16 @@ def boxed(photo: Photo, defects: Sequence[Defect]) -> Photo:
     return _draw_all(photo.copy(), defects)
 
 
-def heat(anomaly_map: Floats) -> Photo:
+def heat(anomaly_map: Floats) -> Rgba:
     """The map as a transparent layer: (h, w) float32 → (h, w, 4) uint8 RGBA, fully transparent below FAINT."""
-    layers: Array = np.dstack([colours(anomaly_map), np.rint(255 * _opacity(anomaly_map)).astype(np.uint8)])
+    layers: Rgba = np.dstack([colours(anomaly_map), np.rint(255 * _opacity(anomaly_map)).astype(np.uint8)])
     return layers
 
 
 def colours(anomaly_map: Floats) -> Photo:
     """The map alone in inferno colours: (H, W) float32 → (H, W, 3) uint8 RGB."""
     levels = np.rint(np.clip(anomaly_map / np.float32(FULL), 0, 1) * 255).astype(np.uint8)
-    picture: Array = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    picture: Photo = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     return picture
 
 

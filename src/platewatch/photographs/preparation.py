@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array, Mask, Photo
+from platewatch.arrays import Array, Dtype, Mask, Photo, Same
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Frame:
     width: int
     height: int
 
-    def cut(self, picture: Array) -> Array:
+    def cut(self, picture: Same[Dtype]) -> Same[Dtype]:
         """The part of an (S, S, …) array that the photograph covers, without the padding."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 

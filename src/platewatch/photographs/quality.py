@@ -10,11 +10,14 @@ import cv2
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from platewatch import robust
 from platewatch.arrays import Array, Photo
 from platewatch.config import STRICT
 from platewatch.photographs import colour
 
 _CLIPPED, _WHITE = (254, 254, 254), (255, 255, 255)
+_OUTLIER = 5.0  # robust standard deviations from the median, of logarithms (of `clipped`: of the fraction itself)
+_SMALLEST_DEVIATION = 0.05
 _LIGHTNESS = colour.lab(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2))[..., 0]  # of each grey
 
 
@@ -58,13 +61,35 @@ def measure(photo: Photo) -> Conditions:
 
 
 def limits(good: Sequence[Conditions]) -> QualityLimits:
-    """The limits that the good photographs set: half of their lowest value; for `clipped`, 0.25 above their highest."""
+    """The limits that the good photographs set: half of their lowest value; for `clipped`, 0.25 above their highest.
+
+    Outliers do not count: up to a fifth of the photographs may be unusable without moving a limit.
+    """
     return QualityLimits(
-        darkest=0.5 * min(each.brightness for each in good),
-        most_clipped=min(0.25 + max(each.clipped for each in good), 0.99),
-        least_sharp=0.5 * min(each.sharpness for each in good),
-        least_contrast=0.5 * min(each.contrast for each in good),
+        darkest=0.5 * _lowest([each.brightness for each in good]),
+        most_clipped=min(0.25 - _lowest([-each.clipped for each in good], logarithmic=False), 0.99),
+        least_sharp=0.5 * _lowest([each.sharpness for each in good]),
+        least_contrast=0.5 * _lowest([each.contrast for each in good]),
     )
+
+
+def stricter(one: QualityLimits, other: QualityLimits) -> QualityLimits:
+    """The limits that only allow what both allow."""
+    return QualityLimits(
+        darkest=max(one.darkest, other.darkest),
+        most_clipped=min(one.most_clipped, other.most_clipped),
+        least_sharp=max(one.least_sharp, other.least_sharp),
+        least_contrast=max(one.least_contrast, other.least_contrast),
+    )
+
+
+def _lowest(values: Sequence[float], *, logarithmic: bool = True) -> float:
+    """The lowest of the values that are no outliers; at most one in five is left out."""
+    ordered = np.sort(np.asarray(values, float))
+    scale = np.log(np.maximum(ordered, 1e-9)) if logarithmic else ordered
+    outliers = robust.outliers(scale, _OUTLIER, smallest_deviation=_SMALLEST_DEVIATION)
+    below = int(np.count_nonzero(outliers & (scale < np.median(scale))))
+    return float(ordered[min(below, len(ordered) // 5)])
 
 
 def reason_unusable(found: Conditions, allowed: QualityLimits) -> str | None:

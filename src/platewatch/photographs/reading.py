@@ -2,28 +2,40 @@
 
 import hashlib
 import io
-import warnings
-import zlib
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from platewatch.arrays import Array, Photo
 from platewatch.errors import InputError
-from platewatch.photographs import formats, limits, memory, structure
+from platewatch.photographs import (
+    bit_depth,
+    bmp,
+    decoder_messages,
+    formats,
+    jpeg,
+    limits,
+    memory,
+    pictures,
+    pillow,
+    png,
+    structure,
+    tiff,
+    webp,
+)
 from platewatch.photographs.formats import SUFFIXES
+from platewatch.photographs.pictures import Other
+from platewatch.photographs.raster import Raster
+from platewatch.photographs.tiff_pages import Page
 
 MAX_BYTES = 512 * 1024 * 1024
-_DECODERS = tuple(each.name for each in formats.FORMATS)
-
-(_PNG,) = formats.PNG.magic
-_NEEDED = (b"IHDR", b"IDAT", b"IEND")
-_HARMLESS = (b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT")  # Pillow ignores them when decoding pixels
-_BAND = 2**20  # px converted at a time, to bound memory
-_EIGHT_BIT_RGB = bytes((8, 2, 0, 0, 0))  # bit depth, colour type, not interlaced: bytes 16 to 20 of the IHDR chunk
+_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
 
 
 def find(folder: Path) -> list[Path]:
@@ -50,49 +62,125 @@ def find(folder: Path) -> list[Path]:
 def load(path: Path) -> bytes:
     """The bytes of a photograph's file; raises InputError when it cannot be read or is larger than MAX_BYTES."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(
-                path, f"larger than {MAX_BYTES // 2**20} MiB", expected="a photograph", remedy="leave it out"
-            )
-        return path.read_bytes()
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise InputError(path, "is a folder", expected="a photograph")
+        if not stat.S_ISREG(kind):
+            what = _KINDS.get(stat.S_IFMT(kind), "no regular file")
+            raise InputError(path, f"is {what}", expected="a file", remedy="leave it out")
+        data = _bounded(path)
     except FileNotFoundError as error:
         raise InputError(path, "no such file", remedy="check the path") from error
-    except IsADirectoryError as error:
-        raise InputError(path, "is a folder", expected="a photograph") from error
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{str(path)!r}", f"no path that can be opened ({error})", remedy="check it") from error
     except OSError as error:
         raise InputError(
             path, f"cannot be read ({error.strerror})", remedy="check the file and its permissions"
         ) from error
+    if len(data) > MAX_BYTES:
+        raise InputError(path, f"larger than {MAX_BYTES // 2**20} MiB", expected="a photograph", remedy="leave it out")
+    return data
 
 
-def read(source: Path | bytes, name: str | None = None) -> Photo:
+def _bounded(path: Path) -> bytes:
+    """At most MAX_BYTES + 1 bytes of a file, whatever size it states; empty when it has become a pipe."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+
+
+def read(source: Path | bytes, name: str | None = None, *, bits: int | None = None) -> Photo:
     """Decode one photograph to (H, W, 3) uint8 RGB, upright by its EXIF orientation.
 
-    Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains. Transparent pixels become
-    white. `name` names the photograph in messages when the source is bytes. Raises InputError when the source is not a
-    complete photograph of 32 to 8000 px a side (`limits.max_side`), or when its structure is no photograph's.
+    Grey stays grey (R = G = B). 16 bits become 8 by division, whatever the picture contains; `bits` is the real depth
+    of samples stored with more than 8 bits. Transparent pixels become white. `name` names the photograph in messages
+    when the source is bytes. Raises InputError when the source is not one complete photograph of 32 to 8000 px a side
+    (`limits.max_side`), when its structure is no photograph's, or when its file is damaged.
     """
     where = name or (str(source) if isinstance(source, Path) else "photograph")
-    data = load(source) if isinstance(source, Path) else source
+    found = decode(load(source) if isinstance(source, Path) else source, where, bits)
+    if found.damage:
+        raise damage_error(where, found.damage)
+    return found.photo
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded photograph, with damage and messages."""
+
+    photo: Photo
+    damage: str = ""
+    """Why the file is damaged although it decodes; empty without a sign of damage."""
+    messages: tuple[str, ...] = ()
+    """The decoders' messages about the file."""
+
+
+def damage_error(where: str, damage: str) -> InputError:
+    """The error for a damaged file that decodes."""
+    return InputError(where, f"the file is damaged ({damage})", remedy="copy it again or remove it")
+
+
+def decode(data: bytes, where: str, bits: int | None = None) -> Decoded:
+    """Decode as `read` does, also a damaged file; then `damage` says why the photograph cannot be judged."""
+    return _counted(data, where, lambda: _decode(data, where, bits))
+
+
+def shown(data: bytes, where: str) -> Photo:
+    """Decode a photograph for people to look at, (H, W, 3) uint8 RGB: a damaged one, too, and 12 bits in 16 not black.
+
+    Raises InputError when it cannot be decoded. Nothing that judges uses it.
+    """
+    return _counted(data, where, lambda: _decode(data, where, for_people=True)).photo
+
+
+def _counted(data: bytes, where: str, run: Callable[[], Decoded]) -> Decoded:
+    """What `run` decodes, as soon as there is memory for it."""
     _check_structure(data, where)
+    size = _dimensions(data)
+    if size is None:
+        return run()  # which says why
+    limits.check(*size, where)
+    decoded = list[Decoded]()
+
+    def photo() -> Photo:
+        decoded.append(run())
+        return decoded[0].photo
+
+    memory.counted(structure.decoding_bytes(data, size[0] * size[1]), photo)
+    return decoded[0]
+
+
+def _decode(data: bytes, where: str, bits: int | None = None, *, for_people: bool = False) -> Decoded:
+    found = _raster(data, where)
+    depth = bit_depth.likely(bit_depth.measure(found)) if for_people else bits
+    return Decoded(found.rgb(where, depth), found.damage, found.messages)
+
+
+def raster(data: bytes, where: str) -> Raster:
+    """The one full picture of a photograph's file as it is stored; `where` names it in messages.
+
+    Raises InputError when the file is not one photograph of 32 to 8000 px a side, or cannot be decoded.
+    """
+    _check_structure(data, where)
+    return _raster(data, where)
+
+
+def _raster(data: bytes, where: str) -> Raster:
+    found = formats.of(data)
+    if found is None:
+        raise _no_photograph(where, formats.foreign(data))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about unusual metadata; real problems are raised
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
-                limits.check(image.width, image.height, where)
-                needed = structure.decoding_bytes(data, image.width * image.height)
-                return memory.counted(needed, lambda: _decode(image, data, where))
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        what = "not a photograph" if isinstance(error, UnidentifiedImageError) else "too many pixels"
-        expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {limits.max_side()} px a side"
-        raise InputError(where, what, expected=expected, remedy="replace or remove the file") from error
+        decoded = _tiff(data, where) if found is formats.TIFF else _plain(data, _CODECS[found], where)
+    except UnidentifiedImageError as error:
+        raise _no_photograph(where, "") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many(where) from error
     except InputError:
         raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error and more
         raise InputError(where, f"damaged photograph ({error})", remedy="copy it again or remove it") from error
+    if not decoded.damage and not formats.has_end(data):
+        return replace(decoded, damage="its end is missing")
+    return decoded
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:
@@ -100,18 +188,32 @@ def dimensions(data: bytes) -> tuple[int, int] | None:
 
     Gives `limits.max_side()` + 1 for both if there are more px than Pillow decodes.
     """
-    if structure.fault(data) is not None:
-        return None  # `read` reports it in the plate's own Inspection
+    return None if structure.fault(data) is not None else _dimensions(data)  # `read` reports it for the plate
+
+
+def _dimensions(data: bytes) -> tuple[int, int] | None:
+    """`dimensions` of a file whose structure was checked."""
     limits.allow_in_pillow()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `read` raises what is wrong
-            with Image.open(io.BytesIO(data), formats=_DECODERS) as image:
-                return image.width, image.height
-    except Image.DecompressionBombError:
+        return _size(data)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return limits.max_side() + 1, limits.max_side() + 1
     except Exception:  # `read` reports it in the plate's own Inspection
         return None
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    found = formats.of(data)
+    if found is formats.PNG:
+        return png.size(data)
+    if found is formats.JPEG:
+        header = jpeg.header(data)
+        return None if header is None else (header.width, header.height)
+    if found is formats.TIFF:
+        page = tiff.pages(data, "")[0]
+        return page.width, page.height
+    with decoder_messages.pillow_warnings([]), Image.open(io.BytesIO(data), formats=pillow.DECODERS) as image:
+        return image.width, image.height
 
 
 def check(photo: Photo, name: str = "array") -> Photo:
@@ -141,73 +243,73 @@ def _check_structure(data: bytes, where: str) -> None:
         )
 
 
-def _decode(image: Image.Image, data: bytes, where: str) -> Photo:
-    if (plain := _plain_png(data)) is not None:
-        return plain
-    file_format = image.format
-    structure.drop_large_profile(image.info)
-    ImageOps.exif_transpose(image, in_place=True)
-    return _in_bands(image, file_format, where)
+def _no_photograph(where: str, kind: str) -> InputError:
+    what = f"not a photograph that can be read ({kind})" if kind else "not a photograph"
+    expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {limits.max_side()} px a side"
+    return InputError(where, what, expected=expected, remedy="replace or remove the file")
 
 
-def _in_bands(image: Image.Image, file_format: str | None, where: str) -> Photo:
-    """`_to_rgb` for some rows at a time: conversions of a whole large picture take up to 22 bytes a pixel."""
-    width, height = image.size
-    if width * height <= 2 * _BAND:
-        return _to_rgb(image, file_format, where)
-    image.load()
-    photo, rows = np.empty((height, width, 3), np.uint8), max(1, _BAND // width)
-    for top in range(0, height, rows):
-        band = image.crop((0, top, width, min(top + rows, height)))
-        photo[top : top + rows] = _to_rgb(band, file_format, where)
-    return photo
+def _too_many(where: str) -> InputError:
+    expected = f"PNG, JPEG, BMP, TIFF or WebP of at most {limits.max_side()} px a side"
+    return InputError(where, "too many pixels", expected=expected, remedy="replace or remove the file")
 
 
-def _to_rgb(image: Image.Image, file_format: str | None, where: str) -> Photo:
-    if image.mode.startswith("I"):  # one 16-bit channel: divided by 257, never stretched to the picture's own range
-        values = np.asarray(image)
-        if image.mode == "I" and file_format != "PNG":
-            raise InputError(where, "32 bits a channel", expected="8 or 16", remedy="convert the photograph")
-        values = np.where(values == image.info.get("transparency", -1), 65535, values)
-        grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode == "F":
-        raise InputError(
-            where, "floating-point pixels", expected="8 or 16 bits a channel", remedy="convert the photograph"
-        )
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+@dataclass(frozen=True)
+class _Codec:
+    decode: Callable[[bytes, str], Raster]
+    end: Callable[[bytes, str], int]
+    """The offset of the file's end."""
+    pictures: Callable[[bytes, str], int] = lambda _data, _where: 1
 
 
-def _plain_png(data: bytes) -> Photo | None:
-    """Decode a plain PNG with OpenCV to (H, W, 3) uint8 RGB: Pillow's pixels in 3/4 of its time; None for other files.
-
-    Plain means 8-bit RGB, every chunk intact, and no chunk that changes how the picture is shown. Damaged and
-    unneeded chunks are kept from OpenCV, because it prints warnings about them to the terminal.
-    """
-    if not data.startswith(_PNG):
-        return None
-    needed: list[bytes | memoryview] = [_PNG]
-    for name, chunk in _png_chunks(data):
-        if name in _NEEDED and (name != b"IHDR" or chunk[16:21] == _EIGHT_BIT_RGB):
-            needed.append(chunk)
-        elif name not in _HARMLESS:
-            return None
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    photo: Array | None = cv2.imdecode(np.frombuffer(b"".join(needed), np.uint8), flags)
-    return photo
+_CODECS = {
+    formats.PNG: _Codec(png.decode, png.end, png.pictures),
+    formats.JPEG: _Codec(jpeg.decode, jpeg.end),
+    formats.BMP: _Codec(bmp.decode, bmp.end),
+    formats.WEBP: _Codec(webp.decode, webp.end, webp.pictures),
+}
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Name and bytes of each chunk; the name is empty for one that is cut off or fails its CRC."""
-    view, start, name = memoryview(data), len(_PNG), b"begin"
-    while name not in (b"IEND", b""):
-        end = start + 12 + int.from_bytes(view[start : start + 4], "big")
-        chunk = view[start:end]
-        name = bytes(chunk[4:8])
-        if end > len(data) or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
-            name = b""
-        yield name, chunk
-        start = end
+def _plain(data: bytes, codec: _Codec, where: str) -> Raster:
+    """The picture of a file in a format of one picture; raises InputError when more than reduced copies follow it."""
+    size = _dimensions(data)
+    if size is None:
+        raise _no_photograph(where, "")
+    limits.check(*size, where)
+    if (count := codec.pictures(data, where)) > 1:
+        raise pictures.refuse(count, where)
+    decoded = codec.decode(data, where)
+    others = list(_behind(data[codec.end(data, where) :], where))
+    if others and not (codec is _CODECS[formats.JPEG] and jpeg.has_gain_map(data)):
+        pictures.check_only_one(decoded.rgb(where), others, where)
+    return decoded
+
+
+def _behind(rest: bytes, where: str) -> Iterator[Other]:
+    """The photographs that follow a file's end, each with an end of its own; anything else there is ignored."""
+    while (rest := rest.lstrip(b"\0")) and (found := formats.of(rest)) is not None:
+        size, codec = dimensions(rest), _CODECS.get(found)
+        if size is None:
+            return
+        end = len(rest) if codec is None else max(codec.end(rest, where), 1)
+        yield Other(*size, partial(_photo, codec, rest[:end], where))
+        rest = rest[end:]
+
+
+def _photo(codec: _Codec | None, data: bytes, where: str) -> Photo:
+    return (_tiff(data, where) if codec is None else codec.decode(data, where)).rgb(where)
+
+
+def _tiff(data: bytes, where: str) -> Raster:
+    """The largest full picture of a TIFF; raises InputError when other pages hold more than reduced copies of it."""
+    page, *more = tiff.pages(data, where)
+    limits.check(page.width, page.height, where)
+    decoded = tiff.decode(data, page, where)
+    if more:
+
+        def photo(other: Page) -> Photo:
+            return tiff.decode(data, other, where).rgb(where)
+
+        others = [Other(each.width, each.height, partial(photo, each), each.says_reduced) for each in more]
+        pictures.check_only_one(decoded.rgb(where), others, where)
+    return decoded

@@ -18,12 +18,14 @@ _VALUES = 500_000  # numbers in a directory: two for each strip, 196,608 for a p
 _SLACK = 2**22  # bytes that the tags' values may have beyond the file's length
 _RUNS = 1_000_000  # of a run-length encoded BMP
 _DIRECTORIES = (0x8769, 0x8825, 0xA005)  # tags that hold the place of another directory: EXIF, GPS, interoperability
-_PER_PX = {"PNG": 9, "JPEG": 14, "BMP": 9, "TIFF": 12, "WEBP": 18}  # bytes of memory a pixel while decoding
-_PER_PX_BASELINE = 9  # of a JPEG with one scan
+PER_PX = {"PNG": 9, "JPEG": 7, "BMP": 12, "TIFF": 13, "WEBP": 25}
+"""Bytes of memory a pixel while decoding, by format, of the usual files; some layouts take more (`decoding_bytes`)."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _BYTES = (1, 2, 6, 7)  # types whose values stay bytes
 _TEXT = (b"zTXt", b"iTXt")  # of a PNG; a decoder unpacks each to as much as 1 MiB
 _TEXTS = 16
+_SAMPLES = 277  # tag of a TIFF: samples per pixel
+_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))  # of a JPEG
 _PROFILE = "Raw profile type exif"
 _EXIF = b"Exif\0\0"
 _SOS, _EOI, _APP1, _APP13, _ALONE = 0xDA, b"\xff\xd9", 0xE1, 0xED, (0x01, *range(0xD0, 0xDA))
@@ -62,15 +64,37 @@ def drop_large_profile(info: dict[str | tuple[int, int], Any]) -> None:
 
 
 def decoding_bytes(data: bytes, pixels: int) -> int:
-    """Bytes of memory that reading a file of so many pixels takes at most, besides the file's own bytes.
+    """Largest memory in bytes for reading a file of `pixels` pixels, besides the file's own bytes.
 
     Measured for each format (docs/log.md): the decoder's picture, its own copies, and the photograph (H, W, 3).
     """
     kind = formats.of(data)
-    per_px = _PER_PX.get(kind.name if kind else "", max(_PER_PX.values()))
-    if kind is formats.JPEG and not _keeps_coefficients(data):
-        per_px = _PER_PX_BASELINE
+    per_px = PER_PX[kind.name] if kind is not None and kind.name in PER_PX else max(PER_PX.values())
+    if kind is formats.PNG and (data[24:25] == b"\x10" or data[25:26] == b"\3"):  # 16 bits, or a palette
+        per_px = 14
+    elif kind is formats.JPEG:
+        per_px += (4 if _keeps_coefficients(data) else 0) + (9 if _has_four_components(data) else 0)
+    elif kind is formats.TIFF:
+        per_px = 4 + 3 * max(1, min(_first_value(data, _SAMPLES), 8))
     return per_px * pixels + len(data)  # a decoder is handed a copy of the parts that it needs
+
+
+def _has_four_components(data: bytes) -> bool:
+    frames = (content for marker, _, content in _jpeg_segments(data) if marker in _FRAMES)
+    return any(len(frame) > 5 and frame[5] > 3 for frame in frames)
+
+
+def _first_value(data: bytes, tag: int) -> int:
+    """The first value of a tag in the first directory of a TIFF; 1 when it is not there."""
+    view = memoryview(data)
+    layout = _Layout("<" if data[:2] == b"II" else ">", large=data[2:4] in {b"+\0", b"\0+"})
+    place = layout.place(view, 8 if layout.large else 4)
+    first = place + layout.head
+    for at in range(first, first + layout.step * min(layout.entries(view, place), _ENTRIES), layout.step):
+        if at + layout.step <= len(view) and struct.unpack_from(f"{layout.order}H", view, at)[0] == tag:
+            value: int = struct.unpack_from(f"{layout.order}H", view, at + 4 + layout.width)[0]
+            return value
+    return 1
 
 
 def _keeps_coefficients(data: bytes) -> bool:

@@ -13,15 +13,21 @@ from platewatch.photographs import formats
 
 def jpeg(picture: Photo | Mask, side: int = 320) -> bytes:
     """An (H, W, 3) uint8 RGB or (H, W) bool picture as JPEG of at most `side` px a side; never enlarged."""
-    shown: Array = picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture
-    height, width = shown.shape[:2]
-    scale = side / max(height, width)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+    pixels: Array = picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture
     buffer = io.BytesIO()
-    Image.fromarray(shown).save(buffer, format="JPEG", quality=82)
+    Image.fromarray(shrunk(pixels, side)).save(buffer, format="JPEG", quality=82)
     return buffer.getvalue()
+
+
+def shrunk(picture: Photo, side: int) -> Photo:
+    """An (H, W, …) uint8 picture at `side` px a side at most; the same array when it is no larger."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    smaller: Array = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return smaller
 
 
 def data_uri(data: bytes) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
@@ -38,6 +38,13 @@ def find_key(connection: Connection, key: str) -> int | None:
     return connection.execute(select(entries.c.number).where(entries.c.key == key)).scalar()
 
 
+def find_photograph(connection: Connection, sha256: str, key_start: str) -> int | None:
+    """The number of the newest entry with this photograph whose key begins so."""
+    begins = func.substr(entries.c.key, 1, len(key_start)) == key_start
+    chosen = select(func.max(entries.c.number)).where(entries.c.photograph == sha256, begins)
+    return connection.execute(chosen).scalar()
+
+
 def known(connection: Connection, keys: Sequence[str]) -> set[str]:
     """The subset of `keys` that entries have."""
     found = set[str]()
@@ -66,8 +73,8 @@ class NewPlate:
     """Bytes of the photograph; None when it is not stored."""
 
 
-def add(connection: Connection, new: NewPlate) -> Entry:
-    """Append the plate within a writing transaction."""
+def add(connection: Connection, new: NewPlate, record_time: int) -> Entry:
+    """Append the plate within a writing transaction; `record_time` is the record's own time (record_time.py)."""
     received = datetime.now(UTC)
     time, outcome = search.microseconds(received), Outcome(new.inspection.verdict or Outcome.FAILED)
     body = {name: getattr(new, name) for name in ("plate_id", "key", "source", "photograph", "sampled")}
@@ -96,7 +103,7 @@ def add(connection: Connection, new: NewPlate) -> Entry:
         source=new.source,
         received=search.moment(time),
         photograph_sha256=new.photograph,
-        photograph_kept=_keep_photograph(connection, new, time),
+        photograph_kept=_keep_photograph(connection, new, record_time),
         sampled=new.sampled,
         review=None,
         chain=link.hash,

@@ -7,21 +7,22 @@ with the recorded SHA-256, or an event must say that it was pruned.
 import json
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from platewatch.errors import RecordError
+from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.progress import Progress, silent
 from platewatch.records import chain, schema, search, search_index
+from platewatch.records.anchors import Anchor
+from platewatch.records.database import Database
 from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries, events, reviews
-from platewatch.records.values import Audit, Outcome, Tampering
-
-Anchor = tuple[int, str]
-"""Row and hash of an earlier head that was kept elsewhere."""
+from platewatch.records.values import Audit, Head, Outcome, Tampering
 
 _MOST = 1000  # places of tampering listed at most
 _STEP = 500  # rows fetched at a time, and between two reports of progress
@@ -41,30 +42,91 @@ _ROWS = select(
 )
 
 
+def complete(
+    database: Database,
+    photographs: Photographs | None,
+    progress: Progress = silent,
+    anchors: Sequence[Anchor] = (),
+    unsigned: Sequence[Anchor] = (),
+) -> Audit:
+    """The audit together with the database's own check. A database that cannot be read to the end is a finding.
+
+    `unsigned` are those of the anchors that do not have the signature that they should have.
+
+    Raises RecordUnavailable when it cannot be reached.
+    """
+    try:
+        damaged = database.integrity()
+        with database.reading() as connection:
+            found = audit(connection, photographs, progress, anchors, unsigned)
+    except RecordUnavailable:
+        raise
+    except (RecordError, *search.UNREADABLE, OverflowError) as error:
+        damaged = [f"the database is damaged: {error.what if isinstance(error, RecordError) else error}"]
+        found = Audit(0, 0, Head(0, 0, chain.START))
+    return replace(found, breaks=(*(Tampering(0, what) for what in damaged), *found.breaks)[:_MOST])
+
+
 def audit(
     connection: Connection,
     photographs: Photographs | None,
     progress: Progress = silent,
-    anchor: Anchor | None = None,
+    anchors: Sequence[Anchor] = (),
+    unsigned: Sequence[Anchor] = (),
 ) -> Audit:
     """Check all rows from the first to the last; with `photographs` None the files of photographs are not checked."""
     head = chain.head(connection)
-    walk = Walk()
+    walk, anchored = Walk(), Anchored(anchors, unsigned)
     rows = connection.execute(_ROWS.order_by(_row.c.position).execution_options(yield_per=_STEP))
     for row in rows:
         walk.visit(row)
-        if anchor is not None and anchor[0] == row.position and anchor[1] != row.hash:
-            walk.report(row.position, "its hash differs from the anchor: this row or earlier ones were written again")
+        anchored.visit(row.position, row.hash, walk)
         if row.position % _STEP == 0 or row.position == head.rows:
             progress("rows", row.position, head.rows)
     if (walk.last, walk.hash, walk.seen[chain.INSPECTION]) != (head.rows, head.chain, head.entries):
         what = f"the chain ends at row {walk.last} with {walk.seen[chain.INSPECTION]} plates"
         walk.report(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
-    if anchor is not None and anchor[0] > walk.last:
-        walk.report(0, f"row {anchor[0]} of the anchor is missing")
+    anchored.finish(walk)
     _compare_tables(connection, walk)
     read = _compare_photographs(connection, walk, photographs, progress)
-    return Audit(walk.rows, read, head, tuple(walk.tampering[:_MOST]))
+    return Audit(
+        walk.rows,
+        read,
+        head,
+        tuple(walk.tampering[:_MOST]),
+        _unlisted(connection, photographs),
+        len(anchors),
+        anchored.last.rows,
+        anchored.last.time,
+    )
+
+
+class Anchored:
+    """Compares anchors with the chain while it is walked."""
+
+    def __init__(self, anchors: Sequence[Anchor], unsigned: Sequence[Anchor]) -> None:
+        self.last = Anchor(0, 0, chain.START)
+        """The newest anchor that the chain contains."""
+        self._unsigned = unsigned
+        self._expected = dict[int, list[Anchor]]()
+        for each in anchors:
+            self._expected.setdefault(each.rows, []).append(each)
+
+    def visit(self, position: int, digest: str, walk: "Walk") -> None:
+        """Compare one row."""
+        for each in self._expected.pop(position, ()):
+            if each.chain != digest:
+                walk.report(position, "its hash differs from the anchor: this row or earlier ones were written again")
+            elif each not in self._unsigned:
+                self.last = max(self.last, each, key=lambda anchor: anchor.rows)
+
+    def finish(self, walk: "Walk") -> None:
+        """Report anchors whose rows the chain lacks, and those without the signature."""
+        for position in sorted(self._expected):
+            if position > 0:
+                walk.report(0, f"row {position} of the anchor is missing: rows were cut off, or this copy is older")
+        for each in self._unsigned:
+            walk.report(each.rows, "its anchor does not have the key's signature")
 
 
 class Walk:
@@ -104,7 +166,7 @@ class Walk:
             if (body["position"], body["kind"]) != (row.position, row.kind):
                 self.report(row.position, "was moved: its content names another row")
             self._tables(row, body)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except search.UNREADABLE:
             self.report(row.position, f"{row.kind} altered: its content cannot be read")
 
     def _tables(self, row: Row[Any], body: dict[str, Any]) -> None:
@@ -204,7 +266,7 @@ def _compare_photographs(
                 walk.report(position, f"plate {number}: photograph removed, but no event says that it was pruned")
         elif photographs is not None:
             read += 1
-            problem = _problem(photographs, row.sha256)
+            problem = _problem(photographs, row.sha256, row.bytes)
             if problem:
                 walk.report(position, f"plate {number}: photograph {problem}")
         progress("photographs", done, total)
@@ -213,12 +275,23 @@ def _compare_photographs(
     return read
 
 
-def _problem(photographs: Photographs, sha256: str) -> str | None:
-    """What is wrong with the file; None when it is intact."""
+def _problem(photographs: Photographs, sha256: str, size: int) -> str | None:
+    """What is wrong with the file or with the size that the table has; None when both are intact."""
     try:
-        return None if photographs.read(sha256) is not None else f"missing: {photographs.path(sha256)}"
+        data = photographs.read(sha256)
     except RecordError as error:
         return str(error)
+    if data is None:
+        return f"missing: {photographs.path(sha256)}"
+    return None if len(data) == size else f"has {len(data)} bytes, the table says {size}"
+
+
+def _unlisted(connection: Connection, photographs: Photographs | None) -> int:
+    """Number of photographs in the folder that no row lists."""
+    if photographs is None:
+        return 0
+    listed = set(connection.execute(select(schema.photographs.c.sha256)).scalars())
+    return sum(path.name not in listed for path in photographs.files())
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,13 +1,14 @@
 """The connection to SQLite or PostgreSQL: durable transactions, one writer at a time, errors as RecordError."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -20,10 +21,18 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from platewatch import urls
 from platewatch.errors import RecordError, RecordUnavailable
+from platewatch.printable import printable
 from platewatch.records import schema, schema_versions
+from platewatch.records.photographs import close_to_others
 
 _BUSY_MS = 10_000  # longest wait for another process's write
 _WRITES = {"platewatch_writes": True}
+_CHECKER = "SELECT to_regprocedure('bt_index_check(regclass,boolean)')"
+_INDICES = (
+    "SELECT c.oid::regclass::text FROM pg_index i"
+    " JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam"
+    " WHERE a.amname = 'btree' AND c.relnamespace = current_schema()::regnamespace"
+)
 _POSTGRESQL: dict[str, Any] = {
     "pool_pre_ping": True,  # replace connections that the server has dropped
     "connect_args": {
@@ -43,7 +52,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Make the engine; raises RecordError for an unusable URL."""
         self.engine = _engine(url)
-        self.name = self.engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold secrets too
+        self.name = _name(self.engine.url)
         self._writing = threading.Lock()
 
     @property
@@ -98,8 +107,50 @@ class Database:
                 schema_versions.upgrade(connection, self.name)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; of SQLite, everything is in the one file then, unless another process uses it."""
+        if self.file is not None and self.file.is_file():
+            with suppress(RecordError):
+                self.checkpoint("TRUNCATE")
         self.engine.dispose()
+
+    def checkpoint(self, mode: str = "PASSIVE") -> None:
+        """Bring SQLite's write-ahead log into the file, so that a copy of the file has all rows; waits for nobody."""
+        if self.file is None:
+            return
+        with self._translated(), self.engine.connect() as plain:
+            connection = plain.connection.driver_connection
+            assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - the engine's
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+            except sqlite3.OperationalError:
+                pass  # somebody reads or writes: the next one brings the rest
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+
+    def integrity(self) -> list[str]:
+        """What the database's own check finds damaged; PostgreSQL checks its indices where `amcheck` is installed."""
+        if not self.is_sqlite:
+            return self._check_indices()
+        with self.reading() as connection:
+            pages = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+            rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        found = [] if pages == ["ok"] else [f"the database is damaged: {' '.join(str(page).split())}" for page in pages]
+        return found + [f"the database is damaged: a row of {row[0]} belongs to none of {row[2]}" for row in rows[:20]]
+
+    def _check_indices(self) -> list[str]:
+        found = list[str]()
+        with self.reading() as connection:
+            if connection.exec_driver_sql(_CHECKER).scalar() is None:
+                return found
+            names = connection.exec_driver_sql(_INDICES).scalars().all()
+        for name in names:
+            try:
+                with self.reading() as connection:
+                    connection.exec_driver_sql("SELECT bt_index_check(%s::regclass, true)", (name,))
+            except RecordError as error:
+                found.append(f"the database is damaged: {error.what}")
+        return found
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -107,6 +158,8 @@ class Database:
             yield
         except (OperationalError, InterfaceError, NoConnection) as error:
             what = _line(error)
+            if "Could not decode" in what:  # sqlite3 calls it operational; the row is damaged
+                raise RecordError(self.name, what, remedy="see 'platewatch audit'") from error
             raise RecordUnavailable(
                 self.name, f"not available ({what})", remedy="check its disk, server and lock, then try again"
             ) from error
@@ -119,6 +172,9 @@ def _prepare_file(file: Path, *, create: bool) -> None:
         raise _no_record(str(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))  # SQLite gives its log the same mode
+        close_to_others(file)
     except OSError as error:
         raise RecordError(file.parent, f"cannot be made ({error.strerror})", remedy="choose another place") from error
 
@@ -131,10 +187,8 @@ def _no_record(name: str) -> RecordError:
 def _engine(url: str) -> Engine:
     if _hides_a_password(url):
         raise RecordError("record", "a URL whose password cannot be told from its place", remedy=urls.REMEDY)
-    if "://" not in url:
-        url = f"sqlite:///{url}"
     try:
-        parsed = make_url(url)
+        parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)  # a path may hold ? or %
         if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
@@ -156,6 +210,13 @@ def _hides_a_password(url: str) -> bool:
         first, _, rest = url.partition(":")  # a drive has one letter
         return len(first) > 1 and "@" in rest and (first.startswith("postgres") or "/" not in url.partition("@")[0])
     return not url.lower().startswith("sqlite") and urls.is_ambiguous(url)
+
+
+def _name(url: URL) -> str:
+    """The URL for messages, without its password and its query, which may hold secrets too."""
+    if url.get_backend_name() == "sqlite":  # the path may hold bytes that no URL can
+        return printable(f"sqlite:///{url.database or ''}")
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

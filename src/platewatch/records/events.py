@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
+from platewatch import printable
 from platewatch.errors import InputError
 from platewatch.records import appending, chain, schema, search
 from platewatch.records.schema import events
@@ -18,7 +19,12 @@ def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any
     appending.check_text("event", kind, 64)
     appending.check_text("actor", actor, 200)
     time = datetime.now(UTC)
-    body: dict[str, Any] = {"event": kind, "actor": actor, "time": time.isoformat(), "details": dict(details)}
+    body: dict[str, Any] = {
+        "event": kind,
+        "actor": actor,
+        "time": time.isoformat(),
+        "details": printable.values(dict(details)),
+    }
     try:
         chain.canonical(body)
     except (TypeError, ValueError) as error:
@@ -40,7 +46,7 @@ def find(
     """Events, newest first; `before` is the id of the last one seen."""
     if not 1 <= limit <= MOST:
         raise InputError("events", f"limit {limit}", expected=f"1 to {MOST}", remedy="page on with before")
-    query = select(schema.chain.c.body, schema.chain.c.hash).select_from(
+    query = select(events, schema.chain.c.body, schema.chain.c.hash).select_from(
         events.join(schema.chain, schema.chain.c.position == events.c.position)
     )
     if kind is not None:
@@ -52,7 +58,19 @@ def find(
     if before is not None:
         query = query.where(events.c.position < before)
     rows = connection.execute(query.order_by(events.c.position.desc()).limit(limit))
-    return tuple(event(json.loads(row.body), row.hash) for row in rows)
+    return tuple(_read(row) for row in rows)
+
+
+def _read(row: Row[Any]) -> Event:
+    try:
+        return event(json.loads(row.body), row.hash)
+    except search.UNREADABLE:
+        return Event(row.position, row.kind, "unknown", search.moment(row.time), damaged(row.position), row.hash)
+
+
+def damaged(position: int) -> dict[str, Any]:
+    """Details of an event whose row is damaged."""
+    return {"damaged": f"row {position} of the record cannot be read; see 'platewatch audit'"}
 
 
 def event(values: dict[str, Any], chain_hash: str) -> Event:
@@ -60,8 +78,8 @@ def event(values: dict[str, Any], chain_hash: str) -> Event:
     return Event(
         id=values["position"],
         kind=values["event"],
-        actor=values["actor"],
+        actor=printable.line(values["actor"]),
         time=datetime.fromisoformat(values["time"]).astimezone(),
-        details=values["details"],
+        details=printable.values(values["details"]),
         chain=chain_hash,
     )

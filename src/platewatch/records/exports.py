@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -18,24 +20,37 @@ from platewatch.records.values import Dataset, Entry, Judgement, Outcome
 DEFECTIVE = "defective"
 """Folder of plates reviewed as defective; reviews do not name the kind of defect."""
 
+BOM = "\ufeff"
+"""The byte order mark."""
+
 _TEST_FRACTION = 0.2
+_BEFORE = " \t\r\n\v\f\u00a0\u200b\ufeff\"'"
+_HARMLESS = re.compile(r"[+\-@%]?[\w .,:#/-]*")  # no call, no operator but a hyphen, no pipe, no sheet
 
 
-def csv_lines(entries: Iterable[Entry]) -> Iterator[str]:
-    """A line with the names of the columns, then one line per plate."""
+def csv_lines(entries: Iterable[Entry], *, decimal: str = ".", bom: bool = False) -> Iterator[str]:
+    """A line with the names of the columns, then one line per plate.
+
+    With `decimal` "," numbers have a decimal comma and columns are separated by semicolons, as spreadsheets of many
+    European languages expect. `bom` begins with the byte order mark by which Excel recognises UTF-8.
+    """
+    if bom:
+        yield BOM
     line = io.StringIO()
-    writer = csv.writer(line)
-    for row in chain([_COLUMNS], ([_safe(value) for value in _values(entry)] for entry in entries)):
+    writer = csv.writer(line, delimiter=";" if decimal == "," else ",")
+    for row in chain([_COLUMNS], ([_cell(value, decimal) for value in _values(entry)] for entry in entries)):
         writer.writerow(row)
         yield line.getvalue()
         line.seek(0)
         line.truncate()
 
 
-def write_csv(entries: Iterable[Entry], file: IO[str]) -> int:
-    """Write a header and one line per plate; returns the number of plates."""
+def write_csv(entries: Iterable[Entry], file: IO[str], *, decimal: str = ".", bom: bool = False) -> int:
+    """Write a header and one line per plate, as `csv_lines` does; returns the number of plates."""
     count = 0
-    for count, line in enumerate(csv_lines(entries)):  # noqa: B007 - the last count is returned
+    if bom:
+        file.write(BOM)
+    for count, line in enumerate(csv_lines(entries, decimal=decimal)):  # noqa: B007 - the last count is returned
         file.write(line)
     return count
 
@@ -66,7 +81,7 @@ def write_dataset(reviewed: Iterable[Entry], photograph: Callable[[int], bytes |
 def _fill(entries: Iterable[Entry], photograph: Callable[[int], bytes | None], folder: Path) -> Dataset:
     reviewed, without, unsure = dict[str, list[Entry]](), 0, 0
     for entry in entries:
-        if entry.review is None or entry.review.judgement is Judgement.UNSURE:
+        if not _teaches(entry):
             unsure += 1
         elif not entry.photograph_kept or entry.photograph_sha256 is None or entry.outcome is Outcome.FAILED:
             without += 1
@@ -91,6 +106,13 @@ def _fill(entries: Iterable[Entry], photograph: Callable[[int], bytes | None], f
     return Dataset(counts[GOOD], counts[DEFECTIVE], unsure, without, contradictory)
 
 
+def _teaches(entry: Entry) -> bool:
+    """Whether a review says good or defective, and a good plate's photograph passed the checks."""
+    judgement = _judgement(entry)
+    unchecked = entry.outcome is Outcome.REVIEW and entry.inspection.score is None
+    return judgement is Judgement.DEFECTIVE or (judgement is Judgement.GOOD and not unchecked)
+
+
 def _judgement(entry: Entry) -> Judgement | None:
     return None if entry.review is None else entry.review.judgement
 
@@ -105,9 +127,9 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
         masks = folder / "ground_truth" / kind
         masks.mkdir(parents=True, exist_ok=True)
         try:
-            mask = np.zeros(reading.read(photograph, str(entry.number)).shape[:2], np.uint8)
+            mask = np.zeros(reading.shown(photograph, str(entry.number)).shape[:2], np.uint8)
         except InputError:
-            return  # no mask for an unreadable photograph
+            return  # no mask for a photograph that is not readable
         for left, top, width, height in entry.review.boxes:
             mask[top : top + height, left : left + width] = 255
         reading.write_png(masks / f"{name}_mask.png", mask)
@@ -129,6 +151,18 @@ def _values(entry: Entry) -> Iterator[object]:
     yield from (entry.photograph_sha256, entry.photograph_kept, entry.chain)
 
 
-def _safe(value: object) -> object:
-    """The value; a text that a spreadsheet would execute as a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+def _cell(value: object, decimal: str) -> object:
+    """The value as a cell; a text that a spreadsheet would compute gets an apostrophe in front."""
+    if isinstance(value, float) and decimal != ".":
+        return repr(value).replace(".", decimal)
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula.
+
+    Fullwidth signs count as the usual ones, and blanks, tabs and quotation marks in front count as nothing. Numbers and
+    ids such as -0012, +49-7 or @line are none: they stay as they are.
+    """
+    plain = unicodedata.normalize("NFKC", text).lstrip(_BEFORE)
+    return plain.startswith(("=", "+", "-", "@", "%")) and not _HARMLESS.fullmatch(plain)

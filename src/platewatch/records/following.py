@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from platewatch.records import chain, events, schema, search
 from platewatch.records.schema import entries
-from platewatch.records.values import Appended
+from platewatch.records.values import Appended, Event
 
 
 def appended(connection: Connection, after: int, limit: int, *, only_events: bool) -> tuple[list[Appended], int]:
@@ -22,8 +22,12 @@ def appended(connection: Connection, after: int, limit: int, *, only_events: boo
         found = {numbers[entry.number]: entry for entry in search.load(connection, list(numbers))}
     others = [position for position in positions if position not in found]
     for row in connection.execute(select(schema.chain).where(schema.chain.c.position.in_(others))) if others else ():
-        values = json.loads(row.body)
-        found[row.position] = (
-            search.review(values, row.hash) if row.kind == chain.REVIEW else events.event(values, row.hash)
-        )
-    return [found[position] for position in positions], reached
+        try:
+            values = json.loads(row.body)
+            read = search.review if row.kind == chain.REVIEW else events.event
+            found[row.position] = read(values, row.hash)
+        except search.UNREADABLE:
+            found[row.position] = Event(
+                row.position, "damaged row", "record", search.moment(0), events.damaged(row.position), row.hash
+            )
+    return [found[position] for position in positions if position in found], reached

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 
+from platewatch.printable import printable
 from platewatch.records import search
 from platewatch.records.schema import destinations, outbox
 from platewatch.records.values import Entry
+
+_LONGEST_WAIT = 3_600_000_000  # µs; more than any wait or lease
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,15 @@ def enqueue(connection: Connection, names: Sequence[str], number: int) -> None:
 def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tuple[Due, ...]:
     """Deliveries due for a destination, in order; within the lease no other caller gets them."""
     now = _now_microseconds()
-    chosen = select(outbox).where(outbox.c.destination == name, outbox.c.due <= now)
+    is_due = (outbox.c.due <= now) | (outbox.c.due > now + _LONGEST_WAIT)  # the clock was set back
+    chosen = select(outbox).where(outbox.c.destination == name, is_due)
     rows = connection.execute(chosen.order_by(outbox.c.due, outbox.c.id).limit(limit)).all()
     if not rows:
         return ()
     leased = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
     connection.execute(leased.values(due=now + round(lease_s * 1e6)))
     entries = {entry.number: entry for entry in search.load(connection, sorted({row.number for row in rows}))}
-    return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows)
+    return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows if row.number in entries)
 
 
 def delivered(connection: Connection, name: str, ids: Sequence[int]) -> None:
@@ -73,7 +77,7 @@ def postpone(connection: Connection, name: str, failed: int, others: Sequence[in
     if others:
         connection.execute(update(outbox).where(outbox.c.id.in_(others)).values(due=due))
     counted = update(destinations).where(destinations.c.name == name)
-    connection.execute(counted.values(failures=destinations.c.failures + 1, error=why[:400]))
+    connection.execute(counted.values(failures=destinations.c.failures + 1, error=printable(why)[:400]))
 
 
 def state(connection: Connection) -> tuple[Destination, ...]:

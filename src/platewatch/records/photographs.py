@@ -1,6 +1,8 @@
 """Store of photographs: files named by their SHA-256, written atomically, in folders of two levels."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from platewatch import files
@@ -14,7 +16,9 @@ class Photographs:
         """Use `folder` and make it if it is missing; raises RecordError when that fails."""
         self.folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            close_to_others(folder)
         except OSError as error:
             raise RecordError(folder, f"cannot be made ({error.strerror})", remedy="choose another folder") from error
 
@@ -47,9 +51,24 @@ class Photographs:
             raise RecordError(path, "altered since it was stored (SHA-256 differs)", remedy="restore it from a copy")
         return data
 
+    def files(self) -> Iterator[Path]:
+        """Every photograph in the folder, also those that no row lists."""
+        return (path for path in self.folder.glob("??/??/*") if len(path.name) == 64)
+
     def remove(self, sha256: str) -> None:
         """Remove the photograph if it exists; raises OSError as the file system does."""
         self.path(sha256).unlink(missing_ok=True)
+
+
+def close_to_others(path: Path) -> None:
+    """Take every right from group and others where others have one, as earlier versions left it.
+
+    A file that others cannot read but a group can was meant so. Somebody else's file stays as it is.
+    """
+    mode = path.stat().st_mode
+    if mode & 0o007:
+        with suppress(PermissionError):
+            path.chmod(mode & 0o7700)
 
 
 def _is_there(path: Path, size: int) -> bool:

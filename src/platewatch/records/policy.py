@@ -11,7 +11,7 @@ class Keep(StrEnum):
 
     ALL = "all"
     NOT_PASSED = "not-passed"
-    """Plates that did not pass or could not be read, and passing plates sampled for review."""
+    """Plates that did not pass or are not readable, and passing plates sampled for review."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Policy:
 
     keep: Keep = Keep.ALL
     days: float | None = None
-    """Age in days after which photographs are pruned; None: never."""
+    """Age in days, in the record's own time, after which photographs without a review are pruned; None: never."""
     gigabytes: float | None = None
     """Size in GB (1e9 bytes) above which the oldest photographs are pruned; None: no limit."""
     review_share: float = 0.02

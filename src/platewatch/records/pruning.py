@@ -1,7 +1,8 @@
 """Pruning: removes photographs that the policy no longer keeps, and records it as an event; rows and hashes stay.
 
-Photographs of plates waiting for review are never removed. By age all others are removed. For lack of space the
-photographs of passing plates without a review are removed first, then the others, each from the oldest on.
+Photographs of plates waiting for review are never removed. By age all others without a review are removed; age is
+counted in the record's own time (record_time.py). For lack of space the photographs of passing plates without a review
+are removed first, then the others, each from the oldest on.
 """
 
 import time
@@ -16,20 +17,20 @@ from platewatch.records.chain import PRUNED
 from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
+from platewatch.records.record_time import DAY, RecordTime
 from platewatch.records.schema import entries, photographs
 from platewatch.records.values import Outcome, Pruned
 
 _BATCH = 500  # photographs pruned in one transaction; plates are added between two transactions
-_DAY = 86_400_000_000
 
 
-def prune(database: Database, store: Photographs, policy: Policy) -> Pruned:
+def prune(database: Database, store: Photographs, policy: Policy, record_time: RecordTime) -> Pruned:
     """Apply the policy to the photographs; raises RecordUnavailable when a file cannot be removed."""
     count = freed = 0
     _remove(database, store)  # files left by a crash
     while True:
         with database.writing() as connection:
-            chosen = _next(connection, policy)
+            chosen = _next(connection, policy, record_time)
             if chosen:
                 _mark(connection, chosen, policy)
             left = _kept_bytes(connection)
@@ -40,11 +41,11 @@ def prune(database: Database, store: Photographs, policy: Policy) -> Pruned:
             return Pruned(count, freed, left, over)
 
 
-def _next(connection: Connection, policy: Policy) -> Sequence[Row[Any]]:
+def _next(connection: Connection, policy: Policy, record_time: RecordTime) -> Sequence[Row[Any]]:
     """The next photographs to prune, at most a batch."""
     if policy.days is not None:
-        old = photographs.c.stored < time.time_ns() // 1000 - round(policy.days * _DAY)
-        rows = connection.execute(_candidates(old).order_by(photographs.c.stored).limit(_BATCH)).all()
+        old = photographs.c.stored < record_time.now(connection, policy) - round(policy.days * DAY)
+        rows = connection.execute(_candidates(old, ~_reviewed()).order_by(photographs.c.stored).limit(_BATCH)).all()
         if rows:
             return rows
     if policy.keep is Keep.NOT_PASSED:
@@ -70,6 +71,11 @@ def _worth_keeping() -> ColumnElement[bool]:
     """Photographs of a plate that did not pass, was reviewed, or was sampled for review."""
     more = (entries.c.outcome != Outcome.PASS) | entries.c.review.is_not(None) | entries.c.sampled
     return exists().where(entries.c.photograph == photographs.c.sha256, more)
+
+
+def _reviewed() -> ColumnElement[bool]:
+    """Photographs of a plate with a valid review."""
+    return exists().where(entries.c.photograph == photographs.c.sha256, entries.c.review.is_not(None))
 
 
 def _until(rows: Iterable[Row[Any]], excess: int) -> Iterable[Row[Any]]:

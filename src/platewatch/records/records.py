@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 
 from platewatch.errors import NotFound
 from platewatch.inspection import Inspection, Verdict
+from platewatch.printable import printable
 from platewatch.progress import Progress, silent
 from platewatch.records import (
     appending,
     audit,
+    backup,
     chain,
     events,
     exports,
@@ -27,10 +29,12 @@ from platewatch.records import (
     search,
     search_index,
 )
+from platewatch.records.anchors import Anchor
 from platewatch.records.database import Database
 from platewatch.records.outbox import Destination, Due
 from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
+from platewatch.records.record_time import RecordTime
 from platewatch.records.schema import entries
 from platewatch.records.values import (
     MOST,
@@ -50,6 +54,7 @@ from platewatch.records.values import (
     Review,
     Reviewed,
 )
+from platewatch.signing import PublicKey
 
 
 class Records:
@@ -60,6 +65,7 @@ class Records:
         self.policy = policy
         self._database = database
         self._photographs = photographs
+        self._time = RecordTime()
 
     @classmethod
     def open(
@@ -136,7 +142,7 @@ class Records:
             if number is not None:
                 return Added(search.load(connection, [number])[0], is_new=False)
             self._store(data, sha256)  # again, because it may have been pruned meanwhile; usually it exists
-            entry = appending.add(connection, new)
+            entry = appending.add(connection, new, self._time.now(connection, self.policy))
             outbox.enqueue(connection, deliver, entry.number)
             return Added(entry, is_new=True)
 
@@ -151,13 +157,19 @@ class Records:
     def with_key(self, key: str) -> Entry | None:
         """The plate that was added with this key, or None."""
         with self._database.reading() as connection:
-            number = appending.find_key(connection, key)
+            number = appending.find_key(connection, printable(key))
+            return None if number is None else search.load(connection, [number])[0]
+
+    def with_photograph(self, sha256: str, key_start: str) -> Entry | None:
+        """The newest plate with this photograph whose key begins so, or None."""
+        with self._database.reading() as connection:
+            number = appending.find_photograph(connection, sha256, key_start)
             return None if number is None else search.load(connection, [number])[0]
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Subset of `keys` already recorded."""
         with self._database.reading() as connection:
-            return appending.known(connection, keys)
+            return appending.known(connection, [key for key in keys if key.isprintable()])  # no entry has another
 
     def find(self, query: Query) -> Page:
         """One page of the query's plates, newest first."""
@@ -223,6 +235,7 @@ class Records:
     ) -> tuple[Event, ...]:
         """Events, newest first; `before` is the id of the last one seen."""
         with self._database.reading() as connection:
+            kind = None if kind is None else printable(kind)
             return events.find(connection, kind, since=since, until=until, limit=limit, before=before)
 
     def photograph(self, number: int) -> bytes | None:
@@ -295,21 +308,34 @@ class Records:
         """Remove the photographs that the policy no longer keeps, and record it; cheap when there are none."""
         if self._photographs is None:
             return Pruned(0, 0, 0, 0)
-        return pruning.prune(self._database, self._photographs, self.policy)
+        return pruning.prune(self._database, self._photographs, self.policy, self._time)
 
     def audit(
         self,
         progress: Progress = silent,
         *,
         photographs: bool = True,
-        anchor: audit.Anchor | None = None,
+        anchor: tuple[int, str] | None = None,
+        anchors: Sequence[Anchor] = (),
+        key: PublicKey | None = None,
     ) -> Audit:
         """Check the whole chain for tampering; with `photographs` also the files.
 
-        `anchor` is the row and hash of an earlier head that was kept elsewhere; the chain must contain it.
+        `anchor`, row and hash, and `anchors` are earlier heads that were kept elsewhere; the chain must contain them.
+        With a key, all `anchors` must have its signature.
         """
-        with self._database.reading() as connection:
-            return audit.audit(connection, self._photographs if photographs else None, progress, anchor)
+        noted = [] if anchor is None else [Anchor(anchor[0], 0, anchor[1])]
+        store = self._photographs if photographs else None
+        unsigned = [each for each in anchors if key is not None and not each.is_signed_by(key)]
+        return audit.complete(self._database, store, progress, [*noted, *anchors], unsigned)
+
+    def backup(self, folder: Path, progress: Progress = silent) -> Audit:
+        """Write a consistent copy with its photographs to a new folder, and audit it; see backup.py."""
+        return backup.write(self._database, self._photographs, folder, progress)
+
+    def checkpoint(self) -> None:
+        """Bring SQLite's write-ahead log into the file; cheap, and nothing with PostgreSQL."""
+        self._database.checkpoint()
 
     def _store(self, data: bytes | None, sha256: str | None) -> None:
         if data is not None and sha256 is not None and self._photographs is not None:

@@ -1,7 +1,10 @@
-"""The retention job: a thread that prunes photographs at intervals as the policy says."""
+"""The retention job: a thread that prunes photographs at intervals and checkpoints SQLite's log every minute."""
 
+import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from platewatch.errors import RecordError
@@ -9,6 +12,10 @@ from platewatch.records.values import Pruned
 
 if TYPE_CHECKING:
     from platewatch.records.records import Records
+
+log = logging.getLogger("platewatch.records")
+
+_CHECKPOINT_S = 60.0
 
 
 class RetentionJob:
@@ -27,6 +34,11 @@ class RetentionJob:
         """Start the thread; it prunes immediately for the first time."""
         self._thread.start()
 
+    def problems(self) -> Iterable[tuple[str, str, bool]]:
+        """Whether the thread ended, for the health check: code, message, whether plates stop."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
+            yield "retention_stopped", "photographs are not pruned; restart, and see the log", False
+
     def stop(self, timeout_s: float = 20.0) -> None:
         """Stop after the current batch."""
         self._stopping.set()
@@ -38,8 +50,15 @@ class RetentionJob:
                 self._check_size(self._records.prune())
             except RecordError as error:
                 self._warn(str(error))
-            if self._stopping.wait(self._every):
-                return
+            except Exception as error:
+                log.exception("pruning failed; it goes on")
+                self._warn(f"photographs could not be pruned ({type(error).__name__}); see the log")
+            due = time.monotonic() + self._every
+            while time.monotonic() < due:
+                if self._stopping.wait(min(_CHECKPOINT_S, self._every)):
+                    return
+                with suppress(RecordError):  # the health check reports it
+                    self._records.checkpoint()
 
     def _check_size(self, pruned: Pruned) -> None:
         if pruned.over_bytes:

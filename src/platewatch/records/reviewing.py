@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
+from platewatch import printable
 from platewatch.errors import InputError, NotFound
 from platewatch.records import appending, chain, schema, search, search_index
 from platewatch.records.schema import entries, reviews
@@ -48,9 +49,16 @@ def of_entry(connection: Connection, number: int) -> tuple[Review, ...]:
     _received(connection, number)
     joined = reviews.join(schema.chain, schema.chain.c.position == reviews.c.position)
     query = select(schema.chain.c.body, schema.chain.c.hash).select_from(joined).where(reviews.c.number == number)
-    return tuple(
-        search.review(json.loads(row.body), row.hash) for row in connection.execute(query.order_by(reviews.c.position))
-    )
+    rows = connection.execute(query.order_by(reviews.c.position))
+    return tuple(each for each in (_read(row.body, row.hash) for row in rows) if each is not None)
+
+
+def _read(body: str, chain_hash: str) -> Review | None:
+    """A row as a review; None when it is damaged, which the audit names."""
+    try:
+        return search.review(json.loads(body), chain_hash)
+    except search.UNREADABLE:
+        return None
 
 
 def standing(connection: Connection, number: int) -> int | None:
@@ -107,7 +115,7 @@ def _received(connection: Connection, number: int) -> int:
 def _note(note: str) -> str:
     if len(note) > 2000:
         raise InputError("note", f"{len(note)} characters", expected="at most 2000", remedy="shorten it")
-    return note.encode("utf-8", "replace").decode()
+    return printable.lines(note)
 
 
 def _box(box: Box) -> Box:

@@ -11,7 +11,7 @@
     destinations      webhooks and MQTT topics, with numbers of deliveries and failures
     outbox            pending deliveries
 
-Times are integer microseconds since 1970, UTC.
+Times are integer microseconds since 1970, UTC; `stored` of a photograph is the record's own time (record_time.py).
 """
 
 from typing import Any
@@ -76,24 +76,22 @@ entries = Table(
 )
 
 Index("entries_received", entries.c.received, entries.c.number, entries.c.outcome)
-Index("entries_outcome", entries.c.outcome, entries.c.received, entries.c.number)
-Index("entries_plate", entries.c.plate_id, entries.c.received, entries.c.number)
-Index("entries_model", entries.c.model_id, entries.c.received, entries.c.number)
-Index("entries_model_outcome", entries.c.model_id, entries.c.outcome, entries.c.received, entries.c.number)
-Index("entries_judgement", entries.c.judgement, entries.c.received, entries.c.number)
+Index("entries_outcome", entries.c.outcome, entries.c.number)
+Index("entries_plate", entries.c.plate_id, entries.c.number)
+Index("entries_model", entries.c.model_id, entries.c.number)
+Index("entries_model_outcome", entries.c.model_id, entries.c.outcome, entries.c.number)
+Index("entries_judgement", entries.c.judgement, entries.c.number)
 Index(
     "entries_reviewed",
-    entries.c.received,
     entries.c.number,
     **_where(entries.c.review.is_not(None)),
 )
 Index(
     "entries_unreviewed",
-    entries.c.received,
     entries.c.number,
     **_where(entries.c.review.is_(None)),
 )
-Index("entries_waiting", entries.c.waiting, entries.c.received, entries.c.number)
+Index("entries_waiting", entries.c.waiting, entries.c.number)
 Index("entries_photograph", entries.c.photograph)
 
 reviews = Table(
@@ -128,6 +126,7 @@ terms = Table(
 )
 
 Index("terms_number", terms.c.number, terms.c.kind, terms.c.word)
+Index("terms_newest", terms.c.kind, terms.c.word, terms.c.number)
 
 hourly_counts = Table(
     "hourly_counts",

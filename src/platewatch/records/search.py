@@ -1,16 +1,19 @@
 """Search for entries by time, outcome, plate, model, reviewer, judgement and words, newest first, page by page.
 
-Every kind of query uses a database index in that order.
+Newest first is the order of numbers: a clock that was set back does not change it. Every kind of query uses a database
+index in that order.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
+from platewatch import printable
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import schema
@@ -20,12 +23,16 @@ from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Re
 
 _RARE = 2000  # occurrences of a word up to which they are looked up first, instead of filtering all entries
 _CHUNK = 200  # occurrences checked per query
+_BEYOND = 2**62  # above every number
+_CURSOR = re.compile(r"(?a:(\d{1,18})\.(\d{1,18})|\d{1,18}-(\d{1,18}))")
+
+Span = tuple[int, int]
+"""The first number, and the number after the last one."""
 _LAST = "\U0010ffff"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
-
-Place = tuple[int, int]
-"""Time at which an entry was received, and its number: results are ordered by it."""
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""Exceptions that reading a damaged body raises."""
 
 _body = schema.chain.alias("body")
 _review = schema.chain.alias("review")
@@ -64,21 +71,48 @@ def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
 
 
 def entry(row: Row[Any]) -> Entry:
-    """A row of the joined tables as an Entry."""
-    body = json.loads(row.body)
+    """A row of the joined tables as an Entry; with a damaged body it has no verdict, and `error` says so."""
+    try:
+        body = json.loads(row.body)
+        inspection, source = _INSPECTION.validate_python(body["inspection"], extra="ignore"), str(body["source"])
+    except UNREADABLE:
+        inspection, source = _damaged(row), "unknown"
     return Entry(
         number=row.number,
-        inspection=_INSPECTION.validate_python(body["inspection"]),
+        inspection=inspection,
         plate_id=row.plate_id,
-        source=body["source"],
+        source=source,
         received=moment(row.received),
         photograph_sha256=row.photograph,
         photograph_kept=bool(row.kept),
         sampled=row.sampled,
-        review=None if row.review is None else review(json.loads(row.review_body), row.review_hash),
+        review=None if row.review is None else _standing(row),
         chain=row.hash,
         key=row.key,
     )
+
+
+def _damaged(row: Row[Any]) -> Inspection:
+    error = f"row {row.position} of the record cannot be read; see 'platewatch audit'"
+    return Inspection(
+        verdict=None,
+        reason="the record of this plate is damaged",
+        threshold=0.0,
+        error=error,
+        model_id=row.model_id,
+        time=moment(row.received),
+        duration_ms=0.0,
+    )
+
+
+def _standing(row: Row[Any]) -> Review:
+    """The valid review of an entry; if its row is damaged, the values in the table of entries."""
+    try:
+        return review(json.loads(row.review_body), row.review_hash)
+    except UNREADABLE:
+        note = f"row {row.review} of the record cannot be read; see 'platewatch audit'"
+        judgement = Judgement(row.judgement) if row.judgement in set(Judgement) else None
+        return Review(row.review, row.number, judgement, "unknown", moment(row.received), note=note)
 
 
 def review(values: dict[str, Any], chain: str) -> Review:
@@ -88,10 +122,10 @@ def review(values: dict[str, Any], chain: str) -> Review:
         id=values["position"],
         number=values["number"],
         judgement=None if judgement is None else Judgement(judgement),
-        reviewer=values["reviewer"],
+        reviewer=printable.line(values["reviewer"]),
         time=datetime.fromisoformat(values["time"]).astimezone(),
         boxes=tuple((left, top, width, height) for left, top, width, height in values["boxes"]),
-        note=values["note"],
+        note=printable.lines(values["note"]),
         undoes=values["undoes"],
         chain=chain,
     )
@@ -100,76 +134,98 @@ def review(values: dict[str, Any], chain: str) -> Review:
 def find(connection: Connection, query: Query) -> Page:
     """One page of the query's entries, newest first."""
     prefixes = words(query.text or "")
-    if query.text is not None and not prefixes:
+    span = _span(connection, query)
+    if (query.text is not None and not prefixes) or span is None:
         return Page((), None)
     conditions = list(_conditions(query))
     rarest, rare = _rarest(connection, prefixes)
     conditions += [_has(_prefix(word)) for word in prefixes if rare is None or word != rarest]
     if rare is not None:
         conditions += [_has(_reviewed_by(query.reviewer))] if query.reviewer is not None else []
-        rows = _among(connection, rare, conditions, query)
+        rows = _among(connection, rare, conditions, query, span)
     elif query.reviewer is not None:
         joined = terms.join(entries, entries.c.number == terms.c.number)
-        chosen = select(terms.c.received, terms.c.number).select_from(joined)
-        chosen = chosen.where(_reviewed_by(query.reviewer), *conditions)
-        rows = _ordered(connection, chosen, terms.c, query.limit, query.before)
+        chosen = select(terms.c.number).select_from(joined).where(_reviewed_by(query.reviewer), *conditions)
+        rows = _ordered(connection, chosen, terms.c.number, query, span)
     else:
-        chosen = select(entries.c.received, entries.c.number).where(*conditions)
-        rows = _ordered(connection, chosen, entries.c, query.limit, query.before)
-    return _page(connection, rows, query.limit)
+        rows = _ordered(connection, select(entries.c.number).where(*conditions), entries.c.number, query, span)
+    return _page(connection, rows, query.limit, span)
 
 
 def queue(connection: Connection, limit: int, before: str | None) -> Page:
     """One page of the entries waiting for review, newest first."""
-    chosen = select(entries.c.received, entries.c.number).where(entries.c.waiting)
-    return _page(connection, _ordered(connection, chosen, entries.c, limit, before), limit)
+    query = Query(limit=limit, before=before)
+    span = _span(connection, query) or (0, 0)
+    rows = _ordered(connection, select(entries.c.number).where(entries.c.waiting), entries.c.number, query, span)
+    return _page(connection, rows, limit, span)
 
 
-def _ordered(connection: Connection, chosen: Select[Any], columns: Any, limit: int, before: str | None) -> list[Place]:
-    """The newest places of the selection, one more than the page holds, to see whether there is a next page."""
-    if before is not None:
-        chosen = chosen.where(tuple_(columns.received, columns.number) < tuple_(*_cursor(before)))
-    ordered = chosen.order_by(columns.received.desc(), columns.number.desc()).limit(limit + 1)
-    return [(row.received, row.number) for row in connection.execute(ordered)]
+def _span(connection: Connection, query: Query) -> Span | None:
+    """The numbers among which a page's entries are; None when there are none.
+
+    A time span becomes a span of numbers once, for the first page: the cursor of each further page holds its beginning.
+    """
+    if query.before is not None:
+        return _cursor(query.before)
+    if query.since is None and query.until is None:
+        return 0, _BEYOND
+    bounds = select(func.min(entries.c.number), func.max(entries.c.number)).where(*_within(query))
+    first, last = connection.execute(bounds).one()
+    return None if first is None else (first, last + 1)
+
+
+def _ordered(
+    connection: Connection, chosen: Select[Any], number: ColumnElement[int], query: Query, span: Span
+) -> list[int]:
+    """The newest numbers of the selection, one more than the page holds, to see whether there is a next page."""
+    chosen = chosen.where(number >= span[0]) if span[0] else chosen
+    chosen = chosen.where(number < span[1]) if span[1] < _BEYOND else chosen
+    return list(connection.execute(chosen.order_by(number.desc()).limit(query.limit + 1)).scalars())
 
 
 def _among(
-    connection: Connection, places: list[Place], conditions: Sequence[ColumnElement[bool]], query: Query
-) -> list[Place]:
-    """The subset of `places`, newest first, that fulfils the conditions; as many as `_ordered` gives."""
-    last = None if query.before is None else _cursor(query.before)
-    places = [place for place in places if last is None or place < last]
-    found = list[Place]()
-    for start in range(0, len(places), _CHUNK):
+    connection: Connection, numbers: list[int], conditions: Sequence[ColumnElement[bool]], query: Query, span: Span
+) -> list[int]:
+    """The subset of `numbers`, newest first, that fulfils the conditions; as many as `_ordered` gives."""
+    numbers = [number for number in numbers if span[0] <= number < span[1]]
+    found = list[int]()
+    for start in range(0, len(numbers), _CHUNK):
         if len(found) > query.limit:
             break
-        chunk = places[start : start + _CHUNK]
-        numbers = [number for _, number in chunk]
+        chunk = numbers[start : start + _CHUNK]
         kept = set(
-            connection.execute(select(entries.c.number).where(entries.c.number.in_(numbers), *conditions)).scalars()
+            connection.execute(select(entries.c.number).where(entries.c.number.in_(chunk), *conditions)).scalars()
         )
-        found += [place for place in chunk if place[1] in kept]
+        found += [number for number in chunk if number in kept]
     return found[: query.limit + 1]
 
 
-def _page(connection: Connection, places: list[Place], limit: int) -> Page:
-    found = load(connection, [number for _, number in places[:limit]])
-    received, number = places[limit - 1] if len(places) > limit else (0, 0)
-    return Page(tuple(found), f"{received}-{number}" if len(places) > limit else None)
+def _page(connection: Connection, numbers: list[int], limit: int, span: Span) -> Page:
+    found = load(connection, numbers[:limit])
+    return Page(tuple(found), f"{numbers[limit - 1]}.{span[0]}" if len(numbers) > limit else None)
 
 
-def _cursor(before: str) -> Place:
-    received, dash, number = before.partition("-")
-    if not (dash and received.isdecimal() and number.isdecimal() and len(before) < 40):
+def _cursor(before: str) -> Span:
+    """The numbers of a page from its cursor `LAST.FIRST`; `TIME-LAST` is a cursor of an earlier version."""
+    found = _CURSOR.fullmatch(before)
+    if found is None:
         raise InputError("query", f"before {before!r}", expected="a page's next", remedy="leave it out")
-    return int(received), int(number)
+    last, first, last_before = found.groups()
+    return int(first or 0), int(last or last_before)
 
 
-def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
+def _within(query: Query) -> Iterable[ColumnElement[bool]]:
     if query.since is not None:
         yield entries.c.received >= microseconds(query.since)
     if query.until is not None:
         yield entries.c.received < microseconds(query.until)
+
+
+def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
+    if query.since is not None:  # + 0: no index by time, whose order is another one
+        yield entries.c.received + 0 >= microseconds(query.since)
+    if query.until is not None:
+        yield entries.c.received + 0 < microseconds(query.until)
     for name in ("outcome", "plate_id", "model_id", "judgement"):
         if getattr(query, name) is not None:
             yield entries.c[name] == getattr(query, name)
@@ -177,18 +233,19 @@ def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
         yield entries.c.review.is_not(None) if query.reviewed else entries.c.review.is_(None)
 
 
-def _rarest(connection: Connection, prefixes: set[str]) -> tuple[str | None, list[Place] | None]:
-    """The rarest prefix and the places of its words, newest first; None when all are common.
+def _rarest(connection: Connection, prefixes: set[str]) -> tuple[str | None, list[int] | None]:
+    """The rarest prefix and the numbers of entries with its words, newest first; None when all are common.
 
     Entries with a rare word are looked up first. With common words, filtering from the newest entry on is faster.
     """
-    rarest, places = None, None
+    rarest: str | None = None
+    numbers: list[int] | None = None
     for word in sorted(prefixes):
-        chosen = select(terms.c.received, terms.c.number).where(_prefix(word)).limit(_RARE + 1)
-        found = {(row.received, row.number) for row in connection.execute(chosen)}
-        if len(found) <= _RARE and (places is None or len(found) < len(places)):
-            rarest, places = word, sorted(found, reverse=True)
-    return rarest, places
+        chosen = select(terms.c.number).where(_prefix(word)).limit(_RARE + 1)
+        found = list(connection.execute(chosen).scalars())
+        if len(found) <= _RARE and (numbers is None or len(set(found)) < len(numbers)):
+            rarest, numbers = word, sorted(set(found), reverse=True)
+    return rarest, numbers
 
 
 def _prefix(word: str) -> ColumnElement[bool]:
@@ -209,12 +266,28 @@ def reviewed(connection: Connection, query: Query) -> tuple[Reviewed, ...]:
     """Every plate within the query's time with a valid review, in the order of arrival."""
     kept = (_photo.c.sha256.is_not(None) & _photo.c.pruned.is_(None)).label("kept")
     columns = entries.c.number, entries.c.plate_id, entries.c.outcome, entries.c.judgement, entries.c.photograph, kept
+    text = case((entries.c.outcome == Outcome.REVIEW, _body.c.body))  # only there a score may be missing or not
     joined = entries.outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
-    chosen = select(*columns).select_from(joined).where(*_conditions(query)).order_by(entries.c.received)
+    joined = joined.join(_body, _body.c.position == entries.c.position)
+    chosen = select(*columns, text).select_from(joined).where(*_conditions(query))
+    span = _span(connection, query)
+    if span is None:
+        return ()
+    chosen = chosen.where(entries.c.number >= span[0], entries.c.number < span[1]).order_by(entries.c.number)
     return tuple(
-        Reviewed(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored))
-        for number, plate_id, outcome, judgement, photograph, stored in connection.execute(chosen)
+        Reviewed(
+            *(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored)),
+            scored=_scored(Outcome(outcome), body),
+        )
+        for number, plate_id, outcome, judgement, photograph, stored, body in connection.execute(chosen)
     )
+
+
+def _scored(outcome: Outcome, body: str | None) -> bool:
+    """Whether a plate has a score; `body` is its row in the chain, read for REVIEW alone."""
+    if outcome is not Outcome.REVIEW:
+        return outcome is not Outcome.FAILED
+    return body is not None and json.loads(body)["inspection"].get("score") is not None
 
 
 def distinct(connection: Connection, column: ColumnElement[str], *conditions: ColumnElement[bool]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass as typed
 
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
+from platewatch.printable import printable
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
@@ -27,10 +28,12 @@ class Judgement(StrEnum):
     DEFECTIVE = "defective"
     GOOD = "good"
     UNSURE = "unsure"
+    UNUSABLE = "unusable"
+    """The part is good, the photograph is not: nothing is learned from it."""
 
 
 class Outcome(StrEnum):
-    """The outcome of a plate: its verdict, or FAILED when its photograph could not be read."""
+    """The outcome of a plate: its verdict; FAILED when its photograph is not readable or judging failed."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, no password
     REVIEW = "REVIEW"
@@ -117,6 +120,8 @@ class Reviewed:
     judgement: Judgement
     photograph_sha256: str | None
     photograph_kept: bool
+    scored: bool
+    """False when the photograph could not be judged: it failed a check, or was not readable."""
 
     @property
     def name(self) -> str:
@@ -164,6 +169,9 @@ class Query:
     """`next` of the page before."""
 
     def __post_init__(self) -> None:
+        for name in ("plate_id", "model_id", "reviewer", "text"):  # as the record holds them
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else printable(value))
         if not 1 <= self.limit <= MOST:
             raise InputError(
                 "query", f"limit {self.limit}", expected=f"1 to {MOST}", remedy="get further pages with before"
@@ -235,9 +243,9 @@ class Dataset:
     good: int
     defective: int
     unsure: int
-    """Left out: reviewed as unsure."""
+    """Left out: reviewed as unsure, or as good on a photograph that could not be judged."""
     without_photograph: int
-    """Left out: the photograph is not kept, or could not be read."""
+    """Left out: the photograph is not kept, or is not readable."""
     contradictory: int
     """Left out: the same photograph was reviewed as good and as defective."""
 
@@ -261,6 +269,14 @@ class Audit:
     """Number of photographs whose SHA-256 was checked."""
     head: Head
     breaks: tuple[Tampering, ...] = field(default=())
+    unlisted: int = 0
+    """Photographs in the folder that no row lists: left by a crash, or of rows that a copy of the record lacks."""
+    anchors: int = 0
+    """Number of anchors that were compared with the chain."""
+    anchored: int = 0
+    """The last row that an anchor confirms; what came after it is not anchored."""
+    anchored_since: str = ""
+    """When that anchor was made, as it says; empty when unknown."""
 
     @property
     def intact(self) -> bool:

@@ -1,1 +1,5 @@
 """Phase two, Skip-GANomaly: network, training, export to ONNX. Needs torch, and only while training."""
+
+from platewatch import telemetry
+
+telemetry.temporary_torch_cache()  # before any module of this package imports torch

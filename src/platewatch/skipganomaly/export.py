@@ -22,7 +22,8 @@ from platewatch import files
 from platewatch.arrays import Floats, Photos
 from platewatch.config import Config
 from platewatch.errors import ModelError
-from platewatch.model.runtime import INPUT, OUTPUTS, Network, NetworkResult
+from platewatch.model.network_file import INPUT, OUTPUTS
+from platewatch.model.runtime import Network, NetworkResult
 from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
 from platewatch.skipganomaly.training import Trained
 from platewatch.skipganomaly.upsampling import UpsamplingConvolution

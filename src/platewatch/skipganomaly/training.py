@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from torch import Tensor
 from platewatch.arrays import Floats, Indices, Photos
 from platewatch.config import Config, TrainingConfig
 from platewatch.errors import InputError
-from platewatch.photographs.foreground import find_object
+from platewatch.photographs import preparation
+from platewatch.photographs.foreground import find_framed_object
+from platewatch.photographs.preparation import Frame
 from platewatch.skipganomaly.augmentation import augment
 from platewatch.skipganomaly.checkpoint import State
 from platewatch.skipganomaly.network import Discriminator, Generator, recalibrate_batch_norm, shrink
@@ -50,6 +52,7 @@ def fit_network(
     config: Config,
     *,
     seed: int,
+    frames: Sequence[Frame] | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, dict[str, float]], None] | None = None,
     on_step: Callable[[], None] | None = None,
@@ -57,7 +60,9 @@ def fit_network(
 ) -> Trained:
     """Train on good plates: photos (N, S, S, 3) uint8 RGB as `preparation.prepare` gives them, N ≥ 2.
 
-    `checkpoint` is a file that is written during training and resumed from if it exists; the caller deletes it.
+    `frames` are where the photographs lie in squares of the network's resolution: artificial defects go there, not on
+    the padding. `checkpoint` is a file that is written during training and resumed from if it exists; the caller
+    deletes it.
     `on_epoch(epoch, losses)` is called after each epoch, counted from 1, and `on_step()` after each step; an exception
     in them ends the training. `threads` limits torch's threads in the whole process; another number of threads may
     round differently. Raises InputError for unusable photographs, for the checkpoint of another training and for losses
@@ -67,7 +72,9 @@ def fit_network(
     device = _prepare_torch(threads)
     settings = config.training
     plates = _shrink_photos(photos, config.network.resolution)  # (N, R, R, 3) uint8
-    insides = np.stack([find_object(plate) for plate in plates])
+    whole = preparation.frame(plates.shape[2], plates.shape[1], plates.shape[1])
+    pairs = zip(plates, frames or [whole] * len(plates), strict=True)
+    insides = np.stack([find_framed_object(plate, frame) for plate, frame in pairs])
     mean = float(photos.mean(dtype=np.float64) / 255)
     state = State.start(config.network, settings, seed, device)
     fingerprint, saved_at = _fingerprint(photos, config, seed), time.monotonic()

@@ -5,15 +5,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
-"""Along one axis: the three weights of the 3×3 convolution that each of four weights of the fused one adds up."""
+"""Along one axis: row i marks the weights of the 3×3 kernel whose sum is weight i of the fused kernel."""
 _FUSED_FROM = 16  # px a side: on smaller pictures fusing the weights takes longer than it saves
 
 
 class UpsamplingConvolution(nn.Conv2d):
     """Nearest-neighbour upsampling by 2, then a 3×3 convolution with padding 1: (N, C, P, P) → (N, D, 2P, 2P).
 
-    After upsampling, several of the nine weights meet the same input pixel. With `fused` they are added up beforehand
-    to a transposed convolution with 4×4 weights and stride 2: equal results from half of the multiplications.
+    After upsampling, several of the nine weights multiply the same input pixel. With `fused` these are summed in
+    advance into a transposed convolution with a 4×4 kernel and stride 2: equal results, half of the multiplications.
     """
 
     fusing: Tensor

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
-from platewatch.station.rest import Viewer
+from platewatch.station.rest import Viewer, root, routes
 from platewatch.templates import environment
 
-router = APIRouter()
+router = routes()
 
 _PAGES = environment("platewatch.station")
 
@@ -18,6 +18,7 @@ def docs(request: Request, _: Viewer) -> Response:
     """Every address with its parameters and responses."""
     description: dict[str, Any] = request.app.openapi()
     page = _PAGES.get_template("docs.html").render(
+        root=root(request),
         info=description["info"],
         operations=[
             (method, path, operation)

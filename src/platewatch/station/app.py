@@ -24,9 +24,10 @@ from platewatch.station import (
     service,
 )
 from platewatch.station.live import Message
+from platewatch.station.login_throttle import LoginThrottle, PasswordChecks
 from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import AccessControl
-from platewatch.station.sessions import LoginThrottle, Sessions
+from platewatch.station.sessions import Sessions
 from platewatch.station.settings import Settings
 from platewatch.station.state import Station, assemble
 from platewatch.station.users import Users
@@ -40,17 +41,20 @@ def create_app(models: ModelRegistry, records: Records, settings: Settings | Non
     settings = settings or Settings()
     station = assemble(models, records, settings)
     runs = RetrainingRuns(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
+    users = Users(settings.users or Path("platewatch-users.json"))
+    checks = PasswordChecks(users)
     app = FastAPI(
         title="Platewatch station",
         version=metadata.version("platewatch"),
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(station, runs),
+        servers=None if settings.public_url is None else [{"url": settings.public_url}],
+        lifespan=_lifespan(station, runs, checks),
     )
-    users = Users(settings.users or Path("platewatch-users.json"))
     sessions = Sessions(users, settings.session_h)
     app.state.station, app.state.users, app.state.sessions = station, users, sessions
     app.state.login_throttle, app.state.retraining_runs = LoginThrottle(), runs
+    app.state.password_checks = checks
     app.state.error_page = pages.error_page
     app.add_middleware(AccessControl, settings=settings, users=users, sessions=sessions)
     problem_details.install(app)
@@ -61,12 +65,13 @@ def create_app(models: ModelRegistry, records: Records, settings: Settings | Non
     return app
 
 
-def _lifespan(station: Station, runs: RetrainingRuns) -> Lifespan[FastAPI]:
+def _lifespan(station: Station, runs: RetrainingRuns, checks: PasswordChecks) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         station.line.start()
         yield
         runs.stop()
+        checks.stop()
         station.live.close()
         station.intake.stop()
         station.line.stop()

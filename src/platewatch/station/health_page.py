@@ -4,7 +4,7 @@ import math
 import shutil
 from datetime import datetime, time
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from platewatch.inspection import now
@@ -13,11 +13,11 @@ from platewatch.records import Query
 from platewatch.records.values import MOST
 from platewatch.station import charts
 from platewatch.station.pages import render
-from platewatch.station.rest import Viewer, station
+from platewatch.station.rest import Viewer, routes, station
 from platewatch.station.settings import Settings
 from platewatch.station.state import Station
 
-router = APIRouter(include_in_schema=False)
+router = routes(include_in_schema=False)
 
 
 @router.get("/health")

@@ -17,7 +17,7 @@ from platewatch.records.values import MOST
 from platewatch.station import uploads
 from platewatch.station.problem_details import RequestError
 from platewatch.station.representation import entry_as_dict
-from platewatch.station.rest import STRICT, Number, Viewer, json_response, routes, station
+from platewatch.station.rest import STRICT, Number, Viewer, in_thread, json_response, routes, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
@@ -80,11 +80,11 @@ async def inspect(
     account: Annotated[Account, needs(Right.INSPECT)],
     source: Literal["rest", "page"] = "rest",
 ) -> Response:
-    """Judge a plate: once this has answered 201, it is in the record, also if its photograph could not be read."""
+    """Judge a plate: once this has answered 201, it is in the record, also if it is not readable."""
     started, here = time.perf_counter(), station(request)
     try:
-        with here.intake.place():
-            plate = await uploads.read(request, here.settings, owner=account.name, source=source)
+        with here.intake.place(), here.arrivals.room() as room:
+            plate = await uploads.read(request, here.settings, room, owner=account.name, source=source)
             found = await asyncio.shield(asyncio.wrap_future(here.intake.submit(plate)))
     except RequestError as error:
         if error.status_code != 503:
@@ -162,7 +162,8 @@ def photograph(request: Request, _: Viewer, number: Number) -> Response:
 
 
 @router.get("/inspections/{number}/overlay.png", response_class=Response)
-def overlay(request: Request, _: Viewer, number: Number) -> Response:
+async def overlay(request: Request, _: Viewer, number: Number) -> Response:
     """The photograph with the map over it and a box on each defect; drawn by the model that judged it."""
-    drawn = station(request).pictures.overlay(number)
+    here = station(request)
+    drawn = await in_thread(here.drawing_thread, here.pictures.overlay, number)
     return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})

@@ -29,11 +29,15 @@ class Message:
         return f"{mark}event: {self.kind}\ndata: {json.dumps(self.values, ensure_ascii=False)}\n\n"
 
 
+Listener = asyncio.Queue[Message | None]
+"""The messages that wait for one page; None ends it."""
+
+
 class Live:
     """The open pages; thread-safe."""
 
     def __init__(self) -> None:
-        self._pages: dict[asyncio.Queue[Message | None], asyncio.AbstractEventLoop] = {}
+        self._pages: dict[Listener, asyncio.AbstractEventLoop] = {}
         self._lock = threading.Lock()
         self.closed = False
 
@@ -50,27 +54,37 @@ class Live:
         self.closed = True
         self._each(_end)
 
-    async def stream(self, missed: Callable[[], Iterable[Message]]) -> AsyncIterator[str]:
-        """One page's stream: what `missed` gives (it may block), then every message; ends when the page is too slow."""
-        queue: asyncio.Queue[Message | None] = asyncio.Queue(_HELD)
+    def join(self, most: int) -> Listener | None:
+        """A place for one page, in the event loop; None when `most` pages have one. `leave` gives it back."""
+        listener: Listener = asyncio.Queue(_HELD)
         with self._lock:
-            self._pages[queue] = asyncio.get_running_loop()
+            if len(self._pages) >= most:
+                return None
+            self._pages[listener] = asyncio.get_running_loop()
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Give the place back; a second call does nothing."""
+        with self._lock:
+            self._pages.pop(listener, None)
+
+    async def stream(self, listener: Listener, missed: Callable[[], Iterable[Message]]) -> AsyncIterator[str]:
+        """One page's stream: what `missed` gives (it may block), then every message; ends when the page is too slow."""
         try:
             newest = 0
             yield "retry: 1000\n\n"
             for old in await asyncio.to_thread(lambda: list(missed())):
                 newest = max(newest, old.number or 0)
                 yield old.encode()
-            async for message in self._read(queue):
+            async for message in self._read(listener):
                 if message is None:
                     yield ": still here\n\n"
                 elif message.number is None or message.number > newest:
                     yield message.encode()
         finally:
-            with self._lock:
-                self._pages.pop(queue, None)
+            self.leave(listener)
 
-    async def _read(self, queue: "asyncio.Queue[Message | None]") -> AsyncIterator[Message | None]:
+    async def _read(self, queue: Listener) -> AsyncIterator[Message | None]:
         """The queue's messages until it ends, and None whenever there was none for a while."""
         while not self.closed:
             try:
@@ -82,25 +96,24 @@ class Live:
                 return
             yield message
 
-    def _put(self, queue: "asyncio.Queue[Message | None]", message: Message) -> None:
+    def _put(self, queue: Listener, message: Message) -> None:
         if not queue.full():
             queue.put_nowait(message)
             return
-        with self._lock:
-            self._pages.pop(queue, None)
+        self.leave(queue)
         _end(queue)
 
-    def _each(self, act: Callable[["asyncio.Queue[Message | None]"], None]) -> None:
+    def _each(self, act: Callable[[Listener], None]) -> None:
         with self._lock:
             pages = list(self._pages.items())
         for queue, loop in pages:
             try:
                 loop.call_soon_threadsafe(act, queue)
-            except RuntimeError:  # its loop has ended, and the page with it
+            except RuntimeError:  # the event loop has ended, and with it the page
                 continue
 
 
-def _end(queue: "asyncio.Queue[Message | None]") -> None:
+def _end(queue: Listener) -> None:
     while not queue.empty():
         queue.get_nowait()
     queue.put_nowait(None)

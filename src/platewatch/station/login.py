@@ -3,35 +3,40 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import Field
 
 from platewatch.station import security
+from platewatch.station.login_throttle import LoginThrottle, PasswordChecks
 from platewatch.station.problem_details import RequestError
-from platewatch.station.rest import Viewer, json_response, station
-from platewatch.station.sessions import LoginThrottle, Sessions
-from platewatch.station.users import Right, Users
+from platewatch.station.rest import Viewer, json_response, query_names, routes, station
+from platewatch.station.sessions import Sessions
+from platewatch.station.users import Right
 
-router = APIRouter()
+router = routes()
 
 Text = Annotated[str, Form(), Field(max_length=300)]
 
 
-@router.post("/login", status_code=303, response_class=Response)
+@router.post("/login", status_code=303, response_class=Response, openapi_extra=query_names("next"))
 async def log_in(request: Request, name: Text, password: Text, next: Text = "/") -> Response:
     """Log in with the form's name and password, then redirect to `next`, an address of this station."""
-    users: Users = request.app.state.users
     throttle: LoginThrottle = request.app.state.login_throttle
+    checks: PasswordChecks = request.app.state.password_checks
     address = request.client.host if request.client else ""
-    wait_s = throttle.wait_s(name, address)
-    if wait_s:
+    attempt = throttle.begin(name, address)
+    if attempt.wait_s:
         what, expected = "too many failed logins", "fewer attempts"
-        raise RequestError(429, "too_many", what, expected=expected, next=f"wait {wait_s} s", retry_after_s=wait_s)
-    account = await asyncio.to_thread(users.by_password, name, password)
+        next_step = f"wait {attempt.wait_s} s"
+        raise RequestError(429, "too_many", what, expected=expected, next=next_step, retry_after_s=attempt.wait_s)
+    had_place, account = await checks.account(name, password, address)
+    if not had_place:
+        throttle.withdrawn(name, address)
+        what, expected = "many logins are being checked", "fewer at a time"
+        raise RequestError(503, "overloaded", what, expected=expected, next="try again", retry_after_s=1)
     if account is None:
-        throttle.failed(name, address)
-        if throttle.wait_s(name, address):
+        if attempt.is_last:
             await _record(request, "login_locked", "nobody", name=name[:40], address=address)
         what, expected = "name or password is wrong", "name and password of a user"
         raise RequestError(401, "login_failed", what, expected=expected, next="try again")
@@ -42,11 +47,9 @@ async def log_in(request: Request, name: Text, password: Text, next: Text = "/")
     response = RedirectResponse(_local_address(next), 303)
     response.set_cookie(
         security.cookie_name(settings),
-        sessions.open(account),
+        await asyncio.to_thread(sessions.open, account),
         max_age=round(settings.session_h * 3600),
-        httponly=True,
-        samesite="strict",
-        secure=settings.tls,
+        **security.cookie_options(settings),
     )
     return response
 
@@ -58,7 +61,7 @@ def log_out(request: Request, _: Viewer) -> Response:
         request.app.state.sessions.close(request.state.cookie)
     response = Response(status_code=204)
     settings = station(request).settings
-    response.delete_cookie(security.cookie_name(settings), httponly=True, samesite="strict", secure=settings.tls)
+    response.delete_cookie(security.cookie_name(settings), **security.cookie_options(settings))
     return response
 
 

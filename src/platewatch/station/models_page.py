@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from platewatch.errors import InputError
@@ -14,12 +14,12 @@ from platewatch.line.model_registry import ACTIVATED
 from platewatch.model import model_folder
 from platewatch.station import retraining_runs
 from platewatch.station.pages import render
-from platewatch.station.rest import Viewer, json_response, station
+from platewatch.station.rest import Viewer, json_response, routes, station
 from platewatch.station.retraining_runs import RetrainingRuns, Run
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
-router = APIRouter()
+router = routes()
 
 
 @router.get("/models", include_in_schema=False)

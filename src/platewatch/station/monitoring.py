@@ -2,24 +2,25 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from platewatch.line.metrics import CONTENT_TYPE
-from platewatch.station.rest import Viewer, json_response, station
+from platewatch.station.rest import Viewer, in_thread, json_response, routes, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
-router = APIRouter()
+router = routes()
 
 
 @router.get("/healthz")
-def healthz(request: Request) -> Response:
+async def healthz(request: Request) -> Response:
     """Whether plates are judged: 200 `ok` or `degraded`, 503 `failing`; and every problem with its code.
 
     Open to all: it names no folder and nobody.
     """
-    found: dict[str, Any] = station(request).health.report()
+    here = station(request)
+    found: dict[str, Any] = await in_thread(here.health_thread, here.health.report)
     return json_response(found, 503 if found["status"] == "failing" else 200)
 
 
@@ -33,6 +34,6 @@ def metrics(request: Request, _: Viewer) -> Response:
 
 @router.post("/drift/seen", status_code=204, response_class=Response)
 def seen(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
-    """The drift alarm was looked at: the watch begins anew. It is an event in the record."""
+    """Acknowledge the drift alarm: the drift test restarts. It is an event in the record."""
     station(request).health.drift.acknowledge(account.name)
     return Response(status_code=204)

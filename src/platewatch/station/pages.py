@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime, time
+from functools import partial
 from itertools import chain
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.datastructures import QueryParams
 
@@ -18,12 +19,14 @@ from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
 from platewatch.station import charts, security
 from platewatch.station.problem_details import RequestError, problem
-from platewatch.station.rest import Number, Viewer, json_response, station
+from platewatch.station.rest import Number, Viewer, in_thread, json_response, query_names, root, routes, station
 from platewatch.station.users import LOCAL, Account
 from platewatch.templates import environment
 
-router = APIRouter(include_in_schema=False)
+router = routes(include_in_schema=False)
 
+_SEARCH = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text", "before")
+_SEARCHES = query_names(*_SEARCH)
 _WAITING = 100  # plates waiting for review are counted up to this number
 
 _PAGES = environment("platewatch.station")
@@ -39,6 +42,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
         "logged_in": getattr(request.state, "cookie", None) is not None,
         "csrf": security.page_token(request),
         "here": request.url.path,
+        "root": root(request),
     }
     return HTMLResponse(_PAGES.get_template(name).render(**frame, **values), status)
 
@@ -62,20 +66,22 @@ def waiting(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/inspections/{number}/thumbnail.jpg")
-def thumbnail(request: Request, _: Viewer, number: Number, *, boxes: bool = False) -> Response:
+async def thumbnail(request: Request, _: Viewer, number: Number, *, boxes: bool = False) -> Response:
     """The photograph as a small JPEG; with `boxes` larger, with a numbered box on each defect."""
-    data = station(request).pictures.thumbnail(number, boxes=boxes)
+    here = station(request)
+    data = await in_thread(here.drawing_thread, partial(here.pictures.thumbnail, number, boxes=boxes))
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @router.get("/inspections/{number}/map.png")
-def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
+async def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
     """The anomaly map as PNG, transparent where the plate looks good, to lay over the photograph."""
-    data = station(request).pictures.heat(number)
+    here = station(request)
+    data = await in_thread(here.drawing_thread, here.pictures.heat, number)
     return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.get("/history")
+@router.get("/history", openapi_extra=_SEARCHES)
 def history(request: Request, _: Viewer) -> Response:
     """Plates found by time, verdict, review, plate id, reviewer, model and text."""
     records, search = station(request).records, _search(request)
@@ -92,28 +98,32 @@ def history(request: Request, _: Viewer) -> Response:
     )
 
 
-@router.get("/history.csv")
+@router.get("/history.csv", openapi_extra=_SEARCHES)
 def history_csv(request: Request, _: Viewer) -> Response:
     """All plates that the search finds, as CSV."""
     return _download(chain(["\ufeff"], csv_lines(_found(request))), "text/csv; charset=utf-8", "platewatch.csv")
 
 
-@router.get("/history.jsonl")
+@router.get("/history.jsonl", openapi_extra=_SEARCHES)
 def history_jsonl(request: Request, _: Viewer) -> Response:
     """All plates that the search finds, one line of JSON each."""
     return _download((entry.as_json() + "\n" for entry in _found(request)), "application/jsonl", "platewatch.jsonl")
 
 
-@router.get("/history/report")
+@router.get("/history/report", openapi_extra=_SEARCHES)
 def report(request: Request, _: Viewer) -> Response:
     """The shift report of a time span, to print. Default: today until now."""
     search, made = _search(request), now()
     since = _moment(search["since"]) or datetime.combine(made.date(), time()).astimezone()
     until = _moment(search["until"]) or made
-    return render(request, "shift.html", shift=shift_report.gather(station(request).records, since, until, card=_card))
+    return render(
+        request,
+        "shift.html",
+        shift=shift_report.gather(station(request).records, since, until, card=partial(_card, root(request))),
+    )
 
 
-@router.get("/history/report.css")
+@router.get("/history/report.css", openapi_extra=query_names("v"))
 def report_style(_: Viewer) -> Response:
     """The stylesheet that the shift report has in a file too."""
     return Response(_PAGES.get_template("shift.css").render(), media_type="text/css")
@@ -159,8 +169,7 @@ def error_page(request: Request, error: RequestError) -> Response:
 
 def _search(request: Request) -> dict[str, str]:
     """The fields of the search form, each empty when it is not in the address."""
-    names = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text", "before")
-    return {name: request.query_params.get(name, "").strip() for name in names}
+    return {name: request.query_params.get(name, "").strip() for name in _SEARCH}
 
 
 def _address(search: dict[str, str]) -> str:
@@ -208,13 +217,13 @@ def _download(lines: Any, media_type: str, name: str) -> Response:
     )
 
 
-def _card(_: Records, entry: Entry) -> Card:
+def _card(prefix: str, _: Records, entry: Entry) -> Card:
     """A plate of the shift report, with addresses of the station in place of pictures."""
-    page = f"/plates/{entry.number}"
+    page = f"{prefix}/plates/{entry.number}"
     if entry.outcome is Outcome.FAILED or not entry.photograph_kept:
-        why_none = "photograph cannot be read" if entry.photograph_kept else "photograph not kept"
+        why_none = "not readable" if entry.photograph_kept else "photograph not kept"
         return Card(entry, None, why_none, page)
-    return Card(entry, f"/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
+    return Card(entry, f"{prefix}/inspections/{entry.number}/thumbnail.jpg?boxes=true", address=page)
 
 
 def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:

@@ -1,14 +1,17 @@
-"""What people look at: the stored photograph, and the map over it, drawn by the model that judged the plate."""
+"""Pictures for the pages: the stored photograph, and the map over it, drawn by the model that judged the plate."""
 
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
-from platewatch.arrays import Array, Floats, Photo
+from platewatch.arrays import Floats, Photo
 from platewatch.errors import InputError, NotFound
+from platewatch.inspection import Defect
 from platewatch.line import shift_report
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.photographs import reading, thumbnails
@@ -16,8 +19,10 @@ from platewatch.photographs.overlay import boxed, heat, overlay
 from platewatch.records import Entry, Records
 
 _MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
-_DRAWN = 32  # overlays, ready as PNG
-_THUMBNAILS, _THUMBNAIL = 1000, 160  # small pictures that are kept, of about 6 KiB, and their side in px
+_DRAWN = 16 * 2**20  # bytes of overlays that are kept as PNG
+_THUMBNAILS, _THUMBNAIL = 16 * 2**20, 160  # bytes of small pictures that are kept, and their side in px
+_SIDE = 3000
+"""Longest side in px of an overlay: drawing takes 14 bytes of memory a pixel."""
 
 
 class Pictures:
@@ -25,15 +30,18 @@ class Pictures:
 
     def __init__(self, records: Records, models: ModelRegistry) -> None:
         self._records, self._models = records, models
-        self._maps: OrderedDict[int, Array] = OrderedDict()
+        self._maps: OrderedDict[int, Floats] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
-        self._lock, self._drawing = threading.Lock(), threading.Semaphore(1)  # plates come before pictures
+        self._lock, self._drawing = (
+            threading.Lock(),
+            threading.Semaphore(1),
+        )  # judging has priority
 
     def keep(self, number: int, anomaly_map: Floats) -> None:
         """Remember the map (h, w) float32 of a plate just judged."""
         with self._lock:
-            _remember(self._maps, number, anomaly_map.copy(), _MAPS)
+            _remember(self._maps, number, anomaly_map.copy(), _MAPS, len)
 
     def photograph(self, number: int) -> bytes:
         """The bytes as they came; raises NotFound when they were not kept."""
@@ -52,27 +60,26 @@ class Pictures:
             with self._drawing:
                 drawn = self._draw(number)
             with self._lock:
-                _remember(self._drawn, number, drawn, _DRAWN)
+                _remember(self._drawn, number, drawn, _DRAWN, _bytes)
         return drawn
 
     def _draw(self, number: int) -> bytes:
         entry, data = self._records.get(number), self.photograph(number)
         try:
-            photo = reading.read(data, f"plate {number}")
+            anomaly_map = self._map(entry, data)  # before the photograph: a thread holds one at a time
+            photo, defects = _reduced(reading.shown(data, f"plate {number}"), entry.inspection.defects)
         except InputError as error:
-            raise NotFound(f"plate {number}", "its photograph could not be read, so there is no map of it") from error
-        return _png(overlay(photo, self._map(entry, data), entry.inspection.defects))
+            raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
+        return _png(overlay(photo, anomaly_map, defects))
 
     def heat(self, number: int) -> bytes:
-        """The map alone as PNG, see-through where the plate is like the good ones; raises NotFound as `overlay`."""
+        """The map alone as PNG, transparent where the plate looks good; raises NotFound as `overlay` does."""
         entry, data = self._records.get(number), self.photograph(number)
         with self._drawing:
             try:
                 return _png(heat(self._map(entry, data)))
             except InputError as error:
-                raise NotFound(
-                    f"plate {number}", "its photograph could not be read, so there is no map of it"
-                ) from error
+                raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
 
     def thumbnail(self, number: int, *, boxes: bool = False) -> bytes:
         """The photograph as a small JPEG, with `boxes` as the shift report shows it.
@@ -86,20 +93,20 @@ class Pictures:
             with self._drawing:
                 small = self._shrink(number, data, boxes=boxes)
             with self._lock:
-                _remember(self._small, (number, boxes), small, _THUMBNAILS)
+                _remember(self._small, (number, boxes), small, _THUMBNAILS, _bytes)
         return small
 
     def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
         try:
-            photo = reading.read(data)
+            if not boxes:
+                return thumbnails.jpeg(reading.shown(data, f"plate {number}"), _THUMBNAIL)
+            defects = self._records.get(number).inspection.defects
+            return thumbnails.jpeg(boxed(*_reduced(reading.shown(data, f"plate {number}"), defects)), shift_report.SIDE)
         except InputError as error:
-            raise NotFound(f"plate {number}", "its photograph could not be read") from error
-        if not boxes:
-            return thumbnails.jpeg(photo, _THUMBNAIL)
-        return thumbnails.jpeg(boxed(photo, self._records.get(number).inspection.defects), shift_report.SIDE)
+            raise NotFound(f"plate {number}", "its photograph is not readable") from error
 
-    def _map(self, entry: Entry, photograph: bytes) -> Array:
-        """The map (h, w) float32 of a plate, computed anew by the model that judged it unless it is remembered."""
+    def _map(self, entry: Entry, photograph: bytes) -> Floats:
+        """The map (h, w) float32 of a plate, computed again by the model that judged it unless it is kept."""
         with self._lock:
             found = self._maps.get(entry.number)
         if found is None:
@@ -114,7 +121,27 @@ def _png(picture: Photo) -> bytes:
     return file.getvalue()
 
 
-def _remember(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+def _reduced(photo: Photo, defects: Sequence[Defect]) -> tuple[Photo, tuple[Defect, ...]]:
+    """The photograph (H, W, 3) uint8 RGB at _SIDE px at most, and the defects with their boxes in its px."""
+    scale = _SIDE / max(photo.shape[:2])
+    if scale >= 1:
+        return photo, tuple(defects)
+    return thumbnails.shrunk(photo, _SIDE), tuple(replace(each, box=_scaled(each.box, scale)) for each in defects)
+
+
+def _scaled(box: tuple[int, int, int, int], scale: float) -> tuple[int, int, int, int]:
+    left, top, width, height = (round(value * scale) for value in box)
+    return left, top, max(1, width), max(1, height)
+
+
+def _bytes(kept: OrderedDict[Any, bytes]) -> int:
+    return sum(map(len, kept.values()))
+
+
+def _remember(
+    kept: OrderedDict[Any, Any], key: Any, value: Any, most: int, size: Callable[[OrderedDict[Any, Any]], int]
+) -> None:
+    """Keep the value, and drop the oldest ones while `size` of all is more than `most`."""
     kept[key] = value
-    while len(kept) > most:
+    while size(kept) > most:
         kept.popitem(last=False)

@@ -150,8 +150,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     first: Mapping[str, Any] = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    what = f"{place}: {first['msg'].lower()}"
+    place, message = ".".join(str(part) for part in first["loc"]), str(first["msg"])
+    what = f"{place}: {message[:1].lower()}{message[1:]}"  # values keep their letters
     made = RequestError(422, "invalid", what, expected="what /docs describes", next="fix the request")
     return response(request, made)
 

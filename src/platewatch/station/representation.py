@@ -15,7 +15,7 @@ _REVIEW = TypeAdapter(Review)
 def entry_as_dict(entry: Entry) -> dict[str, Any]:
     """An entry as JSON values: the Inspection as the command line prints it, and what the record adds."""
     values = entry.as_dict()
-    del values["key"]  # it belongs to whoever sent it
+    del values["key"]  # only the sender may see it
     inspection: dict[str, Any] = values.pop("inspection")
     return {**inspection, **values}
 

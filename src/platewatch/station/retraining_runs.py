@@ -50,6 +50,8 @@ class Run:
     actor: str
     began: float
     stages: tuple[Stage, ...] = ()
+    findings: tuple[str, ...] = ()
+    """What preflight found in the training photographs, a sentence each."""
     ended: float | None = None
     challenger: str | None = None
     """Id of the candidate; its comparison is a file in the models folder."""
@@ -148,9 +150,11 @@ class RetrainingRuns:
         self._end(process.returncode, "".join(output), messages)
 
     def _advance(self, line: str) -> bool:
-        """Store a line of progress; False for any other line."""
+        """Store a line of progress or a finding of preflight; False for any other line."""
         try:
             values = json.loads(line)
+            if "finding" in values:
+                return self._note(str(values["finding"]))
             name, done, total = str(values["stage"]), int(values["done"]), int(values["total"])
         except (ValueError, KeyError, TypeError):
             return False
@@ -160,6 +164,12 @@ class RetrainingRuns:
             began = stages[name].began if name in stages else time.time()
             stages[name] = Stage(name, done, total, began)
             self.run = replace(self.run, stages=tuple(stages.values()))
+        return True
+
+    def _note(self, finding: str) -> bool:
+        with self._lock:
+            assert self.run is not None  # noqa: S101 - a run was started
+            self.run = replace(self.run, findings=(*self.run.findings, finding))
         return True
 
     def _end(self, code: int, output: str, messages: list[str]) -> None:

@@ -11,25 +11,26 @@ from typing import Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from platewatch.errors import InputError, PlatewatchError
 from platewatch.station import problem_details, sessions
+from platewatch.station.bodies import Body
 from platewatch.station.problem_details import RequestError
 from platewatch.station.sessions import Sessions
-from platewatch.station.settings import Settings
+from platewatch.station.settings import FORM_BYTES, Settings
 from platewatch.station.users import LOCAL, Account, Right, Users
 
 log = logging.getLogger("platewatch.station")
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
-OPEN = ("/healthz", "/login", "/static/")
+HEALTH = "/healthz"
+OPEN = (HEALTH, "/login", "/static/")
 """Addresses that need no account; one that ends in / stands for everything below it."""
 CSRF = "X-CSRF-Token"
 UPLOAD = "/inspections"
 _SMALL = 2**20  # bytes; largest body of any address but UPLOAD
-_MULTIPART = 2**16  # bytes that a form takes beside its photograph
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@\[\]]+)(:\d+)?")  # name, IPv4 address or IPv6 address in brackets; port
 
 HEADERS = {
@@ -61,6 +62,7 @@ class AccessControl:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return  # the station has no WebSocket
+        scope, is_head = self._as_inside(scope), scope["method"] == "HEAD"
         request, started = Request(scope, receive), False
 
         async def send_with_headers(message: Message) -> None:
@@ -68,11 +70,17 @@ class AccessControl:
             if message["type"] == "http.response.start":
                 started = True
                 self._add_headers(MutableHeaders(scope=message))
+            if is_head:
+                message = _without_content(message)
             await send(message)
+            if is_head and started and message["type"] == "http.response.body":
+                raise ClientDisconnect  # nothing more is sent
 
         try:
             self._check(request)
             await self._app(scope, self._limit_body(request, receive), send_with_headers)
+        except ClientDisconnect:
+            return
         except RequestError as error:
             await problem_details.response(request, error)(scope, receive, send_with_headers)
         except PlatewatchError as error:
@@ -85,8 +93,22 @@ class AccessControl:
             made = problem_details.internal_error()
             await problem_details.response(request, made)(scope, receive, send_with_headers)
 
+    def _as_inside(self, scope: Scope) -> Scope:
+        """The request as the station's addresses know it: without the public prefix, which a proxy may have removed.
+
+        HEAD is answered as GET, without the content.
+        """
+        inside, prefix = {**scope}, self._settings.public.prefix
+        if prefix and f"{scope['path']}/".startswith(f"{prefix}/"):
+            inside["path"] = scope["path"][len(prefix) :] or "/"
+            inside["raw_path"] = scope.get("raw_path", b"")[len(prefix) :] or b"/"
+        if scope["method"] == "HEAD":
+            inside["method"] = "GET"
+        return inside
+
     def _check(self, request: Request) -> None:
-        self._check_host(request.headers)
+        if request.url.path != HEALTH:  # health checks come by address, or without a name; it tells nothing of anybody
+            self._check_host(request)
         unsafe = request.method not in SAFE
         if unsafe:
             self._check_origin(request.headers)
@@ -105,9 +127,14 @@ class AccessControl:
                 raise RequestError(403, "forged", what, expected=expected, next="reload the page")
         request.state.account, request.state.cookie = account, cookie
 
-    def _check_host(self, headers: Headers) -> None:
-        """Refuse unknown names: a page of another site may have its name resolve to this machine (DNS rebinding)."""
-        given = headers.get("host", "").lower()
+    def _check_host(self, request: Request) -> None:
+        """Refuse unknown names: a page of another site may have its name resolve to this machine (DNS rebinding).
+
+        Only browsers can be misled in this way, and they name a host always; a client of HTTP/1.0 need not.
+        """
+        given = request.headers.get("host", "").lower()
+        if not given and request.scope["http_version"] == "1.0":
+            return
         found = _HOST.fullmatch(given)
         if self._settings.hosts and (found is None or found[1] not in self._settings.hosts):
             what, known = f"unknown host name {given!r}", ", ".join(self._settings.hosts)
@@ -117,9 +144,18 @@ class AccessControl:
         """Refuse pages of other sites; browsers send Origin and Sec-Fetch-Site, programs need not."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
         here = f"{'https' if self._settings.tls else 'http'}://{headers.get('host', '')}"
-        if (origin is not None and origin.lower() != here.lower()) or site not in ("same-origin", "none"):
-            what, expected = "sent by a page of another site", f"a page of {here}"
-            raise RequestError(403, "other_site", what, expected=expected, next="use the station's own page")
+        public, name = self._settings.public, _HOST.fullmatch(headers.get("host", "").lower())
+        direct = name is None or name[1] != public.host  # not through the proxy, which may also name the station itself
+        own = [each.lower() for each in (public.origin, here if direct else "") if each]
+        if (origin is not None and origin.lower() not in own) or site not in ("same-origin", "none"):
+            what, expected = "sent by a page of another site", f"a page of {own[0]}"
+            raise RequestError(
+                403,
+                "other_site",
+                what,
+                expected=expected,
+                next="use the station's own page; behind a proxy, start it with --public-url",
+            )
 
     def _account(self, request: Request) -> tuple[str | None, Account | None]:
         """The session cookie, when the request is authorised by one, and the account."""
@@ -143,27 +179,19 @@ class AccessControl:
             return True
 
     def _limit_body(self, request: Request, receive: Receive) -> Receive:
-        """`receive`, which raises RequestError 413 as soon as the body exceeds what the address allows."""
-        upload = request.url.path == UPLOAD
-        most = self._settings.max_bytes + _MULTIPART if upload else _SMALL
-        announced, received = request.headers.get("content-length", "0"), 0
-        if announced.isdecimal() and int(announced) > most:
-            raise too_large(most)
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                raise too_large(most)
-            return message
-
-        return limited
+        """`receive`, which raises RequestError as soon as the body exceeds what the address allows."""
+        if request.url.path == UPLOAD:
+            most, seconds = self._settings.max_bytes + FORM_BYTES, self._settings.upload_s
+        else:
+            most, seconds = _SMALL, self._settings.body_s
+        return Body(request, receive, most=most, seconds=seconds)
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
-        if self._settings.tls:
+        if headers.get("location", "").startswith("/"):
+            headers["location"] = self._settings.public.prefix + headers["location"]
+        if self._settings.is_secure:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         if headers.get("server"):
             del headers["server"]
@@ -178,16 +206,24 @@ _ACTIONS = {
 }
 
 
-def too_large(most: int) -> RequestError:
-    """The error for a body of more than `most` bytes; the connection is then closed."""
-    return RequestError(
-        413, "too_large", "the request body is too large", expected=f"at most {most} bytes", next="send less"
-    )
-
-
 def cookie_name(settings: Settings) -> str:
-    """The session cookie's name; browsers accept the prefix __Host- only from this host and only over https."""
-    return "__Host-platewatch" if settings.tls else "platewatch"
+    """The session cookie's name; browsers accept its prefix only over https, and __Host- only for the whole host."""
+    if not settings.is_secure:
+        return "platewatch"
+    return "__Secure-platewatch" if settings.public.prefix else "__Host-platewatch"
+
+
+def cookie_options(settings: Settings) -> dict[str, Any]:
+    """How the session cookie is set and deleted."""
+    path = settings.public.prefix or "/"
+    return {"path": path, "httponly": True, "samesite": "strict", "secure": settings.is_secure}
+
+
+def _without_content(message: Message) -> Message:
+    """A message of the answer to GET as HEAD gets it."""
+    if message["type"] != "http.response.body":
+        return message
+    return {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 def needs(right: Right) -> Any:

@@ -1,10 +1,13 @@
 """Runs a station: opens the record, loads the model, and serves with uvicorn on a listening socket."""
 
+import functools
 import ipaddress
 import logging
+import os
 import shlex
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,15 +16,24 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from platewatch import signing
 from platewatch.errors import InputError
+from platewatch.line import anchoring
 from platewatch.line.destinations import destinations
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.state_files import beside
+from platewatch.photographs import limits, memory, structure
 from platewatch.records import Policy, Records
 from platewatch.station.app import create_app
+from platewatch.station.connections import Connections, Protocol, most_open
+from platewatch.station.log_limits import LogLimit
 from platewatch.station.settings import Settings
 from platewatch.station.users import Users
 
+log = logging.getLogger("platewatch.station")
+
+_LEAST = 30 * 10**6  # bytes for decoding: a photograph of 3 megapixels as PNG
+_END_S = 45  # the process ends then, whatever it is doing
 _STOP_S = 20  # plates that are being judged may take this long before the station stops
 
 
@@ -31,6 +43,7 @@ class Plan:
 
     model: Path
     models: Path | None = None
+    signed_by: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     records: str = field(repr=False)
@@ -42,7 +55,7 @@ class Plan:
 
     @property
     def users_file(self) -> Path:
-        """Where the users are."""
+        """The file of users."""
         return self.chosen.users or beside(self.records, "users.json")
 
     @property
@@ -53,8 +66,11 @@ class Plan:
 
 
 def check(plan: Plan) -> None:
-    """Refuse to be reached from elsewhere without users, and receivers that cannot be used; raises InputError."""
+    """Raise InputError for a station that other machines can reach without users, and for unusable receivers."""
     destinations(plan.chosen.destinations)
+    anchoring.places(plan.chosen.anchors)
+    if plan.chosen.anchor_key is not None:
+        signing.private_key(plan.chosen.anchor_key)
     if (plan.certificate is None) != (plan.key is None):
         raise InputError(
             "--tls-certificate and --tls-key", "one of the two is missing", expected="both", remedy="name the other too"
@@ -67,12 +83,15 @@ def check(plan: Plan) -> None:
             expected="logins or tokens",
             remedy=f"add one with: {add}",
         )
+    memory_line(plan)
+    _ = plan.chosen.public  # raises when it is none
 
 
 def settings(plan: Plan, records: Records) -> Settings:
     """The chosen settings, and those that follow from the plan."""
     here = is_loopback(plan.host)
-    local = ("127.0.0.1", "localhost", "[::1]")
+    public = plan.chosen.public.host
+    local = ("127.0.0.1", "localhost", "[::1]", *([public] if public else []))
     return replace(
         plan.chosen,
         login=not here,
@@ -85,36 +104,69 @@ def settings(plan: Plan, records: Records) -> Settings:
     )
 
 
+def memory_line(plan: Plan) -> str:
+    """What the memory allows, in words; raises InputError when it is too little."""
+    chosen = plan.chosen
+    decoding, most = chosen.shares.decoding, chosen.max_pixels
+    if decoding < _LEAST:
+        missing = -(-(_LEAST - decoding) // 10**6)
+        raise InputError(
+            f"--memory {chosen.memory_mb}",
+            f"too little for {chosen.max_bytes / 1e6:.0f} MB of upload and the plates judged in parallel",
+            expected=f"at least {chosen.memory_mb + 4 * -(-missing // 3)}",
+            remedy="allow more",
+        )
+    of = {name: min(most, decoding // per_px) / 1e6 for name, per_px in structure.PER_PX.items()}
+    largest = f"{of['PNG']:.0f} megapixels ({of['TIFF']:.0f} as TIFF, {of['WEBP']:.0f} as WebP)"
+    side = f"{limits.max_side()} px a side"
+    return f"memory: at most {chosen.memory_mb} MB (--memory); photographs of up to {largest}, {side}"
+
+
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
-    models = ModelRegistry(plan.model, plan.models)
+    memory.bound(plan.chosen.shares.decoding)
+    models = ModelRegistry(plan.model, plan.models, signed_by=plan.signed_by)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:
             report(f"the model that was in service before is not taken into service: {kept_back}")
         app = create_app(models, records, settings(plan, records))
-        config = uvicorn.Config(
-            app,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,  # whoever sends X-Forwarded-For is not believed
-            server_header=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=_STOP_S,
-            ssl_certfile=plan.certificate,
-            ssl_keyfile=plan.key,
-        )
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        _Server(config, app, lambda: report(f"{plan.address}: model {models.model_id}")).run(sockets=[listening])
+
+        def ready() -> None:
+            report(memory_line(plan))
+            report(f"{plan.address}: model {models.model_id}")
+
+        most = most_open(plan.chosen.connections)
+        with Connections(listening, most=most, wait_s=plan.chosen.header_s) as connections:
+            _Server(_config(plan, app, connections), app, ready).run(sockets=[connections])
+
+
+def _config(plan: Plan, app: FastAPI, connections: Connections) -> uvicorn.Config:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
+    return uvicorn.Config(
+        app,
+        http=functools.partial(Protocol, connections),  # type: ignore[arg-type] # it calls it as it would the class
+        loop="asyncio",  # others accept connections themselves
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # X-Forwarded-For is not trusted
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_STOP_S,
+        ssl_certfile=plan.certificate,
+        ssl_keyfile=plan.key,
+    )
 
 
 class _Server(uvicorn.Server):
-    """Ends the live pages' streams when it stops; it would wait for them otherwise."""
+    """uvicorn's server; when it stops, it ends the live pages' streams instead of waiting for them."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._application, self._ready = app, ready
+        self._application, self._ready, self._ending = app, ready, False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -123,7 +175,18 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._application.state.station.live.close()
+        if not self._ending:
+            self._ending = True
+            last = threading.Timer(_END_S, _end)
+            last.daemon = True
+            last.start()
         super().handle_exit(signal.SIGTERM if sig == signal.SIGINT else sig, frame)  # twice is no reason to drop plates
+
+
+def _end() -> None:
+    """Exit although plates are still being judged; their senders get no answer and send them again."""
+    log.error("the station ends after %d s although plates are being judged", _END_S)
+    os._exit(1)
 
 
 def is_loopback(host: str) -> bool:

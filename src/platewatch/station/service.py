@@ -1,17 +1,19 @@
 """The model in service, taking another one into service, and the server-sent events."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from starlette.types import Receive, Scope, Send
 
 from platewatch.records import Entry
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import retraining_runs
-from platewatch.station.live import Message
+from platewatch.station.live import Listener, Live, Message
 from platewatch.station.problem_details import RequestError
 from platewatch.station.representation import message
 from platewatch.station.rest import STRICT, Viewer, json_response, routes, station
@@ -66,7 +68,8 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
 async def events(request: Request, _: Viewer) -> Response:
     """Plates, reviews, models and problems as server-sent events; with Last-Event-ID, first the plates since then."""
     here = station(request)
-    if len(here.live) >= here.settings.live_pages:
+    listener = here.live.join(here.settings.live_pages)
+    if listener is None:
         most = f"at most {here.settings.live_pages} live pages"
         raise RequestError(
             503, "overloaded", "many live pages are open", expected=most, next="close one", retry_after_s=30
@@ -83,6 +86,19 @@ async def events(request: Request, _: Viewer) -> Response:
             entries.insert(0, entry)
         return [found for entry in entries if (found := message(entry)) is not None]
 
-    return StreamingResponse(
-        here.live.stream(missed), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    return _Events(here.live, listener, missed)
+
+
+class _Events(StreamingResponse):
+    """The stream of one page, whose place is free again however the response ends."""
+
+    def __init__(self, live: Live, listener: Listener, missed: Callable[[], list[Message]]) -> None:
+        headers = {"X-Accel-Buffering": "no"}
+        super().__init__(live.stream(listener, missed), media_type="text/event-stream", headers=headers)
+        self._live, self._listener = live, listener
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._live.leave(self._listener)

@@ -1,4 +1,4 @@
-"""Login sessions, identified by random cookies of which only the hash is stored, and the throttle of failed logins."""
+"""Login sessions, identified by random cookies of which only the hash is stored."""
 
 import hashlib
 import json
@@ -6,7 +6,6 @@ import logging
 import secrets
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from platewatch.station.users import Account, Users, write_private
 log = logging.getLogger("platewatch.station")
 
 _MOST_SESSIONS = 1000
-_MOST_COUNTED = 2000  # names and addresses whose failed logins are counted
 
 
 @dataclass(frozen=True)
@@ -71,46 +69,6 @@ class Sessions:
             write_private(self._path, {key: asdict(session) for key, session in self._open.items()})
         except OutputError as error:  # the session lasts until the station restarts
             log.warning("%s", error)
-
-
-class LoginThrottle:
-    """Limits failed logins within WINDOW_S: BY_NAME for each name and address, BY_ADDRESS for each address."""
-
-    WINDOW_S = 300.0
-    BY_NAME, BY_ADDRESS = 5, 20
-
-    def __init__(self) -> None:
-        self._failed: dict[tuple[str, ...], deque[float]] = {}
-        self._lock = threading.Lock()
-
-    def wait_s(self, name: str, address: str) -> int:
-        """Seconds until the next attempt is accepted; 0: now."""
-        now = time.monotonic()
-        with self._lock:
-            return max(self._remaining_s(key, most, now) for key, most in self._keys(name, address))
-
-    def failed(self, name: str, address: str) -> None:
-        """Count a failed login."""
-        now = time.monotonic()
-        with self._lock:
-            for key, most in self._keys(name, address):
-                self._failed.setdefault(key, deque(maxlen=most)).append(now)
-            for key in list(self._failed)[: max(0, len(self._failed) - _MOST_COUNTED)]:
-                del self._failed[key]
-
-    def succeeded(self, name: str, address: str) -> None:
-        """Forget the failed logins of this name from this address."""
-        with self._lock:
-            self._failed.pop((name, address), None)
-
-    def _keys(self, name: str, address: str) -> tuple[tuple[tuple[str, ...], int], ...]:
-        return ((name, address), self.BY_NAME), ((address,), self.BY_ADDRESS)
-
-    def _remaining_s(self, key: tuple[str, ...], most: int, now: float) -> int:
-        times = self._failed.get(key)
-        if times is None or len(times) < most or now - times[0] > self.WINDOW_S:
-            return 0
-        return int(self.WINDOW_S - (now - times[0])) + 1
 
 
 def csrf(cookie: str) -> str:

@@ -1,9 +1,11 @@
 """A station while it runs: the parts that every route reaches."""
 
 import logging
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from platewatch.line import assembly
+from platewatch import signing
+from platewatch.line import anchoring, assembly
 from platewatch.line.assembly import Line
 from platewatch.line.destinations import destinations
 from platewatch.line.health import Health, Problem
@@ -18,6 +20,7 @@ from platewatch.station.live import Live, Message
 from platewatch.station.pictures import Pictures
 from platewatch.station.representation import message
 from platewatch.station.settings import Settings
+from platewatch.station.uploads import Arrivals
 
 log = logging.getLogger("platewatch.station")
 
@@ -35,6 +38,11 @@ class Station:
     pictures: Pictures
     health: Health
     intake: Intake
+    arrivals: Arrivals
+    health_thread: Executor
+    """Answers /healthz, whatever the other threads wait for."""
+    drawing_thread: Executor
+    """Draws pictures, one at a time: plates come before pictures."""
 
 
 def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
@@ -60,6 +68,8 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         warn=log.warning,
         owns=_is_own,
         destinations=destinations(settings.destinations),
+        anchor_places=anchoring.places(settings.anchors),
+        anchor_key=None if settings.anchor_key is None else signing.private_key(settings.anchor_key),
         drift_file=settings.drift_file,
         drift_limit=settings.drift_limit,
         places=settings.places,
@@ -77,10 +87,13 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         waiting=settings.waiting,
         retry_after_s=settings.retry_after_s,
     )
+    threads = ThreadPoolExecutor(1, "health"), ThreadPoolExecutor(1, "pictures")
     line.metrics.places.set(intake.places)
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
-    return Station(line, models, records, settings, line.metrics, live, pictures, line.health, intake)
+    return Station(
+        line, models, records, settings, line.metrics, live, pictures, line.health, intake, Arrivals(settings), *threads
+    )
 
 
 def _is_own(entry: Entry) -> bool:

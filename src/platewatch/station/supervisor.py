@@ -1,8 +1,7 @@
 """Keeps the station up: a parent that does nothing but hold the listening socket and start the station again.
 
-Killed, crashed or out of memory, the station is a fork away: what takes long to import is there already, and clients
-that come meanwhile wait in the socket's queue instead of being turned away. A fork copies no threads, so that nothing
-imported here may start any.
+When the station is killed, crashes or runs out of memory, a new one is forked. The slow imports are done already, and
+new clients wait in the socket's queue meanwhile. A fork copies no threads, so no module imported here may start one.
 """
 
 import ctypes
@@ -17,9 +16,9 @@ from types import FrameType
 
 from platewatch.errors import InputError, RuntimeUnavailable
 
-_WAIT_S = 2.0  # for a port that the station before is about to let go
+_WAIT_S = 2.0  # for a port that the previous station is about to release
 _QUEUE = 256  # connections that may wait while the station starts again
-_SOON_S = 5.0  # a station that ends within this was not up
+_SOON_S = 5.0  # a station that ends sooner did not start
 _AHEAD = ("platewatch.station.server", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on")
 _ONE_THREAD = "OPENBLAS_NUM_THREADS"  # numpy's threads; plates are judged side by side, each by one
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -28,7 +27,7 @@ Report = Callable[[str], None]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises InputError when the address cannot be had."""
+    """A listening socket; raises InputError when the address cannot be used."""
     until = time.monotonic() + _WAIT_S
     while True:
         try:
@@ -84,9 +83,9 @@ class _Parent:
             been_up = been_up or lived >= _SOON_S
             if self._stopping or code == 0 or (code > 0 and not been_up):  # a wrong option stays wrong
                 return max(code, 0)
-            quick = quick + 1 if lived < _SOON_S and code >= 0 else 0  # who was killed did not fail
+            quick = quick + 1 if lived < _SOON_S and code >= 0 else 0  # a killed station counts as started
             self._report(f"the station ended ({_how(code)}); starting it again")
-            time.sleep(min(5.0, 0.5 * (quick - 3)) if quick > 3 else 0)  # dying at once again and again: slower
+            time.sleep(min(5.0, 0.5 * (quick - 3)) if quick > 3 else 0)  # restart more slowly after repeated failures
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
@@ -95,7 +94,7 @@ class _Parent:
 
 
 def _become_child(parent: int) -> None:
-    """A process that Ctrl-C reaches through its parent alone, and that does not outlive it."""
+    """Make this a child that gets Ctrl-C through its parent only and ends when the parent ends."""
     os.setpgid(0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

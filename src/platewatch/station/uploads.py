@@ -1,26 +1,69 @@
 """A photograph out of a request: its bytes as they are, or a form with one file; limited while it arrives.
 
-What a client sends is bytes. Nothing in it is ever taken for an address and fetched.
+An upload is bytes; no address in it is fetched.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+import io
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from fastapi import Request
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from platewatch.line.judging import Plate
-from platewatch.photographs import reading
+from platewatch.photographs import reading, structure
+from platewatch.photographs.memory import Budget
+from platewatch.station import forms
+from platewatch.station.bodies import too_large
 from platewatch.station.problem_details import RequestError
-from platewatch.station.security import too_large
 from platewatch.station.settings import Settings
 
-_NAME = 200  # letters of a name that are kept
+_TEXT = 200  # letters of a name or plate id
 _KEY = 200
 
 
-async def read(request: Request, settings: Settings, *, owner: str, source: str) -> Plate:
+class Arrivals:
+    """The memory of photographs that arrive or wait; an upload that does not fit is refused, as without a place."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.budget = Budget(settings.shares.bodies)
+
+    @contextmanager
+    def room(self) -> "Iterator[Room]":
+        """Room for one upload, which grows with it; free again at the end of the block."""
+        room = Room(self.budget, self._settings.retry_after_s)
+        try:
+            yield room
+        finally:
+            self.budget.give(room.taken)
+
+
+class Room:
+    """The bytes that one upload has taken."""
+
+    def __init__(self, budget: Budget, retry_after_s: int) -> None:
+        self._budget, self._retry_after_s, self.taken = budget, retry_after_s, 0
+
+    def grow(self, total: int) -> None:
+        """Take `total` bytes in all; raises RequestError 503 when they are not free."""
+        more = total - self.taken
+        if more <= 0:
+            return
+        if not self._budget.take(more):
+            expected = f"at most {self._budget.total / 1e6:.0f} MB of photographs at a time"
+            raise RequestError(
+                503,
+                "overloaded",
+                "the memory for photographs that wait is in use",
+                expected=expected,
+                next=f"send it again in {self._retry_after_s} s",
+                retry_after_s=self._retry_after_s,
+            )
+        self.taken = total
+
+
+async def read(request: Request, settings: Settings, room: Room, *, owner: str, source: str) -> Plate:
     """The photograph with its name, plate id and key; raises RequestError for what is too large, too slow or no upload.
 
     `owner` keeps one client's keys apart from another's.
@@ -28,78 +71,86 @@ async def read(request: Request, settings: Settings, *, owner: str, source: str)
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= _KEY:
         raise _refused("malformed", "the Idempotency-Key is empty or long", f"1 to {_KEY} letters", "shorten it")
-    try:
-        async with asyncio.timeout(settings.upload_s):
-            form, photograph, name = await _body(request, settings)
-    except TimeoutError as error:
-        within = f"all of it within {settings.upload_s:g} s"
-        raise RequestError(
-            408, "too_slow", "the photograph did not arrive", expected=within, next="send it again"
-        ) from error
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal():
+        room.grow(int(announced))
+    form = await _body(request, _counted(request, room))
+    photograph = form.photograph
     if not photograph:
         raise _refused("no_photograph", "the photograph is empty", "the bytes of an image file", "send the file itself")
     if len(photograph) > settings.max_bytes:
         raise too_large(settings.max_bytes)
-    _check_pixels(photograph, settings.max_pixels)
+    await asyncio.to_thread(_check_pixels, photograph, settings)
     return Plate(
         photograph,
-        name=_short(name or request.query_params.get("name")),
-        plate_id=_short(form.get("plate_id") or request.query_params.get("plate_id")),
-        key=None if key is None else f"{owner}:{key}",
+        name=_printable(form.name or request.query_params.get("name"))[:_TEXT] or None,
+        plate_id=_plate_id(form.fields.get("plate_id") or request.query_params.get("plate_id")),
+        key=None if key is None else f"{_escaped(owner)}:{key}",
         source=source,
     )
 
 
-async def _body(request: Request, settings: Settings) -> tuple[dict[str, str], bytes, str | None]:
-    """The form's fields, the photograph's bytes, and the name it came under."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def _counted(request: Request, room: Room) -> AsyncIterator[bytes]:
+    received = 0
+    async for part in request.stream():
+        received += len(part)
+        room.grow(received)
+        yield part
+
+
+async def _body(request: Request, stream: AsyncIterator[bytes]) -> forms.Form:
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _form(request, settings)
+        form = await forms.parse(content_type, stream)
+        if form.photograph is None:
+            raise _refused("no_photograph", "the form has no file", "one file, such as photograph=@plate.png", "add it")
+        return form
     if kind == "application/x-www-form-urlencoded" or kind.startswith(("text/", "application/json")):
         expected = "image/…, application/octet-stream or multipart/form-data"
         raise RequestError(
             415, "no_upload", f"content type {kind}", expected=expected, next="send the file's own bytes"
         )
-    return {}, b"".join([part async for part in request.stream()]), None
+    content = io.BytesIO()  # its bytes are not copied at the end
+    async for part in stream:
+        content.write(part)
+    return forms.Form(photograph=content.getvalue())
 
 
-async def _form(request: Request, settings: Settings) -> tuple[dict[str, str], bytes, str | None]:
-    parser = MultiPartParser(request.headers, _stream(request), max_files=1, max_fields=8)
-    parser.spool_max_size = settings.max_bytes + 1  # in memory: a full disk must not cost a plate
-    form: FormData | None = None
-    try:
-        form = await parser.parse()
-        files = [value for value in form.values() if isinstance(value, UploadFile)]
-        if not files:
-            raise _refused("no_photograph", "the form has no file", "one file, such as photograph=@plate.png", "add it")
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        return fields, await files[0].read(), files[0].filename
-    except (MultiPartException, KeyError, UnicodeError) as error:
-        message = str(error).rstrip(".").lower() or "no form"
-        raise _refused("malformed", message, "multipart/form-data with one file", "fix the client") from error
-    finally:
-        if form is not None:
-            await form.close()
-
-
-async def _stream(request: Request) -> AsyncGenerator[bytes, None]:
-    async for part in request.stream():
-        yield part
-
-
-def _check_pixels(photograph: bytes, most: int) -> None:
+def _check_pixels(photograph: bytes, settings: Settings) -> None:
+    """Look at the header, which may take a while; raises RequestError 413 for more pixels than are decoded here."""
     found = reading.dimensions(photograph)
-    if found is not None and found[0] * found[1] > most:
-        expected = f"at most {most} px, width × height"
-        raise RequestError(
-            413, "too_many_pixels", "too many pixels", expected=expected, next="send a smaller photograph"
-        )
+    if found is None:
+        return  # the plate's own Inspection says why it is not readable
+    pixels, most = found[0] * found[1], settings.max_pixels
+    next_step = "send a smaller photograph"
+    if pixels <= most:
+        needed = structure.decoding_bytes(photograph, pixels)
+        if needed <= settings.shares.decoding:
+            return
+        most = max(0, round(pixels * settings.shares.decoding / needed))
+        next_step += f", or start the station with more than --memory {settings.memory_mb}"
+    raise RequestError(
+        413, "too_many_pixels", "too many pixels", expected=f"at most {most} px, width × height", next=next_step
+    )
 
 
-def _short(text: str | None) -> str | None:
-    """The text as it is kept; None when there is none."""
-    kept = "".join(letter for letter in (text or "").strip() if letter.isprintable())[:_NAME]
+def _plate_id(text: str | None) -> str | None:
+    """The id as it is kept; None without one. It is not shortened, because two ids could become equal."""
+    kept = _printable(text)
+    if len(kept) > _TEXT:
+        what, expected = f"plate_id: {len(kept)} letters", f"at most {_TEXT}"
+        raise RequestError(422, "invalid", what, expected=expected, next="shorten it")
     return kept or None
+
+
+def _printable(text: str | None) -> str:
+    return "".join(letter for letter in (text or "").strip() if letter.isprintable())
+
+
+def _escaped(owner: str) -> str:
+    """The name with its colons escaped, so that no other name and key give the same text."""
+    return owner.replace("%", "%25").replace(":", "%3A")
 
 
 def _refused(code: str, what: str, expected: str, next_step: str) -> RequestError:

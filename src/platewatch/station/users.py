@@ -26,7 +26,6 @@ MIN_PASSWORD = 10
 
 _HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)  # 32 MiB, above OWASP's minimum
 _DUMMY_HASH = _HASHER.hash(secrets.token_hex(16))  # checked for unknown names, so that they take the same time
-_HASHING = threading.Lock()  # one hash at a time: it takes 32 MiB and a core that plates need
 
 
 class Role(StrEnum):
@@ -136,11 +135,10 @@ class Users:
         """The account for name and password, or None; an unknown name takes the same time as a known one."""
         user = self._user(name)
         kept = user.password if user is not None and user.password is not None else _DUMMY_HASH
-        with _HASHING:
-            try:
-                _HASHER.verify(kept, password)
-            except (VerificationError, InvalidHashError):
-                return None
+        try:
+            _HASHER.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return None
         return None if user is None or user.password is None else Account(user.name, user.role)
 
     def by_token(self, token: str) -> Account | None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from platewatch import robust
-from platewatch.arrays import Array, Floats, Mask, Photo, Photos
+from platewatch.arrays import Array, Floats, Indices, Mask, Photo, Photos
 from platewatch.config import SurfaceConfig
 from platewatch.photographs.illumination import gains, relight
 from platewatch.surface.coreset import Coreset
@@ -28,7 +28,7 @@ class SurfaceResult:
     """Score and maps of one plate; in all of them 1 is the robust 3σ limit of good plates."""
 
     score: float
-    """The fused map pooled over each of `score_fractions`: the largest of these."""
+    """The largest of the fused map's pooled values, one for each of `score_fractions`."""
     anomaly_map: Floats
     """Colour map and line map fused, (S, S) float32 ≥ 0."""
     colour_map: Floats
@@ -41,10 +41,10 @@ class SurfaceResult:
 class Bank:
     """The memory bank of one kind of feature."""
 
-    patches: Array
+    patches: Floats
     """(M, F) float32 features of good patches."""
     scale: float
-    """The distance to the nearest neighbour that becomes 1 on the map."""
+    """Distances are divided by this, so that the robust 3σ limit of good plates is 1 on the map."""
 
     @cached_property
     def _index(self) -> NearestNeighbours:
@@ -64,19 +64,19 @@ class Surface:
     colour: Bank
     line: Bank
     map_scale: float
-    """The value of the fused map that becomes 1."""
+    """The fused map is divided by this."""
     score_scales: tuple[float, ...]
-    """For each of `score_fractions` the pooled value that becomes a score of 1."""
+    """For each of `score_fractions`: the pooled value is divided by this."""
     coresets: tuple[Coreset, Coreset] | None = None
     """The coresets of both banks; None after loading from a model folder and after `without`."""
 
-    def without(self, photos: Sequence[int] | Array) -> "Surface":
-        """The detector, same scales, without the patches of these photographs (numbers): as if fitted without them.
+    def without(self, photos: Sequence[int] | Indices) -> "Surface":
+        """The detector without the patches of these photographs, given by number; the scales stay the same.
 
         Raises ValueError when `coresets` is None.
         """
         if self.coresets is None:
-            raise ValueError("this surface no longer knows which photographs its patches are from")
+            raise ValueError("no coresets: the photographs that the patches are from are unknown")
         pair = zip((self.colour, self.line), self.coresets, strict=True)
         colour, line = (replace(bank, patches=coreset.without(photos)) for bank, coreset in pair)
         return replace(self, colour=colour, line=line, coresets=None)
@@ -91,7 +91,7 @@ class Surface:
         score = max(each / scale for each, scale in zip(pooled, self.score_scales, strict=True))
         return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
-    def arrays(self) -> dict[str, Array]:
+    def arrays(self) -> dict[str, Floats]:
         """The banks and scales as named float32 arrays for an npz file; `from_arrays` is the inverse."""
         parts = {
             "colour_cells": self.colour.patches,
@@ -104,7 +104,7 @@ class Surface:
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
     @staticmethod
-    def from_arrays(arrays: dict[str, Array], settings: SurfaceConfig) -> "Surface":
+    def from_arrays(arrays: dict[str, Floats], settings: SurfaceConfig) -> "Surface":
         """The Surface whose `arrays` these are; raises KeyError when one is missing."""
         colour, line = (Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in ("colour", "line"))
         score_scales = tuple(float(scale) for scale in arrays["score_units"])
@@ -134,7 +134,7 @@ def _fuse_maps(colour_map: Floats, line_map: Floats, settings: SurfaceConfig) ->
     return fused
 
 
-def _describe_all(photos: Photos, seed: int, settings: SurfaceConfig) -> tuple[Array, Array]:
+def _describe_all(photos: Photos, seed: int, settings: SurfaceConfig) -> tuple[Floats, Floats]:
     """Colour and line features of the photographs and their illumination copies, each (1 + copies, N, C, C, F)."""
     rng = np.random.default_rng(seed)
     copies = [photos, *(_other_illumination(photos, settings, rng) for _ in range(settings.illumination_copies))]
@@ -143,7 +143,7 @@ def _describe_all(photos: Photos, seed: int, settings: SurfaceConfig) -> tuple[A
     return colour, line
 
 
-def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.Generator) -> Array:
+def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.Generator) -> Photos:
     """A copy of each photograph under an illumination of random brightness and warmth."""
     brightness = 1 + rng.uniform(-settings.brightness_range, settings.brightness_range, (len(photos), 1))
     warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
@@ -151,7 +151,7 @@ def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.
     return np.stack([relight(*pair) for pair in zip(photos, factors, strict=True)])
 
 
-def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceConfig) -> Surface:
+def _from_features(colours: Floats, lines: Floats, seed: int, settings: SurfaceConfig) -> Surface:
     """A Surface with all scales 1 and banks sampled from features (1 + copies, N, C, C, F)."""
     numbers = np.broadcast_to(np.arange(colours.shape[1])[:, None, None], colours.shape[:-1]).ravel()
     order = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]
@@ -160,10 +160,10 @@ def _from_features(colours: Array, lines: Array, seed: int, settings: SurfaceCon
     return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_fractions), (colour, line))
 
 
-def _with_scales(fitted: Surface, colours: Array, lines: Array) -> Surface:
+def _with_scales(fitted: Surface, colours: Floats, lines: Floats) -> Surface:
     """Set the scales of both banks, of the fused map and of the score, from the good plates' (N, C, C, F) features.
 
-    Each scale is the robust 3σ limit of the good plates, every plate compared with the patches of the others alone.
+    Each scale is the robust 3σ limit of the good plates. Each plate is compared with the other plates' patches alone.
     """
     settings, maps = fitted.settings, []
     for plate, features in enumerate(zip(colours, lines, strict=True)):

@@ -1,6 +1,7 @@
 """Patch features: colour (Lab mean and spread) and lines (energy of band-passes and of the structure tensor).
 
-Each blur starts from the one before it, and a patch's value is a mean over it: a few OpenCV passes per photograph.
+Each blur continues the one before it. A patch's value is the mean over the patch. This takes a few OpenCV passes per
+photograph.
 """
 
 import math
@@ -9,33 +10,41 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from platewatch.arrays import Array, Photo
+from platewatch.arrays import Array, Floats, Photo
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import colour
+
+COLOUR_LENGTH = 6
+"""Length of a patch's colour features."""
 
 _SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every second px
 
 
-def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Array, Array]:
+def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Floats, Floats]:
     """Colour (C, C, 6) and line (C, C, 24) features, float32, of an (S, S, 3) uint8 RGB photograph; C = S / patch."""
     lab = colour.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
 
 
-def _colour(lab: Array, settings: SurfaceConfig) -> Array:
+def line_length(settings: SurfaceConfig) -> int:
+    """Length of a patch's line features: three channels for each band, twice three for each direction."""
+    return 3 * len(settings.bands) + 6 * len(settings.directions)
+
+
+def _colour(lab: Floats, settings: SurfaceConfig) -> Floats:
     level, weights = _Level(lab), np.array([settings.lightness, 1, 1], np.float32)
     mean, square = (level.patches(each, settings.colour_window, settings.patch) for each in (lab, lab * lab))
     spread = np.sqrt(np.maximum(square - mean * mean, 0))
     return np.concatenate([weights * mean, weights * spread], axis=2)
 
 
-def _line(lab: Array, settings: SurfaceConfig) -> Array:
-    """Log amplitudes of L, a and b: in each band, then of gradients along and across the main direction of lines.
+def _line(lab: Floats, settings: SurfaceConfig) -> Floats:
+    """Log amplitudes of L, a and b: first of each band, then of the gradients along and across the main direction.
 
     Energies along and across are the eigenvalues of each channel's structure tensor. In a grey photograph a and b are
     constant.
     """
-    levels, energies = [_Level(lab)], []
+    levels, energies = [_Level(lab)], list[Array]()
     for width in settings.bands:
         finer, coarser = levels[-1], levels[-1].blurred(width)
         band = finer.picture - coarser.picture
@@ -48,7 +57,7 @@ def _line(lab: Array, settings: SurfaceConfig) -> Array:
         xx, yy, xy = (smooth.patches(each, settings.line_window, settings.patch) for each in products)
         apart = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
         energies += [(xx + yy + apart) / 2, (xx + yy - apart) / 2]
-    lines: Array = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + np.float32(settings.noise_floor))
+    lines: Floats = np.log(np.sqrt(np.maximum(np.concatenate(energies, axis=2), 0)) + np.float32(settings.noise_floor))
     return lines
 
 
@@ -56,7 +65,7 @@ def _line(lab: Array, settings: SurfaceConfig) -> Array:
 class _Level:
     """A picture (P, P, 3) float32, blurred by a Gaussian of `width` px and sampled at every `every`-th px."""
 
-    picture: Array
+    picture: Floats
     width: float = 0.0
     every: int = 1
 
@@ -68,20 +77,23 @@ class _Level:
         """The picture sampled at every second px; unchanged if that was done before."""
         return self if self.every > 1 else replace(self, picture=self.picture[::2, ::2].copy(), every=2)
 
-    def gradients(self) -> tuple[Array, Array]:
+    def gradients(self) -> tuple[Floats, Floats]:
         """Horizontal and vertical gradient, per px of the photograph."""
-        gx, gy = (cv2.Sobel(self.picture, cv2.CV_32F, *way, scale=1 / 8 / self.every) for way in ((1, 0), (0, 1)))
+        scale = 1 / 8 / self.every
+        gx: Array = cv2.Sobel(self.picture, cv2.CV_32F, 1, 0, scale=scale)
+        gy: Array = cv2.Sobel(self.picture, cv2.CV_32F, 0, 1, scale=scale)
         return gx, gy
 
-    def patches(self, values: Array, window: float, patch: int) -> Array:
-        """The means (C, C, 3) of `values`, sampled like this level, over a Gaussian window, at least a patch."""
+    def patches(self, values: Floats, window: float, patch: int) -> Floats:
+        """The means (C, C, 3) of `values` over a Gaussian window of at least a patch; sampled as this level is."""
         side = patch // self.every
         count = len(values) // side
-        means = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
-        wider = window**2 - (patch**2 - self.every**2) / 12  # less the variance of the mean over a patch
+        means: Array = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
+        wider = window**2 - (patch**2 - self.every**2) / 12  # minus the variance that the mean over a patch adds
         return blur(means, math.sqrt(wider) / patch) if wider > 0 else means
 
 
-def blur(picture: Array, width: float) -> Array:
+def blur(picture: Floats, width: float) -> Floats:
     """Blur an (H, W) or (H, W, C) float32 picture with a Gaussian of standard deviation `width` px."""
-    return cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)
+    blurred: Array = cv2.GaussianBlur(picture, (0, 0), width, borderType=cv2.BORDER_REFLECT)
+    return blurred

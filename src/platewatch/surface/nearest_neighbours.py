@@ -1,11 +1,11 @@
 """Nearest neighbours of patches in the memory bank, by an inverted-file (IVF) search.
 
 IVF search: patches are assigned to 32 k-means centroids; a query scans the list of its nearest centroid and those
-within 1.25 times that distance. That is one patch of the bank in 17 to 31. Distances come out 1.3 % too large on
-average at most; a single one up to 2.7 times as large, when its nearest neighbour lies in a list that is not scanned.
-Scores of photographs change by at most 1.5 %. FAISS, hnswlib, USearch and KD-trees take at least three times as long
-for scores as close to exact ones (docs/log.md, 2026-11-30). More centroids save comparisons, but threads then wait
-more often for Python's global lock.
+within 1.25 times that distance. A query is thus compared with one in 17 to 31 of the bank's patches. On average,
+distances come out at most 1.3 % too large. A single one is up to 2.7 times as large as the exact one: its nearest
+neighbour lies in a list that is not scanned. Scores of photographs change by at most 1.5 %. FAISS, hnswlib, USearch and
+KD-trees take at least three times as long for scores as close to exact ones (docs/log.md, 2026-11-30). More centroids
+save comparisons, but threads then wait more often for Python's global lock.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Bytes, Floats, Indices
 
 _CENTROIDS = 32  # at most 256: their numbers are uint8
 _ROUNDS = 4  # of Lloyd's k-means
@@ -26,28 +26,29 @@ _ROWS = 256  # queries compared at a time: their products stay in the cache
 class NearestNeighbours:
     """(M, F) float32 patch features, assigned to L centroids, ready to be searched; may be shared by threads."""
 
-    centre: Array
+    centre: Floats
     """(F,): mean of all patches, subtracted from everything so that squares lose less precision in float32."""
-    centroids: Array
+    centroids: Floats
     """(L, F + 1): the centroids in the form of `comparable`."""
     slack: float
-    """Upper bound of how much farther than the nearest centroid a centroid may be for its list to be scanned."""
-    starts: Array
+    """A list is scanned only if its centroid is at most this much farther than the nearest centroid."""
+    starts: Indices
     """(L,): index in `patches` of the first patch of each centroid."""
-    patches: Array
+    patches: Floats
     """(M, F + 1): the patches, sorted by centroid, in the form of `with_one`."""
-    inverted_lists: tuple[Array, ...]
+    inverted_lists: tuple[Floats, ...]
     """For each centroid its patches in the form of `comparable`, transposed: (F + 1, patches of this centroid)."""
 
     @staticmethod
-    def of(patches: Array) -> "NearestNeighbours":
+    def of(patches: Floats) -> "NearestNeighbours":
         """Build the index from (M, F) float32 patches in random order; k-means starts at the first ones."""
         centre = patches.mean(axis=0)
         patches = patches - centre
         centroids, sample = patches[:_CENTROIDS], patches[:_SAMPLE]
         for _ in range(_ROUNDS):
             order, starts, counts = _assign(sample, centroids)
-            centroids = np.add.reduceat(sample[order], starts, axis=0) / counts[:, None].astype(np.float32)
+            means: Array = np.add.reduceat(sample[order], starts, axis=0) / counts[:, None].astype(np.float32)
+            centroids = means
         order, starts, counts = _assign(patches, centroids)
         patches = patches[order]
         inverted_lists = tuple(np.ascontiguousarray(each.T) for each in np.split(comparable(patches), starts[1:]))
@@ -56,7 +57,7 @@ class NearestNeighbours:
         slack = (_PROBE_RATIO - 1) * float(np.sqrt(np.einsum("mf,mf->m", away, away).max()))
         return NearestNeighbours(centre, comparable(centroids), slack, starts, with_one(patches), inverted_lists)
 
-    def distances(self, features: Array) -> Array:
+    def distances(self, features: Floats) -> Floats:
         """Euclidean distance of (N, F) float32 queries to their nearest patch in the scanned lists: (N,) float32."""
         queries = with_one(features - self.centre)
         centroid, query = self._pairs(queries)
@@ -68,10 +69,10 @@ class NearestNeighbours:
         pairs -= self.patches[nearest]
         squares = np.full(len(features), np.inf, np.float32)
         np.minimum.at(squares, query, np.einsum("nf,nf->n", pairs, pairs))
-        distances: Array = np.sqrt(squares)
+        distances: Floats = np.sqrt(squares)
         return distances
 
-    def _pairs(self, queries: Array) -> tuple[Array, Array]:
+    def _pairs(self, queries: Floats) -> tuple[Indices, Indices]:
         """The numbers (P,) of centroid and query of each list to be scanned, sorted by centroid; queries (N, F + 1)."""
         halves = self.centroids @ queries.T  # (L, N): half the squared distance, less half the query's squared length
         same = (np.einsum("nf,nf->n", queries, queries) - 1) / 2
@@ -81,7 +82,7 @@ class NearestNeighbours:
         centroid, query = np.divmod(np.flatnonzero(halves <= limit), len(queries))
         return centroid, query
 
-    def _rows(self, counts: Array) -> Iterator[tuple[slice, Array]]:
+    def _rows(self, counts: Indices) -> Iterator[tuple[slice, Floats]]:
         """For each centroid its pairs, _ROWS at a time, and its inverted list."""
         end = 0
         for count, inverted_list in zip(counts.tolist(), self.inverted_lists, strict=True):
@@ -90,7 +91,7 @@ class NearestNeighbours:
                 yield slice(start, min(start + _ROWS, end)), inverted_list
 
 
-def _assign(patches: Array, centroids: Array) -> tuple[Array, Array, Array]:
+def _assign(patches: Floats, centroids: Floats) -> tuple[Indices, Indices, Indices]:
     """The order (M,) that sorts (M, F) patches by centroid, and each centroid's first place and count in it."""
     to = _nearest(patches, centroids)
     order = np.argsort(to, kind="stable")
@@ -98,18 +99,18 @@ def _assign(patches: Array, centroids: Array) -> tuple[Array, Array, Array]:
     return order, starts, counts
 
 
-def _nearest(patches: Array, centroids: Array) -> Array:
+def _nearest(patches: Floats, centroids: Floats) -> Bytes:
     """The number of the nearest centroid of each of (M, F) patches: (M,) uint8, which sorts fast."""
-    numbers: Array = (with_one(patches) @ comparable(centroids).T).argmin(axis=1).astype(np.uint8)
+    numbers: Bytes = (with_one(patches) @ comparable(centroids).T).argmin(axis=1).astype(np.uint8)
     return numbers
 
 
-def with_one(vectors: Array) -> Array:
+def with_one(vectors: Floats) -> Floats:
     """(N, F) vectors with a column of ones appended: (N, F + 1)."""
     return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
 
 
-def comparable(vectors: Array) -> Array:
+def comparable(vectors: Floats) -> Floats:
     """(M, F) vectors v → (M, F + 1): −v and |v|² / 2. Its product with `with_one` of q is (|q − v|² − |q|²) / 2."""
     halves = np.einsum("mf,mf->m", vectors, vectors) / 2
     return np.concatenate([-vectors, halves[:, None]], axis=1)

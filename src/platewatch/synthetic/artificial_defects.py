@@ -56,39 +56,50 @@ def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = 
         if np.count_nonzero(mask) >= max(3, SMALLEST * mask.size) and change >= VISIBLE:
             return damaged, mask
     side = photo.shape[0]
-    return scratch(photo, rng, width_px=max(1.0, side / 128), length_px=side / 4, contrast=0.25)
+    return scratch(photo, rng, width_px=max(1.0, side / 128), length_px=side / 4, contrast=0.25, inside=inside)
 
 
 def scratch(
-    photo: Photo, rng: np.random.Generator, *, width_px: float, length_px: float, contrast: float
+    photo: Photo,
+    rng: np.random.Generator,
+    *,
+    width_px: float,
+    length_px: float,
+    contrast: float,
+    inside: Mask | None = None,
 ) -> tuple[Photo, Mask]:
     """Paint one slightly curved scratch of this width and length onto the object, as far as it fits.
 
     `contrast` is the change of the strongest channel, as a fraction of the range 0..255, in pixels that the scratch
     covers fully (less where 0 or 255 is reached). Partly covered pixels change in proportion. Widths are exact to a
-    quarter px. Raises InputError for a photograph that is not (S, S, 3) uint8, or a number out of its bounds.
+    quarter px.
+    `inside` (S, S) bool is the object, if it is known already. Raises InputError for a photograph that is not (S, S, 3)
+    uint8, or a number out of its bounds.
     """
     _check(photo, width_px=width_px, length_px=length_px, contrast=contrast)
     steps = np.linspace(-1, 1, 9)
     along = steps / 2 * max(length_px - width_px, 0)  # round ends add the width
     bow = rng.uniform(-0.03, 0.03) * length_px * (1 - steps**2)
-    line = place(np.stack([along, bow], axis=1), find_object(photo), rng)
+    line = place(np.stack([along, bow], axis=1), find_object(photo) if inside is None else inside, rng)
     fine = int(np.clip(2048 / length_px, 4, 16))
     opacity = strokes(photo.shape[0], line[None], np.array([width_px]), np.ones(1), fine)
     return composite(photo, opacity, shifted(photo, opacity, tone(photo, STEEL, rng), contrast))
 
 
-def rust(photo: Photo, rng: np.random.Generator, *, diameter_px: float, contrast: float) -> tuple[Photo, Mask]:
+def rust(
+    photo: Photo, rng: np.random.Generator, *, diameter_px: float, contrast: float, inside: Mask | None = None
+) -> tuple[Photo, Mask]:
     """Paint one rust spot with the area of a disc of this diameter onto the object, as far as it fits.
 
     The spot has a ragged edge and a mottled colour. `contrast` is the change of the strongest channel, as a fraction of
-    the range 0..255, averaged over the spot (less where 0 or 255 is reached). Raises InputError for a photograph that
-    is not (S, S, 3) uint8, or a number out of its bounds.
+    the range 0..255, averaged over the spot (less where 0 or 255 is reached).
+    `inside` as for `scratch`. Raises InputError for a photograph that is not (S, S, 3) uint8, or a number out of its
+    bounds.
     """
     _check(photo, diameter_px=diameter_px, contrast=contrast)
     turn = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     ring = np.stack([np.cos(turn), np.sin(turn)], axis=1) * diameter_px / 2
-    points = place(np.concatenate([np.zeros((1, 2)), ring]), find_object(photo), rng)
+    points = place(np.concatenate([np.zeros((1, 2)), ring]), find_object(photo) if inside is None else inside, rng)
     side = photo.shape[0]
     field = blob(points[0], diameter_px / 2, noise(side, diameter_px / 2, rng)).ravel()
     count = int(np.clip(round(np.pi / 4 * diameter_px**2), 1, field.size))

@@ -259,7 +259,7 @@ def plate_from_texels(shape: tuple[int, ...]) -> Doubles:
 
 
 def project(matrix: Array, points: Points) -> Points:
-    """Points (N, 2) transformed by a projective matrix (3, 3)."""
+    """Points (N, 2) transformed by a projective matrix (3, 3) float64."""
     return np.asarray(cv2.perspectiveTransform(points[None], matrix)[0], dtype=np.float64)
 
 

@@ -2,6 +2,9 @@
 
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
+/** The path before every address of the station; empty unless it is behind a proxy with one. */
+export const root = document.documentElement.dataset.root ?? "";
+
 const TIMEOUT_MS = 30000;
 
 /** An error response, or no response (status 0); the message is a sentence for a person. */
@@ -15,11 +18,11 @@ export class RequestError extends Error {
 async function request(path, { timeout = TIMEOUT_MS, ...options } = {}) {
   let response;
   try {
-    response = await fetch(path, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(timeout), ...options });
+    response = await fetch(root + path, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(timeout), ...options });
   } catch {
     throw new RequestError("no connection to the station; check the network and the station's computer", 0);
   }
-  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  if (response.status === 401) location.assign(`${root}/login?next=${encodeURIComponent(location.pathname.slice(root.length))}`);
   const text = await response.text();
   let values = null;
   try {
@@ -51,6 +54,6 @@ export function inspect(file) {
   return request(`/inspections?name=${name}&source=page`, { method: "POST", headers, body: file });
 }
 
-export const photographOf = (number) => `/inspections/${number}/photograph`;
-export const thumbnailOf = (number) => `/inspections/${number}/thumbnail.jpg`;
-export const mapOf = (number) => `/inspections/${number}/map.png`;
+export const photographOf = (number) => `${root}/inspections/${number}/photograph`;
+export const thumbnailOf = (number) => `${root}/inspections/${number}/thumbnail.jpg`;
+export const mapOf = (number) => `${root}/inspections/${number}/map.png`;

@@ -1,6 +1,6 @@
 // Events from the station: server-sent events, and a request every few seconds that notices when they stop.
 
-import { get } from "./api.js";
+import { get, root } from "./api.js";
 import { setNotice } from "./notices.js";
 import { clock } from "./text.js";
 
@@ -31,7 +31,7 @@ function setState(next) {
 
 function open() {
   source?.close();
-  source = new EventSource("/events");
+  source = new EventSource(`${root}/events`);
   for (const kind of KINDS) source.addEventListener(kind, (event) => emit(kind, JSON.parse(event.data)));
   source.onopen = poll;
 }

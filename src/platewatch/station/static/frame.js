@@ -1,6 +1,6 @@
 // What every page does: keys to the pages, theme, sound, notices, and photographs dropped anywhere.
 
-import { get, inspect, post } from "./api.js";
+import { get, inspect, post, root } from "./api.js";
 import * as connection from "./connection.js";
 import { bind, read, store } from "./keys.js";
 import { hideMessage, setNotice, showMessage } from "./notices.js";
@@ -65,7 +65,7 @@ connection.on("inspection", (entry) => {
 
 document.querySelector("[data-logout]")?.addEventListener("click", async () => {
   await post("/logout").catch(() => {});
-  location.assign("/login");
+  location.assign(`${root}/login`);
 });
 
 // problems of the station
@@ -139,7 +139,7 @@ async function send(files) {
     showMessage(`Inspecting ${files.length > 1 ? `${index + 1} of ${files.length}` : file.name} …`);
     try {
       const entry = await inspect(file);
-      const open = { text: "Open", run: () => location.assign(`/plates/${entry.number}`) };
+      const open = { text: "Open", run: () => location.assign(`${root}/plates/${entry.number}`) };
       if (document.querySelector("main.live")) hideMessage(); // the live page shows the plate
       else showMessage(`${nameOf(entry)}: ${verdictText(entry)}, ${entry.reason}`, { action: open, bad: outcomeOf(entry) !== "PASS" });
       connection.emit("inspection", entry);

@@ -1,6 +1,6 @@
 // The live page: the newest plate large, the last twenty small. An older plate is never shown as the newest.
 
-import { get, thumbnailOf } from "./api.js";
+import { get, thumbnailOf, root } from "./api.js";
 import * as connection from "./connection.js";
 import { element, shape } from "./elements.js";
 import { choose, take } from "./frame.js";
@@ -37,7 +37,7 @@ function draw({ fresh = false } = {}) {
   }
   part("newest").hidden = !isOlder(entry);
   part("open").hidden = !entry;
-  if (entry) part("open").href = `/plates/${entry.number}`;
+  if (entry) part("open").href = `${root}/plates/${entry.number}`;
   drawLast(entry);
 }
 

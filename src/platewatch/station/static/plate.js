@@ -56,7 +56,7 @@ bind(
 if (part("draw")) {
   bind(
     { key: "d", text: "Defective", legend: true, run: () => judge("defective") },
-    { key: "g", text: "Good", legend: true, run: () => judge("good") },
+    { key: "g", text: "Good", legend: true, run: () => judge(part("good").dataset.judge) },
     { key: "c", text: "Cannot tell", legend: true, run: () => judge("unsure") },
     { key: "u", text: "Undo", legend: true, run: undo },
     { key: "b", text: "Mark a missed defect", legend: true, run: mark },

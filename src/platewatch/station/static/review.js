@@ -9,7 +9,8 @@ import { Photograph, drawingKeys } from "./photograph.js";
 import { dated, nameOf, sentence } from "./text.js";
 
 const AHEAD = 5; // with fewer plates left, the next page is requested
-const JUDGEMENTS = { defective: "defective", good: "good", unsure: "cannot tell" };
+const JUDGEMENTS = { defective: "defective", good: "good", unsure: "cannot tell", unusable: "part good, photograph not" };
+const GOOD = { good: "Good", unusable: "The part is good, the photograph is not" }; // the second for a plate without a score
 const part = (name) => document.querySelector(`[data-${name}]`);
 const photograph = new Photograph(part("photograph"));
 drawingKeys(photograph);
@@ -52,6 +53,10 @@ function draw() {
   photograph.show({ number, kept, defects, marked, name: nameOf(entry) });
   part("chip").replaceChildren(chip(entry));
   part("reason").textContent = sentence(entry.reason) + (entry.sampled ? ". It passed and was chosen at random, to find missed defects." : ".");
+  if (mayReview) {
+    part("good").dataset.judge = entry.score === null ? "unusable" : "good";
+    part("good-word").textContent = GOOD[part("good").dataset.judge];
+  }
   const score = entry.score === null ? "no score" : `${entry.score.toFixed(2)} (REJECT above ${entry.threshold.toFixed(2)})`;
   const p = entry.p_value === null ? "–" : entry.p_value.toFixed(3);
   pairs(part("facts"), { Plate: nameOf(entry), Received: dated(entry.received), Score: score, "p-value": p });
@@ -127,7 +132,7 @@ if (mayReview) {
   part("draw").addEventListener("click", mark);
   bind(
     { key: "d", text: "Defective", legend: true, run: () => judge("defective") },
-    { key: "g", text: "Good", legend: true, run: () => judge("good") },
+    { key: "g", text: "Good", legend: true, run: () => judge(part("good").dataset.judge) },
     { key: "c", text: "Cannot tell", legend: true, run: () => judge("unsure") },
     { key: "u", text: "Undo", legend: true, run: undo },
     { key: "b", text: "Mark a defect", legend: true, run: mark },

@@ -1,0 +1,140 @@
+"""A form with a photograph (multipart/form-data), parsed while it arrives; the photograph is kept in memory."""
+
+import codecs
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+from platewatch.station.problem_details import RequestError
+
+PHOTOGRAPH = "photograph"
+"""The part of this name is the photograph also when it comes without a file name."""
+_CHARSETS = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
+_PARTS = 1000
+_TEXT = 2**16  # bytes of all fields and of all headers of parts
+
+
+@dataclass
+class Form:
+    """What a form holds."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    photograph: bytes | None = None
+    name: str | None = None
+    """The photograph's file name."""
+
+
+async def parse(content_type: str, stream: AsyncIterator[bytes]) -> Form:
+    """The form; raises RequestError 400 for what is no form with at most one file, 422 for text that is not UTF-8.
+
+    A part is the file when it has a file name, or else when it is called `photograph`. Other fields are kept as text.
+    """
+    _, options = parse_options_header(content_type.encode("latin-1"))
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise malformed("the form has no boundary")
+    parts = _Parts()
+    try:
+        parser = MultipartParser(boundary, parts.callbacks())
+        async for piece in stream:
+            parser.write(piece)
+        parser.finalize()
+    except FormParserError as error:
+        raise malformed("no complete form") from error
+    if not parts.ended:
+        raise malformed("no complete form")
+    return parts.form
+
+
+class _Parts:
+    """The parser's callbacks: they collect headers and content of one part after the other."""
+
+    def __init__(self) -> None:
+        self.form, self.ended = Form(), False
+        self._number = self._text = 0
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        self._field: str | None = None  # None while the part is the file
+        self._content = io.BytesIO()
+
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._header(self._header_name, data[start:end]),
+            "on_header_value": lambda data, start, end: self._header(self._header_value, data[start:end]),
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def _begin(self) -> None:
+        self._number += 1
+        if self._number > _PARTS:
+            raise malformed(f"more than {_PARTS} parts")
+        self._headers, self._content = {}, io.BytesIO()
+
+    def _count(self, length: int) -> None:
+        self._text += length
+        if self._text > _TEXT:
+            raise malformed(f"more than {_TEXT} bytes of fields")
+
+    def _header(self, collected: bytearray, data: bytes) -> None:
+        self._count(len(data))
+        collected += data
+
+    def _header_end(self) -> None:
+        self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
+        self._header_name, self._header_value = bytearray(), bytearray()
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        if b"name" not in options:
+            raise malformed("a part of the form has no name")
+        name = _decoded(options[b"name"], "utf-8", "the name of a field")
+        self._field = None if b"filename" in options or name == PHOTOGRAPH else name
+        if self._field is None:
+            if self.form.photograph is not None:
+                raise malformed("the form has several files")
+            self.form.photograph = b""
+            self.form.name = options.get(b"filename", b"").decode(errors="replace") or None
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._field is not None:
+            self._count(end - start)
+        self._content.write(memoryview(data)[start:end])
+
+    def _end(self) -> None:
+        content = self._content.getvalue()
+        if self._field is None:
+            self.form.photograph = content
+            return
+        _, options = parse_options_header(self._headers.get(b"content-type"))
+        charset = options.get(b"charset", b"utf-8").decode("latin-1")
+        self.form.fields[self._field] = _decoded(content, charset, f"the field {self._field}")
+
+    def _finish(self) -> None:
+        self.ended = True
+
+
+def malformed(what: str) -> RequestError:
+    """The error for a malformed or too large form."""
+    return RequestError(400, "malformed", what, expected="multipart/form-data with one file", next="fix the client")
+
+
+def _decoded(text: bytes, charset: str, where: str) -> str:
+    """The decoded text; raises RequestError 422 when it is not valid in this charset."""
+    try:
+        known = codecs.lookup(charset).name
+        return text.decode(known if known in _CHARSETS else "ascii")
+    except (LookupError, UnicodeError) as error:
+        what = f"{where} is not {charset[:40]}"
+        raise RequestError(422, "invalid", what, expected="text in UTF-8", next="fix the client") from error
