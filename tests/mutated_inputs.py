@@ -27,11 +27,16 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.harness import Found, Table
+from mutated_models import mutated_model_folders
+from platewatch.errors import ModelError
 from platewatch.model.inspector import Inspector
 from platewatch.synthetic import rendered_plates
 
 SECONDS = 20  # for one input, also on a machine that does much else
 MEMORY = 1 << 30  # bytes of address space beyond what the loaded model takes
+PHOTOGRAPHS, MODELS = "photographs", "models"
+REFUSED = "the model folder is refused"
+NAMED = ("the photograph is not readable", REFUSED)
 EXTREME = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 # -- photographs -------------------------------------------------------------------------------------------------------
@@ -178,46 +183,74 @@ def photographs(seed: int, first: int, last: int) -> Iterator[tuple[str, str, by
 # -- the child: one line of JSON for each input, written before it is tried and after ----------------------------------
 
 
-def child(model: Path, seed: int, first: int, last: int) -> None:
-    """Judge the inputs with these numbers; ends by a signal when one takes too long, and counts what is on stderr."""
-    inspector = Inspector(model, threads=1)
-    inspector.inspect(originals()["PNG RGB"], "warm-up")
+def child(part: str, model: Path, seed: int, first: int, last: int) -> None:
+    """Judge the inputs with these numbers; ends by a signal when one takes too long, and notes what is on stderr."""
+    inspector, sound = Inspector(model, threads=1), originals()["PNG RGB"]
+    inspector.inspect(sound, "warm-up")
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY,) * 2)
-    for number, (kind, name, data) in enumerate(photographs(seed, first, last), start=first):
-        print(json.dumps({"number": number, "kind": kind, "name": name}), flush=True)  # noqa: T201
-        before = os.fstat(2).st_size
-        signal.alarm(SECONDS)
-        try:
-            found = inspector.inspect(data, name).as_json()
-        except Exception as error:  # what must not happen
-            found = json.dumps({"raised": f"{type(error).__name__}: {error}"})
-        signal.alarm(0)
-        said = os.pread(2, 300, before).decode(errors="replace")
-        print(json.dumps({"found": found, "stderr": said}), flush=True)  # noqa: T201
+    with tempfile.TemporaryDirectory() as folder:
+        changed = Path(folder) / "model"
+        for number, (kind, name, data) in enumerate(
+            _inputs(part, model, changed, seed, range(first, last)), start=first
+        ):
+            print(json.dumps({"number": number, "kind": kind, "name": name}), flush=True)  # noqa: T201
+            before = os.fstat(2).st_size
+            signal.alarm(SECONDS)
+            try:
+                judging = inspector if part == PHOTOGRAPHS else Inspector(changed, threads=1)
+                found = judging.inspect(data if part == PHOTOGRAPHS else sound, name).as_json()
+            except ModelError as error:
+                found = json.dumps({"verdict": None, "error": str(error), "reason": REFUSED})
+            except Exception as error:  # what must not happen
+                found = json.dumps({"raised": f"{type(error).__name__}: {error}"})
+            signal.alarm(0)
+            said = os.pread(2, 300, before).decode(errors="replace")
+            print(json.dumps({"found": found, "stderr": said}), flush=True)  # noqa: T201
+
+
+def _inputs(part: str, model: Path, changed: Path, seed: int, numbers: range) -> Iterator[tuple[str, str, bytes]]:
+    """The photographs, or what was done to the model folder that lies at `changed` when it is yielded."""
+    if part == PHOTOGRAPHS:
+        yield from photographs(seed, numbers.start, numbers.stop)
+        return
+    for number, what in enumerate(mutated_model_folders(model, changed, seed, numbers.stop)):
+        if number >= numbers.start:
+            yield f"model's {what.split()[0]}", f"{number} {what}", b""
 
 
 # -- the parent --------------------------------------------------------------------------------------------------------
 
 
 def run(model: Path, count: int, seed: int = 0) -> dict[str, Any]:
-    """What became of so many inputs: counts by mutation and outcome, and what is wrong, by the input's name."""
-    counts, wrong, first = Counter[str](), [], 0
-    while first < count:
-        words = [sys.executable, __file__, str(model), *map(str, (seed, first, count))]
-        with tempfile.TemporaryFile("w+b") as stderr:
-            here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-            done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, env=here, check=False)
+    """What became of so many inputs, one in five a model folder: counts by kind and outcome, and what is wrong."""
+    counts, wrong, tried = Counter[str](), list[str](), 0
+    for part, share in ((PHOTOGRAPHS, count - count // 5), (MODELS, count // 5)):
+        first = 0
+        while first < share:
+            begun = first
+            for each, outcome, problem in _judge(part, model, seed, first, share):
+                counts[f"{each['kind']}: {outcome}"] += 1
+                wrong += [f"{each['name']}: {problem}"] if problem else []
+                first = each["number"] + 1
+            if first == begun:
+                raise RuntimeError("the child did not start; what it said stands above")
+        tried += first
+    return {"inputs": tried, "counts": dict(sorted(counts.items())), "wrong": wrong}
+
+
+def _judge(part: str, model: Path, seed: int, first: int, last: int) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """One child: each input that it began, its outcome, and what is wrong."""
+    words = [sys.executable, __file__, part, str(model), *map(str, (seed, first, last))]
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with tempfile.TemporaryFile("w+b") as stderr:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, env=here, check=False)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        if not lines:
             stderr.seek(0)
-            lines = [json.loads(line) for line in done.stdout.splitlines()]
-            if not lines:
-                return {"inputs": 0, "counts": {}, "wrong": [f"the child did not start: {stderr.read()[-500:]!r}"]}
-        for begun, ended in zip(lines[::2], [*lines[1::2], None], strict=False):
-            outcome, problem = judged(ended, done.returncode)
-            counts[f"{begun['kind']}: {outcome}"] += 1
-            wrong += [f"{begun['name']}: {problem}"] if problem else []
-            first = begun["number"] + 1
-    return {"inputs": first, "counts": dict(sorted(counts.items())), "wrong": wrong}
+            sys.stderr.write(stderr.read().decode(errors="replace"))
+    for begun, ended in zip(lines[::2], [*lines[1::2], None], strict=False):
+        yield begun, *judged(ended, done.returncode)
 
 
 def judged(ended: dict[str, str] | None, code: int) -> tuple[str, str]:
@@ -235,7 +268,7 @@ def judged(ended: dict[str, str] | None, code: int) -> tuple[str, str]:
         problem = f"on stderr: {ended['stderr']!r}"
     elif (found["verdict"] is None) != bool(found["error"]) or "\n" in (found["error"] or ""):
         problem = f"verdict {found['verdict']} with error {found['error']!r}"
-    elif found["verdict"] is None and found["reason"] != "the photograph is not readable":
+    elif found["verdict"] is None and found["reason"] not in NAMED:
         problem = f"{found['reason']}: {found['error']}"
     return outcome, problem
 
@@ -251,4 +284,4 @@ def _no_constant(name: str) -> None:
 
 
 if __name__ == "__main__":
-    child(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    child(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -70,6 +70,15 @@ def test_part_of_a_part_is_not_judged(
     assert all("\n" not in reason for reason in reasons)
 
 
+def test_a_part_with_something_of_the_walls_colour_in_its_middle_is_not_judged() -> None:
+    covered = [photo.copy() for photo in FRESH]
+    for photo in covered:
+        photo[49:79, 49:79] = photo[:30, :30]
+    reasons = refusals(covered, LIMITS)
+    assert len(reasons) >= 57
+    assert sum("covered (solidity of its outline" in reason for reason in reasons) >= 50
+
+
 def test_a_part_that_is_too_small_too_coarse_or_missing_says_so() -> None:
     small = plate(1, larger=0.6)
     assert refusals([small], LIMITS)[0].startswith("smaller than any good one (the part covers ")

@@ -64,6 +64,8 @@ DAMAGED = {
     "JPEG, zeros within": zeroed(JPEG, 0.5, 0.6),
     "JPEG, cut, with an end": JPEG[: len(JPEG) // 2] + b"\xff\xd9",
     "JPEG, bytes too many": JPEG[:-2] + bytes(range(1, 90)) + JPEG[-2:],
+    "JPEG in scans, the last lost": SCANS[: SCANS.rfind(b"\xff\xda")] + b"\xff\xd9",
+    "JPEG in scans, half of them lost": SCANS[: SCANS.rfind(b"\xff\xda", 0, len(SCANS) // 2)] + b"\xff\xd9",
     "JPEG in scans, bytes lost": SCANS[: len(SCANS) // 2] + SCANS[len(SCANS) // 2 + 300 :],
     "PNG, a checksum": PNG[:-16] + b"\0\0\0\0" + PNG[-12:],
     "PNG without its end": PNG[:-12],

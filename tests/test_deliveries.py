@@ -312,7 +312,7 @@ def test_a_topic_that_the_broker_forbids_is_no_delivery(
     assert state.error == f"{to.name}: the broker refused: Not authorized"
     assert warned[0] == f"{state.error}; plates wait in the record until it takes them"
     assert warned[-1] == f"{to.name}: 1 plate waits for delivery (the broker refused: Not authorized)"
-    assert list(deliveries.problems()) == [(FAILING, warned[-1], False)]
+    assert list(deliveries.problems()) == [(FAILING, f"receivers do not take plates: {warned[-1]}", False)]
 
 
 def test_a_plate_too_large_for_the_broker_waits_alone(

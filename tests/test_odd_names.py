@@ -177,7 +177,7 @@ def test_every_address_answers(tmp_path: Path) -> None:
         addresses = ["/inspections?limit=200", "/queue", "/counts", "/history", "/history.csv", "/history.jsonl"]
         addresses += ["/history/report", "/healthz", "/metrics", "/health", "/review", "/pages/waiting"]
         addresses += [f"/{kind}/{number}" for number in range(1, 33, 2) for kind in ("inspections", "plates")]
-        addresses += [f"/history?{name}=%00%ED%A0%80" for name in ("plate_id", "reviewer", "text", "model_id")]
+        addresses += [f"/history?{name}=%00%EE%80%80%E2%80%AE" for name in ("plate_id", "reviewer", "text", "model_id")]
         for address in addresses:
             answer = here.client.get(address)
             assert answer.status_code == 200, f"{address}: {answer.text[:300]}"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -164,6 +165,23 @@ def test_foreign_networks_are_refused(names: tuple[str, str]) -> None:
     model = made.make_model(graph, opset_imports=[made.make_opsetid("", 20)], ir_version=10)
     with pytest.raises(ModelError, match="not a network of Platewatch"):
         Network(model.SerializeToString())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e16])
+def test_a_network_that_gives_no_numbers_is_an_error_not_a_score(
+    path: Path, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network(path, threads=1)
+    right = network._session.run
+
+    def wrong(outputs: Any, given: Any) -> list[Any]:
+        found = right(outputs, given)
+        found[1][-1] = value
+        return found
+
+    monkeypatch.setattr(network._session, "run", wrong)
+    with pytest.raises(ModelError, match="latent_error is not finite"):
+        network.run(photos(2))
 
 
 def test_a_missing_runtime_is_named_with_its_install_command(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,8 @@ class Deliveries:
         A worker that does not run is a finding of its own.
         """
         if self._failing:
-            yield FAILING, "; ".join(f"{each.name}: {_waiting(each)}" for each in self._failing), False
+            waiting = "; ".join(f"{each.name}: {_waiting(each)}" for each in self._failing)
+            yield FAILING, f"receivers do not take plates: {waiting}", False
         stopped = [f"{each.name}: {each.problem}" for each in self._workers if each.problem is not None]
         if stopped:
             yield STOPPED, f"plates are not delivered to {'; '.join(stopped)}", False

@@ -29,6 +29,7 @@ _MOST_BYTES = 2**32
 """Memory for the numbers of all networks in this process; the presets need less than a tenth."""
 
 _CHUNK = 8  # photographs per run: more are hardly faster, and the runtime keeps the memory of its largest batch
+_LARGEST = 1e15  # of an output: the square of a much larger one does not fit into float32
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Network:
             )
 
     def _check_results(self, outputs: Sequence[str], count: int, found: Sequence[Any]) -> None:
-        """Raise ModelError unless each output has the type and shape that the file declares."""
+        """Raise ModelError unless each output has the type and shape that the file declares, and finite numbers."""
         side = self.image_size
         for name, value in zip(outputs, found, strict=True):
             expected = {OUTPUTS[2]: (count, side, side), OUTPUTS[3]: (count, *value.shape[1:2] * 2, 3)}.get(
@@ -107,6 +108,9 @@ class Network:
             if value.shape != expected or value.dtype != (np.uint8 if name == OUTPUTS[3] else np.float32):
                 what = f"{name} has the shape {value.shape}, {value.dtype}"
                 raise ModelError(self._name, what, expected=str(expected), remedy="export the model again")
+            if not (np.abs(value) < _LARGEST).all():
+                what, most = f"{name} is not finite", f"numbers below {_LARGEST:g}"
+                raise ModelError(self._name, what, expected=most, remedy="train the model again")
 
 
 def installed() -> tuple[Runtime, ...]:

@@ -32,6 +32,7 @@ SMALLEST_DEVIATIONS: Mapping[str, float] = {
     "elongation": 0.01,
     "asymmetry": 0.005,
     "rectangularity": 0.01,
+    "solidity": 0.02,
     "across": 0.01,
     "down": 0.01,
 }
@@ -62,7 +63,8 @@ def measure(photo: Photo, size: tuple[int, int]) -> Measures:
     ln(√(width · height)), `repeated` is the fraction of its rows, or of its columns if that is more, that are the same
     as the one before: a shifted or half-filled picture ends in them. Of the part's convex hull: `area` is the ln of its
     fraction of the picture, `elongation` and `asymmetry` come from Hu's moments (1962), `rectangularity` is its
-    fraction of the smallest rectangle around it, `across` and `down` are its middle as fractions of width and height.
+    fraction of the smallest rectangle around it, `solidity` is the part's fraction of the hull (less where anything of
+    the background's colour lies on it), `across` and `down` are its middle as fractions of width and height.
     `top`, `bottom`, `left` and `right` are the fractions of the borders that the part touches.
     """
     width, height = size
@@ -144,6 +146,7 @@ def _outline(part: Mask) -> dict[str, float]:
         "elongation": float(np.log(hu[0])),
         "asymmetry": float(np.sqrt(hu[2] + hu[3])),
         "rectangularity": area / ((sides[0] + 1) * (sides[1] + 1)),
+        "solidity": np.count_nonzero(part) / area,
         "across": moments["m10"] / area / width,
         "down": moments["m01"] / area / height,
         "top": float(part[0].mean()),

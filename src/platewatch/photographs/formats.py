@@ -1,5 +1,6 @@
 """File formats of photographs (PNG, JPEG, BMP, TIFF, WebP): magic bytes, suffixes, media type, end of file."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
@@ -58,6 +59,18 @@ SUFFIXES = tuple(chain.from_iterable(each.suffixes for each in FORMATS))
 def of(data: bytes) -> Format | None:
     """The format by the file's first bytes; None when it is none of these."""
     return next((each for each in FORMATS if data.startswith(each.magic)), None)
+
+
+_BEGIN = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xc0-\xfe]|BM.{4}\0{4}.{4}[\x28\x6c\x7c]\0\0\0|RIFF.{4}WEBP|II[*+]\0|MM\0[*+]",
+    re.DOTALL,
+)  # longer than `magic` where that may occur by chance
+
+
+def next_file(data: bytes) -> bytes:
+    """`data` from where a file of one of these formats may begin; empty when there is no such place."""
+    found = _BEGIN.search(data)
+    return data[found.start() :] if found else b""
 
 
 _FOREIGN = {

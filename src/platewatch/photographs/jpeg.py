@@ -16,6 +16,7 @@ from platewatch.photographs.raster import Raster
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF: header of a picture
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _SOS, _EOI, _DHT = 0xDA, 0xD9, 0xC4
 _WITHOUT_LENGTH = {0x01, 0xD8, *range(0xD0, 0xD8)}
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # the next marker after compressed data, except restart markers
@@ -63,7 +64,7 @@ def complaint(data: bytes) -> str:
         _strictly(data, _MODES[found.channels if found else 0])
     except (KeyError, ValueError) as error:
         return str(error).strip() or "libjpeg complains about it"
-    return damage.ZEROS if _has_lost_bytes(data) else ""
+    return _lost(data)
 
 
 def decode(data: bytes, where: str) -> Raster:
@@ -82,13 +83,36 @@ def decode(data: bytes, where: str) -> Raster:
         samples = _strictly(data, mode)
     except ValueError as error:
         return pillow.decode(data, damage=str(error).strip() or "libjpeg complains about it")
-    lost = damage.ZEROS if _has_lost_bytes(data) else ""
+    lost = _lost(data)
     if mode == "CMYK":
         return pillow.decode(data, damage=lost)
     said = list[str]()
     with decoder_messages.pillow_warnings(said), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         turn = pillow.orientation(image)
     return Raster(samples, orientation=turn, messages=tuple(said), damage=lost)
+
+
+def _lost(data: bytes) -> str:
+    """Why a JPEG that decodes without a complaint lacks a part; empty for a complete one."""
+    if _lacks_scans(data):
+        return "some of its scans are missing"
+    return damage.ZEROS if _has_lost_bytes(data) else ""
+
+
+def _lacks_scans(data: bytes) -> bool:
+    """Whether a component has no scan, or in a progressive JPEG a coefficient lacks bits; libjpeg accepts both."""
+    lowest, is_progressive = dict[int, list[int]](), False
+    for marker, start, stop in _segments(data):
+        content = data[start + 4 : stop]
+        if marker in _FRAMES:
+            lowest = {each: [1] * 64 for each in content[6 : 6 + 3 * content[5] : 3]}
+            is_progressive = marker in _PROGRESSIVE
+        elif marker == _SOS:
+            first, last, bits = content[-3:] if is_progressive else (0, 63, 0)
+            for component in content[1 : 1 + 2 * content[0] : 2]:
+                if component in lowest:
+                    lowest[component][first : last + 1] = [bits & 0x0F] * (last + 1 - first)
+    return any(any(each) for each in lowest.values())
 
 
 def _has_lost_bytes(data: bytes) -> bool:

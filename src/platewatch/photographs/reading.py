@@ -35,6 +35,7 @@ from platewatch.photographs.raster import Raster
 from platewatch.photographs.tiff_pages import Page
 
 MAX_BYTES = 512 * 1024 * 1024
+_MOST_BEHIND = 32  # files that may follow a photograph in its file
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
 
 
@@ -286,14 +287,26 @@ def _plain(data: bytes, codec: _Codec, where: str) -> Raster:
 
 
 def _behind(rest: bytes, where: str) -> Iterator[Other]:
-    """The photographs that follow a file's end, each with an end of its own; anything else there is ignored."""
-    while (rest := rest.lstrip(b"\0")) and (found := formats.of(rest)) is not None:
-        size, codec = dimensions(rest), _CODECS.get(found)
-        if size is None:
+    """The photographs that follow a file's end, with anything between them; raises InputError for too many of them."""
+    for _ in range(_MOST_BEHIND):
+        rest = formats.next_file(rest)
+        found = formats.of(rest)
+        if found is None:
             return
-        end = len(rest) if codec is None else max(codec.end(rest, where), 1)
-        yield Other(*size, partial(_photo, codec, rest[:end], where))
+        size, codec = _size_or_none(rest), _CODECS.get(found)
+        end = 2  # what only looks like a beginning
+        if size is not None:
+            end = len(rest) if codec is None else max(codec.end(rest, where), 2)
+            yield Other(*size, partial(_photo, codec, rest[:end], where))
         rest = rest[end:]
+    raise InputError(where, f"{_MOST_BEHIND} files behind its end", expected="none", remedy="save one picture a file")
+
+
+def _size_or_none(data: bytes) -> tuple[int, int] | None:
+    try:
+        return dimensions(data)
+    except Exception:  # Pillow's errors, InputError of a TIFF
+        return None
 
 
 def _photo(codec: _Codec | None, data: bytes, where: str) -> Photo:
@@ -305,11 +318,12 @@ def _tiff(data: bytes, where: str) -> Raster:
     page, *more = tiff.pages(data, where)
     limits.check(page.width, page.height, where)
     decoded = tiff.decode(data, page, where)
-    if more:
 
-        def photo(other: Page) -> Photo:
-            return tiff.decode(data, other, where).rgb(where)
+    def photo(other: Page) -> Photo:
+        return tiff.decode(data, other, where).rgb(where)
 
-        others = [Other(each.width, each.height, partial(photo, each), each.says_reduced) for each in more]
+    others = [Other(each.width, each.height, partial(photo, each), each.says_reduced) for each in more]
+    others += _behind(data[tiff.end([page, *more]) :], where)
+    if others:
         pictures.check_only_one(decoded.rgb(where), others, where)
     return decoded

@@ -5,6 +5,7 @@ of the samples. libtiff is used for decompression only.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,18 @@ def pages(data: bytes, where: str) -> list[Page]:
     if (count := _IMAGEJ.match(largest.description)) and int(count[1]) > len(named):
         raise InputError(where, f"{count[1]} pictures in one file", expected="one", remedy="save one picture a file")
     return [largest, *(page for page in found if page is not largest)]
+
+
+def end(found: Sequence[Page]) -> int:
+    """The offset after the last strip or tile of these pages; tags may follow."""
+    places = ((273, 279), (324, 325))
+    ends = [
+        at + length
+        for page in found
+        for offsets, lengths in places
+        for at, length in zip(page.numbers(offsets), page.numbers(lengths), strict=False)
+    ]
+    return max(ends, default=0)
 
 
 def decode(data: bytes, page: Page, where: str) -> Raster:
