@@ -33,6 +33,8 @@ class Served:
             self.records,
             "--port",
             "0",
+            "--review-share",  # no passing plate is queued at random
+            "0",
         ]
         self.home = folder / ".home"
         self.home.mkdir(exist_ok=True)

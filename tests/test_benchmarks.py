@@ -98,7 +98,8 @@ def test_curves_count_over_all_models_and_name_the_worst_step() -> None:
     assert len(curves.draw(found).axes) == len(CHANGES)
 
 
-def test_curves_judge_every_plate_as_the_inspector_does(inspector: Inspector, photo: Array) -> None:
+def test_curves_judge_every_plate_as_the_inspector_does(inspector: Inspector) -> None:
+    photo = rendered_plates.render("scratches", 3, 128)[0]
     plates = [(0, photo), (1, np.zeros_like(photo))]
     found = curves.judge(inspector, plates, lambda photo: photo)
     assert found["good"][str(inspector.inspect(photo).verdict)] == 1

@@ -309,7 +309,7 @@ def test_a_grey_photograph_for_a_model_of_coloured_ones_says_so(
 ) -> None:
     """Rust cannot be seen on it, so that it must not pass."""
     grey = io.BytesIO()
-    Image.fromarray(reading.read(photos[0])).convert("L").save(grey, "WEBP")
+    Image.fromarray(reading.read(photos[0])).convert("L").save(grey, "WEBP", lossless=True)
     assert "no colour" not in inspector.inspect(grey.getvalue()).reason or inspector._knows_colour
     monkeypatch.setattr(inspector, "_knows_colour", True)
     found = inspector.inspect(grey.getvalue())

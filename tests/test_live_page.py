@@ -94,6 +94,7 @@ def watching(tiny_model: Tiny, folder: Path, records: str) -> "Iterator[subproce
     """`platewatch watch` as a process of its own, until the block ends."""
     folder.mkdir()
     command = [sys.executable, "-m", "platewatch", "watch", folder, "--model", tiny_model.model, "--records", records]
+    command += ["--review-share", "0"]  # no passing plate is queued at random
     process = subprocess.Popen([*map(str, command), "--threads", "1"], stdout=subprocess.DEVNULL)
     try:
         yield process

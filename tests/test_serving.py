@@ -4,9 +4,8 @@ import json
 import re
 import shlex
 import socket
-import subprocess
-import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import click.testing
@@ -17,43 +16,46 @@ import servers
 from conftest import Tiny
 from platewatch import cli
 from platewatch.records import Judgement, Records
+from platewatch.station import supervisor
 from platewatch.station.users import Users
 from served import Served
 from stations import PASSWORD
 
 
-def serve(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
-    """A `serve` that is expected to end by itself."""
-    line = [sys.executable, "-m", "platewatch", "serve", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=folder, timeout=60, check=False)
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """A `serve` that is expected to end by itself, in this process and without its supervisor."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervisor, "keep_up", lambda _report: None)
+    return lambda *words: CliRunner().invoke(cli.main, ["serve", *map(str, words)])
 
 
 def users(*words: str | Path, given: str = "") -> Result:
     return CliRunner().invoke(cli.main, ["users", *map(str, words)], input=given)
 
 
-def one_line(done: "subprocess.CompletedProcess[str]") -> str:
-    assert (done.returncode, done.stdout) == (1, "")
+def one_line(done: Result) -> str:
+    assert (done.exit_code, done.stdout) == (1, "")
     assert re.fullmatch(r"error: [^\n]*\n", done.stderr), done.stderr
     return done.stderr
 
 
-def test_a_folder_that_is_no_model_is_one_line(tmp_path: Path) -> None:
-    assert "nowhere" in one_line(serve(tmp_path, "nowhere", "--port", "0"))
+def test_a_folder_that_is_no_model_is_one_line(serve: Callable[..., Result], tmp_path: Path) -> None:
+    assert "nowhere" in one_line(serve("nowhere", "--port", "0"))
     (tmp_path / "empty").mkdir()
-    assert "manifest.json" in one_line(serve(tmp_path, "empty", "--port", "0"))
+    assert "manifest.json" in one_line(serve("empty", "--port", "0"))
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_one_line(serve: Callable[..., Result]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = one_line(serve(tmp_path, "model", "--port", port))
+        said = one_line(serve("model", "--port", port))
     assert said.startswith(f"error: 127.0.0.1:{port}: cannot listen there")
     assert "choose another --host or --port" in said
 
 
-def test_half_of_what_https_takes_is_one_line(tmp_path: Path, tiny_model: Tiny) -> None:
-    assert "--tls-key" in one_line(serve(tmp_path, tiny_model.model, "--port", "0", "--tls-certificate", "cert.pem"))
+def test_half_of_what_https_takes_is_one_line(serve: Callable[..., Result], tiny_model: Tiny) -> None:
+    assert "--tls-key" in one_line(serve(tiny_model.model, "--port", "0", "--tls-certificate", "cert.pem"))
 
 
 @pytest.mark.parametrize(
@@ -64,11 +66,11 @@ def test_wrong_usage_of_serve_exits_with_2(words: list[str]) -> None:
 
 
 def test_reachable_from_elsewhere_takes_users_and_says_the_command_that_adds_one(
-    tmp_path: Path, tiny_model: Tiny
+    serve: Callable[..., Result], tmp_path: Path, tiny_model: Tiny
 ) -> None:
     elsewhere = ["--host", "0.0.0.0"]  # noqa: S104 - that is what is tried
     file = tmp_path / "two words" / "users.json"
-    said = one_line(serve(tmp_path, tiny_model.model, "--port", "0", *elsewhere, "--users", file))
+    said = one_line(serve(tiny_model.model, "--port", "0", *elsewhere, "--users", file))
     program, *words = shlex.split(said.partition("add one with: ")[2])
     assert program == "platewatch"
     result = CliRunner().invoke(cli.main, [word.replace("NAME", "erika") for word in words], input=f"{PASSWORD}\n")

@@ -60,7 +60,7 @@ def fill(records: Records, count: int, seed: int = 0) -> None:
             plate = inspection(number, outcome, f"model-{3 * (number - 1) // count}", chance, now)
             records.add(plate, plate_id=f"P{number:07}", key=f"key-{number}", source="watch")
             if outcome in {Outcome.REVIEW, Outcome.REJECT} and chance.random() < 0.8:
-                judgement = chance.choices(list(Judgement), (40, 55, 5))[0]
+                judgement = chance.choices(list(Judgement), (40, 50, 5, 5))[0]
                 records.review(number, judgement, reviewer, note="dust on the lens" * (chance.random() < 0.05))
                 reviewer = chance.choice(["anna", "bob", "carl"])
             if number % 2000 == 0:
