@@ -3,7 +3,8 @@
     run.py mutations MODEL --count 20000 --seed 1
 
 Each input has to end in an Inspection or a named error, in strict JSON, with nothing on stderr; a photograph whose last
-part is zeros is never PASS or REJECT. Otherwise the command names it and exits 1. The same seed gives the same inputs. The table counts outcomes by the kind of mutation.
+part is zeros is never PASS or REJECT. Otherwise the command names it and exits 1. The same seed gives the same inputs.
+The table counts outcomes by the kind of mutation.
 """
 
 import io
