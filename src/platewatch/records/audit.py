@@ -49,7 +49,7 @@ def complete(
     anchors: Sequence[Anchor] = (),
     unsigned: Sequence[Anchor] = (),
 ) -> Audit:
-    """The audit together with the database's own check and its triggers. A database that cannot be read to the end is a finding.
+    """The audit together with the database's own check and guards. A database that is not readable is a finding.
 
     `unsigned` are those of the anchors that do not have the signature that they should have.
 
