@@ -6,7 +6,6 @@ unchanged are read once more, because a file may be overwritten within the resol
 """
 
 import hashlib
-import hashlib
 import os
 import stat
 import time
@@ -22,7 +21,6 @@ CLOCK_STEP_S = 2.0
 _LONGEST = 300  # characters of a path in a key
 OLD_S = 60.0
 """A file whose last change is longer ago is complete, even if the clock of a network drive is slightly wrong."""
-_NAME = 300  # letters of a path that a key shows
 
 
 @dataclass(frozen=True)
@@ -38,16 +36,12 @@ class Arrival:
 
     @property
     def place(self) -> str:
-        """The beginning of the keys of all photographs that had this path, and of no other's.
-
-        The record takes printable keys only, so a hash is added when letters are replaced or cut off.
-        """
-        path = os.fsencode(self.path)
-        name = path.decode("utf-8", "replace")
-        shown = "".join(letter if letter.isprintable() else "?" for letter in name[-_NAME:])
-        if shown.encode() != path:
-            shown += f"#{hashlib.sha256(path).hexdigest()[:16]}"
-        return f"watch:{shown}:"
+        """The beginning of the keys of all photographs that had this path, and of no other path."""
+        path, name = os.fsencode(self.path), str(self.path)
+        if name.isprintable() and len(name) <= _LONGEST:
+            return f"watch:{name}:"
+        shown = "".join(letter if letter.isprintable() else "?" for letter in path.decode("utf-8", "replace"))
+        return f"watch:{shown[-_LONGEST:]}#{hashlib.sha256(path).hexdigest()[:16]}:"
 
     @property
     def key(self) -> str:
