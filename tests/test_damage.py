@@ -153,3 +153,16 @@ def test_what_decoders_say_is_kept_with_the_photograph_and_not_printed(capfd: py
     icon = encoded(PHOTO, "PNG", exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x02\0\0\0\xff\xff\0\0\0\0\0\0")
     assert any("EXIF" in message or "tag" in message for message in reading.decode(icon, "plate").messages)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "options", [{"rowsperstrip": 16}, {"tile": (32, 32)}, {"rowsperstrip": 16, "compression": "zlib"}]
+)
+def test_a_tiff_with_one_strip_in_place_of_another_is_damaged(options: dict[str, Any]) -> None:
+    data = bytearray(tiff(PHOTO, photometric="rgb", **options))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        tag = file.pages.first.tags[324 if "tile" in options else 273]
+        at = tag.valueoffset
+    data[at + 4 : at + 8] = data[at : at + 4]
+    with pytest.raises(InputError, match="two strips or tiles lie at the same place"):
+        reading.decode(bytes(data), "plate")
