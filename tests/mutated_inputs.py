@@ -2,8 +2,9 @@
 
     run.py mutations MODEL --count 20000 --seed 1
 
-Each input has to end in an Inspection or a named error, in strict JSON, with nothing on stderr; otherwise the command
-names it and exits 1. The same seed gives the same inputs. The table counts outcomes by the kind of mutation.
+Each input has to end in an Inspection or a named error, in strict JSON, with nothing on stderr; a photograph whose last
+part is zeros is never PASS or REJECT. Otherwise the command names it and exits 1. The same seed gives the same inputs.
+The table counts outcomes by the kind of mutation.
 """
 
 import io
@@ -37,6 +38,8 @@ MEMORY = 1 << 30  # bytes of address space beyond what the loaded model takes
 PHOTOGRAPHS, MODELS = "photographs", "models"
 REFUSED = "the model folder is refused"
 NAMED = ("the photograph is not readable", REFUSED)
+ZEROED = "tail zeroed"
+LOST = 0.02  # fraction of a file that is zeros; less may be a part of one row of pixels
 EXTREME = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 # -- photographs -------------------------------------------------------------------------------------------------------
@@ -159,7 +162,7 @@ MUTATIONS: dict[str, Callable[[bytearray, random.Random], None]] = {
     "cut": _cut,
     "bits flipped": _flip,
     "header": _header,
-    "tail zeroed": _zero_tail,
+    ZEROED: _zero_tail,
     "inserted": _insert,
     "chunks": _shuffle,
     "spliced": _splice,
@@ -194,7 +197,8 @@ def child(part: str, model: Path, seed: int, first: int, last: int) -> None:
         for number, (kind, name, data) in enumerate(
             _inputs(part, model, changed, seed, range(first, last)), start=first
         ):
-            print(json.dumps({"number": number, "kind": kind, "name": name}), flush=True)  # noqa: T201
+            is_lost = kind == ZEROED and len(data.rstrip(b"\0")) <= (1 - LOST) * len(data)
+            print(json.dumps({"number": number, "kind": kind, "name": name, "lost": is_lost}), flush=True)  # noqa: T201
             before = os.fstat(2).st_size
             signal.alarm(SECONDS)
             try:
@@ -250,11 +254,11 @@ def _judge(part: str, model: Path, seed: int, first: int, last: int) -> Iterator
             stderr.seek(0)
             sys.stderr.write(stderr.read().decode(errors="replace"))
     for begun, ended in zip(lines[::2], [*lines[1::2], None], strict=False):
-        yield begun, *judged(ended, done.returncode)
+        yield begun, *judged(ended, done.returncode, is_lost=begun["lost"])
 
 
-def judged(ended: dict[str, str] | None, code: int) -> tuple[str, str]:
-    """The outcome of one input, and what is wrong with it; empty when all is well."""
+def judged(ended: dict[str, str] | None, code: int, *, is_lost: bool = False) -> tuple[str, str]:
+    """The outcome of one input, and what is wrong with it; empty when all is well. `is_lost`: a part of it is zeros."""
     if ended is None:
         return "ENDED", f"the process ended with {code}"
     try:
@@ -268,6 +272,8 @@ def judged(ended: dict[str, str] | None, code: int) -> tuple[str, str]:
         problem = f"on stderr: {ended['stderr']!r}"
     elif (found["verdict"] is None) != bool(found["error"]) or "\n" in (found["error"] or ""):
         problem = f"verdict {found['verdict']} with error {found['error']!r}"
+    elif is_lost and found["verdict"] in ("PASS", "REJECT"):
+        problem = f"verdict {found['verdict']} although a part is lost"
     elif found["verdict"] is None and found["reason"] not in NAMED:
         problem = f"{found['reason']}: {found['error']}"
     return outcome, problem

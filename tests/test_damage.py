@@ -46,6 +46,8 @@ BMP, TIFF = encoded(PHOTO, "BMP"), tiff(PHOTO, photometric="rgb")
 JPEG = encoded(PHOTO, "JPEG", quality=92)
 SCANS = encoded(PHOTO, "JPEG", quality=92, progressive=True)
 PNG = encoded(PHOTO, "PNG")
+INKS = np.dstack([PHOTO, np.zeros((HEIGHT, WIDTH, 1), np.uint8)])
+MPO = encoded(PHOTO, "MPO", quality=92, save_all=True, append_images=[Image.fromarray(PHOTO).reduce(3)])
 DAMAGED = {
     "BMP, zeros to its end": zeroed(BMP, 0.613),
     "BMP, zeros within": zeroed(BMP, 0.311, 0.527),
@@ -54,6 +56,8 @@ DAMAGED = {
     "TIFF, zeros to its end": zeroed(TIFF, 0.613),
     "TIFF, zeros within": zeroed(TIFF, 0.311, 0.527),
     "TIFF of 16 bits": zeroed(tiff(PHOTO[..., 0].astype(np.uint16) * 257), 0.613),
+    "TIFF of four inks, one unused": zeroed(tiff(INKS, photometric="separated"), 0.613),
+    "BMP of two values": zeroed(encoded(PHOTO[..., 0] > 20, "BMP"), 0.514),
     "TIFF of planes": zeroed(tiff(np.moveaxis(PHOTO, 2, 0), photometric="rgb", planarconfig="separate"), 0.813),
     "TIFF of tiles": zeroed(tiff(PHOTO, photometric="rgb", tile=(32, 32)), 0.613),
     "TIFF of JPEG": zeroed(tiff(PHOTO, photometric="rgb", compression="jpeg"), 0.5, 0.6),
@@ -67,6 +71,7 @@ DAMAGED = {
     "JPEG in scans, the last lost": SCANS[: SCANS.rfind(b"\xff\xda")] + b"\xff\xd9",
     "JPEG in scans, half of them lost": SCANS[: SCANS.rfind(b"\xff\xda", 0, len(SCANS) // 2)] + b"\xff\xd9",
     "JPEG in scans, bytes lost": SCANS[: len(SCANS) // 2] + SCANS[len(SCANS) // 2 + 300 :],
+    "MPO, its second picture lost": zeroed(MPO, (MPO.rfind(b"\xff\xd8") + 60) / len(MPO)),
     "PNG, a checksum": PNG[:-16] + b"\0\0\0\0" + PNG[-12:],
     "PNG without its end": PNG[:-12],
 }
@@ -98,6 +103,14 @@ def dark_scene() -> Array:
     return picture
 
 
+def blurred_bars() -> Array:
+    """Black bars below and above, whose first row still has traces of the picture in its left half."""
+    picture = photograph()
+    picture[:13] = picture[101:] = 0
+    picture[[12, 101], : WIDTH // 2] = 3
+    return picture
+
+
 NOT_DAMAGED = {
     "plate on black": dark_scene(),
     "round plate on black": np.where((np.hypot(*np.mgrid[-60:60, -75:75]) < 50)[..., None], photograph(), 0).astype(
@@ -113,8 +126,14 @@ NOT_DAMAGED = {
     "all white": np.full((HEIGHT, WIDTH, 3), 255, np.uint8),
     "plate on white": np.where(dark_scene() > 0, dark_scene(), 255).astype(np.uint8),
     "a black row": np.where(np.arange(HEIGHT)[:, None, None] == 60, 0, photograph()).astype(np.uint8),
+    "bars blurred by JPEG": blurred_bars(),
     "half black, half not": np.where(np.arange(WIDTH)[None, :, None] < 75, 0, photograph()).astype(np.uint8),
 }
+
+
+def test_zeros_behind_the_last_picture_are_no_damage() -> None:
+    for data in (JPEG, MPO):
+        assert reading.decode(data + bytes(4096), "plate").damage == ""
 
 
 @pytest.mark.parametrize("file_format", ["BMP", "TIFF", "WEBP", "PNG", "JPEG"])
@@ -134,3 +153,16 @@ def test_what_decoders_say_is_kept_with_the_photograph_and_not_printed(capfd: py
     icon = encoded(PHOTO, "PNG", exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x02\0\0\0\xff\xff\0\0\0\0\0\0")
     assert any("EXIF" in message or "tag" in message for message in reading.decode(icon, "plate").messages)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "options", [{"rowsperstrip": 16}, {"tile": (32, 32)}, {"rowsperstrip": 16, "compression": "zlib"}]
+)
+def test_a_tiff_with_one_strip_in_place_of_another_is_damaged(options: dict[str, Any]) -> None:
+    data = bytearray(tiff(PHOTO, photometric="rgb", **options))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        tag = file.pages.first.tags[324 if "tile" in options else 273]
+        at = tag.valueoffset
+    data[at + 4 : at + 8] = data[at : at + 4]
+    with pytest.raises(InputError, match="two strips or tiles lie at the same place"):
+        reading.decode(bytes(data), "plate")

@@ -51,6 +51,12 @@ def test_training_folders_that_hold_nothing(tmp_path: Path) -> None:
     refused(lambda: data_sets.training(tmp_path / "data"), "train/good: no photographs")
 
 
+def test_folders_that_could_be_meant_are_named(tmp_path: Path) -> None:
+    lay_out(tmp_path, "shifts/early/a.png", "shifts/late/b.png", "alone/OK/a.png")
+    refused(lambda: data_sets.training(tmp_path / "shifts"), "it has the folders early, late: name one of them")
+    refused(lambda: data_sets.training(tmp_path / "alone"), "photographs in OK/ alone", "platewatch train", "alone/OK")
+
+
 def test_the_label_is_the_parent_folders_name_never_a_part_of_the_path(tmp_path: Path) -> None:
     root = lay_out(
         tmp_path / "good" / "anomalous", "test/good/rust.png", "test/goodness/good.png", "test/not good/good.png"

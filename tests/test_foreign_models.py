@@ -78,6 +78,7 @@ def test_mutated_folders_give_a_model_error_or_a_verification(tiny_model: Tiny, 
         (lambda values: values["decision"].update(review=-1.0), "expected 0 < review ≤ threshold"),
         (lambda values: values["decision"].update(alpha="0.5"), "decision.alpha"),
         (lambda values: values["decision"].update(weight=True), "decision.weight"),
+        (lambda values: values["decision"].update(network_map_scale=1e300), "decision.network_map_scale"),
         (lambda values: values["replay"][0].update(frame=[1.0, 0, 0, 97, 96]), "reaches out of 96 px"),
         (lambda values: values["replay"][0].update(frame=[1.0, -1, 0, 9, 9]), "no place in the photograph"),
         (lambda values: values["versions"].update(numpy="\x1b[2J2.0"), "versions.numpy"),
@@ -88,7 +89,7 @@ def test_mutated_folders_give_a_model_error_or_a_verification(tiny_model: Tiny, 
         (lambda values: values["files"].update({"a\0b": "0" * 64}), "names 'a\\x00b'"),
         (lambda values: values["files"].update({"\ud800": "0" * 64}), "manifest.json"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_the_manifest_s_values_have_types_and_bounds(
     folder: Path, change: Callable[[dict[str, Any]], object], words: str

@@ -1,4 +1,8 @@
-"""Mutated inputs: each gives an Inspection or a named error, in strict JSON, and nothing on stderr."""
+"""Mutated inputs: each gives an Inspection or a named error, in strict JSON, and nothing on stderr.
+
+No photograph of which 2 % or more are zeros is PASS or REJECT. Zeros that begin at a border of two rows of pixels look
+like a black border of the scene: such a photograph is REVIEW because it is unlike the good ones, not because of damage.
+"""
 
 import json
 
@@ -34,6 +38,9 @@ def test_what_must_not_happen_is_named() -> None:
     assert "verdict PASS with error 'damaged'" in judged(verdict="PASS")
     assert "verdict None with error None" in judged(error=None)
     assert "could not be judged" in judged(reason="could not be judged")
+    lost = {"found": json.dumps({"verdict": "REJECT", "error": None}), "stderr": ""}
+    assert mutated_inputs.judged(lost, 0, is_lost=True)[1] == "verdict REJECT although a part is lost"
+    assert mutated_inputs.judged(lost, 0)[1] == ""
     assert "NaN in JSON" in judged(score=float("nan"))
     assert mutated_inputs.judged({"found": '{"raised": "KeyError: 1"}', "stderr": ""}, 0) == ("RAISED", "KeyError: 1")
     assert mutated_inputs.judged(None, -14)[1] == "the process ended with -14"

@@ -182,17 +182,71 @@ def test_the_cursor_of_an_earlier_version_still_leads_on(opened: Callable[[None]
         assert [entry.number for entry in records.find(Query(before="1795547707979147-3")).entries] == [2, 1]
 
 
-def test_a_delivery_is_not_held_up_by_a_clock_set_back(opened: Callable[[None], Records], clock: Clock) -> None:
+@pytest.mark.parametrize("ahead", [timedelta(minutes=4), timedelta(minutes=59), 3650 * DAY])
+def test_a_delivery_is_not_held_up_by_a_clock_set_back(
+    opened: Callable[[None], Records], clock: Clock, ahead: timedelta
+) -> None:
     with opened(None) as records:
-        clock.now = clock.now.replace(year=2036)
+        clock.now += ahead
         records.add(plate(), deliver=["http://there/"])
-        clock.now = TODAY
+        (leased,) = records.claim("http://there/", 5, 60)
+        clock.now -= ahead
         (due,) = records.claim("http://there/", 5, 60)
+        assert due.id == leased.id
         assert records.claim("http://there/", 5, 60) == (), "leased"
+        clock.now += ahead
+        records.postpone("http://there/", due.id, wait_s=300, why="away")
+        clock.now -= ahead
+        (due,) = records.claim("http://there/", 5, 60)
         records.postpone("http://there/", due.id, wait_s=300, why="away")
         assert records.claim("http://there/", 5, 60) == ()
         clock.passes(timedelta(seconds=301))
         assert len(records.claim("http://there/", 5, 60)) == 1
+
+
+@pytest.mark.parametrize("behind", [timedelta(seconds=40), timedelta(minutes=5), timedelta(hours=3), 20000 * DAY])
+def test_a_delivery_is_not_held_up_by_a_clock_set_back_and_forward(
+    opened: Callable[[None], Records], clock: Clock, behind: timedelta
+) -> None:
+    with opened(None) as records:
+        records.add(plate(), deliver=["http://there/"])
+        (due,) = records.claim("http://there/", 5, 60)
+        records.postpone("http://there/", due.id, wait_s=300, why="away")
+        clock.now -= behind
+        records.add(plate(), deliver=["http://there/"])
+        assert len(records.claim("http://there/", 5, 60)) == 2
+        clock.now += behind
+        clock.passes(timedelta(seconds=61))
+        assert len(records.claim("http://there/", 5, 60)) == 2
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(minutes=59), 3650 * DAY])
+def test_what_a_process_left_while_the_clock_was_ahead_is_delivered_by_the_next_one(
+    opened: Callable[[None], Records], clock: Clock, ahead: timedelta
+) -> None:
+    clock.now += ahead
+    with opened(None) as records:
+        records.add(plate(), deliver=["http://there/"])
+        (due,) = records.claim("http://there/", 5, 60)
+        records.postpone("http://there/", due.id, wait_s=10**9, why="away")
+        records.add(plate(), deliver=["http://there/"])
+    clock.now -= ahead
+    with opened(None) as records:
+        found = records.claim("http://there/", 5, 10**9)
+        assert 2 in [each.entry.number for each in found], "never tried, so due whatever the clock says"
+        assert len(found) == 2 or ahead < timedelta(seconds=360)
+        clock.passes(timedelta(seconds=721))  # the longest wait, and the step that nobody saw
+        assert len(records.claim("http://there/", 5, 60)) == 2
+
+
+def test_a_clock_that_is_only_corrected_slowly_ends_no_lease(opened: Callable[[None], Records], clock: Clock) -> None:
+    with opened(None) as records:
+        records.add(plate(), deliver=["http://there/"])
+        assert len(records.claim("http://there/", 5, 60)) == 1
+        for _ in range(50):
+            clock.passes(timedelta(seconds=1))
+            clock.now -= timedelta(milliseconds=1)
+            assert records.claim("http://there/", 5, 60) == ()
 
 
 @pytest.fixture

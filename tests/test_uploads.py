@@ -51,6 +51,27 @@ def test_a_form_s_photograph_needs_no_file_name(line: Running) -> None:
     assert (found["verdict"], found["plate_id"], found["image"]) == ("PASS", "A-17", None)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        part("image") + "\r\nContent-Type: image/png",
+        part("file") + "\r\nContent-Type: application/octet-stream",
+        part("file", "; filename*=UTF-8''cam%201.png"),
+    ],
+)
+def test_a_part_of_a_form_is_the_photograph_by_its_content_type_too(line: Running, head: str) -> None:
+    answer = line.client.post("/inspections", **form((part("plate_id"), b"A-17"), (head, PLATE.ljust(70_000, b"\0"))))
+    assert (answer.status_code, answer.json()["plate_id"]) == (201, "A-17")
+
+
+def test_two_ids_that_differ_in_what_cannot_be_printed_do_not_become_equal(line: Running) -> None:
+    """Code readers send group separators. The id is found as it was sent."""
+    for sent in ("01%1D23", "012%1D3", "0123"):
+        kept = line.client.post(f"/inspections?plate_id={sent}", content=PLATE).json()
+        found = line.client.get(f"/inspections?plate_id={sent}").json()["inspections"]
+        assert [each["number"] for each in found] == [kept["number"]]
+
+
 def test_a_form_may_have_many_fields(line: Running) -> None:
     fields = [(part(f"exposure-{number}"), b"1/500") for number in range(40)]
     file = part("anything", '; filename="cam1.png"')

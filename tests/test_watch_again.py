@@ -288,3 +288,50 @@ def test_train_and_inspect_say_what_they_leave_alone(command: str, tmp_path: Pat
     words = [str(folder), "--out", str(tmp_path / "model")] if command == "train" else [str(tmp_path), str(folder)]
     said = CliRunner().invoke(cli.main, [command, *words]).stderr.splitlines()
     assert [each for each in said if "28 files and 1 folder left alone (28 .jp2, 2026-11-30/)" in each] == said[:1]
+
+
+def test_what_has_a_photographs_suffix_but_is_no_file_is_counted_and_stops_nothing(watched: Watched) -> None:
+    """A link that leads to itself cannot be followed; the folder is there all the same."""
+    watched.write("a.png", photograph(1))
+    os.mkfifo(watched.folder / "pipe.png")
+    (watched.folder / "nowhere.png").symlink_to("missing")
+    (watched.folder / "self.png").symlink_to("self.png")
+    (watched.folder / "self").symlink_to("self")
+    for recursive in (False, True):
+        watched.start(recursive=recursive)
+        assert watched.step() == ["a.png"]
+        told = "4 files left alone (1 no suffix, 3 with such a suffix, but no file); photographs end in .png"
+        assert told in watched.warnings.pop()
+        watched.step()
+        assert (watched.warnings, watched.codes()) == ([], [])
+
+
+def test_names_that_print_alike_or_are_very_long_are_different_photographs(watched: Watched) -> None:
+    """Size and time are the same as well: those of BMP files on a file system with a coarse clock are."""
+    names = [b"pr\xfcf.bmp", b"pr\xfdf.bmp", b"pr\x01f.bmp", b"a" * 200 + b"/" + b"b" * 200 + b".bmp"]
+    names.append(b"A" + names[-1][1:])
+    watched.start(recursive=True)
+    for number, name in enumerate(names):
+        path = watched.folder / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(photograph(number, "BMP"))
+        touch(path)
+        watched.step(QUIET_S)
+        assert len(watched.step(QUIET_S)) == number + 1
+
+
+def test_a_copy_whose_time_is_set_back_before_it_is_done_waits_too(watched: Watched) -> None:
+    """A file that is filled, over an older one, while its time of last change is that of the original, or of 1980."""
+    data, older = photograph(1, "BMP"), photograph(200, "BMP")
+    path = watched.write("a.bmp", b"")
+    for part in range(4):
+        done = len(data) * part // 4
+        path.write_bytes(data[:done] + older[done:])
+        touch(path)
+        assert watched.step(QUIET_S / 3) == []
+    path.write_bytes(data)
+    touch(path)
+    for _ in range(2):
+        names = watched.step(QUIET_S)
+    assert names == ["a.bmp"]
+    assert watched.records.photograph(1) == data

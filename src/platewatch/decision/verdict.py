@@ -28,7 +28,7 @@ class Decision:
     """Phase two's raw score is alpha · reconstruction error + (1 − alpha) · latent error."""
     network_scale: Annotated[float, Field(ge=1e-12)]
     """Robust 3σ limit of phase two's raw score on good plates; the score is divided by it."""
-    network_map_scale: Annotated[float, Field(ge=1e-12)]
+    network_map_scale: Annotated[float, Field(ge=1e-12, le=1e30)]
     """Robust 3σ limit of phase two's pooled anomaly map on good plates; the map is divided by it."""
     weight: Annotated[float, Field(ge=0, le=1)]
     """The plate's score is weight · surface score + (1 − weight) · Skip-GANomaly score; 1 is the surface alone."""

@@ -5,6 +5,7 @@ before a crash or restart is not judged again; a new photograph under an old nam
 unchanged are read once more, because a file may be overwritten within the resolution of the file system's clock.
 """
 
+import hashlib
 import os
 import stat
 import time
@@ -17,6 +18,7 @@ from platewatch.photographs.left_alone import LeftAlone
 
 CLOCK_STEP_S = 2.0
 """Longest step of a file system's time stamps: FAT's."""
+_LONGEST = 300  # characters of a path in a key
 OLD_S = 60.0
 """A file whose last change is longer ago is complete, even if the clock of a network drive is slightly wrong."""
 
@@ -34,12 +36,12 @@ class Arrival:
 
     @property
     def place(self) -> str:
-        """The beginning of the keys of all photographs that had this path."""
-        name = str(self.path)[-300:]
-        printable = "".join(
-            letter if letter.isprintable() else "?" for letter in os.fsencode(name).decode("utf-8", "replace")
-        )
-        return f"watch:{printable}:"
+        """The beginning of the keys of all photographs that had this path, and of no other path."""
+        path, name = os.fsencode(self.path), str(self.path)
+        if name.isprintable() and len(name) <= _LONGEST:
+            return f"watch:{name}:"
+        shown = "".join(letter if letter.isprintable() else "?" for letter in path.decode("utf-8", "replace"))
+        return f"watch:{shown[-_LONGEST:]}#{hashlib.sha256(path).hexdigest()[:16]}:"
 
     @property
     def key(self) -> str:
@@ -48,8 +50,11 @@ class Arrival:
 
     @property
     def is_old(self) -> bool:
-        """Whether its last change was long ago."""
-        return time.time() - self.changed_ns / 1e9 >= OLD_S
+        """Whether its last change was long ago.
+
+        Programs that copy may set the time of the content back long before they are done; the other one they cannot.
+        """
+        return time.time() - max(self.changed_ns, self.status_ns) / 1e9 >= OLD_S
 
 
 @dataclass(frozen=True)
@@ -212,11 +217,15 @@ class Arrivals:
         with os.scandir(self.folder / below) as found:
             entries = list(found)
         others = left_alone.among(entries)
-        names = [below + each.name for each in entries if left_alone.is_photograph(each.name)]
+        no_files = {*others.folders, *others.others}
+        names = [
+            below + each.name for each in entries if left_alone.is_photograph(each.name) and each.name not in no_files
+        ]
         if not self._recursive:
             return names, others
         links = {each.name for each in entries if each.is_symlink()}  # links are not followed: they may form a cycle
-        files, folders = [below + name for name in others.files], list[str]()
+        files, no_file = ([below + name for name in each] for each in (others.files, others.others))
+        folders = list[str]()
         for folder in others.folders:
             try:
                 inside, left = self._list(f"{below}{folder}{os.sep}") if folder not in links else ([], LeftAlone())
@@ -224,8 +233,9 @@ class Arrivals:
                 inside, left, links = [], LeftAlone(), {*links, folder}
             names += inside
             files += left.files
+            no_file += left.others
             folders += [below + folder] if folder in links else left.folders
-        return names, LeftAlone(tuple(files), tuple(folders))
+        return names, LeftAlone(tuple(files), tuple(folders), tuple(no_file))
 
 
 def seen(path: Path) -> Arrival | None:

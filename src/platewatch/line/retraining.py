@@ -11,7 +11,7 @@ here; a person does that.
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platewatch import files
@@ -132,7 +132,8 @@ def _compare(
         raise ModelError(
             trained, "the candidate judges its own plates differently when replayed", remedy="train it again"
         )
-    return candidates.compare(material, serving, Inspector(trained), records.photograph, progress, training=training)
+    found = candidates.compare(material, serving, Inspector(trained), records.photograph, progress, training=training)
+    return replace(found, refused=(*found.refused, *verified.faults))
 
 
 def _keep(trained: Path, found: Comparison, models: Path) -> Path:

@@ -22,6 +22,8 @@ def decode(data: bytes, _where: str) -> Raster:
 
     def look(image: Image.Image) -> str:
         rows = np.asarray(image).reshape(image.height, -1)
-        return damage.zeroed(rows if is_top_down else rows[::-1])
+        if image.mode == "1":
+            rows = np.packbits(rows, axis=1)
+        return damage.zeroed(rows if is_top_down else rows[::-1], len(image.getbands()))
 
     return pillow.decode(data, look=look if is_plain else None)

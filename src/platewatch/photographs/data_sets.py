@@ -54,7 +54,8 @@ def _plain(data: Path) -> list[Path]:
     except InputError as error:
         if layouts.photographs(data):
             raise
-        raise InputError(data, f"no photographs in it nor in train/{GOOD}", remedy="put the good ones there") from error
+        remedy = error.remedy or "put the good ones there"
+        raise InputError(data, f"no photographs in it nor in train/{GOOD}", remedy=remedy) from error
 
 
 def _unmasked(folder: Path) -> list[Path]:

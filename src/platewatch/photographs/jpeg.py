@@ -96,7 +96,18 @@ def _lost(data: bytes) -> str:
     """Why a JPEG that decodes without a complaint lacks a part; empty for a complete one."""
     if _lacks_scans(data):
         return "some of its scans are missing"
+    if _lacks_further_pictures(data):
+        return "the end of its last picture is missing"
     return damage.ZEROS if _has_lost_bytes(data) else ""
+
+
+def _lacks_further_pictures(data: bytes) -> bool:
+    """Whether a file of several pictures (MPF) ends in zeros that do not follow a picture's end."""
+    beginning = data[: end(data)]
+    if b"MPF\0" not in beginning or not data.endswith(bytes(damage.RUN)):
+        return False
+    rest = data[len(beginning) :].rstrip(b"\0")
+    return not rest.endswith(b"\xff\xd9")
 
 
 def _lacks_scans(data: bytes) -> bool:

@@ -76,7 +76,11 @@ def kind(data: Path) -> str | None:
 
 def other_layout(data: Path) -> InputError | None:
     """The error for a tree of another layout, with the command that changes it; None for any other folder."""
-    if found := kind(data):
+    found = kind(data)
+    if found == UNDIVIDED and not defect_folders(data) and (good := good_folder(data)):
+        what, command = f"photographs in {good.name}/ alone", shlex.join(("platewatch", "train", str(good)))
+        return InputError(data, what, expected="train/good, test/good, test/<defect>", remedy=f"run {command}")
+    if found:
         command = shlex.join(("platewatch", "arrange", str(data), f"{data}-arranged"))
         what = "the layout of " + found if found != UNDIVIDED else "good and defective plates, but no train and test"
         return InputError(data, what, expected="train/good, test/good, test/<defect>", remedy=f"run {command}")

@@ -35,7 +35,7 @@ from platewatch.photographs.raster import Raster
 from platewatch.photographs.tiff_pages import Page
 
 MAX_BYTES = 512 * 1024 * 1024
-_MOST_BEHIND = 32  # files that may follow a photograph in its file
+_MOST_BEHIND = 8  # files that may follow a photograph in its file
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
 
 

@@ -130,7 +130,8 @@ def _samples(data: bytes, page: Page, where: str) -> tuple[Samples, str]:
     planes = count if page.number(284, 1) == 2 else 1
     together = count // planes
     found, stored = tiff_blocks.unpacked(data, page, planes, bits * together, where)
-    lost = damage.zeroed(stored.reshape(-1, stored.shape[-1])[: _rows_in_file(found, page, planes)])
+    pixel_bytes = together * bits // 8 if bits % 8 == 0 else 1
+    lost = damage.zeroed(stored.reshape(-1, stored.shape[-1])[: _rows_in_file(found, page, planes)], pixel_bytes)
     values = _unpacked_bits(stored, found.width * together, bits, page.byte_order)
     values = values.reshape(*values.shape[:-1], found.width, together)
     if page.number(317, 1) == 2:

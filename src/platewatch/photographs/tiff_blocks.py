@@ -32,7 +32,7 @@ class Grid:
 
 
 def grid(page: Page, planes: int, row_bytes: int, data: bytes, where: str) -> Grid:
-    """The blocks of all planes in order; raises InputError when some are missing or lie beyond the file's end."""
+    """The blocks of all planes in order; raises InputError for missing ones, equal ones and a truncated file."""
     is_tiled = 322 in page.tags
     width = page.number(322) if is_tiled else page.width
     height = page.number(323) if is_tiled else min(page.number(278, page.height) or page.height, page.height)
@@ -46,6 +46,8 @@ def grid(page: Page, planes: int, row_bytes: int, data: bytes, where: str) -> Gr
     needed = across * down * planes
     if len(offsets) < needed or len(lengths) < needed:
         raise _damaged(where, f"{min(len(offsets), len(lengths))} of {needed} strips or tiles")
+    if len(set(offsets[:needed])) < needed:
+        raise _damaged(where, "two strips or tiles lie at the same place")
     if any(at + length > len(data) or not length for at, length in zip(offsets, lengths, strict=False)):
         raise _damaged(where, "truncated: strips or tiles are missing")
     return Grid(width, height, across, down, tuple(offsets[:needed]), tuple(lengths[:needed]), is_tiled)

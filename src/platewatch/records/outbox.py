@@ -1,4 +1,9 @@
-"""The outbox: pending deliveries of plates to webhooks and MQTT, written in the plate's transaction; at least once."""
+"""The outbox: pending deliveries of plates to webhooks and MQTT, written in the plate's transaction; at least once.
+
+A new delivery is due whatever the clock says. Only leases and waits have a time, and no step of the clock prolongs
+them: a process that sees its clock set back makes everything due, and a time farther away than `LONGEST_WAIT_S`, which
+an earlier process or another machine left, counts as due.
+"""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +16,38 @@ from platewatch.records import search
 from platewatch.records.schema import destinations, outbox
 from platewatch.records.values import Entry
 
-_LONGEST_WAIT = 3_600_000_000  # µs; more than any wait or lease
+LONGEST_WAIT_S = 360.0
+"""The longest lease or wait, in seconds; longer ones are cut to it."""
+_STEP = 1_000_000  # µs by which the clock must be set back to count as a step
+_AT_ONCE = 0
+
+
+class DeliveryClock:
+    """The machine's clock as one process sees it; notices by the monotonic clock when it is set back."""
+
+    def __init__(self) -> None:
+        self._ahead = dict[str, int]()
+
+    def now(self, name: str) -> int:
+        """Microseconds since 1970, for a time of this destination."""
+        now, ahead = _read_clock()
+        self._ahead[name] = max(ahead, self._ahead.get(name, ahead))
+        return now
+
+    def was_set_back(self, name: str) -> bool:
+        """Whether the clock was ahead of the present one when a time of this destination was written."""
+        _, ahead = _read_clock()
+        return ahead < self._ahead.get(name, ahead) - _STEP
+
+    def forget(self, name: str) -> None:
+        """No time of this destination from before a step is left."""
+        self._ahead.pop(name, None)
+
+
+def _read_clock() -> tuple[int, int]:
+    """The clock, and how far it is ahead of the monotonic one; µs."""
+    now = time.time_ns() // 1000
+    return now, now - time.monotonic_ns() // 1000
 
 
 @dataclass(frozen=True)
@@ -42,21 +78,24 @@ def enqueue(connection: Connection, names: Sequence[str], number: int) -> None:
     for name in names:
         if connection.execute(select(destinations.c.name).where(destinations.c.name == name)).first() is None:
             connection.execute(insert(destinations), {"name": name, "delivered": 0, "failures": 0})
-        connection.execute(
-            insert(outbox), {"destination": name, "number": number, "attempts": 0, "due": _now_microseconds()}
-        )
+        connection.execute(insert(outbox), {"destination": name, "number": number, "attempts": 0, "due": _AT_ONCE})
 
 
-def claim(connection: Connection, name: str, limit: int, lease_s: float) -> tuple[Due, ...]:
-    """Deliveries due for a destination, in order; within the lease no other caller gets them."""
-    now = _now_microseconds()
-    is_due = (outbox.c.due <= now) | (outbox.c.due > now + _LONGEST_WAIT)  # the clock was set back
+def release(connection: Connection, name: str) -> None:
+    """Make everything for a destination due, also what is leased or waits for another attempt."""
+    timed = (outbox.c.destination == name) & (outbox.c.due != _AT_ONCE)
+    connection.execute(update(outbox).where(timed).values(due=_AT_ONCE))
+
+
+def claim(connection: Connection, name: str, limit: int, *, lease_s: float, now: int) -> tuple[Due, ...]:
+    """Deliveries due for a destination at `now` (µs), in order; within the lease no other caller gets them."""
+    is_due = (outbox.c.due <= now) | (outbox.c.due > after(now, LONGEST_WAIT_S))
     chosen = select(outbox).where(outbox.c.destination == name, is_due)
     rows = connection.execute(chosen.order_by(outbox.c.due, outbox.c.id).limit(limit)).all()
     if not rows:
         return ()
     leased = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
-    connection.execute(leased.values(due=now + round(lease_s * 1e6)))
+    connection.execute(leased.values(due=after(now, lease_s)))
     entries = {entry.number: entry for entry in search.load(connection, sorted({row.number for row in rows}))}
     return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows if row.number in entries)
 
@@ -70,9 +109,8 @@ def delivered(connection: Connection, name: str, ids: Sequence[int]) -> None:
     connection.execute(counted.values(delivered=destinations.c.delivered + count, error=left))
 
 
-def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, wait_s: float, why: str) -> None:
-    """Retry a failed delivery after `wait_s`, and the `others` that were claimed with it but not tried."""
-    due = _now_microseconds() + round(wait_s * 1e6)
+def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, due: int, why: str) -> None:
+    """Retry a failed delivery at `due` (µs), and the `others` that were claimed with it but not tried."""
     connection.execute(update(outbox).where(outbox.c.id == failed).values(due=due, attempts=outbox.c.attempts + 1))
     if others:
         connection.execute(update(outbox).where(outbox.c.id.in_(others)).values(due=due))
@@ -92,5 +130,6 @@ def state(connection: Connection) -> tuple[Destination, ...]:
     return tuple(Destination(row.name, row.delivered, row.waiting, row.failures, row.error) for row in rows)
 
 
-def _now_microseconds() -> int:
-    return time.time_ns() // 1000
+def after(now: int, seconds: float) -> int:
+    """The time `seconds` after `now`, both in µs; at most `LONGEST_WAIT_S` later."""
+    return now + round(min(seconds, LONGEST_WAIT_S) * 1e6)

@@ -66,6 +66,7 @@ class Records:
         self._database = database
         self._photographs = photographs
         self._time = RecordTime()
+        self._delivery_clock = outbox.DeliveryClock()
 
     @classmethod
     def open(
@@ -286,8 +287,13 @@ class Records:
 
     def claim(self, destination: str, limit: int, lease_s: float) -> tuple[Due, ...]:
         """Deliveries due for a destination, in order; within the lease no other caller gets them."""
+        clock = self._delivery_clock
+        if clock.was_set_back(destination):
+            with self._database.writing() as connection:
+                outbox.release(connection, destination)
+            clock.forget(destination)
         with self._database.writing() as connection:
-            return outbox.claim(connection, destination, limit, lease_s)
+            return outbox.claim(connection, destination, limit, lease_s=lease_s, now=clock.now(destination))
 
     def delivered(self, destination: str, ids: Sequence[int]) -> None:
         """Record these deliveries as successful."""
@@ -297,7 +303,8 @@ class Records:
     def postpone(self, destination: str, failed: int, others: Sequence[int] = (), *, wait_s: float, why: str) -> None:
         """Record a failed delivery; it and the `others` claimed with it are due again after `wait_s`."""
         with self._database.writing() as connection:
-            outbox.postpone(connection, destination, failed, others, wait_s=wait_s, why=why)
+            due = outbox.after(self._delivery_clock.now(destination), wait_s)
+            outbox.postpone(connection, destination, failed, others, due=due, why=why)
 
     def deliveries(self) -> tuple[Destination, ...]:
         """The state of the deliveries to each destination."""

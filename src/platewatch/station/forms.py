@@ -34,7 +34,8 @@ class Form:
 async def parse(content_type: str, stream: AsyncIterator[bytes]) -> Form:
     """The form; raises RequestError 400 for what is no form with at most one file, 422 for text that is not UTF-8.
 
-    A part is the file when it has a file name, or else when it is called `photograph`. Other fields are kept as text.
+    A part is the file when it has a file name, is called `photograph`, or has the content type of bytes or a picture.
+    Other fields are kept as text.
     """
     _, options = parse_options_header(content_type.encode("latin-1"))
     boundary = options.get(b"boundary")
@@ -100,12 +101,18 @@ class _Parts:
         if b"name" not in options:
             raise malformed("a part of the form has no name")
         name = _decoded(options[b"name"], "utf-8", "the name of a field")
-        self._field = None if b"filename" in options or name == PHOTOGRAPH else name
+        self._field = None if self._is_file(name, options) else name
         if self._field is None:
             if self.form.photograph is not None:
                 raise malformed("the form has several files")
             self.form.photograph = b""
             self.form.name = options.get(b"filename", b"").decode(errors="replace") or None
+
+    def _is_file(self, name: str, options: dict[bytes, bytes]) -> bool:
+        kind, _ = parse_options_header(self._headers.get(b"content-type"))
+        holds_bytes = kind.startswith(b"image/") or kind == b"application/octet-stream"
+        encoded = b"filename*=" in self._headers.get(b"content-disposition", b"").lower()  # the parser leaves it out
+        return holds_bytes or name == PHOTOGRAPH or b"filename" in options or encoded
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._field is not None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from fastapi import Request
 
+from platewatch import printable
 from platewatch.line.judging import Plate
 from platewatch.photographs import reading, structure
 from platewatch.photographs.memory import Budget
@@ -145,7 +146,7 @@ def _plate_id(text: str | None) -> str | None:
 
 
 def _printable(text: str | None) -> str:
-    return "".join(letter for letter in (text or "").strip() if letter.isprintable())
+    return printable.printable((text or "").strip(" \t\r\n"))
 
 
 def _escaped(owner: str) -> str:
