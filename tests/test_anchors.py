@@ -18,7 +18,7 @@ from platewatch.errors import InputError
 from platewatch.line import anchoring
 from platewatch.line.anchoring import Anchoring, Folder
 from platewatch.line.receivers import DeliveryFailed
-from platewatch.records import Policy, Records, anchors, chain
+from platewatch.records import Policy, Records, anchors, chain, guards
 from platewatch.records.anchors import Anchor
 
 
@@ -48,9 +48,7 @@ def rechain(url: str, old: str, new: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
-            for name in (
-                connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
-            ):
+            for name in guards.triggers():
                 connection.execute(text(f"DROP TRIGGER {name}"))
         else:
             connection.execute(text("SET session_replication_role = replica"))
@@ -63,6 +61,8 @@ def rechain(url: str, old: str, new: str) -> None:
             connection.execute(text(f"UPDATE chain SET {columns} WHERE position = :position"), values)
             previous = digest
         connection.execute(text("UPDATE head SET hash = :hash"), {"hash": previous})
+        for sql in guards.triggers().values() if engine.dialect.name == "sqlite" else ():
+            connection.execute(text(sql))
     engine.dispose()
 
 

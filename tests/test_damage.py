@@ -57,7 +57,7 @@ DAMAGED = {
     "TIFF, zeros within": zeroed(TIFF, 0.311, 0.527),
     "TIFF of 16 bits": zeroed(tiff(PHOTO[..., 0].astype(np.uint16) * 257), 0.613),
     "TIFF of four inks, one unused": zeroed(tiff(INKS, photometric="separated"), 0.613),
-    "BMP of two values": zeroed(encoded(PHOTO[..., 0] > 20, "BMP"), 0.514),
+    "BMP of two values": zeroed(encoded(PHOTO[..., 0] % 2 > 0, "BMP"), 0.514),
     "TIFF of planes": zeroed(tiff(np.moveaxis(PHOTO, 2, 0), photometric="rgb", planarconfig="separate"), 0.813),
     "TIFF of tiles": zeroed(tiff(PHOTO, photometric="rgb", tile=(32, 32)), 0.613),
     "TIFF of JPEG": zeroed(tiff(PHOTO, photometric="rgb", compression="jpeg"), 0.5, 0.6),

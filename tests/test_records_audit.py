@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 
 from plate_rows import plate
 from platewatch.inspection import Verdict
-from platewatch.records import Audit, Judgement, Keep, Policy, Records, chain
+from platewatch.records import Audit, Judgement, Keep, Policy, Records, chain, guards
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def records(record_url: str, tmp_path: Path) -> Iterator[Records]:
 
 
 def alter(url: str, *statements: str) -> None:
-    """Alter the database with full access: the triggers are removed first."""
+    """Alter the database with full access: the triggers are removed first, and made again."""
     engine = create_engine(url)
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
-            triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
-            statements = (*(f"DROP TRIGGER {name}" for name in triggers.all()), *statements)
+            removed = (f"DROP TRIGGER {name}" for name in guards.triggers())
+            statements = (*removed, *statements, *guards.triggers().values())
         else:
             statements = ("SET session_replication_role = replica", *statements)
         for statement in statements:
@@ -87,6 +87,37 @@ def test_every_alteration_is_found_with_its_row(records: Records, record_url: st
     audit = records.audit()
     assert not audit.intact
     assert [each for each in found(audit) if each[0] == row and words in each[1]], found(audit)
+
+
+UNGUARDED = {
+    "removed": ("DROP TRIGGER chain_kept{on}",),
+    "altered": (
+        "DROP TRIGGER head_stay{on}",
+        "CREATE TRIGGER head_stay BEFORE DELETE ON head WHEN OLD.position > 9 BEGIN SELECT RAISE(IGNORE); END",
+    ),
+    "added": ("CREATE TRIGGER more AFTER INSERT ON chain BEGIN DELETE FROM terms; END",),
+    "columns": ("ALTER TABLE terms ADD COLUMN more TEXT",),
+}
+
+
+@pytest.mark.parametrize("what", UNGUARDED)
+def test_a_record_whose_guards_were_altered_is_not_intact(records: Records, record_url: str, what: str) -> None:
+    """Its rows could be changed from then on without refusal."""
+    is_sqlite = record_url.startswith("sqlite")
+    if not is_sqlite and what != "removed":
+        pytest.skip("written for SQLite")
+    engine = create_engine(record_url)
+    with engine.begin() as connection:
+        for statement in UNGUARDED[what]:
+            connection.execute(text(statement.format(on="" if is_sqlite else " ON chain")))
+    engine.dispose()
+    says = {
+        "removed": "the trigger chain_kept is missing or altered: rows could be changed",
+        "altered": "the trigger head_stay is missing or altered: rows could be changed",
+        "added": "the trigger more is none of a record's",
+        "columns": "the columns of the table terms were altered",
+    }
+    assert found(records.audit()) == [(0, says[what])]
 
 
 def test_a_row_altered_with_its_hash_is_found_by_the_next_row(records: Records, record_url: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.progress import Progress, silent
-from platewatch.records import chain, schema, search, search_index
+from platewatch.records import chain, guards, schema, search, search_index
 from platewatch.records.anchors import Anchor
 from platewatch.records.database import Database
 from platewatch.records.hourly_counts import HOUR
@@ -49,7 +49,7 @@ def complete(
     anchors: Sequence[Anchor] = (),
     unsigned: Sequence[Anchor] = (),
 ) -> Audit:
-    """The audit together with the database's own check. A database that cannot be read to the end is a finding.
+    """The audit together with the database's own check and guards. A database that is not readable is a finding.
 
     `unsigned` are those of the anchors that do not have the signature that they should have.
 
@@ -59,12 +59,13 @@ def complete(
         damaged = database.integrity()
         with database.reading() as connection:
             found = audit(connection, photographs, progress, anchors, unsigned)
+            unguarded = [Tampering(0, what) for what in guards.problems(connection)]
     except RecordUnavailable:
         raise
     except (RecordError, *search.UNREADABLE, OverflowError) as error:
         damaged = [f"the database is damaged: {error.what if isinstance(error, RecordError) else error}"]
-        found = Audit(0, 0, Head(0, 0, chain.START))
-    return replace(found, breaks=(*(Tampering(0, what) for what in damaged), *found.breaks)[:_MOST])
+        found, unguarded = Audit(0, 0, Head(0, 0, chain.START)), []
+    return replace(found, breaks=(*(Tampering(0, what) for what in damaged), *found.breaks, *unguarded)[:_MOST])
 
 
 def audit(
