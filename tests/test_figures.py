@@ -17,6 +17,8 @@ _CODE = re.compile(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", re.DOTALL)
 _FIGURE = re.compile(r"(?<![\w.-])(?:(?:\d[\d,]*)?\.\d+(?: ?%)?|\d[\d,]* ?%)(?!\w|\.\d)")
 
 GIVEN = {
+    "3.12": "a Python",
+    "3.13": "a Python",
     "97.5 %": "the quantile of the limit for PASS: a setting",
     "2.5 %": "the same from above",
     "95 %": "confidence",

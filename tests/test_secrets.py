@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 import servers
 import stations
-from platewatch import cli, urls
+from platewatch import cli
 from platewatch.errors import RecordError
 from platewatch.line.destinations import Address, destination, destinations
-from platewatch.records import Records, write_json_lines
+from platewatch.records import Records, urls, write_json_lines
 from platewatch.records.database import Database
 from platewatch.station.server import Plan
 from platewatch.station.settings import Settings

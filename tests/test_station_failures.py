@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_a_full_disk_gives_errors_and_a_problem_until_there_is_space(
 @pytest.mark.skipif(os.name != "posix", reason="another system's files are locked otherwise")
 def test_a_locked_record_gives_errors_and_a_problem_until_it_is_free(line: Running) -> None:
     line.post()
-    with sqlite3.connect(line.folder / "records.db", isolation_level=None) as other:
+    with closing(sqlite3.connect(line.folder / "records.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         refused(send(line, 0, "k"), 503, "record_unavailable")
         assert "record_unavailable" in problems(line)

@@ -30,7 +30,7 @@ PAGES |= {"models": "/models", "lost": "/", "plate": "/history?outcome=REJECT"}
 
 
 def measure(model: Path, *, out: Path, station: str = "") -> Found:
-    inspector, shown = platewatch.load(model), (("good", 55), ("scratches", 42), ("major_rust", 11))
+    inspector, shown = platewatch.load(model), (("good", 55), ("scratches", 42), ("major_rust", 12))
     out.mkdir(parents=True, exist_ok=True)
     reading.write_png(out / "verdicts.png", np.hstack([verdict(inspector, *each) for each in shown]))
     with sync_playwright() as playwright:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from platewatch import urls
 from platewatch.errors import InputError
 from platewatch.line.receivers import PATIENCE_S, DeliveryFailed, Refused, line
 from platewatch.line.topic import Broker, Topic
-from platewatch.records import Entry
+from platewatch.records import Entry, urls
 from platewatch.records.anchors import Anchor
 
 _PASSING = (408, 425, 429)  # statuses of a webhook's refusals that may pass later

@@ -19,10 +19,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from platewatch import urls
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.printable import printable
-from platewatch.records import schema, schema_versions
+from platewatch.records import schema, schema_versions, urls
 from platewatch.records.photographs import close_to_others
 
 _BUSY_MS = 10_000  # longest wait for another process's write
