@@ -1,11 +1,10 @@
 """The target of a request in absolute form, as clients send it to a proxy: `GET http://host:port/path HTTP/1.1`."""
 
 import re
-from urllib.parse import unquote
 
 from starlette.types import Scope
 
-_ABSOLUTE = re.compile(rb"(https?)://([^/]+)(/.*)?", re.IGNORECASE | re.DOTALL)
+_ABSOLUTE = re.compile(rb"(https?)://([^/%]+)(/.*)?", re.IGNORECASE | re.DOTALL)
 
 
 def origin_form(scope: Scope) -> Scope:
@@ -21,7 +20,7 @@ def origin_form(scope: Scope) -> Scope:
     return {
         **scope,
         "scheme": scheme,
-        "path": unquote(raw_path.decode("ascii")),
+        "path": scope["path"][found.start(3) :] if found[3] else "/",  # nothing before it is percent-encoded
         "raw_path": raw_path,
         "headers": [(b"host", authority), *headers],
     }
