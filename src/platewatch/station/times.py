@@ -4,9 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
 
 EXAMPLE = "a time such as 2026-11-24T06:00:00+01:00 (+ is %2B in an address)"
+
+
+class NumberError(ValueError):
+    """A number stands where a time is expected."""
 
 
 def is_number(text: str) -> bool:
@@ -20,7 +23,7 @@ def is_number(text: str) -> bool:
 
 def _no_number(value: Any) -> Any:
     if isinstance(value, str) and is_number(value):
-        raise PydanticCustomError("datetime_number", "a number alone is no time")
+        raise NumberError("a number alone is no time")
     return value
 
 
