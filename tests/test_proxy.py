@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -111,19 +112,23 @@ def test_a_health_check_needs_no_name_and_no_login(line: Running) -> None:
         assert line.client.get("/inspections", headers={"Host": host}).status_code == 421
 
 
-async def _http_1_0(line: Running, path: str) -> int:
-    statuses = list[int]()
+async def _status(line: Running, target: str, *, version: str = "1.1", method: str = "GET", **headers: str) -> int:
+    """The status of a request whose target is this, with these headers, as uvicorn hands it in."""
+    statuses, received = list[int](), list[int]()
+    raw_path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
-        "method": "GET",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
+        "method": method,
+        "path": unquote(raw_path),
+        "raw_path": raw_path.encode(),
+        "query_string": query.encode(),
     }
-    scope |= {"headers": [], "http_version": "1.0", "scheme": "http", "server": None, "client": None}
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope |= {"headers": sent, "http_version": version, "scheme": "http", "server": None, "client": None}
 
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        received.append(1)
+        return {"type": "http.request" if len(received) == 1 else "http.disconnect", "body": b"", "more_body": False}
 
     async def send(message: dict[str, int]) -> None:
         statuses.extend([message["status"]] if "status" in message else [])
@@ -134,8 +139,43 @@ async def _http_1_0(line: Running, path: str) -> int:
 
 def test_http_1_0_needs_no_host(tmp_path: Path) -> None:
     with stations.running(tmp_path) as line:
-        assert asyncio.run(_http_1_0(line, "/inspections")) == 200
-        assert asyncio.run(_http_1_0(line, "/healthz")) == 200
+        assert asyncio.run(_status(line, "/inspections", version="1.0")) == 200
+        assert asyncio.run(_status(line, "/healthz", version="1.0")) == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "elsewhere.example"])
+def test_a_target_in_absolute_form_names_the_host(tmp_path: Path, host: str) -> None:
+    """Its authority is judged by the rules of the Host header, which is not looked at (RFC 9112, 3.2.2)."""
+    with stations.running(tmp_path) as line:
+        line.client.post("/inspections?plate_id=a%20b", content=photograph())
+        for target, status in (
+            ("http://127.0.0.1:8000/healthz", 200),
+            ("http://elsewhere.example/healthz", 200),
+            ("http://127.0.0.1:8000/inspections/1/photograph", 200),
+            ("HTTP://LOCALHOST/counts?since=2020-01-01T00:00:00Z", 200),
+            ("http://[::1]:8000", 200),
+            ("http://127.0.0.1:8000?verdikt=REJECT", 422),
+            ("http://127.0.0.1/static%2Fstation.css", 200),
+            ("http://127.0.0.1:8000/nowhere", 404),
+            ("http://elsewhere.example/counts", 421),
+            ("http://127.0.0.1@elsewhere.example/counts", 421),
+            ("http://127.0.0.1:x/counts", 421),
+            ("https://127.0.0.1:8000/counts", 421),
+        ):
+            assert asyncio.run(_status(line, target, host=host)) == status, target
+        for target in ("http:///counts", "ftp://127.0.0.1/counts", "127.0.0.1:8000", "*"):
+            assert asyncio.run(_status(line, target, host="127.0.0.1")) in {400, 404, 421}, target
+        assert asyncio.run(_status(line, "http://127.0.0.1/counts", version="1.0")) == 200
+        assert asyncio.run(_status(line, "http://elsewhere.example/counts", version="1.0")) == 421
+
+
+def test_a_target_in_absolute_form_needs_a_login_and_its_own_origin_too(line: Running) -> None:
+    for path in ("/counts", "/line3/counts", "/static/../counts"):
+        assert asyncio.run(_status(line, f"http://127.0.0.1{path}", host="127.0.0.1")) in {401, 404}, path
+    assert asyncio.run(_status(line, "https://plates.example/line3/static/station.css", host="x")) == 200
+    for origin, status in (("http://elsewhere.example", 403), ("http://127.0.0.1", 401)):
+        sent = _status(line, "http://127.0.0.1/inspections", method="POST", host="elsewhere.example", origin=origin)
+        assert asyncio.run(sent) == status
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,47 @@ def test_a_form_may_have_many_fields(line: Running) -> None:
     assert (answer.json()["plate_id"], answer.json()["image"]) == ("A-18", "cam1.png")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("plateid", "plateId", "plate-id", "Plate_ID", "plate", "plate_no", "palte_id", "plate_id[]", "id", "part_id"),
+        *("name", "source", "Idempotency-Key", "idempotency_key"),
+    ],
+)
+def test_a_field_that_is_meant_for_a_known_one_is_refused(line: Running, name: str) -> None:
+    """It would be ignored, and the plate could not be found again."""
+    answer = line.client.post("/inspections", **form((part("photograph"), PLATE), (part(name), b"A-17")))
+    assert code(answer) == (422, "invalid")
+    error = answer.json()["error"]
+    assert repr(name) in error["message"]
+    assert error["expected"].startswith("plate_id once, photograph; name (in the query)")
+    assert line.records.counts().received == 0
+
+
+@pytest.mark.parametrize("second", [b"A-18", b"A-17", b""])
+def test_a_plate_id_that_is_given_twice_is_refused(line: Running, second: bytes) -> None:
+    ids = [(part("plate_id"), content) for content in (b"A-17", second)]
+    for sent in (form(*ids, (part("photograph"), PLATE)), form(ids[0], (part("photograph"), PLATE), ids[1])):
+        answer = line.client.post("/inspections", **sent)
+        assert code(answer) == (422, "invalid")
+        assert "plate_id is given several times" in answer.json()["error"]["message"]
+    assert line.records.counts().received == 0
+
+
+def test_form_and_query_that_differ_are_refused(line: Running) -> None:
+    sent = form((part("plate_id"), b"A-17"), (part("photograph", '; filename="cam1.png"'), PLATE))
+    for query in ("plate_id=A-18", "name=cam2.png", "plate_id=a-17", "plate_id=A-17&name=cam2.png"):
+        answer = line.client.post(f"/inspections?{query}", **sent)
+        assert code(answer) == (422, "invalid"), query
+        assert "in the form and" in answer.json()["error"]["message"]
+    assert line.records.counts().received == 0
+    for query in ("plate_id=A-17&name=cam1.png", "plate_id=+A-17", "plate_id=", ""):
+        assert line.client.post(f"/inspections?{query}", **sent).json()["plate_id"] == "A-17", query
+    bare = form((part("photograph"), PLATE), (part("plate_id"), b""))
+    found = line.client.post("/inspections?plate_id=A-19&name=cam3.png", **bare).json()
+    assert (found["plate_id"], found["image"]) == ("A-19", "cam3.png")
+
+
 def test_what_is_no_form_with_one_file_is_refused(line: Running) -> None:
     file = part("photograph", '; filename="a.png"')
     cut = form((file, PLATE))

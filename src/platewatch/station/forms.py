@@ -1,8 +1,10 @@
 """A form with a photograph (multipart/form-data), parsed while it arrives; the photograph is kept in memory."""
 
 import codecs
+import difflib
 import io
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,11 @@ from platewatch.station.problem_details import RequestError
 
 PHOTOGRAPH = "photograph"
 """The part of this name is the photograph also when it comes without a file name."""
+PLATE_ID = "plate_id"
+_ELSEWHERE = {"name": "in the query", "source": "in the query", "Idempotency-Key": "a header"}
+_OTHER_NAMES = ("id", "name", "source")
+"""Fields that would be ignored although their sender means something that the station knows."""
+_ALIKE = 0.7  # of difflib: plateid, plate-no and palte_id are meant for plate_id
 _CHARSETS = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
 _PARTS = 1000
 _TEXT = 2**16  # bytes of all fields and of all headers of parts
@@ -35,7 +42,8 @@ async def parse(content_type: str, stream: AsyncIterator[bytes]) -> Form:
     """The form; raises RequestError 400 for what is no form with at most one file, 422 for text that is not UTF-8.
 
     A part is the file when it has a file name, is called `photograph`, or has the content type of bytes or a picture.
-    Other fields are kept as text.
+    The other fields are kept as text. 422 too for a plate_id that is given twice, and for a name that resembles a known
+    one.
     """
     _, options = parse_options_header(content_type.encode("latin-1"))
     boundary = options.get(b"boundary")
@@ -102,7 +110,9 @@ class _Parts:
             raise malformed("a part of the form has no name")
         name = _decoded(options[b"name"], "utf-8", "the name of a field")
         self._field = None if self._is_file(name, options) else name
-        if self._field is None:
+        if self._field is not None:
+            _check_field(self._field, self.form.fields)
+        else:
             if self.form.photograph is not None:
                 raise malformed("the form has several files")
             self.form.photograph = b""
@@ -130,6 +140,21 @@ class _Parts:
 
     def _finish(self) -> None:
         self.ended = True
+
+
+def _check_field(name: str, before: Mapping[str, str]) -> None:
+    """Raise RequestError 422 for a second plate_id, and for a name that resembles a known one."""
+    elsewhere = ", ".join(f"{known} ({where})" for known, where in _ELSEWHERE.items())
+    expected = f"{PLATE_ID} once, {PHOTOGRAPH}; {elsewhere}"
+    if name == PLATE_ID:
+        if name in before:
+            raise RequestError(422, "invalid", f"{name} is given several times", expected=expected, next="fix the form")
+        return
+    letters = re.sub(r"[\W_]", "", name.casefold())
+    alike = difflib.get_close_matches(letters, ["plateid", "idempotencykey"], cutoff=_ALIKE)
+    if alike or letters in _OTHER_NAMES:
+        what = f"unknown field {name[:60]!r}"
+        raise RequestError(422, "invalid", what, expected=expected, next="correct or remove it")
 
 
 def malformed(what: str) -> RequestError:

@@ -19,6 +19,7 @@ from platewatch.station.problem_details import RequestError
 from platewatch.station.representation import entry_as_dict
 from platewatch.station.rest import STRICT, Number, Viewer, in_thread, json_response, routes, station
 from platewatch.station.security import needs
+from platewatch.station.times import Time
 from platewatch.station.users import Account, Right
 
 router = routes()
@@ -101,8 +102,8 @@ async def inspect(
 def find(  # noqa: PLR0917 - FastAPI passes them by name
     request: Request,
     _: Viewer,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Time | None = None,
+    until: Time | None = None,
     verdict: Outcome | None = None,
     plate_id: str | None = None,
     model_id: str | None = None,
@@ -141,7 +142,7 @@ def queue(
 
 
 @router.get("/counts")
-def counts(request: Request, _: Viewer, since: datetime | None = None, until: datetime | None = None) -> Response:
+def counts(request: Request, _: Viewer, since: Time | None = None, until: Time | None = None) -> Response:
     """How many plates were received and how they ended: received = judged + failed."""
     found = station(request).records.counts(since, until)
     names = ("received", "judged", "passed", "review", "reject", "failed")

@@ -17,7 +17,7 @@ from platewatch.line import shift_report, wording
 from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
-from platewatch.station import charts, security
+from platewatch.station import charts, security, times
 from platewatch.station.problem_details import RequestError, problem
 from platewatch.station.rest import Number, Viewer, in_thread, json_response, query_names, root, routes, station
 from platewatch.station.users import LOCAL, Account
@@ -199,6 +199,8 @@ def _moment(text: str) -> datetime | None:
     if not text:
         return None
     try:
+        if times.is_number(text):  # 20261124 too, which other addresses would take for seconds
+            raise ValueError
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from platewatch.arrays import Floats, Photo
-from platewatch.errors import InputError, NotFound
+from platewatch.errors import InputError, NotFound, RecordError, RecordUnavailable
 from platewatch.inspection import Defect
 from platewatch.line import shift_report
 from platewatch.line.model_registry import ModelRegistry
@@ -51,6 +51,23 @@ class Pictures:
                 f"plate {number}", "its photograph was not kept, only its hash", remedy="see the record's policy"
             )
         return data
+
+    def size(self, number: int) -> tuple[int, int] | None:
+        """Width and height in px of the photograph as people see it, upright; None when it is not here or not readable.
+
+        Raises NotFound when there is no such plate.
+        """
+        try:
+            data = self._records.photograph(number)
+            if data is None:
+                return None
+            with self._drawing:
+                height, width = reading.shown(data, f"plate {number}").shape[:2]
+        except (NotFound, RecordUnavailable):
+            raise
+        except (InputError, RecordError):  # RecordError: its file was altered
+            return None
+        return width, height
 
     def overlay(self, number: int) -> bytes:
         """The photograph with map and boxes as PNG; raises NotFound for a photograph or model that is not here."""

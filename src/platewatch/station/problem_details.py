@@ -24,6 +24,7 @@ from platewatch.errors import (
     RuntimeUnavailable,
     line,
 )
+from platewatch.station import times
 
 log = logging.getLogger("platewatch.station")
 
@@ -152,7 +153,10 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     first: Mapping[str, Any] = error.errors()[0]
     place, message = ".".join(str(part) for part in first["loc"]), str(first["msg"])
     what = f"{place}: {message[:1].lower()}{message[1:]}"  # values keep their letters
-    made = RequestError(422, "invalid", what, expected="what /docs describes", next="fix the request")
+    is_number = isinstance(first.get("ctx", {}).get("error"), times.NumberError)
+    is_time = is_number or str(first["type"]).startswith("datetime")
+    expected = times.EXAMPLE if is_time else "what /docs describes"
+    made = RequestError(422, "invalid", what, expected=expected, next="fix the request")
     return response(request, made)
 
 

@@ -1,5 +1,6 @@
 """Reviews of plates by people: add, list, take back. A review never changes the verdict."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Path, Request
@@ -8,6 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from platewatch.records import Judgement, Review
+from platewatch.records.values import Box
 from platewatch.station.problem_details import RequestError
 from platewatch.station.representation import review_as_dict
 from platewatch.station.rest import STRICT, Number, Viewer, json_response, routes, station
@@ -37,11 +39,27 @@ def reviews(request: Request, _: Viewer, number: Number) -> Response:
 def review(
     request: Request, account: Annotated[Account, needs(Right.REVIEW)], number: Number, new: NewReview
 ) -> Response:
-    """Add a review to a plate."""
+    """Add a review to a plate; its boxes lie inside the photograph, and `unusable` is for plates without a score."""
     here = station(request)
+    if new.judgement is Judgement.UNUSABLE and here.records.get(number).inspection.score is not None:
+        what, expected = f"unusable, but plate {number} has a score", "defective, good or unsure"
+        raise RequestError(422, "invalid", what, expected=expected, next="choose one of them")
+    if new.boxes:
+        size = here.pictures.size(number)
+        if size is not None:
+            _check_boxes(new.boxes, *size)
     made = here.records.review(number, new.judgement, account.name, boxes=new.boxes, note=new.note)
     here.line.tail.wake()
     return json_response(review_as_dict(made), 201)
+
+
+def _check_boxes(boxes: Sequence[Box], wide: int, high: int) -> None:
+    """Raise RequestError 422 for a box that is not inside the photograph, which is `wide` and `high` in px."""
+    for left, top, width, height in boxes:
+        if min(left, top, width - 1, height - 1) < 0 or left + width > wide or top + height > high:
+            what = f"box {[left, top, width, height]} is not inside the photograph"
+            expected = f"left, top, width, height in px within {wide} × {high}"
+            raise RequestError(422, "invalid", what, expected=expected, next="draw it again")
 
 
 @router.delete("/inspections/{number}/reviews/{review_id}", response_model=Review)

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from platewatch.errors import InputError, PlatewatchError
-from platewatch.station import problem_details, sessions
+from platewatch.station import problem_details, request_target, sessions
 from platewatch.station.bodies import Body
 from platewatch.station.problem_details import RequestError
 from platewatch.station.sessions import Sessions
@@ -96,12 +96,12 @@ class AccessControl:
     def _as_inside(self, scope: Scope) -> Scope:
         """The request as the station's addresses know it: without the public prefix, which a proxy may have removed.
 
-        HEAD is answered as GET, without the content.
+        HEAD is answered as GET, without the content. A target in absolute form becomes path and Host header.
         """
-        inside, prefix = {**scope}, self._settings.public.prefix
-        if prefix and f"{scope['path']}/".startswith(f"{prefix}/"):
-            inside["path"] = scope["path"][len(prefix) :] or "/"
-            inside["raw_path"] = scope.get("raw_path", b"")[len(prefix) :] or b"/"
+        inside, prefix = {**request_target.origin_form(scope)}, self._settings.public.prefix
+        if prefix and f"{inside['path']}/".startswith(f"{prefix}/"):
+            inside["path"] = inside["path"][len(prefix) :] or "/"
+            inside["raw_path"] = inside.get("raw_path", b"")[len(prefix) :] or b"/"
         if scope["method"] == "HEAD":
             inside["method"] = "GET"
         return inside
@@ -139,6 +139,9 @@ class AccessControl:
         if self._settings.hosts and (found is None or found[1] not in self._settings.hosts):
             what, known = f"unknown host name {given!r}", ", ".join(self._settings.hosts)
             raise RequestError(421, "other_host", what, expected=known, next="start the station with --name NAME")
+        if request.scope["scheme"] == "https" and not self._settings.is_secure:  # RFC 9110, 7.4
+            what, expected = "an https address, and the station serves http", "http://"
+            raise RequestError(421, "other_host", what, expected=expected, next="start the station with --public-url")
 
     def _check_origin(self, headers: Headers) -> None:
         """Refuse pages of other sites; browsers send Origin and Sec-Fetch-Site, programs need not."""

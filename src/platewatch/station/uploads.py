@@ -84,8 +84,10 @@ async def read(request: Request, settings: Settings, room: Room, *, owner: str, 
     await asyncio.to_thread(_check_pixels, photograph, settings)
     return Plate(
         photograph,
-        name=_printable(form.name or request.query_params.get("name"))[:_TEXT] or None,
-        plate_id=_plate_id(form.fields.get("plate_id") or request.query_params.get("plate_id")),
+        name=_once("name", _name(form.name), _name(request.query_params.get("name"))),
+        plate_id=_once(
+            "plate_id", _plate_id(form.fields.get(forms.PLATE_ID)), _plate_id(request.query_params.get("plate_id"))
+        ),
         key=None if key is None else f"{_escaped(owner)}:{key}",
         source=source,
     )
@@ -134,6 +136,18 @@ def _check_pixels(photograph: bytes, settings: Settings) -> None:
     raise RequestError(
         413, "too_many_pixels", "too many pixels", expected=f"at most {most} px, width × height", next=next_step
     )
+
+
+def _once(what: str, in_form: str | None, in_query: str | None) -> str | None:
+    """The value of form or query; raises RequestError 422 when both have one and they differ."""
+    if in_form is not None and in_query is not None and in_form != in_query:
+        problem = f"{what} is {in_form[:60]!r} in the form and {in_query[:60]!r} in the query"
+        raise RequestError(422, "invalid", problem, expected="one of the two, or the same", next="remove one")
+    return in_query if in_form is None else in_form
+
+
+def _name(text: str | None) -> str | None:
+    return _printable(text)[:_TEXT] or None
 
 
 def _plate_id(text: str | None) -> str | None:
