@@ -201,8 +201,10 @@ class DeliveryWorker:
             self._warn(f"{self._to.name}: in reach again")
         if note and note != self.note:
             self._warn(f"{self._to.name}: took the plate, but {note}")
+        is_news = bool(self._failed) or note != self.note
         self._failed, self._told, self.note = 0, "", note
-        self._changed()
+        if is_news:  # not for each plate: the states are counted over the whole outbox
+            self._changed()
 
     def _out_of_reach(self, each: Due, others: list[int], error: DeliveryFailed) -> bool:
         wait = self._wait(self._failed)
