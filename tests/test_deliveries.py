@@ -338,6 +338,48 @@ def test_a_plate_too_large_for_the_broker_waits_alone(
     another.close()
 
 
+def test_a_connection_that_ends_before_publish_returns_says_why(
+    records: Records, strict_broker: servers.StrictBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine paho has sent the plate and read the broker's answer, and then returns "not connected"."""
+    from paho.mqtt.client import Client, MQTTMessageInfo
+    from paho.mqtt.enums import MQTTErrorCode
+
+    publish = Client.publish
+
+    def late(client: Client, *words: Any, **options: Any) -> MQTTMessageInfo:
+        message = publish(client, *words, **options)
+        eventually(lambda: client.socket() is None)
+        message.rc = MQTTErrorCode.MQTT_ERR_NO_CONN
+        return message
+
+    to = at(strict_broker, "plates/ok")
+    entry = records.add(plate(reason="x" * 3900)).entry
+    with monkeypatch.context() as busy:
+        busy.setattr(Client, "publish", late)
+        with pytest.raises(Refused, match="ended the connection at plate 1"):
+            to.deliver(entry)
+    assert to.deliver(records.add(plate()).entry) is not None, "connected again"
+    to.close()
+
+
+def test_a_connection_that_ended_while_nothing_was_sent_is_made_again_at_once(
+    records: Records, broker: servers.Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while paho still calls it connected, as it does for a moment."""
+    from paho.mqtt.client import Client
+
+    to, others = destination(f"mqtt://127.0.0.1:{broker.port}/plates"), threading.enumerate()
+    to.deliver(records.add(plate()).entry)
+    broker.stop()
+    eventually(lambda: not any("paho" in each.name for each in threading.enumerate() if each not in others))
+    broker.start()
+    real = Client.is_connected
+    monkeypatch.setattr(Client, "is_connected", lambda client: client.socket() is None or real(client))
+    assert to.deliver(records.add(plate()).entry) == "nobody subscribes to the topic"
+    to.close()
+
+
 def test_a_plate_that_nobody_subscribes_to_is_delivered_and_that_is_told_once(
     records: Records, strict_broker: servers.StrictBroker
 ) -> None:
