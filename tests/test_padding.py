@@ -41,7 +41,8 @@ def textured(seed: int, size: tuple[int, int]) -> Photo:
     rng, (width, height) = np.random.default_rng(seed), size
     grain = cv2.resize(rng.normal(0, 1, (24, 24)).astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
     fine = cv2.resize(rng.normal(0, 1, (height // 8, width // 8)).astype(np.float32), size)
-    return np.clip(120 + 14 * (grain + fine), 0, 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    photo: Photo = np.clip(120 + 14 * (grain + fine), 0, 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    return photo
 
 
 def plate(seed: int, size: tuple[int, int]) -> tuple[Photo, Frame]:
