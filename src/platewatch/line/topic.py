@@ -97,9 +97,10 @@ class Topic:
             what = f"refused plate {entry.number}: Packet too large ({size} bytes; it takes {self._largest})"
             raise Refused(f"{self.name}: {what}")
         message = client.publish(self._topic, payload, qos=1)
-        if message.rc:
-            raise DeliveryFailed(f"{self.name}: out of reach ({error_string(message.rc)})")
+        # Paho also reports a lost connection for a plate that it sent, if the broker ended the connection at once.
         answer = self._await("publish", message.mid)
+        if answer is None and message.rc:
+            raise DeliveryFailed(f"{self.name}: out of reach ({error_string(message.rc)})")
         if answer is None:
             raise DeliveryFailed(f"{self.name}: did not confirm within {self._broker.patience_s:.0f} s")
         if answer.kind == "disconnect":
@@ -124,7 +125,8 @@ class Topic:
                 return answer
 
     def _connected(self) -> "Client":
-        if self._client is not None and self._client.is_connected():
+        ended = not self._answers.empty()  # no question is open: what lies here is that the connection ended
+        if self._client is not None and self._client.is_connected() and not ended:
             return self._client
         self.close()
         self._answers = queue.SimpleQueue()  # what an earlier connection still answers is not read
