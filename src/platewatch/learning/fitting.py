@@ -84,7 +84,7 @@ def fit(
         with suppress(OSError):
             checkpoints.rmdir()  # only if there is no checkpoint in it
     progress("fitting the surface detector", 0, 1)
-    fitted = detector.fit(plates.photos, config.seed, config.surface)
+    fitted = detector.fit(plates.photos, config.seed, config.surface, plates.insides())
     progress("fitting the surface detector", 1, 1)
     with files.whole_folder(out, remedy="free space or check it") as folder:
         trained = list(zip(held_out, networks[1:], strict=True))
@@ -281,8 +281,9 @@ def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, 
     """Write the plots as PNG: sensitivity, illumination, loss curves, reconstructions beside their originals."""
     sensitivity_plots.sensitivity(calibrated.sensitivity).savefig(folder / "sensitivity.png", dpi=144)
     sensitivity_plots.illumination(calibrated.light).savefig(folder / "light.png", dpi=144)
-    shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)]
     plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
-    reconstructed = network.reconstruct(shown)
-    originals = [preparation.prepare(photo, reconstructed.shape[1]) for photo in shown]
-    plots.reconstructions(originals, list(reconstructed)).savefig(folder / "reconstructions.png", dpi=72)
+    shown = np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)
+    photos, sizes = plates.photos[shown], [plates.sizes[plate] for plate in shown]
+    plots.reconstructions(*plots.without_padding(photos, network.reconstruct(photos), sizes)).savefig(
+        folder / "reconstructions.png", dpi=72
+    )

@@ -99,7 +99,12 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
         good=np.array([each.numbers for each in good]),
-        map_score=np.array([detector.pool(each.network_map) for each in good]),
+        map_score=np.array(
+            [
+                detector.pool(each.network_map, inside=inside)
+                for each, inside in zip(good, plates.insides(), strict=True)
+            ]
+        ),
         artificial=np.array([each.numbers for each in artificial]),
     )
 
