@@ -76,7 +76,7 @@ def fit(
     config = replace(config, bits=plates.bits)  # the manifest tells the line
     second = _train_second(found, config, checkpoint_folder(out), progress) if config.skipganomaly else None
     progress("fitting the surface detector", 0, 1)
-    fitted = detector.fit(plates.photos, config.seed, config.surface)
+    fitted = detector.fit(plates.photos, config.seed, config.surface, plates.insides())
     progress("fitting the surface detector", 1, 1)
     with files.whole_folder(out, remedy="free space or check it") as folder:
         detectors = Detectors(fitted, found.groups, second.export_folds(progress) if second else ())

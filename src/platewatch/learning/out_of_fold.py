@@ -79,7 +79,12 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
         good=np.array([each.numbers for each in good], float),
-        map_score=np.array([detector.pool(each.second.anomaly_map) if each.second else np.nan for each in good]),
+        map_score=np.array(
+            [
+                detector.pool(each.second.anomaly_map, inside=inside) if each.second else np.nan
+                for each, inside in zip(good, plates.insides(), strict=True)
+            ]
+        ),
         artificial=np.array([each.numbers for each in artificial], float).reshape(-1, 3),
     )
 

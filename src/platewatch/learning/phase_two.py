@@ -80,12 +80,12 @@ class PhaseTwo:
         folder.mkdir()
         sensitivity_plots.sensitivity(found).savefig(folder / "sensitivity.png", dpi=144)
         sensitivity_plots.illumination(light).savefig(folder / "light.png", dpi=144)
-        photos = self.plates.photos
-        shown = photos[np.linspace(0, len(photos) - 1, 4).round().astype(int)]
         plots.losses({"final network": self.final.history}).savefig(folder / "losses.png")
-        reconstructed = network.reconstruct(shown)
-        originals = [preparation.prepare(photo, reconstructed.shape[1]) for photo in shown]
-        plots.reconstructions(originals, list(reconstructed)).savefig(folder / "reconstructions.png", dpi=72)
+        shown = np.linspace(0, len(self.plates.photos) - 1, 4).round().astype(int)
+        photos, sizes = self.plates.photos[shown], [self.plates.sizes[plate] for plate in shown]
+        plots.reconstructions(*plots.without_padding(photos, network.reconstruct(photos), sizes)).savefig(
+            folder / "reconstructions.png", dpi=72
+        )
 
 
 def train(
