@@ -44,7 +44,7 @@ class Reader(stations.LineInspector):
         self.asked = list[str]()
         self.broken: Exception | None = None
 
-    def examine(self, image: Any, name: str | None = None) -> Examination:
+    def examine(self, image: Any, name: str | None = None, **_options: Any) -> Examination:
         self.asked.append(Path(name or "").name)
         if self.broken is not None:
             raise self.broken
