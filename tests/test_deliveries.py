@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +26,7 @@ from platewatch.line.receivers import DeliveryFailed, Refused
 from platewatch.records import Due, Entry, Records
 from platewatch.records.anchors import Anchor
 from served import Served
+from waiting import GIVE_UP_S, eventually
 
 
 class Receiver:
@@ -99,13 +99,6 @@ def worker(records: Records) -> Iterator[Callable[..., DeliveryWorker]]:
     yield start
     for each in started:
         each.stop()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_a_webhook_gets_each_plate_as_the_typed_entry(
@@ -236,7 +229,7 @@ def test_serve_and_watch_deliver_to_the_webhook_that_they_are_given(
 def test_a_url_that_is_none_is_one_line_for_both_commands(command: str, tiny_model: Tiny, tmp_path: Path) -> None:
     place = [str(tiny_model.model), "--port", "0"] if command == "serve" else [".", "--model", str(tiny_model.model)]
     words = [sys.executable, "-m", "platewatch", command, *place, "--mqtt", "mqtt://anna:secret@host"]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=GIVE_UP_S, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "destination" in done.stderr
     assert "secret" not in done.stderr
@@ -382,7 +375,7 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
     listener.connect("127.0.0.1", broker.port)
     listener.loop_start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(GIVE_UP_S)
         url = f"mqtt://127.0.0.1:{broker.port}/plant/line%202/plates"
         name = destination(url).name
         worker(url)

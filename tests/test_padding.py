@@ -20,7 +20,7 @@ from platewatch.exploration import classical_detectors
 from platewatch.learning import out_of_fold
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage
-from platewatch.model.scoring import RawNumbers
+from platewatch.model.scoring import NetworkNumbers, RawNumbers
 from platewatch.photographs import preparation
 from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.overlay import overlay
@@ -28,7 +28,7 @@ from platewatch.photographs.preparation import Frame
 from platewatch.progress import silent
 from platewatch.skipganomaly.augmentation import augment
 from platewatch.surface import detector, features
-from platewatch.surface.detector import Surface
+from platewatch.surface.detector import Surface, SurfaceResult
 from platewatch.synthetic.artificial_defects import random_defect
 
 SIDE = 96
@@ -98,10 +98,11 @@ def test_augmentation_paints_on_the_photograph_alone(size: tuple[int, int]) -> N
 
 def test_defects_that_choose_weights_are_on_the_photograph(plates: GoodPlates, monkeypatch: pytest.MonkeyPatch) -> None:
     scored, blank = list[Array](), np.zeros((SIDE, SIDE), np.float32)
+    raw = RawNumbers(SurfaceResult(1, blank, blank, blank), NetworkNumbers(1, 1, blank))
 
     def measure(_surface: Any, _network: Any, photo: Array, _frame: Any) -> RawNumbers:
         scored.append(photo)
-        return RawNumbers(1, 1, 1, blank, blank, blank, blank)
+        return raw
 
     monkeypatch.setattr("platewatch.model.scoring.measure", measure)
     fake = SimpleNamespace(of=lambda _plate: (None, None))

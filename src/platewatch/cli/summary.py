@@ -42,7 +42,8 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     if found.warnings:
         table.add_row("look at these before you train", "\n".join(found.warnings))
     networks = config.calibration.folds + 1
-    table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
+    steps = f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)"
+    table.add_row("training steps", steps if config.skipganomaly else "none: no network is trained")
     floor = f"{found.floor:.1%}"
     if target < found.floor:
         floor += f"; for ≤ {target:.1%}, use {plates_needed(target)} plates or more"
@@ -56,8 +57,9 @@ def model(manifest: "Manifest") -> tuple[Table, ...]:
     table = _sheet(f"Model {manifest.model_id}")
     table.add_row("REVIEW above score", f"{decision.review:.3f}")
     table.add_row("REJECT above score", f"{decision.threshold:.3f}")
-    table.add_row("alpha, chosen on artificial defects", f"{decision.alpha:.1f}")
-    table.add_row("weight of the surface, chosen on them too", f"{decision.weight:.1f}")
+    if decision.alpha is not None:
+        table.add_row("alpha, chosen on artificial defects", f"{decision.alpha:.1f}")
+        table.add_row("weight of the surface, chosen on them too", f"{decision.weight:.1f}")
     table.add_row("false alarms", bound_sentence(bound))
     if not bound.promised:
         needed = f"{bound.plates_needed} (expected), {bound.plates_needed_95} (95 %) with none above the limit"

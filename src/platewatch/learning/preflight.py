@@ -78,7 +78,7 @@ class Preflight:
     warnings: tuple[str, ...]
     """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise."""
     steps: int
-    """Training steps of phase two, all folds included."""
+    """Training steps of phase two, all folds included; 0 without phase two."""
     floor: float
     """Lowest false-alarm rate that this number of plates can show: 1 / (n + 1)."""
 
@@ -187,7 +187,7 @@ def look(plates: GoodPlates, config: Config) -> Preflight:
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
         outliers=(*plates.unusable(), *outlying),
         warnings=warnings,
-        steps=round(batches * (count + count * (folds - 1))),
+        steps=round(batches * (count + count * (folds - 1))) if config.skipganomaly else 0,
         floor=1 / (count + 1),
     )
 
