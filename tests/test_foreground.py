@@ -79,5 +79,5 @@ def test_rendered_plates_are_found_at_every_size() -> None:
     for seed in range(6):
         photo = rendered_plates.render("good", seed, 128)[0]
         for size in (64, 128, 256):
-            found = foreground.find_object(cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA))
+            found = foreground.find_object(preparation.prepare(photo, size))
             assert 0.15 < found.mean() < 0.5

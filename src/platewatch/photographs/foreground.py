@@ -87,7 +87,8 @@ def _is_object(thumb: Photo, distance: Grey, found: Mask) -> bool:
     if not step.size or (step >= _STEP * contrast).mean() < _SHARP:
         return False
     ground = cv2.dilate(mask, np.ones((7, 7), np.uint8)) == 0  # without the outline's blur
-    return np.count_nonzero(ground) >= _GROUND * found.size and _unevenness(thumb, ground) <= _UNEVEN * contrast
+    is_large = np.count_nonzero(ground) >= _GROUND * found.size
+    return bool(is_large and _unevenness(thumb, ground) <= _UNEVEN * contrast)
 
 
 def _unevenness(thumb: Photo, ground: Mask) -> float:
