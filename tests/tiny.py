@@ -32,6 +32,7 @@ GOOD = 10
 def settings(**changes: Any) -> Config:
     """The configuration of the tiny model."""
     values: dict[str, Any] = {
+        "backbone": "none",
         "image_size": 96,
         "min_images": 8,
         "network": {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
@@ -106,7 +107,7 @@ def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
     """The numbers of the photographs that the patches in `left` are from, found by comparing bytes with `fitted`."""
     assert fitted.coresets is not None
     numbers = set()
-    for bank, coreset in zip((left.colour, left.line), fitted.coresets, strict=True):
+    for bank, coreset in zip(left.banks, fitted.coresets, strict=True):
         of = {patch.tobytes(): int(number) for patch, number in zip(coreset.sample, coreset.numbers, strict=True)}
         numbers |= {of[patch.tobytes()] for patch in bank.patches}
     return sorted(numbers)

@@ -93,6 +93,14 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option("--min-images", type=click.IntRange(3), help="Smallest number of photographs to train on.")
 @click.option("--bits", type=click.IntRange(9, 15), help="Bits of the camera, where its files store more: 12 in 16.")
 @click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
+@click.option(
+    "--backbone",
+    help="Network of the texture features: efficientnet-lite0 (default), none, or timm:NAME=FILE with local weights.",
+)
+@click.option(
+    "--tiles", type=click.IntRange(1, 20), help="Tiles along the longer side; default: as the shape asks for."
+)
+@click.option("--image-size", type=click.IntRange(64, 4096), help="Side of the prepared photograph, px, instead.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 def train(
     data: Path,
@@ -105,15 +113,26 @@ def train(
     min_images: int | None,
     bits: int | None,
     mm_per_px: float | None,
+    backbone: str | None,
+    tiles: int | None,
+    image_size: int | None,
     resume: bool,
 ) -> None:
     """Train on the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
     from platewatch import config
     from platewatch.cli import summary
     from platewatch.learning import fitting, preflight
-    from platewatch.photographs import data_sets
+    from platewatch.photographs import data_sets, preparation
 
-    top = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
+    if tiles is not None and image_size is not None:
+        raise click.UsageError("--tiles and --image-size exclude each other: both set the prepared photograph's side")
+    good = data_sets.training(data)
+    if tiles is not None:
+        image_size = preparation.side_of_tiles(tiles, config.TILE)
+    elif image_size is None and config_file is None:
+        image_size = preparation.side_for(preflight.sizes(good), config.TILE)
+    top: dict[str, Any] = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
+    top |= {"backbone": backbone, "image_size": image_size}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
     changes |= {"calibration": {"false_alarm_rate": false_alarm_rate}} if false_alarm_rate is not None else {}
@@ -123,7 +142,6 @@ def train(
     fitting.check_installed(settings)
     fitting.check_free(out, resume=resume)
     with progress() as report:
-        good = data_sets.training(data)
         warn_of_left_alone(good[0].parent)
         plates = preflight.read(good, settings, report)
         report("looking for duplicates and outliers", 0, 1)

@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from platewatch import files, robust
+from platewatch import files
 from platewatch.arrays import Doubles
-from platewatch.config import Config
+from platewatch.config import TILE, Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision
 from platewatch.errors import OutputError, RuntimeUnavailable
 from platewatch.evaluation import model_card
-from platewatch.learning import out_of_fold, sensitivity_trials
+from platewatch.learning import fusing, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors, OutOfFold
 from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
+from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.scoring import Checks, RawNumbers
-from platewatch.photographs import reading
+from platewatch.model.texture import TextureFeatures
+from platewatch.photographs import reading, robust
 from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
@@ -76,12 +78,16 @@ def fit(
     config = replace(config, bits=plates.bits)  # the manifest tells the line
     second = _train_second(found, config, checkpoint_folder(out), progress) if config.skipganomaly else None
     progress("fitting the surface detector", 0, 1)
-    fitted = detector.fit(plates.photos, config.seed, config.surface, plates.insides())
+    graph, texture = _texture(plates, config)
+    fitted = detector.fit_unscaled(plates.photos, config.seed, config.surface, plates.insides(), texture)
     progress("fitting the surface detector", 1, 1)
+    fitted = fusing.set_weights(plates, found.groups, fitted, config, progress)
     with files.whole_folder(out, remedy="free space or check it") as folder:
         detectors = Detectors(fitted, found.groups, second.export_folds(progress) if second else ())
         calibrated = _calibrate(plates, detectors, config, progress, held)
         progress("writing the model", 0, 1)
+        if graph is not None:
+            (folder / model_folder.BACKBONE).write_bytes(graph)
         manifest = _write(folder, found, (fitted, second), calibrated, config)
         progress("writing the model", 1, 1)
     shutil.rmtree(checkpoint_folder(out), ignore_errors=True)
@@ -101,8 +107,22 @@ def _train_second(found: Preflight, config: Config, checkpoints: Path, progress:
             checkpoints.rmdir()  # only if there is no checkpoint in it
 
 
+def _texture(plates: GoodPlates, config: Config) -> tuple[bytes | None, TextureFeatures | None]:
+    """The graph of the texture features and what runs it; None without a backbone."""
+    if not config.has_texture:
+        return None, None
+    from platewatch.backbone import export  # noqa: PLC0415 - needs torch, which --backbone none does not
+
+    side = min(TILE, config.image_size)
+    settings = {"side": side, "length": config.surface.texture_length, "seed": config.seed}
+    graph = export.export(config.backbone, plates.photos, plates.insides(), **settings)
+    return graph, TextureFeatures(FeatureNetwork(graph, threads=1))
+
+
 def check_installed(config: Config) -> None:
     """Raise RuntimeUnavailable, before any work, when a package that this training needs is not installed."""
+    if config.has_texture:
+        _check_backbone(config.backbone)
     if not config.skipganomaly:
         return
     try:
@@ -110,6 +130,17 @@ def check_installed(config: Config) -> None:
     except ModuleNotFoundError as error:
         remedy = "pip install 'platewatch[train]', or train with --preset surface"
         raise RuntimeUnavailable("", f"{error.name} is not installed, which phase two needs", remedy=remedy) from error
+
+
+def _check_backbone(backbone: str) -> None:
+    """Raise RuntimeUnavailable or InputError when the weights that `backbone` names are not here."""
+    try:
+        from platewatch.backbone import weights  # noqa: PLC0415 - needs torch, which --backbone none does not
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'platewatch[backbone]', or train with --backbone none"
+        what = f"{error.name} is not installed, which the texture features need"
+        raise RuntimeUnavailable("", what, remedy=remedy) from error
+    weights.stages(backbone)
 
 
 def checkpoint_folder(out: Path) -> Path:

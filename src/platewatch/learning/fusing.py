@@ -1,0 +1,112 @@
+"""The weights of phase one's maps, chosen without a label by hard artificial defects on good plates.
+
+The default weights stay unless others tell the defects from the good plates clearly better: by more than the standard
+error of the difference (the one-standard-error rule, Breiman et al., "Classification and Regression Trees", 1984,
+section 3.4.3). Every map is out of fold. The defects lie near the limit of what is seen, so that the banks differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from platewatch.arrays import Doubles, Mask
+from platewatch.config import TILE, Config, SurfaceConfig
+from platewatch.learning.out_of_fold import leaving_out
+from platewatch.learning.preflight import GoodPlates
+from platewatch.photographs import robust
+from platewatch.photographs.foreground import find_framed_object
+from platewatch.progress import Progress
+from platewatch.surface import detector
+from platewatch.surface.detector import Maps, Surface
+from platewatch.synthetic.hard_defects import hard_defect
+
+Weights = tuple[float, ...]
+
+DEFAULT: Weights = (1, 1, 2)
+CANDIDATES: tuple[Weights, ...] = (
+    *((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 4, 0), (0, 1, 1), (0, 1, 2), (0, 2, 1)),
+    *((1, 0, 1), (1, 0, 2), (2, 0, 1), (1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 2, 2), (1, 2, 4)),
+)
+"""Weights of the colour, line and texture maps that are compared with the default."""
+
+DEFECTS_PER_PLATE = 4
+_RESAMPLED = 400  # bootstrap samples of plates, for the standard error
+
+
+@dataclass(frozen=True)
+class _Plate:
+    """Out-of-fold maps of a good plate and of its copies with a defect, sampled, and the mask of the photograph."""
+
+    good: Maps
+    damaged: tuple[Maps, ...]
+    inside: Mask
+
+
+def set_weights(
+    plates: GoodPlates, groups: Sequence[int], fitted: Surface, config: Config, progress: Progress
+) -> Surface:
+    """The unscaled detector with its scales and, where it has texture features, with the weights that are chosen.
+
+    `groups` (N,) are the numbers of the plates' groups: a plate is compared with the patches of other groups alone.
+    """
+    numbers, insides, rng = np.asarray(groups), plates.insides(), np.random.default_rng([config.seed, 2])
+    others, every = leaving_out(fitted, groups), max(1, config.image_size // TILE)
+    maps, seen = list[Maps](), list[_Plate]()
+    for plate, photo in enumerate(plates.photos):
+        left, inside = others(int(numbers[plate])), insides[plate]
+        maps.append(left.maps(photo, inside))
+        if fitted.texture is not None:
+            on_part = find_framed_object(photo, plates.frames[plate])
+            damaged = [hard_defect(photo, rng, on_part)[0] for _ in range(DEFECTS_PER_PLATE)]
+            found = [_sampled(left.maps(each, inside), 2 * every) for each in damaged]
+            seen.append(_Plate(_sampled(maps[-1], 2 * every), tuple(found), inside[:: 2 * every, :: 2 * every]))
+        maps[-1] = _sampled(maps[-1], every)
+        progress("weighing the surface's maps", plate + 1, len(plates.photos))
+    area = fitted.settings.pool_area
+    smaller = replace(fitted, settings=replace(fitted.settings, pool_area=area and max(1, area // every**2)))
+    if seen:
+        scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
+        smaller = replace(smaller, weights=_choose(seen, [bank.scale for bank in scaled.banks], config.surface))
+    scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
+    return replace(scaled, settings=fitted.settings)
+
+
+def _sampled(maps: Maps, every: int) -> Maps:
+    return tuple(each[::every, ::every].copy() for each in maps)
+
+
+def _choose(seen: Sequence[_Plate], scales: Sequence[float], settings: SurfaceConfig) -> Weights:
+    """The default weights, or those that separate the defects clearly better."""
+    good, damaged = zip(*(_scores(seen, weights, scales, settings) for weights in (DEFAULT, *CANDIDATES)), strict=True)
+    aurocs = np.array([_auroc(*pair) for pair in zip(good, damaged, strict=True)])
+    best = int(aurocs.argmax())
+    rng, differences = np.random.default_rng(0), list[float]()
+    for _ in range(_RESAMPLED):
+        drawn = rng.integers(0, len(seen), len(seen))
+        one, other = (_auroc(good[each][drawn], damaged[each][drawn]) for each in (best, 0))
+        differences.append(one - other)
+    return CANDIDATES[best - 1] if best and aurocs[best] - aurocs[0] > np.std(differences) else DEFAULT
+
+
+def _scores(
+    seen: Sequence[_Plate], weights: Weights, scales: Sequence[float], settings: SurfaceConfig
+) -> tuple[Doubles, Doubles]:
+    """Scores of the N good plates (N,) and of their damaged copies (N, DEFECTS_PER_PLATE) with these weights."""
+    factors = [weight / scale for weight, scale in zip(weights, scales, strict=True)]
+
+    def pooled(maps: Maps, inside: Mask) -> list[float]:
+        fused = detector.fuse(maps, factors, settings)
+        return [detector.pool(fused, fraction, inside) for fraction in settings.score_fractions]
+
+    good = np.array([pooled(each.good, each.inside) for each in seen])
+    damaged = np.array([[pooled(maps, each.inside) for maps in each.damaged] for each in seen])
+    limits = np.array([robust.limit(column) for column in good.T])
+    return (good / limits).max(axis=-1), (damaged / limits).max(axis=-1)
+
+
+def _auroc(good: Doubles, damaged: Doubles) -> float:
+    """The fraction of pairs (good, damaged) in the right order; ties count a half."""
+    ordered = np.sort(good)
+    below = np.searchsorted(ordered, damaged.ravel(), "left") + np.searchsorted(ordered, damaged.ravel(), "right")
+    return float(below.mean()) / 2 / len(good)
