@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from platewatch import robust
 from platewatch.arrays import Doubles, Indices
+from platewatch.decision import intervals
 from platewatch.decision.verdict import FalseAlarmBound, plates_needed
 from platewatch.errors import CalibrationError
 
@@ -49,7 +49,7 @@ def limit(scores: Sequence[float] | Doubles, rate: float) -> float:
         raise CalibrationError(
             "", f"{len(values)} scores of good plates", expected="at least 3 finite ones", remedy="train again"
         )
-    deviations = float(stats.t.isf(rate, len(values) - 1)) * np.sqrt(1 + 1 / len(values))
+    deviations = intervals.t_quantile(rate, len(values) - 1) * np.sqrt(1 + 1 / len(values))
     return robust.limit(values, deviations, smallest_deviation=_SMALLEST_DEVIATION)
 
 
@@ -80,7 +80,7 @@ def false_alarm_bound(scores: Sequence[float] | Doubles, threshold: float, targe
     return FalseAlarmBound(
         asked=target,
         false_alarm_rate=expected,
-        upper_95=float(stats.binomtest(above, count, alternative="less").proportion_ci(0.95).high),
+        upper_95=intervals.highest_proportion(above, count),
         floor=1 / (count + 1),
         good_plates=count,
         promised=expected <= target,

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from platewatch.arrays import Doubles, Floats, Labels, Mask
-
-Interval = tuple[float, float]
+from platewatch.decision.intervals import Interval, clopper_pearson
 
 FPR_LIMIT = 0.3
 """AUPRO integrates up to this false positive rate of pixels, as in the MVTec benchmark."""
@@ -47,14 +45,6 @@ class PixelFigures:
     auroc: float | None
     average_precision: float | None
     aupro: float | None
-
-
-def clopper_pearson(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The exact two-sided interval of a binomial proportion; 0 to 1 when `of` is 0."""
-    if not of:
-        return 0.0, 1.0
-    found = binomtest(count, of).proportion_ci(confidence, method="exact")
-    return float(found.low), float(found.high)
 
 
 def auroc(labels: Labels, scores: Doubles) -> float | None:

@@ -3,15 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from platewatch.decision import sensitivity_summary
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity
 from platewatch.decision.verdict import FalseAlarmBound, bound_sentence
-from platewatch.evaluation.metrics import Interval, Proportion
-from platewatch.evaluation.results import Evaluation, Phase
 from platewatch.photographs.data_sets import ANOMALOUS
+
+if TYPE_CHECKING:  # the model card of a training without scikit-learn uses these tables
+    from platewatch.decision.intervals import Interval
+    from platewatch.evaluation.metrics import Proportion
+    from platewatch.evaluation.results import Evaluation, Phase
 
 _PERCENT = "\u00a0%"  # with a space that does not break
 
@@ -34,22 +38,22 @@ class Sheet:
         return table
 
 
-def verdicts(evaluation: Evaluation) -> Table:
+def verdicts(evaluation: "Evaluation") -> Table:
     """The verdicts per folder, for a terminal."""
     return verdict_sheet(evaluation).rich()
 
 
-def alpha(evaluation: Evaluation) -> Table:
+def alpha(evaluation: "Evaluation") -> Table:
     """The alpha table, for a terminal."""
     return alpha_sheet(evaluation).rich()
 
 
-def phases(evaluation: Evaluation) -> Table:
+def phases(evaluation: "Evaluation") -> Table:
     """The metrics of each phase, for a terminal."""
     return phase_sheet(evaluation).rich()
 
 
-def verdict_sheet(evaluation: Evaluation) -> Sheet:
+def verdict_sheet(evaluation: "Evaluation") -> Sheet:
     """Verdicts per folder: missed plates of a defect, false alarms of good plates, with 95 % intervals."""
     rows = []
     for counts in evaluation.defects:
@@ -63,7 +67,7 @@ def verdict_sheet(evaluation: Evaluation) -> Sheet:
     return Sheet("Verdicts; REVIEW is counted apart", head, tuple(rows))
 
 
-def alpha_sheet(evaluation: Evaluation) -> Sheet:
+def alpha_sheet(evaluation: "Evaluation") -> Sheet:
     """The alpha table, with numbers of missed defects and false alarms."""
     rows = []
     for row in evaluation.alpha_table:
@@ -73,7 +77,7 @@ def alpha_sheet(evaluation: Evaluation) -> Sheet:
     return Sheet(title, ("alpha", "limit", "precision", "recall", "missed", "false alarms"), tuple(rows))
 
 
-def phase_sheet(evaluation: Evaluation) -> Sheet:
+def phase_sheet(evaluation: "Evaluation") -> Sheet:
     """Image and pixel metrics of each phase and of both fused."""
     pixel, spread = evaluation.pixel, evaluation.auroc_interval
     figures = (pixel.auroc, pixel.average_precision, pixel.aupro) if pixel else (None, None, None)
@@ -130,15 +134,15 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}{_PERCENT}"
 
 
-def interval(edges: Interval) -> str:
+def interval(edges: "Interval") -> str:
     """An interval of fractions in percent."""
     return f"{100 * edges[0]:.1f} to {100 * edges[1]:.1f}{_PERCENT}"
 
 
-def out_of(value: Proportion) -> str:
+def out_of(value: "Proportion") -> str:
     """A proportion as text, e.g. 3 of 5."""
     return f"{value.count} of {value.of}"
 
 
-def _phase(phase: Phase) -> tuple[str, ...]:
+def _phase(phase: "Phase") -> tuple[str, ...]:
     return number(phase.auroc), "", "", number(phase.pixel_auroc), "", ""
