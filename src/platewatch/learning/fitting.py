@@ -76,7 +76,7 @@ def fit(
     thread_limits.limit_threads()
     plates = found.plates
     config = replace(config, bits=plates.bits)  # the manifest tells the line
-    held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
+    held_out = calibration.folds(found.groups.numbers, config.calibration.folds, config.seed)
     checkpoints = _make(checkpoint_folder(out))
     try:
         networks = _train_all(plates, held_out, config, checkpoints, progress)
@@ -84,12 +84,12 @@ def fit(
         with suppress(OSError):
             checkpoints.rmdir()  # only if there is no checkpoint in it
     progress("fitting the surface detector", 0, 1)
-    fitted = detector.fit(plates.photos, config.seed, config.surface)
+    fitted = detector.fit(plates.photos, config.seed, config.surface, found.groups.numbers)
     progress("fitting the surface detector", 1, 1)
     with files.whole_folder(out, remedy="free space or check it") as folder:
         trained = list(zip(held_out, networks[1:], strict=True))
         detectors = out_of_fold.detectors(found, trained, fitted, config, progress)
-        calibrated = _calibrate(plates, detectors, config, progress, held)
+        calibrated = _calibrate(plates, detectors, config, progress, held, groups=found.groups.numbers)
         progress("writing the model", 0, 1)
         manifest = _write(folder, found, (fitted, networks[0]), calibrated, config)
         progress("writing the model", 1, 1)
@@ -167,11 +167,17 @@ def _train_all(
 
 
 def _calibrate(
-    plates: GoodPlates, detectors: Detectors, config: Config, progress: Progress, held: Manifest | None = None
+    plates: GoodPlates,
+    detectors: Detectors,
+    config: Config,
+    progress: Progress,
+    held: Manifest | None = None,
+    *,
+    groups: Sequence[int] | None = None,
 ) -> Calibrated:
     """Set the limits from out-of-fold scores, then run the sensitivity trials with these limits."""
     raw = out_of_fold.score(plates, detectors, config, progress)
-    decision, scores = _decide(raw, config)
+    decision, scores = _decide(raw, config, groups)
     checks = plates.checks()
     if held is not None:
         checks = checks.stricter(held.checks)
@@ -184,7 +190,7 @@ def _calibrate(
     return Calibrated(raw, decision, scores, checks, found, light)
 
 
-def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Doubles]:
+def _decide(raw: OutOfFold, config: Config, groups: Sequence[int] | None) -> tuple[Decision, Doubles]:
     """The Decision from out-of-fold numbers, and each good plate's score with it, (N,) float64."""
     alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
     scale = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
@@ -196,7 +202,8 @@ def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Doubles]:
     ]
     weighted = replace(equal, weight=calibration.choose_weight(*phases, alone=True))
     scores = np.array([weighted.score(*numbers) for numbers in raw.good])
-    review, threshold = calibration.limits(scores, config.calibration.review_rate, config.calibration.false_alarm_rate)
+    rates = config.calibration.review_rate, config.calibration.false_alarm_rate
+    review, threshold = calibration.limits(scores, *rates, groups)
     return replace(weighted, review=review, threshold=threshold), scores
 
 
@@ -209,7 +216,8 @@ def _write(
     network = Network(folder / model_folder.NETWORK)
     numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
     _check_parity(trained, config, plates.photos, numbers, decision)
-    scores = zip(plates.paths, plates.sha256, calibrated.scores, calibrated.raw.good, strict=True)
+    seen = np.column_stack([calibrated.scores, calibrated.raw.good]).tolist()
+    scores = zip(plates.paths, plates.sha256, seen, found.groups.names, strict=True)
     manifest = Manifest(
         format=model_folder.FORMAT,
         config=config,
@@ -217,14 +225,15 @@ def _write(
         quality_limits=calibrated.checks.quality,
         completeness=calibrated.checks.completeness,
         promise=calibration.false_alarm_bound(
-            calibrated.scores, decision.threshold, config.calibration.false_alarm_rate
+            calibrated.scores, decision.threshold, config.calibration.false_alarm_rate, found.groups.numbers
         ),
         sensitivity=calibrated.sensitivity,
         light=calibrated.light,
         calibration=tuple(
-            CalibrationPlate(_text(path.name), sha256, float(score), *map(float, seen))
-            for path, sha256, score, seen in scores
+            CalibrationPlate(_text(path.name), sha256, one, two, three, four, _text(group))
+            for path, sha256, (one, two, three, four), group in scores
         ),
+        grouping=_text(found.groups.rule),
         training_errors=tuple((each.reconstruction_error, each.latent_error) for each in numbers),
         replay=_store_replay(folder, plates, numbers),
         versions=model_folder.versions(),

@@ -111,10 +111,14 @@ class Surface:
         return Surface(settings, colour, line, float(arrays["map_unit"]), score_scales)
 
 
-def fit(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
-    """Fit banks and scales to (N, S, S, 3) uint8 prepared good photographs, N ≥ 2; deterministic for a seed."""
+def fit(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT, groups: Sequence[int] | None = None) -> Surface:
+    """Fit banks and scales to (N, S, S, 3) uint8 prepared good photographs, N ≥ 2; deterministic for a seed.
+
+    `groups`: the group of each photograph; the scales compare none with its own group. At least 2 groups.
+    """
     colours, lines = _describe_all(photos, seed, settings)
-    return _with_scales(_from_features(colours, lines, seed, settings), colours[0], lines[0])
+    numbers = np.arange(len(photos)) if groups is None else np.asarray(groups)
+    return _with_scales(_from_features(colours, lines, seed, settings), colours[0], lines[0], numbers)
 
 
 def fit_unscaled(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
@@ -160,14 +164,14 @@ def _from_features(colours: Floats, lines: Floats, seed: int, settings: SurfaceC
     return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_fractions), (colour, line))
 
 
-def _with_scales(fitted: Surface, colours: Floats, lines: Floats) -> Surface:
+def _with_scales(fitted: Surface, colours: Floats, lines: Floats, groups: Indices) -> Surface:
     """Set the scales of both banks, of the fused map and of the score, from the good plates' (N, C, C, F) features.
 
-    Each scale is the robust 3σ limit of the good plates. Each plate is compared with the other plates' patches alone.
+    Each scale is the robust 3σ limit of the good plates. Each plate is compared with the patches of other groups alone.
     """
     settings, maps = fitted.settings, []
     for plate, features in enumerate(zip(colours, lines, strict=True)):
-        others = fitted.without([plate])
+        others = fitted.without(np.flatnonzero(groups == groups[plate]))
         pair = zip((others.colour, others.line), features, strict=True)
         maps.append([bank.map(each, np.ones(2 * (len(each) * settings.patch,), bool), settings) for bank, each in pair])
     colour, line = (_scale_of([pool(pair[kind], settings.peak_fraction) for pair in maps]) for kind in (0, 1))
