@@ -7,14 +7,13 @@ import shutil
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from conftest import Tiny
 from platewatch.line.model_registry import ModelRegistry
@@ -24,11 +23,13 @@ from platewatch.station.app import create_app
 from platewatch.station.settings import Settings
 from platewatch.station.users import Users
 from platewatch.synthetic import rendered_plates
+from waiting import GIVE_UP_S, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = ((1024, 768), (1920, 1080))
 PHONE = (390, 844)
 ROOT = Path(__file__).parents[1]
+expect.set_options(timeout=1000 * GIVE_UP_S)
 AXE = Path(os.environ.get("PLATEWATCH_AXE") or ROOT / "node_modules" / "axe-core" / "axe.min.js")
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--force-device-scale-factor=1"]
@@ -74,14 +75,11 @@ def _served(app: object) -> Iterator[int]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
     thread.start()
     try:
-        deadline = time.monotonic() + 30
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert server.started
+        eventually(lambda: server.started)
         yield door.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(15)
+        thread.join(GIVE_UP_S)
         door.close()
 
 
@@ -103,7 +101,7 @@ def tab(browser: Browser, size: tuple[int, int] = SIZES[0], scheme: str = "light
     """A page that fails its test when a script on it fails, or asks for anything that is not the station's."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
     page, wrong = context.new_page(), list[str]()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(1000 * GIVE_UP_S)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
     page.on("request", lambda sent: wrong.append(sent.url) if "//127.0.0.1:" not in sent.url else None)

@@ -13,13 +13,14 @@ from typing import Any
 
 import cv2
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import empty_records
 import servers
 from platewatch.model.inspector import Inspector
 
-settings.register_profile("platewatch", deadline=None, derandomize=True)
+slow = [HealthCheck.too_slow]
+settings.register_profile("platewatch", deadline=None, derandomize=True, suppress_health_check=slow)
 settings.load_profile("platewatch")  # a busy machine is no failure, and each run tries the same
 cv2.setNumThreads(1)  # pytest's workers share the cores
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -71,7 +71,7 @@ class FakeInspector:
             light=LIGHT,
         )
 
-    def examine(self, image: Path) -> Examination:
+    def examine(self, image: Path, **_options: Any) -> Examination:
         photo = reading.read(image)
         prepared = preparation.prepare(photo, SIZE)
         frame = preparation.frame(photo.shape[1], photo.shape[0], SIZE)

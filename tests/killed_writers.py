@@ -13,6 +13,7 @@ from pathlib import Path
 from plate_rows import plate
 from platewatch.inspection import Verdict
 from platewatch.records import Judgement, Policy, Records
+from waiting import eventually
 
 
 def write(url: str, folder: Path, writer: str) -> None:
@@ -47,7 +48,7 @@ def main(url: str, folder: Path, rounds: int) -> None:
             children.append(child)
         try:
             if number % 2 == 0:
-                _wait_for_more(acknowledged, before)
+                eventually(lambda: acknowledged.stat().st_size > before)  # noqa: B023 - called here
             for child in children:
                 time.sleep(chance.uniform(0, 0.1))
                 os.kill(child, signal.SIGKILL)
@@ -55,15 +56,6 @@ def main(url: str, folder: Path, rounds: int) -> None:
             for child in children:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
-
-
-def _wait_for_more(file: Path, size: int) -> None:
-    """Return when the file has grown beyond `size` bytes; raises TimeoutError after a minute."""
-    until = time.monotonic() + 60
-    while file.stat().st_size <= size:
-        if time.monotonic() > until:
-            raise TimeoutError(f"nothing was acknowledged within a minute: {file}")
-        time.sleep(0.005)
 
 
 if __name__ == "__main__":

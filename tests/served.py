@@ -8,11 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
-GIVE_UP_S = 60.0  # on a machine that does much else
+from waiting import GIVE_UP_S, eventually
 
 
 class Served:
@@ -87,12 +86,7 @@ class Served:
 
     def kill(self) -> None:
         """SIGKILL for the process that serves, wherever it is."""
-        until = time.monotonic() + GIVE_UP_S
-        while (child := self.child()) is None:
-            if time.monotonic() > until:
-                raise AssertionError("no process serves")
-            time.sleep(0.001)
-        os.kill(child, signal.SIGKILL)
+        os.kill(eventually(self.child) or 0, signal.SIGKILL)
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection that the caller closes."""

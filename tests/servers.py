@@ -2,28 +2,31 @@
 
 import getpass
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from waiting import GIVE_UP_S, eventually
+
 _HOST = "127.0.0.1"
-_PATIENCE = 60.0  # seconds that a server may take to start on a busy machine
+_PORTS = range(20_000, 32_000)  # below those that the system gives to clients, one of which would take it meanwhile
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as listener:
-        listener.bind((_HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody uses at the moment; another one each time, in every process."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind((_HOST, port))
+            return port
 
 
 def listening(port: int) -> bool:
@@ -89,6 +92,15 @@ def new_database(server: str, name: str) -> str:
     with psycopg.connect(f"{server.replace('+psycopg', '')}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     return f"{server}/{name}"
+
+
+def is_alone(url: str) -> bool:
+    """Whether no server process works for this database; one whose client was killed may still finish a commit."""
+    import psycopg
+
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        return connection.execute(others).fetchall() == [(0,)]
 
 
 class Mosquitto:
@@ -187,17 +199,17 @@ def _accepts(data: Path) -> bool:
 
 
 def _wait(server: "subprocess.Popen[bytes]", is_ready: Callable[[], bool]) -> None:
-    until = time.monotonic() + _PATIENCE
-    while not is_ready():
+    def ready() -> bool:
         assert server.poll() is None, f"{server.args!r} ended with {server.returncode}"
-        assert time.monotonic() < until, f"{server.args!r} is not ready"
-        time.sleep(0.02)
+        return is_ready()
+
+    eventually(ready)
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:
     server.terminate()
     try:
-        server.wait(10)
+        server.wait(GIVE_UP_S / 2)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()

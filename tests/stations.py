@@ -35,7 +35,7 @@ UNSAMPLED = Policy(review_share=0)  # by default 2 % of the passing plates are q
 class LineInspector(fake_inspector.FakeInspector):
     """The fake, for bytes as the line hands them in."""
 
-    def examine(self, image: Any, name: str | None = None) -> Examination:
+    def examine(self, image: Any, name: str | None = None, **_options: Any) -> Examination:
         seen = super().examine(image)
         found = replace(
             seen.inspection, image=name, image_sha256=reading.sha256(image), model_id=self.manifest.model_id

@@ -20,6 +20,7 @@ from platewatch.line.anchoring import Anchoring, Folder
 from platewatch.line.receivers import DeliveryFailed
 from platewatch.records import Policy, Records, anchors, chain, guards
 from platewatch.records.anchors import Anchor
+from waiting import eventually
 
 
 @pytest.fixture
@@ -155,11 +156,11 @@ def test_a_receiver_that_is_away_is_a_problem_and_gets_the_anchor_later(
     sending = Anchoring(records, [to, Folder(tmp_path / "outside")], actor="watch", warn=told.append)
     assert list(sending.problems()) == []
     sending.start()
-    _eventually(lambda: list(sending.problems()))
+    eventually(lambda: list(sending.problems()))
     assert next(iter(sending.problems()))[0] == "not_anchored"
-    _eventually(lambda: anchors.read(tmp_path / "outside"))
+    eventually(lambda: anchors.read(tmp_path / "outside"))
     to.is_away = False
-    _eventually(lambda: not list(sending.problems()))
+    eventually(lambda: not list(sending.problems()))
     sending.stop()
     assert [values["rows"] for values in to.got] == [records.head().rows]
     assert len(told) == 2
@@ -215,11 +216,3 @@ def test_the_station_sends_anchors(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         anchoring.places([tmp_path / "nowhere"])
-
-
-def _eventually(found: Any) -> None:
-    for _ in range(3000):
-        if found():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("did not come")

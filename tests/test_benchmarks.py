@@ -148,10 +148,9 @@ def test_the_network_alone_is_judged_at_its_own_limits(tiny_model: Tiny, evaluat
     """The limits come from good plates, out of fold; no label moves them."""
     found = ladder.alone(tiny_model.model, evaluated)
     manifest = model_folder.load_manifest(tiny_model.model)
-    good = [
-        manifest.alpha * plate.reconstruction_error + (1 - manifest.alpha) * plate.latent_error
-        for plate in manifest.calibration
-    ]
+    assert manifest.alpha is not None
+    errors = np.array([(plate.reconstruction_error, plate.latent_error) for plate in manifest.calibration], float)
+    good = errors @ [manifest.alpha, 1 - manifest.alpha]
     rates = manifest.config.calibration
     review, reject = calibration.limits(good, rates.review_rate, rates.false_alarm_rate)
     labels, scores = models.network_scores(evaluated)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,9 @@ def test_verify_reports_other_numbers_than_those_stored(tiny_model: Tiny, monkey
 
     def drifted(self: Inspector, plate: Any) -> Any:
         found = replay(self, plate)
-        return type(found)(**{**vars(found), "reconstruction_error": found.reconstruction_error * 1.001})
+        assert found.second is not None
+        error = found.second.reconstruction_error * 1.001
+        return replace(found, second=replace(found.second, reconstruction_error=error))
 
     monkeypatch.setattr(Inspector, "replay", drifted)
     result = run("verify", tiny_model.model)
@@ -233,12 +236,9 @@ def test_ctrl_c_gives_one_line_and_130(tiny_model: Tiny, monkeypatch: pytest.Mon
 
 def test_a_missing_package_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [
-        name
-        for name in sys.modules
-        if name
-        in ("platewatch.learning.fitting", "platewatch.skipganomaly.training", "platewatch.skipganomaly.network")
-    ]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(platewatch.learning, "fitting", raising=False)
-    assert "pip install 'platewatch[train]'" in one_error(run("train", tmp_path, "--out", tmp_path / "model"))
+    for name in ("learning.phase_two", "skipganomaly.training", "skipganomaly.network"):
+        monkeypatch.delitem(sys.modules, f"platewatch.{name}", raising=False)
+    monkeypatch.delattr(platewatch.learning, "phase_two", raising=False)
+    found = one_error(run("train", tmp_path, "--out", tmp_path / "model"))
+    assert "torch is not installed" in found
+    assert "pip install 'platewatch[train]', or train with --preset surface" in found

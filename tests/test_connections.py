@@ -17,8 +17,8 @@ import uvicorn
 from platewatch.station import connections, server
 from platewatch.station.connections import Connections, Protocol, most_open
 from platewatch.station.log_limits import LogLimit
+from waiting import GIVE_UP_S, eventually
 
-GIVE_UP_S = 60.0
 MOST = 4
 
 
@@ -107,12 +107,7 @@ def test_a_header_and_a_body_that_nobody_reads_have_a_time_limit(sent: bytes) ->
 def test_a_client_that_takes_no_answer_is_cut_off() -> None:
     with serving(wait_s=0.1) as (port, listening), connect(port, b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n") as client:
         client.recv(1)
-        until = threading.Event()
-        for _ in range(int(GIVE_UP_S * 100)):
-            if not listening.open:
-                break
-            until.wait(0.01)
-        assert not listening.open
+        eventually(lambda: not listening.open)
 
 
 def test_a_connection_is_kept_between_requests() -> None:
@@ -121,11 +116,7 @@ def test_a_connection_is_kept_between_requests() -> None:
         assert is_answered(client)
         client.sendall(GET)
         (kept,) = listening.open.values()
-        until = threading.Event()
-        for _ in range(int(GIVE_UP_S * 100)):
-            if kept.phase == "kept":
-                break
-            until.wait(0.01)
+        eventually(lambda: kept.phase == "kept")
         assert kept.until is not None
         assert kept.until - kept.since > 900
 

@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,13 +18,15 @@ import servers
 from conftest import Tiny
 from plate_rows import plate
 from platewatch import cli
-from platewatch.errors import InputError
+from platewatch.errors import InputError, RecordError
+from platewatch.line import deliveries
 from platewatch.line.deliveries import FAILING, Deliveries, DeliveryWorker
 from platewatch.line.destinations import Address, Destination, destination
 from platewatch.line.receivers import DeliveryFailed, Refused
-from platewatch.records import Entry, Records
+from platewatch.records import Due, Entry, Records
 from platewatch.records.anchors import Anchor
 from served import Served
+from waiting import GIVE_UP_S, eventually
 
 
 class Receiver:
@@ -97,13 +99,6 @@ def worker(records: Records) -> Iterator[Callable[..., DeliveryWorker]]:
     yield start
     for each in started:
         each.stop()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_a_webhook_gets_each_plate_as_the_typed_entry(
@@ -234,7 +229,7 @@ def test_serve_and_watch_deliver_to_the_webhook_that_they_are_given(
 def test_a_url_that_is_none_is_one_line_for_both_commands(command: str, tiny_model: Tiny, tmp_path: Path) -> None:
     place = [str(tiny_model.model), "--port", "0"] if command == "serve" else [".", "--model", str(tiny_model.model)]
     words = [sys.executable, "-m", "platewatch", command, *place, "--mqtt", "mqtt://anna:secret@host"]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=GIVE_UP_S, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "destination" in done.stderr
     assert "secret" not in done.stderr
@@ -248,9 +243,120 @@ def test_what_one_worker_holds_no_other_gets_until_its_lease_ends(records: Recor
     assert [each.entry.number for each in records.claim("a", 2, lease_s=0)] == [3]
     assert [each.entry.number for each in records.claim("a", 2, lease_s=0)] == [3]
     assert len(records.claim("b", 9, lease_s=60)) == 3
-    records.delivered("a", [first[0].id])
+    records.delivered("a", [first[0]])
     records.postpone("a", first[1].id, wait_s=0, why="x" * 1000)
     assert {each.entry.number: each.attempts for each in records.claim("a", 9, lease_s=60)} == {2: 1, 3: 0}
+
+
+class Willing:
+    """A destination that keeps what it is sent; a test's own clock runs while it takes a plate."""
+
+    name = "http://127.0.0.1/"
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, takes_s: float = 0.0) -> None:
+        self.got = list[int]()
+        self.answer: Callable[[int], None] = lambda _number: None
+        self._now, self._takes_s = 0.0, takes_s
+        monkeypatch.setattr(deliveries, "time", SimpleNamespace(monotonic=lambda: self._now))
+
+    def deliver(self, entry: Entry | Anchor) -> None:
+        self._now += self._takes_s
+        self.got.append(entry.number)
+        self.answer(entry.number)
+
+    def close(self) -> None:
+        pass
+
+
+def recorded(records: Records, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The plates of each transaction that records deliveries."""
+    found, record = list[list[int]](), records.delivered
+
+    def noted(name: str, plates: Sequence[Due], untried: Sequence[Due] = ()) -> None:
+        found.append([each.entry.number for each in plates])
+        record(name, plates, untried)
+
+    monkeypatch.setattr(records, "delivered", noted)
+    return found
+
+
+def test_deliveries_are_recorded_several_at_once_and_before_a_failure_is_waited_for(
+    records: Records, monkeypatch: pytest.MonkeyPatch, worker: Callable[..., DeliveryWorker]
+) -> None:
+    to, found, fails, seen = Willing(monkeypatch), recorded(records, monkeypatch), [4], list[int]()
+
+    def away(number: int) -> None:
+        if number in fails:
+            fails.clear()
+            raise DeliveryFailed("out of reach")
+
+    def counted(_words: str) -> None:
+        seen.append(records.deliveries()[0].delivered)
+
+    to.answer = away
+    for _ in range(6):
+        records.add(plate(), deliver=[to.name])
+    worker(to, warn=counted)
+    eventually(lambda: records.deliveries()[0].delivered == 6)
+    assert to.got == [1, 2, 3, 4, 4, 5, 6]
+    assert found == [[1, 2, 3], [4], [5, 6]], "the first one after a failure is told at once"
+    assert seen[0] == 3, "what was taken before the failure"
+
+
+def test_deliveries_that_could_not_be_recorded_are_repeated(
+    records: Records, monkeypatch: pytest.MonkeyPatch, worker: Callable[..., DeliveryWorker]
+) -> None:
+    to, record, fails = Willing(monkeypatch), records.delivered, ["the database is locked"]
+
+    def failing(*words: Any) -> None:
+        if fails:
+            raise RecordError("records.db", fails.pop())
+        record(*words)
+
+    monkeypatch.setattr(records, "delivered", failing)
+    monkeypatch.setattr(deliveries, "_LEASE", 0.0)
+    for _ in range(3):
+        records.add(plate(), deliver=[to.name])
+    started = worker(to)
+    eventually(lambda: len(to.got) >= 3)
+    started.wake()
+    eventually(lambda: records.deliveries()[0].delivered == 3)
+    assert to.got == [1, 2, 3] * 2
+    assert records.deliveries()[0].waiting == 0
+
+
+def test_a_slow_receiver_gets_no_plate_after_its_lease(
+    records: Records, monkeypatch: pytest.MonkeyPatch, worker: Callable[..., DeliveryWorker]
+) -> None:
+    """The plates of the batch that were not tried are due at once, for other processes too."""
+    to, found, claimed, claim = Willing(monkeypatch, 25.0), recorded(records, monkeypatch), list[int](), records.claim
+
+    def noted(name: str, limit: int, lease_s: float) -> tuple[Due, ...]:
+        due = claim(name, limit, lease_s)
+        claimed.append(len(due))
+        return due
+
+    monkeypatch.setattr(records, "claim", noted)
+    for _ in range(5):
+        records.add(plate(), deliver=[to.name])
+    worker(to)
+    eventually(lambda: records.deliveries()[0].delivered == 5)
+    assert claimed[:3] == [5, 3, 1], "two within 40 s"
+    assert to.got == [1, 2, 3, 4, 5]
+    assert [number for each in found for number in each] == to.got
+
+
+def test_a_late_confirmation_removes_no_other_plate(records: Records) -> None:
+    """After the end of a lease another process may have delivered the plate; SQLite then gives its row's id again."""
+    records.add(plate(), deliver=["a"])
+    late = records.claim("a", 5, lease_s=0)
+    records.delivered("a", records.claim("a", 5, lease_s=60))
+    records.add(plate(), deliver=["a"])
+    records.delivered("a", late)
+    (state,) = records.deliveries()
+    assert (state.delivered, state.waiting) == (1, 1)
+    (due,) = records.claim("a", 5, lease_s=60)
+    assert (due.id, due.entry.number) == (late[0].id, 2)
 
 
 def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
@@ -269,7 +375,7 @@ def test_a_topic_gets_each_plate_also_after_the_broker_was_away(
     listener.connect("127.0.0.1", broker.port)
     listener.loop_start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(GIVE_UP_S)
         url = f"mqtt://127.0.0.1:{broker.port}/plant/line%202/plates"
         name = destination(url).name
         worker(url)

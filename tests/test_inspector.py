@@ -169,12 +169,15 @@ def test_maps_cover_the_photograph_and_leave_out_the_padding(inspector: Inspecto
     inside = seen.frame.inside(96)
     assert np.array_equal(seen.prepared, preparation.prepare(photo, 96))
     for picture in (seen.anomaly_map, seen.surface_map, seen.network_map):
+        assert picture is not None
         assert picture.shape == (96, 96)
         assert picture.dtype == np.float32
         assert not picture[~inside].any()
     fused = inspector.manifest.decision.fuse_maps(seen.surface_map, seen.network_map)
     assert np.array_equal(seen.anomaly_map, fused)
-    assert inspector.reconstruct(seen.prepared).shape == (32, 32, 3)
+    reconstruction = inspector.reconstruct(seen.prepared)
+    assert reconstruction is not None
+    assert reconstruction.shape == (32, 32, 3)
 
 
 def test_scores_do_not_depend_on_the_order_of_plates_or_on_threads(inspector: Inspector, photos: list[Path]) -> None:
@@ -267,7 +270,7 @@ def test_a_score_runs_only_detectors_with_weight(tiny_model: Tiny, photos: list[
         photo = reading.read(path)
         prepared, frame = preparation.prepare(photo, size), preparation.frame(photo.shape[1], photo.shape[0], size)
         raw = scoring.measure(surface, network, prepared, frame)
-        found = scoring.measure_weighted(first, second, prepared, frame, decision)
+        found = scoring.measure(first, second, prepared, frame, scoring.weighted(decision))
         assert decision.score(*found.numbers) == decision.score(*raw.numbers)
 
 

@@ -15,10 +15,10 @@ from platewatch.station import login_throttle
 from platewatch.station.login_throttle import LoginThrottle, PasswordChecks
 from platewatch.station.users import Account, Role, Users
 from stations import PASSWORD, Running
+from waiting import GIVE_UP_S
 
 HERE, ELSEWHERE = "10.0.0.1", "10.0.0.2"
 OPERATOR = Account("operator", Role.OPERATOR)
-GIVE_UP_S = 60.0
 
 
 @pytest.fixture

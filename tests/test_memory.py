@@ -11,8 +11,7 @@ from PIL import Image
 from platewatch.errors import InputError
 from platewatch.photographs import memory, reading
 from platewatch.photographs.memory import Budget
-
-GIVE_UP_S = 60.0
+from waiting import GIVE_UP_S, eventually
 
 
 @pytest.fixture
@@ -43,11 +42,7 @@ def test_what_does_not_fit_is_refused_at_once_or_waits_in_order() -> None:
     for name, amount in (("large", 9), ("small", 1)):
         threads.append(threading.Thread(target=wait, args=(name, amount)))
         threads[-1].start()
-        until = threading.Event()
-        for _ in range(int(GIVE_UP_S * 100)):
-            if len(budget._waiting) == len(threads):
-                break
-            until.wait(0.01)
+        eventually(lambda: len(budget._waiting) == len(threads))
     assert not budget.take(1), "nobody overtakes those who wait"
     assert not order
     budget.give(6)

@@ -30,6 +30,7 @@ from platewatch.line.watch_folder import WatchFolder
 from platewatch.records import Entry, Judgement, Policy, Query, Records, chain
 from platewatch.records.exports import csv_lines
 from platewatch.records.schema import entries as entries_table
+from waiting import GIVE_UP_S, eventually
 
 ODD = {
     "CP1252 byte": "pr\udcfcf.png",
@@ -209,14 +210,15 @@ def stopped(deliveries: Deliveries) -> list[str]:
     return [message for code, message, _ in deliveries.problems() if code == "deliveries_stopped"]
 
 
-def test_a_delivery_that_breaks_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_delivery_that_breaks_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeliveryWorker, "_wait", lambda *_: 300.0)  # it is not offered again before the end
     with Records.open(str(tmp_path / "records.db")) as records:
         for _ in range(4):
             records.add(plate(), deliver=["http://there/"])
         to, told = Breaking(lambda entry: entry.number == 2), list[str]()
         deliveries = Deliveries(records, [to], told.append)
         deliveries.start()
-        assert to.done.wait(30)
+        assert to.done.wait(GIVE_UP_S)
         assert stopped(deliveries) == []
         deliveries.stop()
         assert to.got == [1, 3, 4]
@@ -242,13 +244,13 @@ def test_a_worker_that_does_not_run_is_a_problem(tmp_path: Path, monkeypatch: py
         deliveries = Deliveries(records, [to], lambda _: None)
         assert stopped(deliveries) == [], "not started yet"
         deliveries.start()
-        assert failed.wait(30)
+        assert failed.wait(GIVE_UP_S)
         deliveries.wake()
-        (message,) = _eventually(lambda: stopped(deliveries))
+        (message,) = eventually(lambda: stopped(deliveries))
         assert "ZeroDivisionError" in message
         allowed.set()
         deliveries.wake()
-        _eventually(lambda: stopped(deliveries) == [])
+        eventually(lambda: stopped(deliveries) == [])
         deliveries.stop()
         assert to.got == [1]
 
@@ -258,7 +260,7 @@ def test_a_thread_that_ended_is_a_problem(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(DeliveryWorker, "_run", lambda _: None)
         deliveries = Deliveries(records, [Breaking(lambda _: False)], lambda _: None)
         deliveries.start()
-        (message,) = _eventually(lambda: stopped(deliveries))
+        (message,) = eventually(lambda: stopped(deliveries))
         deliveries.stop()
         assert "its thread ended" in message
 
@@ -266,7 +268,7 @@ def test_a_thread_that_ended_is_a_problem(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_health_check_asks_the_deliveries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DeliveryWorker, "_run", lambda _: None)
     with stations.running(tmp_path, destinations=("http://127.0.0.1:9/",)) as here:
-        found = _eventually(lambda: here.client.get("/healthz").json()["problems"])
+        found = eventually(lambda: here.client.get("/healthz").json()["problems"])
         assert [each["code"] for each in found] == ["deliveries_stopped"]
 
 
@@ -351,12 +353,3 @@ def test_the_command_prints_what_its_terminal_cannot_show(tmp_path: Path) -> Non
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert json.loads(done.stdout)["inspection"]["image"] == "????.png"
-
-
-def _eventually(found: Callable[[], Any]) -> Any:
-    for _ in range(3000):
-        value = found()
-        if value:
-            return value
-        threading.Event().wait(0.01)
-    raise AssertionError("did not come")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from platewatch.model.ordered_map import ordered_map
+from waiting import GIVE_UP_S, eventually
 
 
 def upsampling(number: int) -> int:
@@ -22,7 +23,7 @@ def test_results_come_in_the_items_order_and_none_is_missing(workers: int) -> No
 
 
 def test_workers_work_at_the_same_time() -> None:
-    meeting = threading.Barrier(3, timeout=10)
+    meeting = threading.Barrier(3, timeout=GIVE_UP_S)
     assert len(list(ordered_map(lambda _: meeting.wait(), range(6), workers=3))) == 6
 
 
@@ -69,13 +70,9 @@ def test_exceptions_are_raised_in_the_item_s_place() -> None:
 
 
 def test_an_abandoned_iteration_stops_its_threads() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     results = ordered_map(upsampling, iter(range(10**9)), workers=2)
     next(results)
     assert isinstance(results, Iterator)
     results.close()  # type: ignore[attr-defined]
-    for _ in range(200):
-        if threading.active_count() == before:
-            break
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    eventually(lambda: set(threading.enumerate()) <= before)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +13,7 @@ from platewatch.errors import RecordUnavailable
 from platewatch.inspection import Verdict
 from platewatch.line.record_tail import RecordTail
 from platewatch.records import Appended, Entry, Event, Head, Judgement, Records, Review
+from waiting import eventually
 
 
 @pytest.fixture
@@ -34,13 +35,6 @@ class Followed:
 
     def __exit__(self, *_: object) -> None:
         self._tail.stop()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def name(row: Appended) -> str:

@@ -346,11 +346,11 @@ def test_a_reader_sees_the_record_while_another_writes(records: Records, record_
 def test_a_locked_record_is_unavailable_and_works_again_afterwards(
     record_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platewatch.records.database._BUSY_MS", 100)
+    monkeypatch.setattr("platewatch.records.database._BUSY_MS", 1000)
     monkeypatch.setitem(
         __import__("platewatch.records.database", fromlist=["_"])._POSTGRESQL["connect_args"],
         "options",
-        "-c lock_timeout=100",
+        "-c lock_timeout=1000",
     )
     with Records.open(record_url) as records:
         with writing(record_url), pytest.raises(RecordUnavailable, match="try again"):

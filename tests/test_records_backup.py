@@ -7,7 +7,6 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +16,7 @@ from platewatch import cli
 from platewatch.errors import OutputError, RecordError
 from platewatch.inspection import Verdict
 from platewatch.records import Judgement, Policy, Query, Records, RetentionJob
+from waiting import eventually
 
 PLATES = 24
 
@@ -52,7 +52,7 @@ def test_a_copied_file_has_every_row(tmp_path: Path, how: str) -> None:
     else:
         job = RetentionJob(records, every_s=0.01)
         job.start()
-        _eventually(lambda: _copied_rows(original, tmp_path) == PLATES + 5)
+        eventually(lambda: _copied_rows(original, tmp_path) == PLATES + 5)
         job.stop()
     shutil.copy(original, copied)
     with Records.open(str(copied), tmp_path / "photographs") as found:
@@ -235,11 +235,3 @@ def test_an_older_record_is_closed_to_others_when_it_is_opened(tmp_path: Path, b
     Records.open(str(url)).close()
     assert mode(url) == after
     assert mode(folder) & 0o007 == 0
-
-
-def _eventually(found: Any) -> None:
-    for _ in range(3000):
-        if found():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("did not come")

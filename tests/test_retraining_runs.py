@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from platewatch.line.model_registry import ModelRegistry
 from platewatch.station.problem_details import RequestError
 from platewatch.station.retraining_runs import RetrainingRuns, Run
 from platewatch.station.settings import Settings
+from waiting import GIVE_UP_S, eventually
 
 WELL = """
 import sys
@@ -29,7 +29,7 @@ BADLY = "import sys; sys.exit('error: reviewed plates: none new was called good'
 SLOWLY = """
 import sys, time
 print('{"stage": "reading photographs", "done": 1, "total": 2}', file=sys.stderr, flush=True)
-time.sleep(60)
+time.sleep(1000)
 """
 
 
@@ -40,7 +40,7 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 shell.end_with_stdin()
 try:
     pathlib.Path("began").touch()
-    time.sleep(60)
+    time.sleep(1000)
 except KeyboardInterrupt:
     pathlib.Path("removed").touch()
 """
@@ -48,7 +48,7 @@ STATION = """
 import pathlib, sys, time
 import test_retraining_runs as tests
 tests.runs_of(pathlib.Path(), tests.CHILD).start("anna")
-time.sleep(60)
+time.sleep(1000)
 """
 
 
@@ -69,7 +69,7 @@ def finished(folder: Path, program: str) -> Run:
         ended.set()
 
     runs_of(folder, program, notify).start("anna")
-    assert ended.wait(30)
+    assert ended.wait(GIVE_UP_S)
     return runs[0]
 
 
@@ -97,14 +97,10 @@ def test_one_run_at_a_time_and_stop_ends_it(tmp_path: Path) -> None:
     training.start("anna")
     with pytest.raises(RequestError, match="is being trained"):
         training.start("bert")
-    deadline = time.monotonic() + 20
-    while not (training.run and training.run.stages) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    eventually(lambda: training.run and training.run.stages)
     training.stop()
-    while training.run and training.run.running and time.monotonic() < deadline:
-        time.sleep(0.02)
+    eventually(lambda: training.run and not training.run.running)
     assert training.run
-    assert not training.run.running
     assert training.run.failed
     training.stop()  # has no effect
 
@@ -112,17 +108,10 @@ def test_one_run_at_a_time_and_stop_ends_it(tmp_path: Path) -> None:
 def test_a_killed_station_leaves_no_training_running(tmp_path: Path) -> None:
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     station = subprocess.Popen([sys.executable, "-c", STATION], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths})
-    wait_for(tmp_path / "began")
+    eventually((tmp_path / "began").exists)
     station.kill()
     station.wait()
-    wait_for(tmp_path / "removed")
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, path
-        time.sleep(0.02)
+    eventually((tmp_path / "removed").exists)
 
 
 def test_the_child_gets_the_option_to_end_with_the_station(tmp_path: Path) -> None:

@@ -25,11 +25,12 @@ from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
 from platewatch.model.inspector import Inspector
-from platewatch.model.scoring import Checks, RawNumbers, Scores
+from platewatch.model.scoring import Checks, NetworkNumbers, RawNumbers
 from platewatch.photographs import preparation, quality
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
 from platewatch.progress import silent
+from platewatch.surface.detector import SurfaceResult
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
 SIDE = 96
@@ -152,14 +153,18 @@ def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind, shape: t
             assert changed.sum() >= 5
 
 
+def raw(score: float) -> RawNumbers:
+    blank = np.zeros((SIDE, SIDE), np.float32)
+    return RawNumbers(SurfaceResult(score, blank, blank, blank), NetworkNumbers(1, 1, blank))
+
+
 def test_defects_that_choose_alpha_and_weight_lie_on_the_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
     plates, scored = good(6, 192, 60, plain=True), list[Array]()
     inside = plates.frames[0].inside(SIDE)
 
     def measure(_surface: Any, _network: Any, photo: Array, _frame: Any) -> RawNumbers:
         scored.append(photo)
-        blank = np.zeros((SIDE, SIDE), np.float32)
-        return RawNumbers(1, 1, 1, blank, blank, blank, blank)
+        return raw(1)
 
     monkeypatch.setattr("platewatch.model.scoring.measure", measure)
     detectors = Detectors(Left(), range(6), [(np.arange(6), "network")])  # type: ignore[arg-type, list-item]
@@ -241,11 +246,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
     """Every score is 0.5; the fixture lists the detectors that gave it."""
     calls: list[tuple[object, object]] = []
 
-    def score(surface: object, network: object, *_: object) -> Scores:
+    def score(surface: object, network: object, *_: object) -> RawNumbers:
         calls.append((surface, network))
-        return Scores(0.5, 0, 0)
+        return raw(0.5)
 
-    monkeypatch.setattr("platewatch.model.scoring.measure_weighted", score)
+    monkeypatch.setattr("platewatch.model.scoring.measure", score)
     return calls
 
 

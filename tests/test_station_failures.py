@@ -5,7 +5,6 @@ import os
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,6 +17,7 @@ import stations
 from platewatch.line import health
 from platewatch.records import Keep, Policy
 from stations import Running, photograph
+from waiting import GIVE_UP_S, eventually
 
 SHAPE = {"code", "message", "where", "expected", "next"}
 
@@ -25,7 +25,6 @@ SHAPE = {"code", "message", "where", "expected", "next"}
 @pytest.fixture
 def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     monkeypatch.setattr(health, "_PROBE_S", 0.0)
-    monkeypatch.setattr("platewatch.records.database._BUSY_MS", 50)
     with stations.running(tmp_path) as running:
         yield running
 
@@ -79,16 +78,21 @@ def test_a_full_disk_gives_errors_and_a_problem_until_there_is_space(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="another system's files are locked otherwise")
-def test_a_locked_record_gives_errors_and_a_problem_until_it_is_free(line: Running) -> None:
-    line.post()
-    with closing(sqlite3.connect(line.folder / "records.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        refused(send(line, 0, "k"), 503, "record_unavailable")
-        assert "record_unavailable" in problems(line)
-        other.execute("ROLLBACK")
-    assert send(line, 0, "k").json()["number"] == 2
-    assert "record_unavailable" not in problems(line)
-    assert not line.records.audit().breaks
+def test_a_locked_record_gives_errors_and_a_problem_until_it_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_PROBE_S", 0.0)
+    monkeypatch.setattr("platewatch.records.database._BUSY_MS", 1000)
+    with stations.running(tmp_path) as line:
+        line.post()
+        with closing(sqlite3.connect(line.folder / "records.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused(send(line, 0, "k"), 503, "record_unavailable")
+            assert "record_unavailable" in problems(line)
+            other.execute("ROLLBACK")
+        assert send(line, 0, "k").json()["number"] == 2
+        assert "record_unavailable" not in problems(line)
+        assert not line.records.audit().breaks
 
 
 def test_a_record_that_is_writable_again_is_noticed_without_a_plate(
@@ -145,15 +149,14 @@ def test_too_many_plates_at_a_time_get_retry_after_and_none_is_lost(
 
     def slow(self: stations.LineInspector, image: Any, name: str | None = None) -> Any:
         begun.release()
-        assert held.wait(30)
+        assert held.wait(GIVE_UP_S)
         return examine(self, image, name)
 
     monkeypatch.setattr(stations.LineInspector, "examine", slow)
     with stations.running(tmp_path, waiting=1) as line, ThreadPoolExecutor(10) as gateways:
         first = [gateways.submit(send, line, 0, f"k{number}") for number in range(3)]
-        assert all(begun.acquire(timeout=30) for _ in range(2))
-        while line.station.intake.taken < 3:
-            assert not first[0].done()
+        assert all(begun.acquire(timeout=GIVE_UP_S) for _ in range(2))
+        eventually(lambda: line.station.intake.taken == 3)
         others = [send(line, 0, f"k{number}") for number in range(3, 10)]
         for answer in others:
             refused(answer, 503, "overloaded")
@@ -206,20 +209,20 @@ def test_a_station_that_stops_finishes_what_it_took_in(tmp_path: Path, monkeypat
 
     def slow(self: stations.LineInspector, image: Any, name: str | None = None) -> Any:
         begun.set()
-        assert held.wait(30)
+        assert held.wait(GIVE_UP_S)
         return examine(self, image, name)
 
     monkeypatch.setattr(stations.LineInspector, "examine", slow)
     with stations.running(tmp_path) as line, ThreadPoolExecutor(2) as pool:
         taken = pool.submit(send, line)
-        assert begun.wait(30)
+        assert begun.wait(GIVE_UP_S)
         stopped = pool.submit(line.station.intake.stop)
-        while not line.station.intake._closed:
-            assert not taken.done()
+        eventually(lambda: line.station.intake._closed)
+        assert not taken.done()
         refused(send(line), 503, "stopping")
         held.set()
         assert taken.result().status_code == 201
-        stopped.result(30)
+        stopped.result(GIVE_UP_S)
         assert line.records.counts().received == 1
 
 
@@ -228,8 +231,5 @@ def test_the_station_prunes_photographs_by_its_policy(tmp_path: Path) -> None:
         line.post()
         line.post(125)
     with stations.running(tmp_path, policy=Policy(keep=Keep.NOT_PASSED, review_share=0)) as line:
-        until = time.monotonic() + 30
-        while line.records.get(1).photograph_kept:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        eventually(lambda: not line.records.get(1).photograph_kept)
         assert line.records.get(2).photograph_kept

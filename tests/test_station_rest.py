@@ -24,6 +24,7 @@ from platewatch.station.inspections import Recorded
 from platewatch.station.live import Live, Message
 from platewatch.station.problem_details import RequestError
 from stations import Running, photograph
+from waiting import GIVE_UP_S
 
 RECORDS_OWN = {
     *("number", "plate_id", "source", "received", "photograph_sha256", "photograph_kept", "sampled", "outcome"),
@@ -112,7 +113,7 @@ def test_the_same_key_with_another_photograph_is_refused_while_the_first_is_judg
     run = held._run
 
     def waiting(plate: Plate) -> RecordedPlate:
-        let_go.wait(10)
+        let_go.wait(GIVE_UP_S)
         return run(plate)
 
     monkeypatch.setattr(held, "_run", waiting)
@@ -124,7 +125,7 @@ def test_the_same_key_with_another_photograph_is_refused_while_the_first_is_judg
         assert refused.value.status_code == 409
     finally:
         let_go.set()
-    assert first.result(10).entry.number == 1
+    assert first.result(GIVE_UP_S).entry.number == 1
 
 
 def test_plates_are_found_page_by_page(line: Running) -> None:
@@ -251,4 +252,4 @@ def test_a_page_that_does_not_read_is_cut_off_and_holds_nothing_up() -> None:
             await pending
         return len(live)
 
-    assert asyncio.run(asyncio.wait_for(slow(), 20)) == 0
+    assert asyncio.run(asyncio.wait_for(slow(), GIVE_UP_S)) == 0

@@ -118,7 +118,7 @@ class Spy:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.scored: list[dict[str, Any]] = []
         """For each photograph scored: its plate, the change applied, the plates that surface and network were fitted
-        to, and the raw numbers if all were computed."""
+        to, and the raw numbers, None for what was not computed."""
         self._shows: dict[str, tuple[str, str]] = {}  # changed photograph → its original, and the change
         self._seen_by: dict[int, list[str]] = {}  # id of a Surface, Trained or Network → plates
         self._by_path: dict[str, list[str]] = {}
@@ -154,12 +154,10 @@ class Spy:
 
         patch.setattr("platewatch.surface.detector.fit", spied_surface)
         patch.setattr("platewatch.surface.detector.Surface.without", spied_leaving_out)
-        patch.setattr("platewatch.learning.fitting.fit_network", spied_training)
+        patch.setattr("platewatch.learning.phase_two.fit_network", spied_training)
         patch.setattr("platewatch.skipganomaly.export.export", spied_export)
-        patch.setattr("platewatch.learning.fitting.Network", spied_network)
-        patch.setattr("platewatch.learning.out_of_fold.Network", spied_network)
-        for judge in ("measure", "measure_weighted"):
-            patch.setattr(f"platewatch.model.scoring.{judge}", self._heard(getattr(scoring, judge)))
+        patch.setattr("platewatch.learning.phase_two.Network", spied_network)
+        patch.setattr("platewatch.model.scoring.measure", self._heard(scoring.measure))
         for room, name in (
             ("learning.out_of_fold", "random_defect"),
             *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "relight")),
@@ -174,8 +172,7 @@ class Spy:
             plate, change = self._shows.get(photograph, (photograph, None))
             seen = {"surface": self._seen_by[id(fitted)], "network": self._seen_by[id(scorer)]}
             found = judge(fitted, scorer, photo, *rest)
-            numbers = list(found.numbers) if isinstance(found, scoring.RawNumbers) else None
-            self.scored.append({"plate": plate, "changed": change, "numbers": numbers, **seen})
+            self.scored.append({"plate": plate, "changed": change, "numbers": list(found.numbers), **seen})
             return found
 
         return heard

@@ -79,6 +79,8 @@ def toml(over: Mapping[str, Mapping[str, Any]]) -> str:
 def alone(folder: Path, evaluation: dict[str, Any]) -> dict[str, Any]:
     """An evaluation, and as `network` that of Skip-GANomaly alone at the limits from its own out-of-fold scores."""
     manifest, (labels, scores) = model_folder.load_manifest(folder), models.network_scores(evaluation)
+    if manifest.alpha is None:  # no network
+        return evaluation
     good = np.array([(plate.reconstruction_error, plate.latent_error) for plate in manifest.calibration])
     rates, held_out = manifest.config.calibration, models.fused(good, manifest.alpha)
     review, threshold = calibration.limits(held_out, rates.review_rate, rates.false_alarm_rate)

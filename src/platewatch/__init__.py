@@ -52,21 +52,22 @@ def load(
     threads: int = 0,
     runtime: "Runtime" = "onnxruntime",
     signed_by: "Sequence[str | Path]" = (),
+    all_phases: bool = False,
 ) -> "Inspector":
     """Load a model folder and check every hash; `threads` 0 uses all cores.
 
-    `signed_by` are files of public keys: a folder that none of them signed is refused. Raises ModelError when the
-    folder is missing, damaged, altered, too new or not signed, RuntimeUnavailable when the runtime is not installed,
-    InputError when a file holds no public key.
+    Phase two is run only where it has weight in the score, or with `all_phases`. `signed_by` are files of public keys:
+    a folder that none of them signed is refused. Raises ModelError when the folder is missing, damaged, altered, too
+    new or not signed, RuntimeUnavailable when the runtime is not installed, InputError when a file holds no public key.
     """
     from platewatch.model.inspector import Inspector  # noqa: PLC0415 - `import platewatch` stays light
 
-    if not signed_by:
-        return Inspector(Path(path), threads=threads, runtime=runtime)
-    from platewatch import signing  # noqa: PLC0415 - as above
+    keys = []
+    if signed_by:
+        from platewatch import signing  # noqa: PLC0415 - as above
 
-    keys = [signing.public_key(Path(each)) for each in signed_by]
-    return Inspector(Path(path), threads=threads, runtime=runtime, signed_by=keys)
+        keys = [signing.public_key(Path(each)) for each in signed_by]
+    return Inspector(Path(path), threads=threads, runtime=runtime, signed_by=keys, all_phases=all_phases)
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Settings of training, with bounds and defaults; the presets `fast` and `reference`; reading a TOML file.
+"""Settings of training, with bounds and defaults; the presets `fast`, `reference` and `surface`; reading a TOML file.
 
 Values are checked on construction. A TOML file has the same names as the classes here.
 """
@@ -19,7 +19,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Channels = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=10)]
 Length = Annotated[float, Field(gt=0, le=64)]
-Preset = Literal["fast", "reference"]
+Preset = Literal["fast", "reference", "surface"]
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -162,7 +162,8 @@ class CalibrationConfig:
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     """Cross-validation folds: every good plate is scored by detectors fitted without it."""
     review_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.025
-    """The PASS limit is the 1 − review_rate quantile of a log-normal fit (median, MAD) to the good plates' scores."""
+    """The PASS limit is the 1 − review_rate quantile of a log-normal fit (median, MAD) to the good plates' scores. It is
+    lower where good plates are few."""
     false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Target for the fraction of good plates with verdict REJECT; n good plates cannot show less than 1 / (n + 1)."""
 
@@ -202,6 +203,8 @@ class Config:
     """Millimetres per px of the original photographs. If it is set, lengths are stated in mm too."""
     bits: Annotated[int, Field(ge=9, le=15)] | None = None
     """Bits that the camera fills where its files store more, such as 12 in PNGs of 16 bits; None for all of them."""
+    skipganomaly: bool = True
+    """Whether there is a phase two. Without it no network is trained, and torch is not needed."""
     surface: SurfaceConfig = SurfaceConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
@@ -210,7 +213,7 @@ class Config:
     sensitivity: SensitivityConfig = SensitivityConfig()
 
     def __post_init__(self) -> None:
-        if self.network.resolution > self.image_size:
+        if self.skipganomaly and self.network.resolution > self.image_size:
             raise ValueError(
                 f"network.resolution {self.network.resolution} is larger than image_size {self.image_size}"
             )
@@ -218,6 +221,7 @@ class Config:
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},
+    "surface": {"skipganomaly": False},
     "fast": {
         "network": {
             "resolution": 128,

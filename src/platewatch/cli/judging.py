@@ -11,7 +11,7 @@ import click
 
 import platewatch
 from platewatch import files
-from platewatch.cli.shell import ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show, warn_of_left_alone
+from platewatch.cli.shell import ALL_PHASES, ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show, warn_of_left_alone
 from platewatch.errors import OutputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def evaluate(
     later_folder: Path | None,
     runtime: "Runtime",
 ) -> None:
-    """Judge the labelled folder DATA/test with MODEL: missed defects, false alarms, AUROC."""
+    """Judge the labelled folder DATA/test with MODEL, by all phases: missed defects, false alarms, AUROC."""
     from platewatch.evaluation import evaluator as evaluating
     from platewatch.evaluation import later as judging_later
     from platewatch.evaluation import report as reports
@@ -56,7 +56,8 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:
-        show(tables.verdicts(found), tables.alpha(found), tables.phases(found))
+        alpha = (tables.alpha(found),) if found.alpha_table else ()
+        show(tables.verdicts(found), *alpha, tables.phases(found))
         if found.later is not None:
             show(tables.later(found.later))
             click.echo(tables.later_words(found.later))
@@ -80,15 +81,22 @@ def evaluate(
 @click.option("--json", "as_json", is_flag=True, help="One JSON Inspection per line.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0: all.")
 @RUNTIME
+@ALL_PHASES
 def inspect(
-    model: Path, photos: tuple[Path, ...], out: Path | None, as_json: bool, threads: int, runtime: "Runtime"
+    model: Path,
+    photos: tuple[Path, ...],
+    out: Path | None,
+    as_json: bool,
+    threads: int,
+    runtime: "Runtime",
+    all_phases: bool,
 ) -> None:
     """Judge photographs with MODEL; print one line per photograph."""
     from platewatch.model import ordered_map
 
     paths = list(_photographs(photos))
     alone = threads if len(paths) == 1 else 1  # of many, several side by side
-    inspector = platewatch.load(model, threads=alone, runtime=runtime)
+    inspector = platewatch.load(model, threads=alone, runtime=runtime, all_phases=all_phases)
     pictures = _overlay_paths(out, paths)
     code = 0
     pairs = zip(paths, pictures, strict=True)
@@ -131,13 +139,14 @@ def verify(model: Path, as_json: bool) -> None:
 @click.option("--photos", type=FOLDER, help="Photographs to measure with; default: the model's own plates.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @RUNTIME
-def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime") -> None:
+@ALL_PHASES
+def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime", all_phases: bool) -> None:
     """Measure the speed of MODEL on this machine: time by stage, plates per second, memory."""
     from platewatch.cli import summary
     from platewatch.evaluation import bench as benching
 
     with progress() as report:
-        found = benching.bench(model, photos, runtime=runtime, progress=report)
+        found = benching.bench(model, photos, runtime=runtime, all_phases=all_phases, progress=report)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:

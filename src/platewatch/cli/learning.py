@@ -81,7 +81,11 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.command()
 @click.argument("data", type=FOLDER)
 @click.option("--out", required=True, type=FOLDER, help="The model folder to write.")
-@click.option("--preset", type=click.Choice(["fast", "reference"]), help="fast (default), or the published settings.")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "reference", "surface"]),
+    help="fast (default); reference: the published settings; surface: phase one alone, without torch.",
+)
 @click.option("--config", "config_file", type=FOLDER, help="A TOML file with settings; it names its preset.")
 @click.option("--seed", type=click.IntRange(0), help="Same photographs, seed and machine: same model.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of phase two.")
@@ -124,6 +128,7 @@ def train(
     if config_file and preset:
         raise click.UsageError("--preset and --config exclude each other: the file names its preset")
     settings = config.load(config_file, **changes) if config_file else config.preset(preset or "fast", **changes)
+    fitting.check_installed(settings)
     fitting.check_free(out, resume=resume)
     with progress() as report:
         good = data_sets.training(data)

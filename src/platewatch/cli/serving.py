@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
-from platewatch.cli.shell import FOLDER, PHOTOGRAPHS, RECORDS
+from platewatch.cli.shell import ALL_PHASES, FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 @PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Folder of available models; default: the folder that MODEL is in.")
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
+@ALL_PHASES
 @line_options
 @_USERS
 @click.option("--name", "names", multiple=True, help="Another host name of the station; may be repeated.")
@@ -114,6 +115,7 @@ def serve(
             model=model,
             models=models,
             signed_by=signed_by,
+            all_phases=rest.pop("all_phases"),
             host=host,
             port=listening.getsockname()[1],
             records=records,

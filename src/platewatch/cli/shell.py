@@ -30,6 +30,9 @@ RUNTIME = click.option(
     show_default=True,
     help="Inference runtime; both give the same verdicts.",
 )
+ALL_PHASES = click.option(
+    "--all-phases", is_flag=True, help="Run phase two also where it has no weight in the score: its numbers are given."
+)
 RECORDS = click.option(
     "--records",
     default="records.db",

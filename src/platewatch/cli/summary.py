@@ -46,7 +46,8 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     if found.warnings:
         table.add_row("look at these before you train", "\n".join(found.warnings))
     networks = config.calibration.folds + 1
-    table.add_row("training steps", f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)")
+    steps = f"{found.steps} for {networks} networks ({networks - 1} folds and the final one)"
+    table.add_row("training steps", steps if config.skipganomaly else "none: no network is trained")
     floor = f"{found.floor:.1%}"
     if target < found.floor:
         floor += (
@@ -67,8 +68,9 @@ def model(manifest: "Manifest", few: str = "") -> tuple[Table, ...]:
     table.add_row("REJECT above score", f"{decision.threshold:.3f}")
     if few:
         table.add_row("few good plates", few)
-    table.add_row("alpha, chosen on artificial defects", f"{decision.alpha:.1f}")
-    table.add_row("weight of the surface, chosen on them too", f"{decision.weight:.1f}")
+    if decision.alpha is not None:
+        table.add_row("alpha, chosen on artificial defects", f"{decision.alpha:.1f}")
+        table.add_row("weight of the surface, chosen on them too", f"{decision.weight:.1f}")
     table.add_row("false alarms", bound_sentence(bound))
     if not bound.promised:
         needed = f"{bound.plates_needed} (expected), {bound.plates_needed_95} (95 %) with none above the limit"

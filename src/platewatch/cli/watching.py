@@ -12,13 +12,14 @@ import click
 import platewatch
 from platewatch.cli.judging import line as inspection_line
 from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
-from platewatch.cli.shell import FOLDER, INTERRUPTED, PHOTOGRAPHS, RECORDS
+from platewatch.cli.shell import ALL_PHASES, FOLDER, INTERRUPTED, PHOTOGRAPHS, RECORDS
 from platewatch.errors import InputError
 
 if TYPE_CHECKING:
     from platewatch.line.assembly import Line
     from platewatch.line.destinations import Address, Destination
     from platewatch.line.health import Problem
+    from platewatch.line.model_registry import ModelRegistry
     from platewatch.line.watch_folder import WatchFolder
     from platewatch.records import Entry, Records
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--recursive", is_flag=True, help="Watch the folders in FOLDER too, also new ones.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="Cores to use; 0: all.")
+@ALL_PHASES
 @line_options
 def watch(
     folder: Path,
@@ -58,6 +60,7 @@ def watch(
     quiet_time: float,
     recursive: bool,
     threads: int,
+    all_phases: bool,
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
@@ -74,6 +77,7 @@ def watch(
     from platewatch import signing
     from platewatch.line import anchoring
     from platewatch.line.destinations import destinations
+    from platewatch.line.model_registry import ModelRegistry
     from platewatch.line.watch_folder import WatchFolder
     from platewatch.records import Records
 
@@ -90,7 +94,10 @@ def watch(
             click.echo(f"error: {entry.inspection.error}", err=True)
 
     with Records.open(records, photographs, policy(**kept)) as opened:
-        line = _line(folder, model, threads, signed_by, records, opened, to, anchor_places=to_anchor, anchor_key=key)
+        registry = ModelRegistry(
+            model, load=lambda path: platewatch.load(path, threads=threads, signed_by=signed_by, all_phases=all_phases)
+        )
+        line = _line(folder, registry, records, opened, to, anchor_places=to_anchor, anchor_key=key)
         watching = WatchFolder(
             folder, line, quiet_s=quiet_time, give_up_s=give_up, recursive=recursive, recorded=show, warn=_warn
         )
@@ -110,20 +117,17 @@ def watch(
 
 def _line(
     folder: Path,
-    model: Path,
-    threads: int,
-    signed_by: tuple[Path, ...],
+    models: "ModelRegistry",
     url: str,
     records: "Records",
     to: "list[Destination]",
     **anchors: Any,
 ) -> "Line":
-    """The line that judges the folder's photographs; raises ModelError."""
+    """The line that judges the folder's photographs."""
     from platewatch.line import assembly, watch_folder
-    from platewatch.line.model_registry import ModelRegistry
 
     return assembly.assemble(
-        ModelRegistry(model, load=lambda path: platewatch.load(path, threads=threads, signed_by=signed_by)),
+        models,
         records,
         actor=watch_folder.SOURCE,
         warn=_warn,

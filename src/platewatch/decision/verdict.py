@@ -29,11 +29,12 @@ _MOST = 50  # defects listed at most; the map shows all
 class Decision:
     """The parameters that turn the detectors' raw numbers into a score and a verdict; stored in the manifest."""
 
-    alpha: Annotated[float, Field(ge=0, le=1)]
-    """Phase two's raw score is alpha · reconstruction error + (1 − alpha) · latent error."""
-    network_scale: Annotated[float, Field(ge=1e-12)]
+    alpha: Annotated[float, Field(ge=0, le=1)] | None
+    """Phase two's raw score is alpha · reconstruction error + (1 − alpha) · latent error. This and both scales are None
+    in a model without phase two."""
+    network_scale: Annotated[float, Field(ge=1e-12)] | None
     """Robust 3σ limit of phase two's raw score on good plates; the score is divided by it."""
-    network_map_scale: Annotated[float, Field(ge=1e-12, le=1e30)]
+    network_map_scale: Annotated[float, Field(ge=1e-12, le=1e30)] | None
     """Robust 3σ limit of phase two's pooled anomaly map on good plates; the map is divided by it."""
     weight: Annotated[float, Field(ge=0, le=1)]
     """The plate's score is weight · surface score + (1 − weight) · Skip-GANomaly score; 1 is the surface alone."""
@@ -42,19 +43,41 @@ class Decision:
     threshold: float
     """The REJECT limit: scores above it are REJECT."""
 
+    def __post_init__(self) -> None:
+        absent = {each is None for each in (self.alpha, self.network_scale, self.network_map_scale)}
+        if absent == {True, False} or (absent == {True} and self.weight != 1):
+            raise ValueError("alpha, network_scale and network_map_scale: expected three numbers, or none and weight 1")
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the model has a phase two."""
+        return self.alpha is not None
+
     def network_score(self, reconstruction_error: float, latent_error: float) -> float:
-        """Phase two's score; 1 is the robust 3σ limit of good plates."""
+        """Phase two's score; 1 is the robust 3σ limit of good plates. NaN in a model without phase two."""
+        if self.alpha is None or self.network_scale is None:
+            return math.nan
         return (self.alpha * reconstruction_error + (1 - self.alpha) * latent_error) / self.network_scale
 
-    def score(self, surface: float, reconstruction_error: float, latent_error: float) -> float:
-        """The plate's score: the weighted mean of both phases' scores."""
-        return self.weight * surface + (1 - self.weight) * self.network_score(reconstruction_error, latent_error)
+    def score(self, surface: float | None, reconstruction_error: float | None, latent_error: float | None) -> float:
+        """The plate's score: the weighted mean of both phases' scores.
 
-    def fuse_maps(self, surface_map: Floats, network_map: Floats) -> Floats:
+        The numbers of a phase without weight are not used. NaN where a phase with weight was not run (None).
+        """
+        first, *errors = (math.nan if each is None else each for each in (surface, reconstruction_error, latent_error))
+        if self.weight == 1:
+            return first
+        second = self.network_score(*errors)
+        return second if self.weight == 0 else self.weight * first + (1 - self.weight) * second
+
+    def fuse_maps(self, surface_map: Floats, network_map: Floats | None) -> Floats:
         """The weighted root mean square of both phases' maps, (S, S) float32, with the weights of the scores.
 
         Where both are 1 it is 1. A weighted mean would show more of the network's blur beside the surface's sharp map.
+        Without phase two's map it is the surface's.
         """
+        if self.weight == 1 or network_map is None:
+            return surface_map
         first, second = np.float32(self.weight), np.float32(1 - self.weight)
         fused: Floats = np.sqrt((first * surface_map) ** 2 + (second * network_map) ** 2)  # NumPy's hypot is slow
         fused /= np.hypot(first, second)

@@ -61,7 +61,7 @@ class Bench:
     photos: str
     """The photographs judged, in words."""
     stages: dict[str, float]
-    """Median core-ms of each of STAGES."""
+    """Median core-ms of each of STAGES; 0 for a phase that is not run."""
     verdict_core_ms: float
     """Median core-ms of a verdict from a decoded photograph: every stage except `read`."""
     reference_core_ms: float | None
@@ -82,16 +82,24 @@ class Bench:
         return {"schema": SCHEMA, **asdict(self), "reference_ratio": self.reference_ratio}
 
 
-def bench(folder: Path, photos: Path | None = None, *, runtime: Runtime = "onnxruntime", progress: Progress) -> Bench:
+def bench(
+    folder: Path,
+    photos: Path | None = None,
+    *,
+    runtime: Runtime = "onnxruntime",
+    all_phases: bool = False,
+    progress: Progress,
+) -> Bench:
     """Measure a model folder on the photographs of a folder, or on the model's own plates enlarged to 512 px.
 
-    Raises ModelError and InputError as loading and reading do.
+    Phase two is measured where it has weight, or with `all_phases`. Raises ModelError and InputError as loading and
+    reading do.
     """
-    alone = Inspector(folder, threads=1, runtime=runtime)
+    alone = Inspector(folder, threads=1, runtime=runtime, all_phases=all_phases)
     files = _files(folder, alone, photos)
     plates_per_s = _throughput(alone, files, progress)
     resident = resident_mb()
-    latency = _latency(Inspector(folder, runtime=runtime), files, progress)
+    latency = _latency(Inspector(folder, runtime=runtime, all_phases=all_phases), files, progress)
     stages, verdict, reference = _in_turn(alone, files, progress)
     return Bench(
         machine={**_machine(), "runtime": runtime},
@@ -174,6 +182,7 @@ def _in_turn(
         raise InputError("photographs", "none passes the quality check", remedy="pass others by --photos")
     found = {name: median(each) for name, each in times.items() if each}
     verdict, reference_ms = found.pop("verdict"), found.pop("reference", None)
+    found = {name: found.get(name, 0.0) for name in STAGES[:-1]}
     before = sum(found[name] for name in STAGES[1:-1])
     return {**found, "decide": max(0.0, verdict - before)}, verdict, reference_ms
 

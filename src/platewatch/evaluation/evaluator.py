@@ -53,7 +53,9 @@ class MaskedMaps:
             return
         self.masks.append(mask)
         for name in MAPS:
-            part = examination.frame.cut(getattr(examination, name))
+            if (found := getattr(examination, name)) is None:  # a model without phase two
+                continue
+            part = examination.frame.cut(found)
             smooth = cv2.INTER_AREA if mask.size < part.size else cv2.INTER_LINEAR
             self.maps[name].append(_resized(part.astype(np.float32, copy=False), mask.shape, smooth))
 
@@ -79,7 +81,9 @@ class MaskedMaps:
         return small
 
     def figures(self, name: str) -> PixelFigures:
-        """The pixel metrics of the maps of a name, one of MAPS."""
+        """The pixel metrics of the maps of a name, one of MAPS; None where the model has no such maps."""
+        if len(self.maps[name]) < len(self.masks):
+            return PixelFigures(None, None, None)
         return metrics.pixel_figures(self.maps[name], self.masks)
 
     def summary(self) -> Pixel | None:
@@ -97,7 +101,7 @@ def evaluate(
     pixel_size: int | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Inspect every plate of DATA/test and compute the metrics; `failed` gets what is not readable.
+    """Inspect every plate of DATA/test by all phases and compute the metrics; `failed` gets what is not readable.
 
     Pixel metrics compare each map, without its padding, with the mask at `pixel_size` px on the longer side; good
     plates have an empty mask. Raises InputError when the folder has another layout or no readable photograph.
@@ -106,7 +110,7 @@ def evaluate(
     plates, failed, pixels = [], [], MaskedMaps(pixel_size)
     for done, sample in enumerate(samples, start=1):
         try:
-            examination = inspector.examine(sample.path)
+            examination = inspector.examine(sample.path, all_phases=True)
         except InputError as error:
             failed.append(Failure(str(sample.path), str(error)))
         else:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from platewatch.arrays import Doubles, Photo
+from platewatch.arrays import Doubles, Photo, Photos
 from platewatch.evaluation.figures import Axes, Figure, FuncFormatter, LogLocator, NullFormatter, colormaps
+from platewatch.photographs import preparation
 
 # Okabe and Ito's palette for colour-blind readers, without yellow, which cannot be seen on white
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
@@ -131,10 +132,24 @@ def losses(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     return figure
 
 
+def without_padding(
+    photos: Photos, reconstructed: Photos, sizes: Sequence[tuple[int, int]]
+) -> tuple[list[Photo], list[Photo]]:
+    """Prepared photographs (N, S, S, 3) and reconstructions (N, R, R, 3) uint8 for `reconstructions`, without padding.
+
+    `sizes` are (width, height) of the photographs as taken, px. Both are (h, w, 3) at the reconstruction's resolution.
+    """
+    side = reconstructed.shape[1]
+    frames = [preparation.frame(*size, side) for size in sizes]
+    originals = [preparation.prepare(photo, side) for photo in photos]
+    cut = [[frame.cut(each) for frame, each in zip(frames, part, strict=True)] for part in (originals, reconstructed)]
+    return cut[0], cut[1]
+
+
 def reconstructions(originals: Sequence[Photo], reconstructed: Sequence[Photo], names: Sequence[str] = ()) -> Figure:
     """Photographs, their reconstructions, and the mean absolute differences on one scale, 0 to 0.3 of the range.
 
-    `originals` and `reconstructed` are (R, R, 3) uint8 each.
+    `originals` and `reconstructed` are (h, w, 3) uint8 each, without padding; a pair is of one size.
     """
     count = max(1, len(originals))
     figure = Figure(figsize=(1.75 * count + 0.9, 5.6), layout="constrained")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from platewatch import files
-from platewatch.arrays import Doubles, Photo
+from platewatch.arrays import Doubles
 from platewatch.decision import sensitivity_summary
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
@@ -139,7 +139,7 @@ def card(plate: PlateScore, inspector: "Inspector", side: int) -> Card:
         plate,
         (
             (jpeg_uri(photo, side), "photograph"),
-            (jpeg_uri(_reconstruction(inspector, photo, seen), side), "reconstruction"),
+            _reconstruction(inspector, seen, side),
             (jpeg_uri(overlay(photo, seen.frame.cut(seen.anomaly_map), seen.inspection.defects), side), "anomaly map"),
             _mask(plate, side),
         ),
@@ -178,10 +178,13 @@ def _curves(evaluation: Evaluation) -> dict[str, tuple[Doubles, Doubles, float |
     }
 
 
-def _reconstruction(inspector: "Inspector", photo: Photo, seen: "Examination") -> Photo:
-    """The network's reconstruction (h, w, 3) uint8 at the network's resolution, without padding."""
+def _reconstruction(inspector: "Inspector", seen: "Examination", side: int) -> tuple[str | None, str]:
+    """The network's reconstruction without padding, as a thumbnail."""
     picture = inspector.reconstruct(seen.prepared)
-    return preparation.frame(photo.shape[1], photo.shape[0], len(picture)).cut(picture)
+    if picture is None:
+        return None, "no phase two: no reconstruction"
+    height, width = seen.photo.shape[:2]
+    return jpeg_uri(preparation.frame(width, height, len(picture)).cut(picture), side), "reconstruction"
 
 
 def _mask(plate: PlateScore, side: int) -> tuple[str | None, str]:

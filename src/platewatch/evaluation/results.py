@@ -42,9 +42,9 @@ class PlateScore:
             return "missed"
         return "false_alarm" if self.label == NORMAL and self.verdict is Verdict.REJECT else None
 
-    def network_score(self, alpha: float) -> float | None:
+    def network_score(self, alpha: float | None) -> float | None:
         """Phase two's raw score: alpha · reconstruction error + (1 − alpha) · latent error."""
-        if self.reconstruction_error is None or self.latent_error is None:
+        if alpha is None or self.reconstruction_error is None or self.latent_error is None:
             return None
         return alpha * self.reconstruction_error + (1 - alpha) * self.latent_error
 
@@ -104,7 +104,8 @@ class Evaluation:
 
     model_id: str
     data: str
-    alpha: float
+    alpha: float | None
+    """None in a model without phase two."""
     threshold: float
     """Scores above it are REJECT."""
     review: float

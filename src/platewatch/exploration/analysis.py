@@ -70,13 +70,15 @@ def explore(data: Path, *, size: int = 256, seed: int = 0, progress: Progress = 
     samples = data_sets.test(data) if (data / "test").is_dir() else []
     reader = _Reader(size, len(training) + len(samples), progress)
     good, pictures = _read_good(training, reader, seed)
-    bank = detector.fit(np.stack([picture.photo for picture in pictures.values()]), seed)
+    photos = np.stack([picture.photo for picture in pictures.values()])
+    insides = np.stack([picture.frame.inside(size) for picture in pictures.values()])
+    bank = detector.fit(photos, seed, insides=insides)
     tested = _read_test(samples, reader, bank)
     measured = good + tested
     strongest_outliers, outlier_count = outliers.find(
         list(pictures),
-        np.stack([picture.photo for picture in pictures.values()]),
-        np.stack([picture.frame.inside(size) for picture in pictures.values()]),
+        photos,
+        insides,
         [picture.plate for picture in pictures.values()],
         seed,
     )

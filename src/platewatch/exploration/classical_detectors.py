@@ -53,12 +53,8 @@ class Detector:
 
 def find_plate(photo: Photo, frame: preparation.Frame) -> tuple[Mask, bool]:
     """The plate's mask (S, S) bool in a prepared (S, S, 3) photograph, and whether a background was masked out."""
-    within = frame.inside(len(photo))
-    found = foreground.find_object(photo)
-    inside = found & within
-    if found.all() or not inside.any():
-        return within, False
-    return inside, True
+    within, found = frame.inside(len(photo)), foreground.find_framed_object(photo, frame)
+    return found, not np.array_equal(found, within)
 
 
 def describe(photo: Photo, frame: preparation.Frame) -> PlateFeatures:

@@ -90,14 +90,14 @@ def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Doubles, Indices]:
     order = np.random.default_rng(seed).permutation(len(photos))
     distances, places = np.zeros((2, len(photos))), np.zeros((len(photos), 2, 2), int)
     # unscaled: an outlier would enlarge the scale and so shrink all distances
-    fitted = detector.fit_unscaled(photos, seed, _AS_TAKEN)
+    fitted = detector.fit_unscaled(photos, seed, _AS_TAKEN, inside)
     for fold in range(_FOLDS):
         held_out = order[fold::_FOLDS]
         bank = fitted.without(held_out)
         for k in held_out:
             result = bank.inspect(photos[k], inside[k])
             for kind, seen in enumerate((result.colour_map, result.line_map)):
-                distances[kind, k] = detector.pool(seen)
+                distances[kind, k] = detector.pool(seen, inside=inside[k])
                 y, x = np.unravel_index(int(seen.argmax()), seen.shape)
                 places[k, kind] = x, y
     return distances / np.maximum(np.median(distances, axis=1, keepdims=True), 1e-9), places

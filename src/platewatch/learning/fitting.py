@@ -6,38 +6,35 @@ without its patches and by a network trained without its fold, through the same 
 
 import os
 import shutil
-import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from platewatch import files, robust
-from platewatch.arrays import Doubles, Indices, Photos
+from platewatch.arrays import Doubles
 from platewatch.config import Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision
-from platewatch.errors import ModelError, OutputError
-from platewatch.evaluation import model_card, plots, sensitivity_plots
+from platewatch.errors import OutputError, RuntimeUnavailable
+from platewatch.evaluation import model_card
 from platewatch.learning import out_of_fold, sensitivity_trials
-from platewatch.learning.out_of_fold import PARITY, Detectors, OutOfFold
+from platewatch.learning.out_of_fold import Detectors, OutOfFold
 from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
-from platewatch.model.runtime import Network
 from platewatch.model.scoring import Checks, RawNumbers
-from platewatch.model.thread_limits import cores
-from platewatch.photographs import preparation, reading
+from platewatch.photographs import reading
 from platewatch.progress import Progress
-from platewatch.skipganomaly import export
-from platewatch.skipganomaly.network import Scorer
-from platewatch.skipganomaly.training import Trained, fit_network
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
+
+if TYPE_CHECKING:  # needs torch
+    from platewatch.learning.phase_two import PhaseTwo
 
 _REPLAYED = 8  # plates stored for `verify`
 
@@ -72,29 +69,47 @@ def fit(
     model of an uninterrupted training. Raises OutputError when `out` is in use or cannot be written, CalibrationError
     when the scores allow no limits, ModelError when the parity check fails.
     """
+    check_installed(config)
     check_free(out, resume=resume)
     thread_limits.limit_threads()
     plates = found.plates
     config = replace(config, bits=plates.bits)  # the manifest tells the line
+    second = _train_second(found, config, checkpoint_folder(out), progress) if config.skipganomaly else None
+    progress("fitting the surface detector", 0, 1)
+    fitted = detector.fit(plates.photos, config.seed, config.surface, plates.insides(), found.groups.numbers)
+    progress("fitting the surface detector", 1, 1)
+    with files.whole_folder(out, remedy="free space or check it") as folder:
+        detectors = Detectors(fitted, found.groups.numbers, second.export_folds(progress) if second else ())
+        calibrated = _calibrate(plates, detectors, config, progress, held, groups=found.groups.numbers)
+        progress("writing the model", 0, 1)
+        manifest = _write(folder, found, (fitted, second), calibrated, config)
+        progress("writing the model", 1, 1)
+    shutil.rmtree(checkpoint_folder(out), ignore_errors=True)
+    return manifest
+
+
+def _train_second(found: Preflight, config: Config, checkpoints: Path, progress: Progress) -> "PhaseTwo":
+    """The trained networks of phase two; an interruption leaves their checkpoints."""
+    from platewatch.learning import phase_two  # noqa: PLC0415 - needs torch, which phase one alone does not
+
     held_out = calibration.folds(found.groups.numbers, config.calibration.folds, config.seed)
-    checkpoints = _make(checkpoint_folder(out))
+    _make(checkpoints)
     try:
-        networks = _train_all(plates, held_out, config, checkpoints, progress)
+        return phase_two.train(found.plates, held_out, config, checkpoints, progress)
     finally:
         with suppress(OSError):
             checkpoints.rmdir()  # only if there is no checkpoint in it
-    progress("fitting the surface detector", 0, 1)
-    fitted = detector.fit(plates.photos, config.seed, config.surface, found.groups.numbers)
-    progress("fitting the surface detector", 1, 1)
-    with files.whole_folder(out, remedy="free space or check it") as folder:
-        trained = list(zip(held_out, networks[1:], strict=True))
-        detectors = out_of_fold.detectors(found, trained, fitted, config, progress)
-        calibrated = _calibrate(plates, detectors, config, progress, held, groups=found.groups.numbers)
-        progress("writing the model", 0, 1)
-        manifest = _write(folder, found, (fitted, networks[0]), calibrated, config)
-        progress("writing the model", 1, 1)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return manifest
+
+
+def check_installed(config: Config) -> None:
+    """Raise RuntimeUnavailable, before any work, when a package that this training needs is not installed."""
+    if not config.skipganomaly:
+        return
+    try:
+        from platewatch.learning import phase_two  # noqa: F401, PLC0415 - as in _train_second
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'platewatch[train]', or train with --preset surface"
+        raise RuntimeUnavailable("", f"{error.name} is not installed, which phase two needs", remedy=remedy) from error
 
 
 def checkpoint_folder(out: Path) -> Path:
@@ -113,57 +128,13 @@ def check_free(out: Path, *, resume: bool) -> None:
         )
 
 
-def _make(folder: Path) -> Path:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             folder, f"cannot be made ({error.strerror})", remedy="check the folder that --out names"
         ) from error
-    return folder
-
-
-def _train_all(
-    plates: GoodPlates, held_out: tuple[Indices, ...], config: Config, checkpoints: Path, progress: Progress
-) -> list[Trained]:
-    """Train the final network and one network per fold, in parallel on all cores, each on one thread."""
-    numbers = np.arange(len(plates.photos))
-    parts = [numbers, *(np.delete(numbers, fold) for fold in held_out)]
-    frames = [preparation.frame(*size, config.network.resolution) for size in plates.sizes]
-    done = [0] * len(parts)
-    stop, lock = threading.Event(), threading.Lock()
-
-    def train(number: int) -> Trained:
-        def on_epoch(epoch: int, _losses: dict[str, float]) -> None:
-            with lock:
-                done[number] = epoch
-                progress("training networks", sum(done), config.training.epochs * len(parts))
-
-        def on_step() -> None:
-            if stop.is_set():
-                raise KeyboardInterrupt
-
-        return fit_network(
-            plates.photos[parts[number]],
-            config,
-            seed=1000 * config.seed + number,  # fewer than 1000 folds: no two networks share a seed
-            frames=[frames[plate] for plate in parts[number]],
-            checkpoint=checkpoints / f"network-{number}.safetensors",
-            on_epoch=on_epoch,
-            on_step=on_step,
-        )
-
-    with ThreadPoolExecutor(max_workers=cores()) as pool:
-        runs = [pool.submit(train, number) for number in range(len(parts))]
-        try:
-            wait(runs, return_when=FIRST_EXCEPTION)
-        finally:
-            stop.set()  # trainings still running end at their next step
-            pool.shutdown(cancel_futures=True)
-    failures = [run.exception() for run in runs if not run.cancelled()]
-    for failure in sorted((each for each in failures if each), key=lambda each: isinstance(each, KeyboardInterrupt)):
-        raise failure
-    return [run.result() for run in runs]
 
 
 def _calibrate(
@@ -192,6 +163,15 @@ def _calibrate(
 
 def _decide(raw: OutOfFold, config: Config, groups: Sequence[int] | None) -> tuple[Decision, Doubles]:
     """The Decision from out-of-fold numbers, and each good plate's score with it, (N,) float64."""
+    weighted = _weigh(raw) if config.skipganomaly else Decision(None, None, None, weight=1, review=0, threshold=0)
+    scores = np.array([weighted.score(*numbers) for numbers in raw.good])
+    rates = config.calibration.review_rate, config.calibration.false_alarm_rate
+    review, threshold = calibration.limits(scores, *rates, groups)
+    return replace(weighted, review=review, threshold=threshold), scores
+
+
+def _weigh(raw: OutOfFold) -> Decision:
+    """The Decision without its limits: alpha, phase two's scales, and the weight of phase one."""
     alpha = calibration.choose_weight(raw.good[:, 1:], raw.artificial[:, 1:])
     scale = robust.limit(raw.good[:, 1:] @ [alpha, 1 - alpha])
     map_scale = robust.limit(raw.map_score)
@@ -200,24 +180,21 @@ def _decide(raw: OutOfFold, config: Config, groups: Sequence[int] | None) -> tup
         np.array([[first, equal.network_score(*errors)] for first, *errors in each])
         for each in (raw.good, raw.artificial)
     ]
-    weighted = replace(equal, weight=calibration.choose_weight(*phases, alone=True))
-    scores = np.array([weighted.score(*numbers) for numbers in raw.good])
-    rates = config.calibration.review_rate, config.calibration.false_alarm_rate
-    review, threshold = calibration.limits(scores, *rates, groups)
-    return replace(weighted, review=review, threshold=threshold), scores
+    return replace(equal, weight=calibration.choose_weight(*phases, alone=True))
 
 
 def _write(
-    folder: Path, found: Preflight, final: tuple[Surface, Trained], calibrated: Calibrated, config: Config
+    folder: Path, found: Preflight, final: "tuple[Surface, PhaseTwo | None]", calibrated: Calibrated, config: Config
 ) -> Manifest:
-    plates, (fitted, trained), decision = found.plates, final, calibrated.decision
+    plates, (fitted, second), decision = found.plates, final, calibrated.decision
     np.savez_compressed(folder / model_folder.SURFACE, allow_pickle=False, **fitted.arrays())
-    export.export(trained, config, folder / model_folder.NETWORK, plates.photos[:PARITY])
-    network = Network(folder / model_folder.NETWORK)
+    network = second.write(folder) if second else None
     numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
-    _check_parity(trained, config, plates.photos, numbers, decision)
-    seen = np.column_stack([calibrated.scores, calibrated.raw.good]).tolist()
-    scores = zip(plates.paths, plates.sha256, seen, found.groups.names, strict=True)
+    if second:
+        second.check_parity(numbers, decision)
+    scores = zip(
+        *(plates.paths, plates.sha256, calibrated.scores, calibrated.raw.good, found.groups.names), strict=True
+    )
     manifest = Manifest(
         format=model_folder.FORMAT,
         config=config,
@@ -230,17 +207,19 @@ def _write(
         sensitivity=calibrated.sensitivity,
         light=calibrated.light,
         calibration=tuple(
-            CalibrationPlate(_text(path.name), sha256, one, two, three, four, _text(group))
-            for path, sha256, (one, two, three, four), group in scores
+            CalibrationPlate(_text(path.name), sha256, float(score), float(seen[0]), *_errors(seen[1:]), _text(group))
+            for path, sha256, score, seen, group in scores
         ),
         grouping=_text(found.groups.rule),
-        training_errors=tuple((each.reconstruction_error, each.latent_error) for each in numbers),
+        training_errors=tuple(
+            (each.second.reconstruction_error, each.second.latent_error) for each in numbers if each.second
+        ),
         replay=_store_replay(folder, plates, numbers),
         versions=model_folder.versions(),
         files={},
     )
-    (folder / model_folder.TRAINING).mkdir()
-    _draw(folder / model_folder.TRAINING, trained, network, plates, calibrated)
+    if second and network:
+        second.draw(folder / model_folder.TRAINING, network, calibrated.sensitivity, calibrated.light)
     outliers = [(_text(path.name), why) for path, why in found.outliers]
     model_card.write(folder, manifest, outliers)
     manifest = replace(manifest, files=model_folder.files(folder))
@@ -248,50 +227,27 @@ def _write(
     return manifest
 
 
+def _errors(found: Doubles) -> tuple[float | None, float | None]:
+    """Reconstruction and latent error; None without phase two, where both are NaN."""
+    reconstruction_error, latent_error = (None if np.isnan(each) else float(each) for each in found)
+    return reconstruction_error, latent_error
+
+
 def _text(name: str) -> str:
     """A file name that JSON can hold: bytes that are not UTF-8 are replaced."""
     return os.fsencode(name).decode(errors="replace")
 
 
-def _check_parity(
-    trained: Trained, config: Config, photos: Photos, numbers: Sequence[RawNumbers], decision: Decision
-) -> None:
-    """Raise ModelError if the verdict on any training plate differs between torch and the runtime."""
-    scorer = Scorer(trained.generator, trained.discriminator, trained.mean, config)
-    expected = export.run_torch(scorer, photos)
-    for plate, seen in enumerate(numbers):
-        errors = float(expected.reconstruction_error[plate]), float(expected.latent_error[plate])
-        by_torch = decision.verdict(decision.score(seen.surface, *errors))
-        by_runtime = decision.verdict(decision.score(seen.surface, seen.reconstruction_error, seen.latent_error))
-        if by_torch is not by_runtime:
-            raise ModelError(
-                "export",
-                f"training plate {plate} is {by_torch} by torch and {by_runtime} by ONNX Runtime",
-                remedy="nothing was written: train again, and report it if it stays",
-            )
-
-
 def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers]) -> tuple[ReplayPlate, ...]:
     """Store a few plates, evenly spread over the order of their surface scores, for `verify`."""
     (folder / model_folder.REPLAY).mkdir()
-    order = np.argsort([each.surface for each in numbers], kind="stable")
+    order = np.argsort(np.array([each.surface for each in numbers], float), kind="stable")
     chosen = sorted({int(order[place]) for place in np.linspace(0, len(order) - 1, _REPLAYED).round().astype(int)})
     stored = []
     for plate in chosen:
         file = f"{model_folder.REPLAY}/{plate:03d}.png"
         reading.write_png(folder / file, plates.photos[plate])
-        seen = numbers[plate]
-        raw = seen.surface, seen.reconstruction_error, seen.latent_error
-        stored.append(ReplayPlate(file, astuple(plates.frames[plate]), *raw))
+        surface, *errors = numbers[plate].numbers
+        assert surface is not None  # noqa: S101 - all phases were run
+        stored.append(ReplayPlate(file, astuple(plates.frames[plate]), surface, *errors))
     return tuple(stored)
-
-
-def _draw(folder: Path, trained: Trained, network: Network, plates: GoodPlates, calibrated: Calibrated) -> None:
-    """Write the plots as PNG: sensitivity, illumination, loss curves, reconstructions beside their originals."""
-    sensitivity_plots.sensitivity(calibrated.sensitivity).savefig(folder / "sensitivity.png", dpi=144)
-    sensitivity_plots.illumination(calibrated.light).savefig(folder / "light.png", dpi=144)
-    shown = plates.photos[np.linspace(0, len(plates.photos) - 1, 4).round().astype(int)]
-    plots.losses({"final network": trained.history}).savefig(folder / "losses.png")
-    reconstructed = network.reconstruct(shown)
-    originals = [preparation.prepare(photo, reconstructed.shape[1]) for photo in shown]
-    plots.reconstructions(originals, list(reconstructed)).savefig(folder / "reconstructions.png", dpi=72)

@@ -5,11 +5,9 @@ without the plate's fold; it goes through the same export and runtime as the fin
 written.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -17,21 +15,17 @@ from platewatch.arrays import Doubles, Indices, Photo
 from platewatch.config import Config
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
-from platewatch.learning.preflight import GoodPlates, Preflight
+from platewatch.learning.preflight import GoodPlates
 from platewatch.model import scoring
 from platewatch.model.runtime import Network
-from platewatch.model.scoring import Checks, RawNumbers, Scores
+from platewatch.model.scoring import Checks, RawNumbers
 from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.preparation import Frame
 from platewatch.progress import Progress
-from platewatch.skipganomaly import export
-from platewatch.skipganomaly.training import Trained
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
 from platewatch.synthetic.artificial_defects import random_defect
 
-PARITY = 8
-"""Number of plates in an export's parity check."""
 DEFECTS_PER_PLATE = 2
 """Number of artificial defects on each good plate, one at a time, to choose alpha and weight."""
 
@@ -44,7 +38,7 @@ class Detectors:
     def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Indices, Network]]) -> None:
         """`fitted`: the surface of all plates. `groups`: the number of each plate's group.
 
-        `folds`: for each fold the numbers of its plates, and the network trained without them.
+        `folds`: for each fold the numbers of its plates, and the network trained without them; none without phase two.
         """
         self._groups = np.asarray(groups)
         self._networks = {int(plate): network for held_out, network in folds for plate in held_out}
@@ -55,36 +49,21 @@ class Detectors:
 
         self._without = without
 
-    def of(self, plate: int) -> tuple[Surface, Network]:
+    def of(self, plate: int) -> tuple[Surface, Network | None]:
         """The surface and the network for the plate of this number; may be called by several threads at once."""
-        return self._without(int(self._groups[plate])), self._networks[plate]
+        return self._without(int(self._groups[plate])), self._networks.get(plate)
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Out-of-fold raw numbers of the N good plates; float64, in the plates' order."""
+    """Out-of-fold raw numbers of the N good plates; float64, in the plates' order; NaN for what was not measured."""
 
     good: Doubles
     """(N, 3): surface score, reconstruction error, latent error."""
     map_score: Doubles
     """(N,): the network's anomaly map, pooled."""
     artificial: Doubles
-    """(DEFECTS_PER_PLATE · N, 3): as `good`, of plates with one artificial defect each."""
-
-
-def detectors(
-    found: Preflight, folds: Sequence[tuple[Indices, Trained]], final: Surface, config: Config, progress: Progress
-) -> Detectors:
-    """Export each fold's network and return the Detectors; a fold is its plates' numbers and its trained network."""
-    networks = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number, (fold, trained) in enumerate(folds):
-            progress("exporting the folds", number, len(folds))
-            path = Path(folder) / f"fold-{number}.onnx"
-            export.export(trained, config, path, found.plates.photos[fold[:PARITY]])
-            networks.append((fold, Network(path)))
-    progress("exporting the folds", len(folds), len(folds))
-    return Detectors(final, found.groups.numbers, networks)
+    """(DEFECTS_PER_PLATE · N, 3): as `good`, of plates with one artificial defect each; (0, 3) without phase two."""
 
 
 def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Progress) -> OutOfFold:
@@ -94,14 +73,20 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
         pair = detectors.of(plate)
         good.append(scoring.measure(*pair, photo, frame))
-        inside = find_framed_object(photo, frame)
-        damaged = [random_defect(photo, rng, inside)[0] for _ in range(DEFECTS_PER_PLATE)]
-        artificial += [scoring.measure(*pair, each, frame) for each in damaged]
+        if config.skipganomaly:  # they choose alpha and the phases' weight
+            inside = find_framed_object(photo, frame)
+            damaged = [random_defect(photo, rng, inside)[0] for _ in range(DEFECTS_PER_PLATE)]
+            artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(
-        good=np.array([each.numbers for each in good]),
-        map_score=np.array([detector.pool(each.network_map) for each in good]),
-        artificial=np.array([each.numbers for each in artificial]),
+        good=np.array([each.numbers for each in good], float),
+        map_score=np.array(
+            [
+                detector.pool(each.second.anomaly_map, inside=inside) if each.second else np.nan
+                for each, inside in zip(good, plates.insides(), strict=True)
+            ]
+        ),
+        artificial=np.array([each.numbers for each in artificial], float).reshape(-1, 3),
     )
 
 
@@ -110,12 +95,13 @@ def judge(
 ) -> Callable[[int, Photo], Verdict]:
     """A function that gives the out-of-fold verdict on a prepared photograph of the good plate of a number.
 
-    The checks are included. The function may be called by several threads at once.
+    The checks are included. Only detectors with weight are run. The function may be called by several threads at once.
     """
+    phases = scoring.weighted(decision)
 
     def verdict(plate: int, photo: Photo) -> Verdict:
-        def measure(photo: Photo, frame: Frame) -> Scores:
-            return scoring.measure_weighted(*detectors.of(plate), photo, frame, decision)
+        def measure(photo: Photo, frame: Frame) -> RawNumbers:
+            return scoring.measure(*detectors.of(plate), photo, frame, phases)
 
         frame, size = plates.frames[plate], plates.sizes[plate]
         return scoring.judge_prepared(photo, frame, decision, checks, measure, size=size).verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from platewatch.arrays import Photo, Photos
+from platewatch.arrays import Masks, Photo, Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
 from platewatch.exploration import classical_detectors, mixed_sets, outliers
@@ -41,6 +41,10 @@ class GoodPlates:
     bits: int | None = None
     """Bits that the camera uses when its files store more; from the configuration or from the files."""
 
+    def insides(self) -> Masks:
+        """(N, S, S) bool: False on the photographs' padding."""
+        return np.stack([frame.inside(len(photo)) for photo, frame in zip(self.photos, self.frames, strict=True)])
+
     def conditions(self) -> list[Conditions]:
         """The quality measures of each photograph without its padding."""
         pairs = zip(self.photos, self.frames, strict=True)
@@ -73,7 +77,7 @@ class Preflight:
     warnings: tuple[str, ...]
     """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise, likely groups."""
     steps: int
-    """Training steps of phase two, all folds included."""
+    """Training steps of phase two, all folds included; 0 without phase two."""
     floor: float
     """Lowest false-alarm rate that this number n of groups can show: 1 / (n + 1)."""
 
@@ -188,7 +192,7 @@ def look(plates: GoodPlates, config: Config, told: Told | None = None) -> Prefli
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
         outliers=(*plates.unusable(), *outlying),
         warnings=(*warnings, likely) if likely else warnings,
-        steps=round(batches * (count + count * (folds - 1))),
+        steps=round(batches * (count + count * (folds - 1))) if config.skipganomaly else 0,
         floor=1 / (found.count + 1),
     )
 
@@ -215,9 +219,8 @@ def _doubtful(plates: GoodPlates, seed: int) -> tuple[tuple[tuple[Path, str], ..
     noise = mixed_sets.only_noise(plates.paths, [frame.cut(photo) for photo, frame in pairs], enlarged)
     if len(plates.paths) < _ENOUGH:
         return (), (noise,) if noise else ()
-    inside = np.stack([frame.inside(len(photo)) for photo, frame in pairs])
     described = [classical_detectors.describe(photo, frame) for photo, frame in pairs]
-    found, count = outliers.find(plates.paths, plates.photos, inside, described, seed)
+    found, count = outliers.find(plates.paths, plates.photos, plates.insides(), described, seed)
     many = f"{count} of {len(pairs)} photographs are outliers: look for defective plates among them"
     warnings = (noise, mixed_sets.two_kinds(plates.paths, described), many if count > _MANY * len(pairs) else None)
     return tuple((Path(each.path), "; ".join(each.reasons)) for each in found), tuple(filter(None, warnings))

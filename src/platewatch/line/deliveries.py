@@ -7,6 +7,7 @@ is tried again at growing intervals; the line does not wait for it.
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -24,8 +25,10 @@ STOPPED = "deliveries_stopped"
 
 log = logging.getLogger("platewatch.line")
 
-_LEASE = 60.0  # seconds for which claimed deliveries belong to this process; a batch normally takes less
-_BATCH = 5
+_LEASE = 60.0  # seconds for which claimed deliveries belong to this process
+_LONGEST = _LEASE - 2 * PATIENCE_S  # seconds after which a batch tries no further plate: the last may take its time
+_BATCH = 100
+_KEPT = 1.0  # seconds for which plates may be delivered and not recorded as such: after a crash they come again
 
 
 class Deliveries:
@@ -97,6 +100,39 @@ class Deliveries:
     def notes(self) -> dict[str, str]:
         """What receivers said about plates that they took, by destination."""
         return {worker.name: worker.note for worker in self._workers if worker.note}
+
+
+class _Taken:
+    """The plates of one batch that the destination took, recorded as delivered several at once.
+
+    A transaction for each would take longer than its delivery. What is not recorded is delivered again.
+    """
+
+    def __init__(self, records: Records, name: str) -> None:
+        self._records, self._name = records, name
+        self._plates = list[Due]()
+        self._since = 0.0
+
+    def __enter__(self) -> "_Taken":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Record the rest, also when the batch ended with an error."""
+        self.record()
+
+    def add(self, plate: Due) -> None:
+        """The destination confirmed this plate."""
+        if not self._plates:
+            self._since = time.monotonic()
+        self._plates.append(plate)
+        if time.monotonic() > self._since + _KEPT:
+            self.record()
+
+    def record(self, untried: Sequence[Due] = ()) -> None:
+        """Record what was taken until now; `untried` plates of the batch are due at once."""
+        plates, self._plates = self._plates, []  # a failed transaction is not repeated: its plates are delivered again
+        if plates or untried:
+            self._records.delivered(self._name, plates, untried)
 
 
 def _waiting(state: State) -> str:
@@ -174,20 +210,25 @@ class DeliveryWorker:
     def _deliver_batch(self) -> bool:
         """One batch; whether there may be more at once."""
         due = self._records.claim(self._to.name, _BATCH, _LEASE)
-        for place, each in enumerate(due):
-            others = [other.id for other in due[place + 1 :]]
-            try:
-                note = self._to.deliver(each.entry)
-            except Refused as error:
-                self._postpone(each, error)
-            except DeliveryFailed as error:
-                return self._out_of_reach(each, others, error)
-            except Exception as error:  # of this one plate; the others are delivered
-                log.exception("plate %s could not be delivered to %s", each.entry.number, self.name)
-                self._postpone(each, f"{self.name}: plate {each.entry.number} failed with {type(error).__name__}")
-            else:
-                self._records.delivered(self._to.name, [each.id])
-                self._took(note or "")
+        began = time.monotonic()
+        with _Taken(self._records, self._to.name) as taken:
+            for place, each in enumerate(due):
+                if time.monotonic() > began + _LONGEST:
+                    taken.record(untried=due[place:])
+                    break
+                try:
+                    note = self._to.deliver(each.entry)
+                except Refused as error:
+                    self._postpone(each, error)
+                except DeliveryFailed as error:
+                    taken.record()
+                    return self._out_of_reach(each, [other.id for other in due[place + 1 :]], error)
+                except Exception as error:  # of this one plate; the others are delivered
+                    log.exception("plate %s could not be delivered to %s", each.entry.number, self.name)
+                    self._postpone(each, f"{self.name}: plate {each.entry.number} failed with {type(error).__name__}")
+                else:
+                    taken.add(each)
+                    self._took(note or "", taken)
         return bool(due)
 
     def _postpone(self, each: Due, why: object) -> None:
@@ -196,7 +237,7 @@ class DeliveryWorker:
         self._warn(f"{why}; it will be offered again")
         self._changed()
 
-    def _took(self, note: str) -> None:
+    def _took(self, note: str, taken: "_Taken") -> None:
         if self._failed:
             self._warn(f"{self._to.name}: in reach again")
         if note and note != self.note:
@@ -204,6 +245,7 @@ class DeliveryWorker:
         is_news = bool(self._failed) or note != self.note
         self._failed, self._told, self.note = 0, "", note
         if is_news:  # not for each plate: the states are counted over the whole outbox
+            taken.record()
             self._changed()
 
     def _out_of_reach(self, each: Due, others: list[int], error: DeliveryFailed) -> bool:

@@ -52,14 +52,18 @@ class ModelRegistry:
         load: Load | None = None,
         *,
         signed_by: Sequence[Path] = (),
+        all_phases: bool = False,
     ) -> None:
         """Load `folder` into service. `models_folder` defaults to its parent. Raises as platewatch.load.
 
-        Without a `load` of its own, models that none of the public keys in the files `signed_by` signed are refused.
+        With `all_phases` phase two is run also where it has no weight. Without a `load` of its own, models that none of
+        the public keys in the files `signed_by` signed are refused.
         """
         self.folder = folder.resolve()
         self.models_folder = self.folder.parent if models_folder is None else models_folder.resolve()
-        self._load: Load = load or (lambda path: platewatch.load(path, threads=1, signed_by=signed_by))
+        self._load: Load = load or (
+            lambda path: platewatch.load(path, threads=1, signed_by=signed_by, all_phases=all_phases)
+        )
         self._inspector = self._load(self.folder)
         self._command = self.model_id
         self._other: Inspector | None = None  # the last other model that was loaded, for old plates

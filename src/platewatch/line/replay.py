@@ -61,7 +61,8 @@ def replay(records: Records, number: int, folder: Path, *, threads: int = 0) -> 
         raise RecordError(
             f"plate {number}", "its photograph is not kept, which judging again takes", remedy="see the policy"
         )
-    replayed = Inspector(folder, threads=threads).inspect(photograph, entry.inspection.image)
+    all_phases = entry.inspection.reconstruction_error is not None  # as it was judged
+    replayed = Inspector(folder, threads=threads, all_phases=all_phases).inspect(photograph, entry.inspection.image)
     return Replayed(number, entry.inspection, replayed, tuple(differences(entry, replayed)))
 
 

@@ -17,15 +17,19 @@ from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
-from platewatch.model.scoring import RawNumbers, ScoredPhoto, Stage
+from platewatch.model.scoring import Phase, RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
+from platewatch.surface.detector import SurfaceResult
 
 if TYPE_CHECKING:  # as in __init__
     from platewatch.signing import PublicKey
 
 Source = Path | str | bytes | Array
+
+_ALWAYS = frozenset[Phase](("surface",))
+"""Phase one is run even where it has no weight: it says where a defect lies, and whether it is colour or line."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Examination:
     """Brightness, clipping, sharpness and contrast of the photograph."""
     anomaly_map: Floats
     surface_map: Floats
-    network_map: Floats
+    network_map: Floats | None
+    """None where phase two was not run."""
     damage: str = ""
     """Why the file is taken to be damaged though it could be decoded; empty for most."""
 
@@ -58,11 +63,12 @@ class Inspector:
         threads: int = 0,
         runtime: Runtime = "onnxruntime",
         signed_by: "Sequence[PublicKey]" = (),
+        all_phases: bool = False,
     ) -> None:
         """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        With more than one thread the two phases of a plate run in parallel. With keys in `signed_by`, a folder that
-        none of them signed is refused.
+        Phase two is run only where it has weight in the score, or with `all_phases`. With more than one thread the two
+        phases of a plate run in parallel. With keys in `signed_by`, a folder that none of them signed is refused.
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
@@ -72,13 +78,10 @@ class Inspector:
 
             signature.require(folder, loaded.manifest, tuple(signed_by))
         self.manifest: Manifest = loaded.manifest
-        self.folder, self._surface, name = folder, loaded.surface, str(folder / model_folder.NETWORK)
-        self._network = Network(loaded.network, threads=max(1, threads - 1), runtime=runtime, name=name)
-        if self._network.image_size != self.manifest.config.image_size:
-            what = f"takes photographs of {self._network.image_size} px"
-            expected = f"{self.manifest.config.image_size} px, as the manifest says"
-            raise ModelError(name, what, expected=expected, remedy="restore the file or train again")
+        self.folder, self._surface = folder, loaded.surface
+        self._network = self._opened(loaded.network, max(1, threads - 1), runtime)
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._phases = scoring.PHASES if all_phases else scoring.weighted(self.manifest.decision) | _ALWAYS
         self._model_id = self.manifest.model_id
         self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
         good = list(self._stored.values())
@@ -98,8 +101,13 @@ class Inspector:
         except InputError as error:
             return failed(self.manifest, image, name, error, started)
 
-    def examine(self, image: Source, name: str | None = None, *, stage: Stage = scoring.run_stage) -> Examination:
-        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it is not readable."""
+    def examine(
+        self, image: Source, name: str | None = None, *, all_phases: bool = False, stage: Stage = scoring.run_stage
+    ) -> Examination:
+        """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it is not readable.
+
+        With `all_phases` phase two is run also where it has no weight.
+        """
         started = time.perf_counter()
         name = _name(image, name)
         found, sha256 = _read(image, name, self.manifest.config.bits)
@@ -108,8 +116,11 @@ class Inspector:
         prepared = stage("prepare", lambda: preparation.prepare(photo, size))
         frame = preparation.frame(photo.shape[1], photo.shape[0], size)
 
-        def both(prepared: Photo, frame: Frame) -> RawNumbers:
-            return scoring.measure(self._surface, self._network, prepared, frame, beside=self._beside, stage=stage)
+        phases = scoring.PHASES if all_phases else self._phases
+
+        def detect(prepared: Photo, frame: Frame) -> RawNumbers:
+            detectors = self._surface, self._network
+            return scoring.measure(*detectors, prepared, frame, phases, beside=self._beside, stage=stage)
 
         record = partial(self._record, started, name, sha256, decoder_messages=found.messages)
         blank = np.zeros((size, size), np.float32)
@@ -118,35 +129,49 @@ class Inspector:
             conditions = quality.measure(frame.cut(prepared))
             return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank, found.damage)
         taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
-        judged = scoring.judge_prepared(prepared, frame, decision, checks, both, size=taken, stage=stage)
+        judged = scoring.judge_prepared(prepared, frame, decision, checks, detect, size=taken, stage=stage)
         unusable = judged.unusable
         if unusable is None and self._knows_colour and colour.has_none(photo):
             unusable = "the photograph has no colour, the good ones have"
         if judged.raw is None or unusable is not None:
             inspection = record(verdict=Verdict.REVIEW, reason=unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
-        network_map = judged.raw.network_map / np.float32(decision.network_map_scale)
-        anomaly_map = decision.fuse_maps(judged.raw.surface_map, network_map)
-        inspection = record(**self._describe(judged, anomaly_map, frame, photo.shape))
-        maps = anomaly_map, judged.raw.surface_map, network_map
+        first, second, scale = judged.raw.first, judged.raw.second, decision.network_map_scale
+        assert first is not None  # noqa: S101 - phase one is always run
+        network_map = None if second is None or scale is None else second.anomaly_map / np.float32(scale)
+        anomaly_map = decision.fuse_maps(first.anomaly_map, network_map)
+        inspection = record(**self._describe(judged, first, anomaly_map, frame, photo.shape))
+        maps = anomaly_map, first.anomaly_map, network_map
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
-    def reconstruct(self, prepared: Photo) -> Photo:
-        """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8."""
-        picture: Photo = self._network.reconstruct(prepared[None])[0]
-        return picture
+    def reconstruct(self, prepared: Photo) -> Photo | None:
+        """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8.
+
+        None in a model without phase two.
+        """
+        return None if self._network is None else self._network.reconstruct(prepared[None])[0]
 
     def replay(self, plate: ReplayPlate) -> RawNumbers:
-        """Compute the raw numbers of a stored calibration plate again with this inspector's runtime."""
+        """Compute the raw numbers of a stored calibration plate again with this inspector's runtime, by all phases."""
         return self.measure(self.stored(plate), Frame(*plate.frame))
 
     def measure(self, prepared: Photo, frame: Frame) -> RawNumbers:
-        """The raw numbers of a prepared (S, S, 3) uint8 photograph."""
+        """The raw numbers of a prepared (S, S, 3) uint8 photograph, by all phases."""
         return scoring.measure(self._surface, self._network, prepared, frame)
 
     def stored(self, plate: ReplayPlate) -> Photo:
         """The prepared photograph (S, S, 3) uint8 of a stored calibration plate, as it was loaded."""
         return self._stored[plate.file]
+
+    def _opened(self, network: bytes | None, threads: int, runtime: Runtime) -> Network | None:
+        if network is None:
+            return None
+        name, size = str(self.folder / model_folder.NETWORK), self.manifest.config.image_size
+        opened = Network(network, threads=threads, runtime=runtime, name=name)
+        if opened.image_size != size:
+            what, expected = f"takes photographs of {opened.image_size} px", f"{size} px, as the manifest says"
+            raise ModelError(name, what, expected=expected, remedy="restore the file or train again")
+        return opened
 
     def _decoded(self, path: Path, data: bytes) -> Photo:
         size = self.manifest.config.image_size
@@ -159,13 +184,13 @@ class Inspector:
         return photo
 
     def _describe(
-        self, judged: ScoredPhoto[RawNumbers], anomaly_map: Floats, frame: Frame, shape: tuple[int, ...]
+        self, judged: ScoredPhoto, first: SurfaceResult, anomaly_map: Floats, frame: Frame, shape: tuple[int, ...]
     ) -> dict[str, Any]:
         """The fields of an Inspection that the judgement gives."""
         raw, score, decided = judged.raw, judged.score, judged.verdict
         assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the checks
         p = verdict.p_value(score, self._good_scores)
-        maps, size = (anomaly_map, raw.colour_map, raw.line_map), (shape[1], shape[0])
+        maps, size = (anomaly_map, first.colour_map, first.line_map), (shape[1], shape[0])
         found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)
         return {
             "verdict": decided,
@@ -175,7 +200,7 @@ class Inspector:
             "surface": raw.surface,
             "reconstruction_error": raw.reconstruction_error,
             "latent_error": raw.latent_error,
-            "evidence": verdict.evidence(raw.colour_map, raw.line_map),
+            "evidence": verdict.evidence(first.colour_map, first.line_map),
             "defects": found,
         }
 

@@ -3,9 +3,9 @@
 model/
 ├── manifest.json     every setting, scale and limit, and the SHA-256 of every other file
 ├── surface.npz       phase one: memory banks and scales
-├── network.onnx      phase two: the exported network
+├── network.onnx      phase two: the exported network; not with the preset `surface`
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
-├── training/         plots: loss curves, reconstructions, sensitivity, illumination
+├── training/         plots: loss curves, reconstructions, sensitivity, illumination; not with the preset `surface`
 ├── model-card.md     training data, limits, sensitivity and blind spots, for people
 └── signature.json    who vouches for the folder, once somebody signed it; in no manifest
 """
@@ -35,7 +35,7 @@ from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 
-FORMAT = 7
+FORMAT = 8
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
 CARD, SIGNATURE = "model-card.md", "signature.json"
@@ -49,14 +49,14 @@ Version = Annotated[str, Field(pattern=r"^[\w.+!-]{1,100}$")]
 
 @dataclass(frozen=True, config=STRICT)
 class CalibrationPlate:
-    """A good plate with its out-of-fold score and raw numbers."""
+    """A good plate with its out-of-fold score and raw numbers; both errors are None in a model without phase two."""
 
     name: Name
     sha256: Annotated[str, Field(pattern="^[0-9a-f]*$", max_length=64)]
     score: float
     surface: float
-    reconstruction_error: float
-    latent_error: float
+    reconstruction_error: float | None
+    latent_error: float | None
     group: Name = ""
     """The name of its group of plates that are alike; empty for a plate that is alone."""
 
@@ -69,8 +69,8 @@ class ReplayPlate:
     frame: tuple[float, int, int, int, int]
     """The fields of a `preparation.Frame`."""
     surface: float
-    reconstruction_error: float
-    latent_error: float
+    reconstruction_error: float | None
+    latent_error: float | None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -90,7 +90,7 @@ class Manifest:
     calibration: Annotated[tuple[CalibrationPlate, ...], Field(min_length=1)]
     training_errors: tuple[tuple[float, float], ...]
     """Reconstruction and latent error of each training plate by the final network. Only the table in the method
-    author's form uses them, no verdict does: the network was fitted to these plates."""
+    author's form uses them, no verdict does: the network was fitted to these plates. Empty without phase two."""
     replay: tuple[ReplayPlate, ...]
     versions: Annotated[dict[Version, Version], Field(max_length=100)]
     files: Annotated[dict[Name, Sha256], Field(max_length=1000)]
@@ -105,6 +105,11 @@ class Manifest:
         size, decision = self.config.image_size, self.decision
         if not 0 < decision.review <= decision.threshold:
             raise ValueError(f"limits {decision.review} and {decision.threshold}: expected 0 < review ≤ threshold")
+        present = {self.config.skipganomaly, decision.has_network}
+        plates: list[CalibrationPlate | ReplayPlate] = [*self.calibration, *self.replay]
+        present |= {error is not None for plate in plates for error in (plate.reconstruction_error, plate.latent_error)}
+        if len(present) > 1:
+            raise ValueError("numbers of phase two: expected all of them, or none where config.skipganomaly is false")
         for plate in self.replay:
             scale, left, top, width, height = plate.frame
             if not (scale > 0 and min(left, top) >= 0 and min(width, height) >= 1):
@@ -132,8 +137,8 @@ class Manifest:
         return Checks(self.quality_limits, self.completeness)
 
     @property
-    def alpha(self) -> float:
-        """Weight of the reconstruction error in phase two's score."""
+    def alpha(self) -> float | None:
+        """Weight of the reconstruction error in phase two's score; None in a model without phase two."""
         return self.decision.alpha
 
     @property
@@ -176,8 +181,8 @@ class Loaded(NamedTuple):
 
     manifest: Manifest
     surface: Surface
-    network: bytes
-    """The file NETWORK; not parsed yet."""
+    network: bytes | None
+    """The file NETWORK; not parsed yet. None in a model without phase two."""
     replay: dict[str, bytes]
     """The stored plates' files by name; not decoded yet."""
 
@@ -188,7 +193,8 @@ def load(folder: Path) -> Loaded:
     Raises ModelError when the folder or a file is missing, altered, not readable or of another format.
     """
     manifest = load_manifest(folder)
-    used = (SURFACE, NETWORK, *(plate.file for plate in manifest.replay))
+    networks = (NETWORK,) * manifest.config.skipganomaly
+    used = (SURFACE, *networks, *(plate.file for plate in manifest.replay))
     for name in used:
         if name not in manifest.files:
             raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name!r}", remedy="restore it or train again")
@@ -203,7 +209,7 @@ def load(folder: Path) -> Loaded:
             judging[name] = data
     surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE))
     replay = {plate.file: judging[plate.file] for plate in manifest.replay}
-    return Loaded(manifest, surface, judging[NETWORK], replay)
+    return Loaded(manifest, surface, judging.get(NETWORK), replay)
 
 
 def load_manifest(folder: Path) -> Manifest:

@@ -1,23 +1,34 @@
 """One prepared photograph: quality and completeness check → detectors → score → verdict; the only such sequence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from functools import partial
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
-from platewatch.arrays import Floats, Photo
+from platewatch.arrays import Floats, Mask, Photo
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
-from platewatch.model.runtime import Network
+from platewatch.model.runtime import Network, NetworkResult
 from platewatch.photographs import completeness, quality
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions, QualityLimits
-from platewatch.surface.detector import Surface
+from platewatch.surface.detector import Surface, SurfaceResult
 
 T = TypeVar("T")
+
+Phase = Literal["surface", "skipganomaly"]
+"""A detector: phase one or phase two."""
+PHASES: frozenset[Phase] = frozenset(("surface", "skipganomaly"))
+
+
+def weighted(decision: Decision) -> frozenset[Phase]:
+    """The phases that have weight in the score."""
+    weights: dict[Phase, float] = {"surface": decision.weight, "skipganomaly": 1 - decision.weight}
+    return frozenset(phase for phase, weight in weights.items() if weight > 0)
 
 
 class Stage(Protocol):
@@ -59,42 +70,50 @@ class Checks:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """The detectors' scores of one prepared photograph, before the decision; 0 for a detector that was not run."""
+class NetworkNumbers:
+    """Phase two's output for one prepared photograph."""
 
-    surface: float
     reconstruction_error: float
     latent_error: float
+    anomaly_map: Floats
+    """(S, S) float32, not divided by `Decision.network_map_scale`."""
+
+
+@dataclass(frozen=True)
+class RawNumbers:
+    """The detectors' output for one prepared photograph, before the decision; None for a phase that was not run."""
+
+    first: SurfaceResult | None
+    second: NetworkNumbers | None
 
     @property
-    def numbers(self) -> tuple[float, float, float]:
+    def surface(self) -> float | None:
+        """Phase one's score."""
+        return None if self.first is None else self.first.score
+
+    @property
+    def reconstruction_error(self) -> float | None:
+        return None if self.second is None else self.second.reconstruction_error
+
+    @property
+    def latent_error(self) -> float | None:
+        return None if self.second is None else self.second.latent_error
+
+    @property
+    def numbers(self) -> tuple[float | None, float | None, float | None]:
         """Surface score, reconstruction error, latent error: the arguments of `Decision.score`."""
         return self.surface, self.reconstruction_error, self.latent_error
 
 
 @dataclass(frozen=True)
-class RawNumbers(Scores):
-    """The detectors' output for one prepared photograph, before the decision; maps are (S, S) float32."""
-
-    colour_map: Floats
-    line_map: Floats
-    surface_map: Floats
-    network_map: Floats
-    """Phase two's map, not divided by `Decision.network_map_scale`."""
-
-
-S = TypeVar("S", bound=Scores)
-
-
-@dataclass(frozen=True)
-class ScoredPhoto(Generic[S]):
+class ScoredPhoto:
     """A prepared photograph after the checks, detectors and decision."""
 
     conditions: Conditions
     verdict: Verdict
     unusable: str | None = None
     """Why the photograph failed a check; then no detector is run, and `raw` and `score` are None."""
-    raw: S | None = None
+    raw: RawNumbers | None = None
     score: float | None = None
 
 
@@ -103,11 +122,11 @@ def judge_prepared(
     frame: Frame,
     decision: Decision,
     checks: Checks,
-    measure: Callable[[Photo, Frame], S],
+    measure: Callable[[Photo, Frame], RawNumbers],
     *,
     size: tuple[int, int],
     stage: Stage = run_stage,
-) -> ScoredPhoto[S]:
+) -> ScoredPhoto:
     """Checks → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
 
     `size` is (width, height) of the photograph as taken, px.
@@ -123,38 +142,33 @@ def judge_prepared(
 
 def measure(
     surface: Surface,
-    network: Network,
+    network: Network | None,
     prepared: Photo,
     frame: Frame,
+    phases: Collection[Phase] = PHASES,
     *,
     beside: Executor | None = None,
     stage: Stage = run_stage,
 ) -> RawNumbers:
-    """Both phases' raw numbers of one prepared (S, S, 3) uint8 photograph; maps are 0 on the padding.
+    """The raw numbers of one prepared (S, S, 3) uint8 photograph by the `phases`; maps are 0 on the padding.
 
-    With an executor `beside` phase two runs there, in parallel with phase one.
+    Phase two is not run where there is no network. With an executor `beside` it runs there, in parallel with phase one.
     """
     inside = frame.inside(prepared.shape[0])
-    waiting = beside.submit(stage, "network", lambda: network.run(prepared[None])) if beside else None
-    first = stage("surface", lambda: surface.inspect(prepared, inside))
-    second = waiting.result() if waiting else stage("network", lambda: network.run(prepared[None]))
-    return RawNumbers(
-        surface=first.score,
-        reconstruction_error=float(second.reconstruction_error[0]),
-        latent_error=float(second.latent_error[0]),
-        colour_map=first.colour_map,
-        line_map=first.line_map,
-        surface_map=first.anomaly_map,
-        network_map=np.where(inside, second.anomaly_map[0], np.float32(0)),
-    )
+
+    def look() -> SurfaceResult:
+        return stage("surface", lambda: surface.inspect(prepared, inside))
+
+    if network is None or "skipganomaly" not in phases:
+        return RawNumbers(look() if "surface" in phases else None, None)
+    redraw = partial(stage, "network", partial(network.run, prepared[None]))
+    if "surface" not in phases:
+        return RawNumbers(None, _numbers(redraw(), inside))
+    waiting = beside.submit(redraw) if beside is not None else None
+    first = look()
+    return RawNumbers(first, _numbers(redraw() if waiting is None else waiting.result(), inside))
 
 
-def measure_weighted(surface: Surface, network: Network, prepared: Photo, frame: Frame, decision: Decision) -> Scores:
-    """Scores only; a detector with weight 0 is not run."""
-    first, second = 0.0, (0.0, 0.0)
-    if decision.weight > 0:
-        first = surface.inspect(prepared, frame.inside(prepared.shape[0])).score
-    if decision.weight < 1:
-        seen = network.run(prepared[None])
-        second = float(seen.reconstruction_error[0]), float(seen.latent_error[0])
-    return Scores(first, *second)
+def _numbers(found: NetworkResult, inside: Mask) -> NetworkNumbers:
+    errors = float(found.reconstruction_error[0]), float(found.latent_error[0])
+    return NetworkNumbers(*errors, np.where(inside, found.anomaly_map[0], np.float32(0)))

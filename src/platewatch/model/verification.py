@@ -38,7 +38,7 @@ class Replay:
     stored_score: float
     score: float
     difference: float
-    """Largest relative difference of the three raw numbers."""
+    """Largest relative difference of the raw numbers."""
     equal: bool
     """No difference above TOLERANCE, and the same verdict."""
 
@@ -118,7 +118,7 @@ def _signer(folder: Path, manifest: Manifest) -> "Signer | None":
 def _replay(inspector: Inspector, plate: ReplayPlate, again: RawNumbers, runtime: Runtime) -> Replay:
     decision = inspector.manifest.decision
     before, after = _numbers(plate), _numbers(again)
-    pairs = zip(before, after, strict=True)
+    pairs = [(then, now) for then, now in zip(before, after, strict=True) if then is not None and now is not None]
     difference = float(np.max([abs(now - then) / max(abs(then), 1e-12) for then, now in pairs]))  # NaN stays NaN
     then, now = decision.score(*before), decision.score(*after)
     same_verdict = decision.verdict(then) is decision.verdict(now)
@@ -132,7 +132,7 @@ def _faults(inspector: Inspector, again: Sequence[RawNumbers], runtime: Runtime)
     if len(photos) < _FEWEST:
         return [f"{len(photos)} different stored plates, at least {_FEWEST} are needed to verify a model"]
     found = []
-    for what in ("surface", "reconstruction_error"):
+    for what in ("surface", *("reconstruction_error",) * manifest.config.skipganomaly):
         if len({getattr(each, what) for each in again}) < len(photos):
             found.append(f"{runtime}: {what.replace('_', ' ')} is the same on different plates")
     if len({manifest.decision.score(*each.numbers) for each in again}) < len(photos):
@@ -164,5 +164,5 @@ def _marked(photo: Photo, frame: Frame) -> Photo:
     return marked
 
 
-def _numbers(plate: ReplayPlate | RawNumbers) -> tuple[float, float, float]:
+def _numbers(plate: ReplayPlate | RawNumbers) -> tuple[float | None, float | None, float | None]:
     return plate.surface, plate.reconstruction_error, plate.latent_error

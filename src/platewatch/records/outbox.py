@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, select, update
 
 from platewatch.printable import printable
 from platewatch.records import search
@@ -100,13 +100,24 @@ def claim(connection: Connection, name: str, limit: int, *, lease_s: float, now:
     return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows if row.number in entries)
 
 
-def delivered(connection: Connection, name: str, ids: Sequence[int]) -> None:
-    """Remove successful deliveries from the outbox and count them."""
-    count = connection.execute(delete(outbox).where(outbox.c.id.in_(ids))).rowcount
+def delivered(connection: Connection, name: str, plates: Sequence[Due], untried: Sequence[Due]) -> None:
+    """Remove successful deliveries from the outbox and count them; those claimed with them but not tried are due.
+
+    Once the lease of a claim has ended, another process may have removed a delivery, and SQLite gives its id to a
+    later one: the plate's number tells them apart.
+    """
+    count = connection.execute(delete(outbox).where(*_these(name, plates))).rowcount
+    if untried:
+        connection.execute(update(outbox).where(*_these(name, untried)).values(due=_AT_ONCE))
     failed = exists().where(outbox.c.destination == name, outbox.c.attempts > 0)
     counted = update(destinations).where(destinations.c.name == name)
     left = case((failed, destinations.c.error), else_=None)
     connection.execute(counted.values(delivered=destinations.c.delivered + count, error=left))
+
+
+def _these(name: str, plates: Sequence[Due]) -> tuple[ColumnElement[bool], ...]:
+    numbers = outbox.c.number.in_([each.entry.number for each in plates])
+    return outbox.c.id.in_([each.id for each in plates]), numbers, outbox.c.destination == name
 
 
 def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, due: int, why: str) -> None:

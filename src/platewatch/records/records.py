@@ -295,10 +295,10 @@ class Records:
         with self._database.writing() as connection:
             return outbox.claim(connection, destination, limit, lease_s=lease_s, now=clock.now(destination))
 
-    def delivered(self, destination: str, ids: Sequence[int]) -> None:
-        """Record these deliveries as successful."""
+    def delivered(self, destination: str, plates: Sequence[Due], untried: Sequence[Due] = ()) -> None:
+        """Record these deliveries as successful, in one transaction; `untried` ones of their claim are due at once."""
         with self._database.writing() as connection:
-            outbox.delivered(connection, destination, ids)
+            outbox.delivered(connection, destination, plates, untried)
 
     def postpone(self, destination: str, failed: int, others: Sequence[int] = (), *, wait_s: float, why: str) -> None:
         """Record a failed delivery; it and the `others` claimed with it are due again after `wait_s`."""

@@ -44,6 +44,7 @@ class Plan:
     model: Path
     models: Path | None = None
     signed_by: tuple[Path, ...] = ()
+    all_phases: bool = False
     host: str = "127.0.0.1"
     port: int = 8000
     records: str = field(repr=False)
@@ -125,7 +126,7 @@ def memory_line(plan: Plan) -> str:
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     memory.bound(plan.chosen.shares.decoding)
-    models = ModelRegistry(plan.model, plan.models, signed_by=plan.signed_by)
+    models = ModelRegistry(plan.model, plan.models, signed_by=plan.signed_by, all_phases=plan.all_phases)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:

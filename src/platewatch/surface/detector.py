@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from platewatch import robust
-from platewatch.arrays import Array, Floats, Indices, Mask, Photo, Photos
+from platewatch.arrays import Array, Floats, Indices, Mask, Masks, Photo, Photos
 from platewatch.config import SurfaceConfig
 from platewatch.photographs.illumination import gains, relight
 from platewatch.surface.coreset import Coreset
@@ -51,9 +51,18 @@ class Bank:
         return NearestNeighbours.of(self.patches)
 
     def map(self, features: Floats, inside: Mask, settings: SurfaceConfig) -> Floats:
-        """The anomaly map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool."""
-        smooth = _to_map(_distances(features, self._index) / np.float32(self.scale), len(inside), settings)
-        return np.where(inside, smooth, np.float32(0))
+        """The anomaly map (S, S) float32 of (C, C, F) features, 0 outside of `inside` (S, S) bool.
+
+        Patches that lie wholly on the padding are not searched: their distances would blur into the map.
+        """
+        anomaly_map = np.zeros(inside.shape, np.float32)
+        if not inside.any():
+            return anomaly_map
+        rows, columns = _box(_shown(inside, settings.patch))
+        smooth = _to_map(_distances(features[rows, columns], self._index) / np.float32(self.scale), settings)
+        pixels = tuple(slice(each.start * settings.patch, each.stop * settings.patch) for each in (rows, columns))
+        anomaly_map[pixels] = np.where(inside[pixels], smooth, np.float32(0))
+        return anomaly_map
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class Surface:
         colour, line = describe(photo, settings)
         colour_map, line_map = self.colour.map(colour, inside, settings), self.line.map(line, inside, settings)
         anomaly_map = _fuse_maps(colour_map, line_map, settings) / np.float32(self.map_scale)
-        pooled = (pool(anomaly_map, fraction) for fraction in settings.score_fractions)
+        pooled = (pool(anomaly_map, fraction, inside) for fraction in settings.score_fractions)
         score = max(each / scale for each, scale in zip(pooled, self.score_scales, strict=True))
         return SurfaceResult(score, anomaly_map, colour_map, line_map)
 
@@ -111,24 +120,37 @@ class Surface:
         return Surface(settings, colour, line, float(arrays["map_unit"]), score_scales)
 
 
-def fit(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT, groups: Sequence[int] | None = None) -> Surface:
+def fit(
+    photos: Photos,
+    seed: int,
+    settings: SurfaceConfig = DEFAULT,
+    insides: Masks | None = None,
+    groups: Sequence[int] | None = None,
+) -> Surface:
     """Fit banks and scales to (N, S, S, 3) uint8 prepared good photographs, N ≥ 2; deterministic for a seed.
 
+    `insides` (N, S, S) bool is False on their padding, which is not learned; None for photographs without padding.
     `groups`: the group of each photograph; the scales compare none with its own group. At least 2 groups.
     """
-    colours, lines = _describe_all(photos, seed, settings)
+    insides = np.ones(photos.shape[:3], bool) if insides is None else insides
     numbers = np.arange(len(photos)) if groups is None else np.asarray(groups)
-    return _with_scales(_from_features(colours, lines, seed, settings), colours[0], lines[0], numbers)
+    colours, lines = _describe_all(photos, seed, settings)
+    fitted = _from_features(colours, lines, insides, seed, settings)
+    return _with_scales(fitted, colours[0], lines[0], insides, numbers)
 
 
-def fit_unscaled(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT) -> Surface:
+def fit_unscaled(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT, insides: Masks | None = None) -> Surface:
     """Fit as `fit` does, but with all scales 1, in half of the time: maps are plain distances."""
-    return _from_features(*_describe_all(photos, seed, settings), seed, settings)
+    insides = np.ones(photos.shape[:3], bool) if insides is None else insides
+    return _from_features(*_describe_all(photos, seed, settings), insides, seed, settings)
 
 
-def pool(anomaly_map: Floats, fraction: float = DEFAULT.peak_fraction) -> float:
-    """The mean of a map's top `fraction` of pixels."""
-    count = max(1, round(fraction * anomaly_map.size))
+def pool(anomaly_map: Floats, fraction: float = DEFAULT.peak_fraction, inside: Mask | None = None) -> float:
+    """The mean of a map's top pixels: the top `fraction` of its pixels, or of those in `inside`, where it is given.
+
+    `anomaly_map` (S, S) is ≥ 0, and 0 outside of `inside` (S, S) bool.
+    """
+    count = max(1, round(fraction * (anomaly_map.size if inside is None else np.count_nonzero(inside))))
     flat = anomaly_map.ravel()
     return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
 
@@ -155,16 +177,18 @@ def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.
     return np.stack([relight(*pair) for pair in zip(photos, factors, strict=True)])
 
 
-def _from_features(colours: Floats, lines: Floats, seed: int, settings: SurfaceConfig) -> Surface:
-    """A Surface with all scales 1 and banks sampled from features (1 + copies, N, C, C, F)."""
+def _from_features(colours: Floats, lines: Floats, insides: Masks, seed: int, settings: SurfaceConfig) -> Surface:
+    """A Surface with all scales 1 and banks sampled from features (1 + copies, N, C, C, F) within `insides`."""
     numbers = np.broadcast_to(np.arange(colours.shape[1])[:, None, None], colours.shape[:-1]).ravel()
-    order = np.random.default_rng(seed).permutation(len(numbers))[: settings.bank]
+    shown = np.stack([_shown(inside, settings.patch) for inside in insides])
+    order = np.random.default_rng(seed).permutation(len(numbers))
+    order = order[np.broadcast_to(shown, colours.shape[:-1]).ravel()[order]][: settings.bank]
     colour, line = (Coreset.of(each.reshape(len(numbers), -1)[order], numbers[order]) for each in (colours, lines))
     banks = Bank(colour.patches, scale=1.0), Bank(line.patches, scale=1.0)
     return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_fractions), (colour, line))
 
 
-def _with_scales(fitted: Surface, colours: Floats, lines: Floats, groups: Indices) -> Surface:
+def _with_scales(fitted: Surface, colours: Floats, lines: Floats, insides: Masks, groups: Indices) -> Surface:
     """Set the scales of both banks, of the fused map and of the score, from the good plates' (N, C, C, F) features.
 
     Each scale is the robust 3σ limit of the good plates. Each plate is compared with the patches of other groups alone.
@@ -173,11 +197,15 @@ def _with_scales(fitted: Surface, colours: Floats, lines: Floats, groups: Indice
     for plate, features in enumerate(zip(colours, lines, strict=True)):
         others = fitted.without(np.flatnonzero(groups == groups[plate]))
         pair = zip((others.colour, others.line), features, strict=True)
-        maps.append([bank.map(each, np.ones(2 * (len(each) * settings.patch,), bool), settings) for bank, each in pair])
-    colour, line = (_scale_of([pool(pair[kind], settings.peak_fraction) for pair in maps]) for kind in (0, 1))
+        maps.append([bank.map(each, insides[plate], settings) for bank, each in pair])
+
+    def scale(pictures: Sequence[Floats], fraction: float) -> float:
+        return _scale_of([pool(each, fraction, inside) for each, inside in zip(pictures, insides, strict=True)])
+
+    colour, line = (scale([pair[kind] for pair in maps], settings.peak_fraction) for kind in (0, 1))
     fused = [_fuse_maps(first / colour, second / line, settings) for first, second in maps]
-    peak = _scale_of([pool(each, settings.peak_fraction) for each in fused])
-    scores = [_scale_of([pool(each, fraction) for each in fused]) / peak for fraction in settings.score_fractions]
+    peak = scale(fused, settings.peak_fraction)
+    scores = [scale(fused, fraction) / peak for fraction in settings.score_fractions]
     return replace(
         fitted,
         colour=replace(fitted.colour, scale=colour),
@@ -191,14 +219,30 @@ def _scale_of(scores: Sequence[float]) -> float:
     return float(np.float32(max(robust.limit(scores), 1e-6)))  # rounded as the model folder stores it
 
 
+def _shown(inside: Mask, patch: int) -> Mask:
+    """(C, C) bool: the patches with at least one pixel in `inside` (S, S) bool, C = S / patch."""
+    count = len(inside) // patch
+    return np.asarray(inside.reshape(count, patch, count, patch).any(axis=(1, 3)))
+
+
+def _box(shown: Mask) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle around the True of (C, C) bool."""
+    left, top, width, height = cv2.boundingRect(shown.view(np.uint8))
+    return slice(top, top + height), slice(left, left + width)
+
+
 def _distances(features: Floats, bank: NearestNeighbours) -> Floats:
-    """The distance of each of (C, C, F) patches to its nearest neighbour in the bank: (C, C) float32."""
-    side = len(features)
-    return bank.distances(features.reshape(side * side, -1)).reshape(side, side)
+    """The distance of each of (A, B, F) patches to its nearest neighbour in the bank: (A, B) float32."""
+    rows, columns, length = features.shape
+    return bank.distances(np.ascontiguousarray(features).reshape(rows * columns, length)).reshape(rows, columns)
 
 
-def _to_map(patches: Floats, size: int, settings: SurfaceConfig) -> Floats:
+def _to_map(patches: Floats, settings: SurfaceConfig) -> Floats:
+    """The values (A, B) of patches, blurred and enlarged to (A · patch, B · patch) px."""
+    height, width = patches.shape
     smooth: Array = cv2.resize(
-        blur(patches, settings.smooth / settings.patch), (size, size), interpolation=cv2.INTER_LINEAR
+        blur(patches, settings.smooth / settings.patch),
+        (width * settings.patch, height * settings.patch),
+        interpolation=cv2.INTER_LINEAR,
     )
     return smooth

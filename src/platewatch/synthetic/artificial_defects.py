@@ -42,10 +42,16 @@ def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = 
     """Paint one defect of random kind, size and strength onto the object (the whole photograph if none is found).
 
     `photo` is (S, S, 3) uint8 RGB, S ≥ 32. Returns a photograph of the same shape and an (S, S) bool mask that is never
-    empty. `inside` is `find_object(photo)`, if it is known already. Raises InputError for another shape or dtype.
+    empty. `inside` is the object, if it is known already; where the photograph has padding it must be given
+    (`find_framed_object`), and nothing is painted on the padding. Raises InputError for another shape or dtype, and for
+    an `inside` without a pixel.
     """
     _check(photo)
     inside = find_object(photo) if inside is None else inside
+    if not inside.any():
+        raise InputError(
+            "object for an artificial defect", "no pixel", expected="a part", remedy="use find_framed_object"
+        )
     for _ in range(8):
         opacity, paint = _KINDS[rng.integers(len(_KINDS))](photo, inside, rng)
         # the square root makes most defects strong and some of them subtle
@@ -55,8 +61,7 @@ def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = 
         change = cv2.mean(strongest_channel(difference), mask.view(np.uint8))[0]
         if np.count_nonzero(mask) >= max(3, SMALLEST * mask.size) and change >= VISIBLE:
             return damaged, mask
-    side = photo.shape[0]
-    return scratch(photo, rng, width_px=max(1.0, side / 128), length_px=side / 4, contrast=0.25, inside=inside)
+    return _visible_scratch(photo, inside, rng)
 
 
 def scratch(
@@ -109,6 +114,17 @@ def rust(
     mottle = 1 + 0.25 * np.clip(noise(side, diameter_px / 4, rng), -2, 2)
     mottle /= mottle[opacity > 0].mean()
     return composite(photo, opacity, shifted(photo, opacity, tone(photo, RUST, rng), contrast, mottle))
+
+
+def _visible_scratch(photo: Photo, inside: Mask, rng: np.random.Generator) -> tuple[Photo, Mask]:
+    """A scratch of contrast 0.25 through a point of the object, within the object's convex hull."""
+    side = photo.shape[0]
+    hull, points = np.zeros(inside.shape, np.uint8), np.argwhere(inside)[:, ::-1]
+    cv2.fillConvexPoly(hull, cv2.convexHull(points.astype(np.int32)), (1,))
+    angle, middle = rng.uniform(0, np.pi), points[rng.integers(len(points))]
+    line = middle + np.linspace(-side / 8, side / 8, 5)[:, None] * [np.cos(angle), np.sin(angle)]
+    opacity = strokes(side, line[None], np.array([max(1.5, side / 128)]), np.ones(1)) * hull
+    return composite(photo, opacity, shifted(photo, opacity, tone(photo, STEEL, rng), 0.25))
 
 
 def _check(photo: Photo, **numbers: float) -> None:
