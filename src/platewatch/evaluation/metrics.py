@@ -39,6 +39,10 @@ class Proportion:
         """The exact 95 % interval (Clopper–Pearson); 0 to 1 when `of` is 0."""
         return clopper_pearson(self.count, self.of)
 
+    def as_dict(self) -> dict[str, float | int | list[float] | None]:
+        """Plain JSON values: count, of, rate, interval."""
+        return {"count": self.count, "of": self.of, "rate": self.rate, "interval": list(self.interval)}
+
 
 @dataclass(frozen=True)
 class PixelFigures:
