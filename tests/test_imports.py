@@ -213,7 +213,7 @@ RESIZES = {
     "photographs.quality": "conditions of a prepared photograph",
     "surface.features": "the patches of a prepared photograph, each the mean of its pixels",
     "surface.detector": "the map of a prepared photograph, up from its patches",
-    "learning.preflight": "thumbnails that near duplicates are found by",
+    "learning.groups": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
     "photographs.thumbnails": "pictures for people",
     "evaluation.evaluator": "maps and masks to one size",
