@@ -29,7 +29,7 @@ from platewatch.synthetic.artificial_defects import random_defect
 DEFECTS_PER_PLATE = 2
 """Number of artificial defects on each good plate, one at a time, to choose alpha and weight."""
 
-_KEPT = 8  # surfaces kept in memory; plates are scored in order, so that more are not needed
+_KEPT = 64  # surfaces kept in memory, of about 2 MB; each plate's is used for its score and for its trials
 
 
 class Detectors:
