@@ -101,6 +101,11 @@ def explore(data: Path, out: Path, seed: int) -> None:
     "--tiles", type=click.IntRange(1, 20), help="Tiles along the longer side; default: as the shape asks for."
 )
 @click.option("--image-size", type=click.IntRange(64, 4096), help="Side of the prepared photograph, px, instead.")
+@click.option(
+    "--group",
+    metavar="REGEX|CSV",
+    help="Photographs of one part, place, batch or day: the first group in the file name, runs:8, or file,group.",
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 def train(
     data: Path,
@@ -116,16 +121,19 @@ def train(
     backbone: str | None,
     tiles: int | None,
     image_size: int | None,
+    group: str | None,
     resume: bool,
 ) -> None:
     """Train on the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
     from platewatch import config
     from platewatch.cli import summary
-    from platewatch.learning import fitting, preflight
-    from platewatch.photographs import data_sets, preparation
+    from platewatch.evaluation import tables
+    from platewatch.learning import fitting, groups, preflight
+    from platewatch.photographs import data_sets, grouping, preparation
 
     if tiles is not None and image_size is not None:
         raise click.UsageError("--tiles and --image-size exclude each other: both set the prepared photograph's side")
+    told = grouping.parse(group) if group is not None else None
     good = data_sets.training(data)
     if tiles is not None:
         image_size = preparation.side_of_tiles(tiles, config.TILE)
@@ -145,7 +153,7 @@ def train(
         warn_of_left_alone(good[0].parent)
         plates = preflight.read(good, settings, report)
         report("looking for duplicates and outliers", 0, 1)
-        found = preflight.look(plates, settings)
+        found = preflight.look(plates, settings, groups.Told(told.rule, told.names(plates.paths)) if told else None)
         report("looking for duplicates and outliers", 1, 1)
     show(*summary.preflight(found, settings))
     try:
@@ -154,7 +162,7 @@ def train(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command with --resume continues from the last checkpoint", err=True)
         click.get_current_context().exit(INTERRUPTED)
-    show(*summary.model(manifest))
+    show(*summary.model(manifest, tables.limit_words(manifest)))
     click.echo(str(out))
 
 

@@ -11,7 +11,6 @@ from platewatch.config import SurfaceConfig
 from platewatch.surface.features import blur
 from platewatch.surface.nearest_neighbours import NearestNeighbours
 
-
 _STEP = 32  # px: every patch's side divides it, and a prepared photograph's side is a multiple of it
 
 

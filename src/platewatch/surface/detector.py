@@ -22,7 +22,7 @@ from platewatch.surface.features import describe
 DEFAULT = SurfaceConfig()
 
 Texture = Callable[[Photo, Mask], Floats]
-"""Texture features (S/8, S/8, F) float32 of a prepared photograph (S, S, 3) uint8 whose padding is False in (S, S) bool."""
+"""Texture features (S/8, S/8, F) float32 of a prepared (S, S, 3) uint8 photograph; (S, S) bool is False on padding."""
 Maps = tuple[Floats, ...]
 """Anomaly maps (S, S) float32 of one plate: colour, line, and texture where there is a texture bank."""
 
@@ -136,16 +136,19 @@ def fit(
     seed: int,
     settings: SurfaceConfig = DEFAULT,
     insides: Masks | None = None,
-    texture: Texture | None = None,
+    groups: Sequence[int] | None = None,
 ) -> Surface:
     """Fit banks and scales to (N, S, S, 3) uint8 prepared good photographs, N ≥ 2; deterministic for a seed.
 
     `insides` (N, S, S) bool is False on their padding, which is not learned; None for photographs without padding.
+    `groups`: the group of each photograph; the scales compare none with its own group. At least 2 groups. There is no
+    bank of texture features.
     """
     insides = np.ones(photos.shape[:3], bool) if insides is None else insides
-    fitted = fit_unscaled(photos, seed, settings, insides, texture)
-    maps = [fitted.without([plate]).maps(*pair) for plate, pair in enumerate(zip(photos, insides, strict=True))]
-    return with_scales(fitted, maps, insides)
+    numbers = np.arange(len(photos)) if groups is None else np.asarray(groups)
+    fitted = fit_unscaled(photos, seed, settings, insides)
+    others = (fitted.without(np.flatnonzero(numbers == group)) for group in numbers)
+    return with_scales(fitted, [each.maps(*pair) for each, *pair in zip(others, photos, insides, strict=True)], insides)
 
 
 def fit_unscaled(
