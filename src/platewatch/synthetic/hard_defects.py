@@ -90,7 +90,7 @@ def _at_visibility(photo: Photo, opacity: Floats, paint: Floats, target: float) 
     mask = opacity >= FAINT
     box, change = _around(mask), np.zeros(photo.shape, np.float32)
     change[box] = np.where(mask[box], opacity[box], 0)[..., None] * (paint[box] - photo[box])
-    full = visibility(photo, strongest_channel(np.abs(change)), mask)
+    full = visibility(photo, np.abs(change).max(axis=2), mask)
     damaged = photo.copy()
     faint = photo[box] + np.float32(min(1.0, target / max(full, 1e-9))) * change[box]
     damaged[box] = np.clip(np.rint(faint), 0, 255).astype(np.uint8)

@@ -54,7 +54,7 @@ def scar(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Ge
 
 def foreign(photo: Photo, inside: Mask, others: Sequence[Photo], rng: np.random.Generator) -> Layer:
     """A rectangle or a scar of another good photograph; of the same one where there is no other."""
-    source = others[rng.integers(len(others))] if len(others) else around(photo, inside)
+    source = others[int(rng.integers(len(others)))] if len(others) else around(photo, inside)
     return _pasted(photo, source, inside, rng, scar=bool(rng.uniform() < 0.5))
 
 
@@ -73,7 +73,7 @@ def missing(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random
 def additional(photo: Photo, inside: Mask, others: Sequence[Photo], rng: np.random.Generator) -> Layer:
     """A ragged piece of the part where it does not belong: of four pieces the one that is least like its new place."""
     opacity = _spot(photo, inside, rng)
-    source = others[rng.integers(len(others))] if len(others) and rng.uniform() < 0.5 else around(photo, inside)
+    source = others[int(rng.integers(len(others)))] if len(others) and rng.uniform() < 0.5 else around(photo, inside)
     where = opacity > 0.5 if (opacity > 0.5).any() else opacity > 0
     middle = np.argwhere(where).mean(axis=0)[::-1] if where.any() else np.zeros(2)
     pieces = [_turned(source, _place(source, rng), middle, rng.uniform(0, 360), len(photo)) for _ in range(_CANDIDATES)]
@@ -113,10 +113,10 @@ def warp(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Ge
     x, y = _axes(side, spot(inside, rng))
     strength = np.clip(1 - np.hypot(x, y) / radius, 0, 1) ** 2 * radius * rng.uniform(0.2, 0.6)
     rows, columns = np.indices((side, side), np.float32)
-    source = columns + strength * np.cos(angle), rows + strength * np.sin(angle)
-    moved = cv2.remap(
-        photo, *(each.astype(np.float32) for each in source), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-    )
+    left, top, _, _ = cv2.boundingRect(inside.view(np.uint8))
+    source = columns - left + strength * np.cos(angle), rows - top + strength * np.sin(angle)
+    source_x, source_y = (each.astype(np.float32) for each in source)
+    moved = cv2.remap(around(photo, inside), source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return (np.hypot(x, y) < radius).astype(np.float32), _float(moved)
 
 
@@ -145,7 +145,7 @@ def _spot(photo: Photo, inside: Mask, rng: np.random.Generator, centre: Points |
     side = photo.shape[0]
     radius = side / 2 * np.exp(rng.uniform(np.log(0.02), np.log(0.25)))
     field = blob(spot(inside, rng) if centre is None else centre, max(radius, 1.5), noise(side, radius, rng))
-    return np.clip(field * np.float32(rng.choice([1.5, 4.0, 12.0])), 0, 1)
+    return np.asarray(np.clip(field * np.float32(rng.choice([1.5, 4.0, 12.0])), 0, 1), np.float32)
 
 
 def _pasted(photo: Photo, source: Photo, inside: Mask, rng: np.random.Generator, *, scar: bool) -> Layer:
