@@ -66,6 +66,7 @@ class FakeInspector:
             training_errors=training_errors,
             calibration=calibration,
             promise=PROMISE,
+            grouping="",
             sensitivity=SENSITIVITY,
             light=LIGHT,
         )

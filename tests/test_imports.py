@@ -44,7 +44,7 @@ LIBRARIES = {
     "click": {"cli"},
     "rich": {"cli", "evaluation"},
     "sklearn": {"evaluation", "exploration"},
-    "scipy": {"decision", "evaluation", "exploration"},
+    "scipy": set[str](),
     "matplotlib": {"evaluation.figures"},
     "jinja2": {"templates"},
     "fastapi": {"station"},
@@ -63,7 +63,7 @@ LIBRARIES = {
 """Which foreign library may be imported where: a package, or one module of it."""
 
 PRODUCTION = ("model.inspector", "model.verification", "photographs.overlay", "cli.summary", "line.candidates")
-TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib", "jinja2"}
+TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib"}
 """What `pip install platewatch` without the training extra does not bring."""
 
 
@@ -213,7 +213,7 @@ RESIZES = {
     "photographs.quality": "conditions of a prepared photograph",
     "surface.features": "the patches of a prepared photograph, each the mean of its pixels",
     "surface.detector": "the map of a prepared photograph, up from its patches",
-    "learning.preflight": "thumbnails that near duplicates are found by",
+    "learning.groups": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
     "photographs.thumbnails": "pictures for people",
     "evaluation.evaluator": "maps and masks to one size",

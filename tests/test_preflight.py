@@ -123,8 +123,9 @@ def test_near_duplicates_share_a_group_chains_included(tmp_path: Path, paths: li
     nearer = save(tmp_path / "nearer.png", np.clip(first + noise + 1, 0, 255).astype(np.uint8))
     found = preflight.look(read([*paths, near, nearer]), CONFIG)
     assert found.near_duplicates[:2] == ((paths[0], near), (paths[0], nearer))
-    assert found.groups[0] == found.groups[9] == found.groups[10]
-    assert len(set(found.groups)) == 9
+    assert found.groups.numbers[0] == found.groups.numbers[9] == found.groups.numbers[10]
+    assert found.groups.count == 9
+    assert (found.groups.names[0], found.groups.names[1], found.groups.names[9]) == ("0.png", "", "0.png")
 
 
 def test_plates_in_a_jig_are_not_taken_for_duplicates(tmp_path: Path) -> None:
@@ -134,12 +135,7 @@ def test_plates_in_a_jig_are_not_taken_for_duplicates(tmp_path: Path) -> None:
     taken = [save(tmp_path / f"jig{number}.png", photo) for number, photo in enumerate(grainy)]
     found = preflight.look(read(taken), CONFIG)
     assert found.near_duplicates == ()
-    assert len(set(found.groups)) == 9
-
-
-def test_groups_join_pairs_that_meet() -> None:
-    assert preflight._groups(6, [(0, 1), (2, 3), (1, 3)]) == (0, 0, 0, 0, 4, 5)
-    assert preflight._groups(3, []) == (0, 1, 2)
+    assert found.groups.count == 9
 
 
 def test_a_rusty_plate_among_the_good_ones_is_an_outlier(tmp_path: Path, paths: list[Path]) -> None:

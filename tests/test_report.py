@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from fake_inspector import fake, folder
 from platewatch.errors import OutputError
-from platewatch.evaluation import report
+from platewatch.evaluation import later, report
 from platewatch.evaluation.evaluator import evaluate
 
 PASS, REVIEW, REJECT = 20, 90, 130
@@ -61,7 +62,10 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report")
-    path = report.write_evaluation(evaluate(fake(), _folder(root / "data")), fake(), root / "out")
+    found = replace(
+        evaluate(fake(), _folder(root / "data")), later=later.judge(fake(), root / "data" / "test" / "good")
+    )
+    path = report.write_evaluation(found, fake(), root / "out")
     assert path == root / "out" / "report.html"
     return path.parent
 
@@ -106,7 +110,12 @@ def test_the_summary_and_the_bound_are_stated_with_intervals(page: Page) -> None
     assert "Of 5 defective plates 3 are REJECT, 1 are REVIEW (a person decides) and 1 are missed ." in words
     assert "Of 5 good plates 3 are PASS, 1 are REVIEW and 1 are false alarms ." in words
     assert "0.5 to 71.6 %" in words  # Clopper–Pearson, 1 of 5
-    assert re.search(r"You asked for ≤ 2 %\. Expect [\d.]+ %; up to [\d.]+ % is possible \(95 %\)\.", words)
+    condition = "while the line stays as it was"
+    stated = r"You asked for ≤ 2 %\. Expect [\d.]+ %; up to [\d.]+ % is possible \(95 %\), "
+    assert re.search(stated + condition, words)
+    assert (
+        f"bound, {condition} 30 3.2 % expected up to 9.5 % – – seen later 5 1 (20.0 %) 0.5 to 71.6 % 2 (40.0" in words
+    )
     assert re.search(r"\d+ plates cannot show less than [\d.]+ %\.", words)
     assert "For ≤ 2 % with 95 % confidence, train on 149 good plates or more with --false-alarm-rate 0.0067" in words
     assert "There is no bound on missed defects: training saw no defects." in words

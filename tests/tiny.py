@@ -45,7 +45,7 @@ def settings(**changes: Any) -> Config:
             "brightnesses": (0.8,),
         },
     }
-    return config.preset("fast", **(values | changes))
+    return config.preset(changes.pop("preset", "fast"), **(values | changes))
 
 
 def render(data: Path) -> None:

@@ -162,7 +162,8 @@ class CalibrationConfig:
     folds: Annotated[int, Field(ge=2, le=20)] = 3
     """Cross-validation folds: every good plate is scored by detectors fitted without it."""
     review_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.025
-    """The PASS limit is the 1 − review_rate quantile of a log-normal fit (median, MAD) to the good plates' scores."""
+    """The PASS limit is the 1 − review_rate quantile of a log-normal fit (median, MAD) to the good plates' scores.
+    It is lower where good plates are few."""
     false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Target for the fraction of good plates with verdict REJECT; n good plates cannot show less than 1 / (n + 1)."""
 

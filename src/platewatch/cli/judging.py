@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +26,30 @@ if TYPE_CHECKING:
 @click.option("--out", type=FOLDER, help="Folder for report.html and the plots.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--pixel-size", type=click.IntRange(32, 1024), help="Longer side in px for pixel metrics.")
+@click.option(
+    "--later", "later_folder", type=FOLDER, help="Folder of good parts photographed another day, to check the bound."
+)
 @RUNTIME
 def evaluate(
-    model: Path, data: Path, out: Path | None, as_json: bool, pixel_size: int | None, runtime: "Runtime"
+    model: Path,
+    data: Path,
+    out: Path | None,
+    as_json: bool,
+    pixel_size: int | None,
+    later_folder: Path | None,
+    runtime: "Runtime",
 ) -> None:
     """Judge the labelled folder DATA/test with MODEL, by all phases: missed defects, false alarms, AUROC."""
     from platewatch.evaluation import evaluator as evaluating
+    from platewatch.evaluation import later as judging_later
     from platewatch.evaluation import report as reports
     from platewatch.evaluation import tables
 
     inspector = platewatch.load(model, runtime=runtime)
     with progress() as report:
         found = evaluating.evaluate(inspector, data, pixel_size=pixel_size, progress=report)
+        if later_folder is not None:
+            found = replace(found, later=judging_later.judge(inspector, later_folder, report))
         page = None
         if out is not None:
             page = reports.write_evaluation(found, inspector, out, progress=report)
@@ -45,13 +58,19 @@ def evaluate(
     else:
         alpha = (tables.alpha(found),) if found.alpha_table else ()
         show(tables.verdicts(found), *alpha, tables.phases(found))
+        if found.later is not None:
+            show(tables.later(found.later))
+            click.echo(tables.later_words(found.later))
+    later_failures = found.later.failed if found.later else ()
+    for _, message in later_failures:
+        click.echo(f"error: {message}", err=True)
     for failure in (*found.failed, *found.mask_failures):
         click.echo(f"error: {failure.error}", err=True)
     for unused in found.unused_masks:
         click.echo(f"warning: {unused.error}", err=True)
     if page is not None:
         click.echo(str(page), err=as_json)
-    if found.failed or found.mask_failures:
+    if found.failed or found.mask_failures or later_failures:
         click.get_current_context().exit(ERROR)
 
 

@@ -93,6 +93,11 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option("--min-images", type=click.IntRange(3), help="Smallest number of photographs to train on.")
 @click.option("--bits", type=click.IntRange(9, 15), help="Bits of the camera, where its files store more: 12 in 16.")
 @click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
+@click.option(
+    "--group",
+    metavar="REGEX|CSV",
+    help="Photographs of one part, place, batch or day: the first group in the file name, runs:8, or file,group.",
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 def train(
     data: Path,
@@ -105,14 +110,17 @@ def train(
     min_images: int | None,
     bits: int | None,
     mm_per_px: float | None,
+    group: str | None,
     resume: bool,
 ) -> None:
     """Train on the good photographs in DATA/train/good (or in DATA itself) and write the model folder."""
     from platewatch import config
     from platewatch.cli import summary
-    from platewatch.learning import fitting, preflight
-    from platewatch.photographs import data_sets
+    from platewatch.evaluation import tables
+    from platewatch.learning import fitting, groups, preflight
+    from platewatch.photographs import data_sets, grouping
 
+    told = grouping.parse(group) if group is not None else None
     top = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
@@ -127,7 +135,7 @@ def train(
         warn_of_left_alone(good[0].parent)
         plates = preflight.read(good, settings, report)
         report("looking for duplicates and outliers", 0, 1)
-        found = preflight.look(plates, settings)
+        found = preflight.look(plates, settings, groups.Told(told.rule, told.names(plates.paths)) if told else None)
         report("looking for duplicates and outliers", 1, 1)
     show(*summary.preflight(found, settings))
     try:
@@ -136,7 +144,7 @@ def train(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command with --resume continues from the last checkpoint", err=True)
         click.get_current_context().exit(INTERRUPTED)
-    show(*summary.model(manifest))
+    show(*summary.model(manifest, tables.limit_words(manifest)))
     click.echo(str(out))
 
 

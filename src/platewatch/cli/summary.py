@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from platewatch.decision import sensitivity_summary
-from platewatch.decision.verdict import bound_sentence, plates_needed
+from platewatch.decision.verdict import HOLDS, bound_sentence, plates_needed
 from platewatch.inspection import Verdict
 
 if TYPE_CHECKING:  # `verify` also works without the libraries for training
@@ -36,6 +36,10 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     )
     near = [f"{one.name} ~ {other.name}" for one, other in found.near_duplicates]
     table.add_row("near duplicates, kept in one fold", _list(near))
+    if found.groups.rule:
+        sizes_of = Counter(found.groups.names)
+        shown = _list([f"{name} ({count})" for name, count in sizes_of.items()])
+        table.add_row(f"{found.groups.count} groups by {found.groups.rule}", shown)
     table.add_row(
         "outliers, kept: look at them", "\n".join(f"{path.name}: {why}" for path, why in found.outliers) or "none"
     )
@@ -46,24 +50,31 @@ def preflight(found: "Preflight", config: "Config") -> tuple[Table, ...]:
     table.add_row("training steps", steps if config.skipganomaly else "none: no network is trained")
     floor = f"{found.floor:.1%}"
     if target < found.floor:
-        floor += f"; for ≤ {target:.1%}, use {plates_needed(target)} plates or more"
+        floor += (
+            f"; for ≤ {target:.1%}, use {plates_needed(target)} {'groups' if found.groups.rule else 'plates'} or more"
+        )
     table.add_row("lowest false-alarm rate that can be shown", floor)
     return (table,)
 
 
-def model(manifest: "Manifest") -> tuple[Table, ...]:
-    """The trained model: limits, weights, false-alarm bound and sensitivity."""
+def model(manifest: "Manifest", few: str = "") -> tuple[Table, ...]:
+    """The trained model: limits, weights, false-alarm bound and sensitivity.
+
+    `few`: how far few good plates lower the PASS limit, from `evaluation.tables.limit_words`.
+    """
     bound, decision = manifest.promise, manifest.decision
     table = _sheet(f"Model {manifest.model_id}")
     table.add_row("REVIEW above score", f"{decision.review:.3f}")
     table.add_row("REJECT above score", f"{decision.threshold:.3f}")
+    if few:
+        table.add_row("few good plates", few)
     if decision.alpha is not None:
         table.add_row("alpha, chosen on artificial defects", f"{decision.alpha:.1f}")
         table.add_row("weight of the surface, chosen on them too", f"{decision.weight:.1f}")
     table.add_row("false alarms", bound_sentence(bound))
     if not bound.promised:
         needed = f"{bound.plates_needed} (expected), {bound.plates_needed_95} (95 %) with none above the limit"
-        table.add_row(f"good plates needed for ≤ {bound.asked:.1%}", needed)
+        table.add_row(f"{'groups' if bound.by_group else 'good plates'} needed for ≤ {bound.asked:.1%}", needed)
     for kind in sensitivity_summary.KINDS:
         table.add_row("artificial defects found", sensitivity_summary.summary_sentence(manifest.sensitivity, kind))
     table.add_row("what it finds and what it misses", "model-card.md in the model folder")
@@ -139,7 +150,7 @@ def comparison(found: "Comparison") -> tuple[Table, ...]:
 def _expected(found: "Comparison") -> str:
     new, old = found.challenger, found.champion
     texts = (
-        f"{each.false_alarm_rate:.1%}, up to {each.upper_95:.1%} (95 %), from {each.good_plates} good plates"
+        f"{each.false_alarm_rate:.1%}, up to {each.upper_95:.1%} (95 %), from {each.good_plates} good plates, {HOLDS}"
         for each in (new, old)
     )
     return "; model in service ".join(texts)

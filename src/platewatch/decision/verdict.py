@@ -16,6 +16,11 @@ from platewatch.decision.sensitivity_summary import percent
 from platewatch.inspection import Defect, Evidence, Verdict
 from platewatch.photographs.preparation import Frame
 
+HOLDS = "while the line stays as it was"
+"""The condition of every bound: same kind of part, camera, light and process as in the training photographs."""
+FEW = 20
+"""Fewer groups than this say little; the bound is marked."""
+
 _SMALLEST = 12  # px of the prepared photograph; smaller regions are camera noise
 _MOST = 50  # defects listed at most; the map shows all
 
@@ -104,15 +109,42 @@ class FalseAlarmBound:
     """Number of good plates from which `floor` is at most the target."""
     plates_needed_95: int
     """Number of good plates from which `upper_95` is at most the target if none of them is above the threshold."""
+    groups: int | None = None
+    """Number n of groups that the bound counts: plates of one group are alike, and a group is above the threshold when
+    any of its plates is. None in older models, which count plates."""
+
+    @property
+    def counted(self) -> int:
+        """The number n of independent draws behind the bound: groups, or plates where there are none."""
+        return self.groups or self.good_plates
+
+    @property
+    def by_group(self) -> bool:
+        """Whether the bound counts groups of several plates."""
+        return self.counted < self.good_plates
+
+    @property
+    def few(self) -> bool:
+        """Whether the bound is from fewer than 20 groups or plates."""
+        return self.counted < FEW
 
 
 def bound_sentence(bound: FalseAlarmBound) -> str:
-    """The bound in words: target, expected rate, upper 95 % limit, and the lowest rate that the plates can show."""
-    return (
+    """The bound in words: target, expected rate, upper 95 % limit, lowest rate that can be shown, when it holds."""
+    counted = f"{bound.counted} groups ({bound.good_plates} plates)" if bound.by_group else f"{bound.counted} plates"
+    words = (
         f"You asked for ≤ {percent(bound.asked)}. Expect {percent(bound.false_alarm_rate)}; "
-        f"up to {percent(bound.upper_95)} is possible ({percent(0.95)}). "
-        f"{bound.good_plates} plates cannot show less than {percent(bound.floor)}."
+        f"up to {percent(bound.upper_95)} is possible ({percent(0.95)}), {HOLDS}. "
+        f"{counted} cannot show less than {percent(bound.floor)}."
     )
+    if bound.by_group:
+        words += (
+            " The rates count groups of plates that are alike: a group counts as soon as one of its plates is REJECT, "
+            "so single plates are REJECT no more often."
+        )
+    if bound.few:
+        words += f" FEW {'GROUPS' if bound.by_group else 'PLATES'}: fewer than {FEW} say little about all others."
+    return words
 
 
 def plates_needed(rate: float) -> int:
@@ -124,6 +156,7 @@ def p_value(score: float, good_scores: Sequence[float]) -> float:
     """The conformal p-value of a score: (1 + #{good ≥ score}) / (n + 1).
 
     Of further good plates at most a fraction p gets a value of p or less (Vovk, Gammerman, Shafer 2005, eq. 2.20).
+    Where plates of one group are alike, `good_scores` are the largest scores of the groups.
     """
     worse = sum(good >= score for good in good_scores)
     return (1 + worse) / (len(good_scores) + 1)
@@ -184,13 +217,16 @@ def _span(start: int, length: int, framed: int, full: int) -> tuple[int, int]:
     return first, last - first
 
 
-def reason(verdict: Verdict, p: float, good_plates: int, found: Sequence[Defect], size: tuple[int, int]) -> str:
-    """The verdict in one sentence; `size` is the photograph's (width, height) in px."""
+def reason(
+    verdict: Verdict, p: float, good: int, found: Sequence[Defect], size: tuple[int, int], *, what: str = "good plates"
+) -> str:
+    """The verdict in one sentence; `size` is the photograph's (width, height) in px.
+
+    `good`: the number of scores behind the p-value. `what`: plates, or groups of plates.
+    """
     if verdict is Verdict.PASS:
         return "looks like the good plates"
-    standing = (
-        f"{'worse than all' if p <= 1 / (good_plates + 1) else f'worse than {1 - p:.0%} of'} {good_plates} good plates"
-    )
+    standing = f"{'worse than all' if p <= 1 / (good + 1) else f'worse than {1 - p:.0%} of'} {good} {what}"
     surely = "" if verdict is Verdict.REJECT else ", not surely defective: look at it"
     if not found:  # only the latent error is high, or every region is too small to list
         return f"{standing}: as a whole, in no single place{surely}"

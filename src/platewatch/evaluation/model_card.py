@@ -30,6 +30,9 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
         versions=", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
         decision=decision,
         bound=tables.bound_words(manifest.promise),
+        few=tables.limit_words(manifest),
+        grouping=manifest.grouping,
+        groups=len(manifest.group_scores),
         found=found,
         sentences=[
             sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.sentences(found, kind)

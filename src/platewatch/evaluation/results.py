@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from platewatch.arrays import Doubles, Labels
-from platewatch.decision.verdict import FalseAlarmBound
+from platewatch.decision.intervals import Interval
+from platewatch.decision.verdict import HOLDS, FalseAlarmBound
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow
-from platewatch.evaluation.metrics import Interval, Proportion
+from platewatch.evaluation.later import Later
+from platewatch.evaluation.metrics import Proportion
 from platewatch.inspection import SCHEMA, Verdict
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
@@ -120,6 +122,8 @@ class Evaluation:
     surface: Phase
     skipganomaly: Phase
     promise: FalseAlarmBound
+    later: Later | None = None
+    """Verdicts on good plates photographed after training; None when no folder of them was given."""
 
     @property
     def defects(self) -> tuple[DefectCounts, ...]:
@@ -201,7 +205,9 @@ class Evaluation:
             "failed": [asdict(failure) for failure in self.failed],
             "mask_failures": [asdict(failure) for failure in self.mask_failures],
             "unused_masks": [failure.path for failure in self.unused_masks],
-            "promise": asdict(self.promise),
+            "promise": {**asdict(self.promise), "groups": self.promise.counted, "few_groups": self.promise.few}
+            | {"holds": HOLDS},
+            "later": self.later and self.later.as_dict(),
             "duration_ms": {"median": median, "p95": p95},
         }
 
@@ -216,7 +222,7 @@ class Evaluation:
         proportions = {name: getattr(self, name) for name in names}
         return {
             **{name: each.count for name, each in proportions.items()},
-            "intervals": {name: _proportion(each) for name, each in proportions.items()},
+            "intervals": {name: each.as_dict() for name, each in proportions.items()},
             "defects": {counts.defect: _defect(counts) for counts in self.defects},
         }
 
@@ -226,10 +232,6 @@ def labelled(scores: Sequence[PlateScore]) -> tuple[Labels, Doubles]:
     judged = [(plate.label, plate.score) for plate in scores if plate.score is not None]
     labels = np.array([label for label, _ in judged], int)
     return labels, np.array([score for _, score in judged], float)
-
-
-def _proportion(value: Proportion) -> dict[str, Any]:
-    return {"count": value.count, "of": value.of, "rate": value.rate, "interval": list(value.interval)}
 
 
 def _defect(counts: DefectCounts) -> dict[str, Any]:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from platewatch.decision import sensitivity_summary
+from platewatch.decision import calibration, sensitivity_summary
+from platewatch.decision.intervals import Interval
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity
-from platewatch.decision.verdict import FalseAlarmBound, bound_sentence
-from platewatch.evaluation.metrics import Interval, Proportion
+from platewatch.decision.verdict import HOLDS, FalseAlarmBound, bound_sentence
+from platewatch.evaluation.later import Later
+from platewatch.evaluation.metrics import Proportion
 from platewatch.evaluation.results import Evaluation, Phase
+from platewatch.model.model_folder import Manifest
 from platewatch.photographs.data_sets import ANOMALOUS
 
 _PERCENT = "\u00a0%"  # with a space that does not break
@@ -109,15 +112,71 @@ def illumination_sheet(levels: Sequence[Illumination]) -> Sheet:
 def bound_words(bound: FalseAlarmBound) -> str:
     """The bound on false alarms, and how many good plates the target takes."""
     target, words = sensitivity_summary.percent(bound.asked), bound_sentence(bound)
+    plates = "groups of good plates" if bound.by_group else "good plates"
     if not bound.promised:
-        words += f" To expect ≤ {target}, train on {bound.plates_needed} good plates or more."
+        words += f" To expect ≤ {target}, train on {bound.plates_needed} {plates} or more."
     if bound.upper_95 > bound.asked:
         words += (
-            f" For ≤ {target} with 95{_PERCENT} confidence, train on {bound.plates_needed_95} good plates or more with "
+            f" For ≤ {target} with 95{_PERCENT} confidence, train on {bound.plates_needed_95} {plates} or more with "
             f"--false-alarm-rate {math.ceil(1e4 / (bound.plates_needed_95 + 1)) / 1e4:g}: then none of them is above "
             "the REJECT limit."
         )
     return f"{words} This bound is about good plates. There is no bound on missed defects: training saw no defects."
+
+
+def later(found: Later) -> Table:
+    """The bound beside what was seen on good plates photographed later, for a terminal."""
+    return later_sheet(found).rich()
+
+
+def later_sheet(found: Later) -> Sheet:
+    """The bound beside what was seen on good plates photographed later, with 95 % intervals."""
+    bound = found.bound
+    stated = f"{percent(bound.false_alarm_rate)} expected", f"up to {percent(bound.upper_95)}"
+    named = f"bound of {bound.counted} groups" if bound.by_group else "bound"
+    rows = [(f"{named}, {HOLDS}", str(bound.good_plates), *stated, "–", "–")]
+    if found.groups is not None:
+        rows.append(("seen later, by group", f"{found.groups.of} groups", *_counted(found.groups), "–", "–"))
+    rows.append(("seen later", str(found.plates), *_counted(found.rejected), *_counted(found.not_passed)))
+    head = ("good plates", "plates", "REJECT", "95 %", "REVIEW or REJECT", "95 % interval")
+    return Sheet("Good plates photographed later, beside the bound", head, tuple(rows))
+
+
+def later_words(found: Later) -> str:
+    """What the comparison with the bound says, and what to do."""
+    left_out = f" {found.trained_on} photographs were left out: the model was trained on them." * (found.trained_on > 0)
+    counted = found.bound.by_group and found.groups is None
+    apart = " The bound counts groups, what was seen counts plates: no rule gives their groups." * counted
+    if found.beyond_bound:
+        said = (
+            "More of them are REJECT than the bound allows: the line is not as it was, or the training photographs do "
+            "not show how good plates vary. Train again with good plates of several days, and tell them with --group."
+        )
+    else:
+        said = "What was seen does not contradict the bound."
+    return said + apart + left_out
+
+
+def _counted(value: Proportion) -> tuple[str, str]:
+    return f"{value.count} ({percent(value.rate)})", interval(value.interval)
+
+
+def limit_words(manifest: Manifest) -> str:
+    """How far few good plates lower the PASS limit, and what more of them would do; empty where they are enough."""
+    rate, count = manifest.config.calibration.review_rate, len(manifest.group_scores)
+    few = calibration.few_plates([plate.score for plate in manifest.calibration], rate, count)
+    if few is None:
+        return ""
+    what = "groups of good plates" if manifest.promise.by_group else "good plates"
+    more = [
+        f"{each - count} more: PASS up to about {limit:.3f}, a bound of {100 / (each + 1):.1f}{_PERCENT} or more"
+        for each, limit in few.more
+    ]
+    return (
+        f"{count} {what} are few, so the PASS limit errs towards REVIEW: {few.limit:.3f} in place of "
+        f"{few.unlowered:.3f}, and more good plates are REVIEW. If the spread stays, {what} would change it thus: "
+        f"{'; '.join(more)}."
+    )
 
 
 def number(value: float | None) -> str:

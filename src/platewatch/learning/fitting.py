@@ -76,11 +76,11 @@ def fit(
     config = replace(config, bits=plates.bits)  # the manifest tells the line
     second = _train_second(found, config, checkpoint_folder(out), progress) if config.skipganomaly else None
     progress("fitting the surface detector", 0, 1)
-    fitted = detector.fit(plates.photos, config.seed, config.surface, plates.insides())
+    fitted = detector.fit(plates.photos, config.seed, config.surface, plates.insides(), found.groups.numbers)
     progress("fitting the surface detector", 1, 1)
     with files.whole_folder(out, remedy="free space or check it") as folder:
-        detectors = Detectors(fitted, found.groups, second.export_folds(progress) if second else ())
-        calibrated = _calibrate(plates, detectors, config, progress, held)
+        detectors = Detectors(fitted, found.groups.numbers, second.export_folds(progress) if second else ())
+        calibrated = _calibrate(plates, detectors, config, progress, held, groups=found.groups.numbers)
         progress("writing the model", 0, 1)
         manifest = _write(folder, found, (fitted, second), calibrated, config)
         progress("writing the model", 1, 1)
@@ -92,7 +92,7 @@ def _train_second(found: Preflight, config: Config, checkpoints: Path, progress:
     """The trained networks of phase two; an interruption leaves their checkpoints."""
     from platewatch.learning import phase_two  # noqa: PLC0415 - needs torch, which phase one alone does not
 
-    held_out = calibration.folds(found.groups, config.calibration.folds, config.seed)
+    held_out = calibration.folds(found.groups.numbers, config.calibration.folds, config.seed)
     _make(checkpoints)
     try:
         return phase_two.train(found.plates, held_out, config, checkpoints, progress)
@@ -138,11 +138,17 @@ def _make(folder: Path) -> None:
 
 
 def _calibrate(
-    plates: GoodPlates, detectors: Detectors, config: Config, progress: Progress, held: Manifest | None = None
+    plates: GoodPlates,
+    detectors: Detectors,
+    config: Config,
+    progress: Progress,
+    held: Manifest | None = None,
+    *,
+    groups: Sequence[int] | None = None,
 ) -> Calibrated:
     """Set the limits from out-of-fold scores, then run the sensitivity trials with these limits."""
     raw = out_of_fold.score(plates, detectors, config, progress)
-    decision, scores = _decide(raw, config)
+    decision, scores = _decide(raw, config, groups)
     checks = plates.checks()
     if held is not None:
         checks = checks.stricter(held.checks)
@@ -155,11 +161,12 @@ def _calibrate(
     return Calibrated(raw, decision, scores, checks, found, light)
 
 
-def _decide(raw: OutOfFold, config: Config) -> tuple[Decision, Doubles]:
+def _decide(raw: OutOfFold, config: Config, groups: Sequence[int] | None) -> tuple[Decision, Doubles]:
     """The Decision from out-of-fold numbers, and each good plate's score with it, (N,) float64."""
     weighted = _weigh(raw) if config.skipganomaly else Decision(None, None, None, weight=1, review=0, threshold=0)
     scores = np.array([weighted.score(*numbers) for numbers in raw.good])
-    review, threshold = calibration.limits(scores, config.calibration.review_rate, config.calibration.false_alarm_rate)
+    rates = config.calibration.review_rate, config.calibration.false_alarm_rate
+    review, threshold = calibration.limits(scores, *rates, groups)
     return replace(weighted, review=review, threshold=threshold), scores
 
 
@@ -185,7 +192,9 @@ def _write(
     numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
     if second:
         second.check_parity(numbers, decision)
-    scores = zip(plates.paths, plates.sha256, calibrated.scores, calibrated.raw.good, strict=True)
+    scores = zip(
+        *(plates.paths, plates.sha256, calibrated.scores, calibrated.raw.good, found.groups.names), strict=True
+    )
     manifest = Manifest(
         format=model_folder.FORMAT,
         config=config,
@@ -193,14 +202,15 @@ def _write(
         quality_limits=calibrated.checks.quality,
         completeness=calibrated.checks.completeness,
         promise=calibration.false_alarm_bound(
-            calibrated.scores, decision.threshold, config.calibration.false_alarm_rate
+            calibrated.scores, decision.threshold, config.calibration.false_alarm_rate, found.groups.numbers
         ),
         sensitivity=calibrated.sensitivity,
         light=calibrated.light,
         calibration=tuple(
-            CalibrationPlate(_text(path.name), sha256, float(score), float(seen[0]), *_errors(seen[1:]))
-            for path, sha256, score, seen in scores
+            CalibrationPlate(_text(path.name), sha256, float(score), float(seen[0]), *_errors(seen[1:]), _text(group))
+            for path, sha256, score, seen, group in scores
         ),
+        grouping=_text(found.groups.rule),
         training_errors=tuple(
             (each.second.reconstruction_error, each.second.latent_error) for each in numbers if each.second
         ),

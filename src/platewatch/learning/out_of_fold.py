@@ -1,7 +1,8 @@
 """Out-of-fold scores: every good plate is scored by detectors fitted without it.
 
-The surface is leave-one-out: the final banks without the plate's patches. The network is trained without the plate's
-fold; it goes through the same export and runtime as the final one and is deleted when the model is written.
+The surface is leave-one-group-out: the final banks without the patches of the plate's group. The network is trained
+without the plate's fold; it goes through the same export and runtime as the final one and is deleted when the model is
+written.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,14 +29,14 @@ from platewatch.synthetic.hard_defects import hard_defect
 DEFECTS_PER_PLATE = 4
 """Number of artificial defects on each good plate, one at a time, to choose alpha and weight."""
 
-_KEPT = 8  # surfaces kept in memory; plates are scored in order, so that more are not needed
+_KEPT = 64  # surfaces kept in memory, of about 2 MB; each plate's is used for its score and for its trials
 
 
 class Detectors:
-    """For each good plate the detectors fitted without it and without its near duplicates."""
+    """For each good plate the detectors fitted without its group."""
 
     def __init__(self, fitted: Surface, groups: Sequence[int], folds: Sequence[tuple[Indices, Network]]) -> None:
-        """`fitted`: the surface of all plates. `groups`: each plate's group of near duplicates.
+        """`fitted`: the surface of all plates. `groups`: the number of each plate's group.
 
         `folds`: for each fold the numbers of its plates, and the network trained without them; none without phase two.
         """

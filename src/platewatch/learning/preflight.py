@@ -1,16 +1,17 @@
-"""Preflight before training: reads the good photographs, finds duplicates, near duplicates and outliers."""
+"""Preflight before training: reads the good photographs, finds duplicates, groups and outliers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from platewatch.arrays import Masks, Photo, Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
-from platewatch.exploration import classical_detectors, mixed_sets, outliers
+from platewatch.exploration import mixed_sets, outliers, plate_features
+from platewatch.learning import groups
+from platewatch.learning.groups import Groups, Told
 from platewatch.model.scoring import Checks
 from platewatch.photographs import bit_depth, completeness, preparation, quality, reading
 from platewatch.photographs.bit_depth import Levels
@@ -18,8 +19,6 @@ from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
 from platewatch.progress import Progress
 
-_NEAR = 2.0  # of 255: largest mean difference between the thumbnails of near duplicates,
-_NEARER = 0.25  # and largest ratio to the median of all pairs, because in a jig all plates look nearly alike
 _MANY = 0.3  # fraction of outliers above which defective plates are likely among them; good sets have up to 0.2
 _ENOUGH = 6  # smallest number of plates for which outliers are searched
 
@@ -70,17 +69,17 @@ class Preflight:
     """The good plates and what preflight found about them."""
 
     plates: GoodPlates
-    groups: tuple[int, ...]
-    """For each plate the number of its group of near duplicates."""
+    groups: Groups
+    """The groups that were told, joined where plates are near duplicates."""
     near_duplicates: tuple[tuple[Path, Path], ...]
     outliers: tuple[tuple[Path, str], ...]
     """Unusable photographs and outliers with reasons. They stay in the training set: a person should look at them."""
     warnings: tuple[str, ...]
-    """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise."""
+    """Sentences about the set as a whole: two kinds of photographs, many outliers, nothing but noise, likely groups."""
     steps: int
     """Training steps of phase two, all folds included; 0 without phase two."""
     floor: float
-    """Lowest false-alarm rate that this number of plates can show: 1 / (n + 1)."""
+    """Lowest false-alarm rate that this number n of groups can show: 1 / (n + 1)."""
 
 
 def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlates:
@@ -175,20 +174,26 @@ def _open(path: Path, size: int, bits: int | None) -> _Opened:
     )
 
 
-def look(plates: GoodPlates, config: Config) -> Preflight:
-    """Find near duplicates and outliers, and count the training steps; takes some seconds."""
-    near = _near_duplicates(plates.photos)
+def look(plates: GoodPlates, config: Config, told: Told | None = None) -> Preflight:
+    """Find groups and outliers, and count the training steps; takes some seconds.
+
+    Raises InputError when the groups that were told are too few.
+    """
+    near = groups.near_duplicates(plates.photos)
     count, folds = len(plates.paths), config.calibration.folds
+    found = groups.of(plates.paths, near, told)
+    groups.check(found, folds)
+    likely = None if told else groups.suggestion(plates.paths, plates.photos, max(groups.FEWEST, folds))
     batches = config.training.epochs / config.training.batch_size
     outlying, warnings = _doubtful(plates, config.seed)
     return Preflight(
         plates=plates,
-        groups=_groups(count, near),
+        groups=found,
         near_duplicates=tuple((plates.paths[one], plates.paths[other]) for one, other in near),
         outliers=(*plates.unusable(), *outlying),
-        warnings=warnings,
+        warnings=(*warnings, likely) if likely else warnings,
         steps=round(batches * (count + count * (folds - 1))) if config.skipganomaly else 0,
-        floor=1 / (count + 1),
+        floor=1 / (found.count + 1),
     )
 
 
@@ -207,23 +212,6 @@ def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int
     return InputError(folder, f"found {found} images{besides}, training needs at least {needed}", remedy=hint)
 
 
-def _near_duplicates(photos: Photos) -> list[tuple[int, int]]:
-    thumbs = np.stack([cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA) for photo in photos])
-    flat = thumbs.reshape(len(photos), -1).astype(np.int16)
-    rows = [np.abs(flat[one + 1 :] - flat[one]).mean(axis=1) for one in range(len(photos) - 1)]
-    limit = min(_NEAR, _NEARER * float(np.median(np.concatenate(rows))))
-    return [(one, one + 1 + int(other)) for one, row in enumerate(rows) for other in np.flatnonzero(row < limit)]
-
-
-def _groups(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Each plate's number of its connected component of near-duplicate pairs; a component is never split by a fold."""
-    group = list(range(count))
-    for one, other in pairs:
-        old, new = group[other], group[one]
-        group = [new if each == old else each for each in group]
-    return tuple(group)
-
-
 def _doubtful(plates: GoodPlates, seed: int) -> tuple[tuple[tuple[Path, str], ...], tuple[str, ...]]:
     """The outliers with their reasons, strongest first, none among fewer than 6 plates; and the warnings."""
     pairs = list(zip(plates.photos, plates.frames, strict=True))
@@ -231,7 +219,7 @@ def _doubtful(plates: GoodPlates, seed: int) -> tuple[tuple[tuple[Path, str], ..
     noise = mixed_sets.only_noise(plates.paths, [frame.cut(photo) for photo, frame in pairs], enlarged)
     if len(plates.paths) < _ENOUGH:
         return (), (noise,) if noise else ()
-    described = [classical_detectors.describe(photo, frame) for photo, frame in pairs]
+    described = [plate_features.describe(photo, frame) for photo, frame in pairs]
     found, count = outliers.find(plates.paths, plates.photos, plates.insides(), described, seed)
     many = f"{count} of {len(pairs)} photographs are outliers: look for defective plates among them"
     warnings = (noise, mixed_sets.two_kinds(plates.paths, described), many if count > _MANY * len(pairs) else None)

@@ -17,6 +17,8 @@ from pathlib import Path
 from platewatch import files
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.learning import fitting, preflight
+from platewatch.learning.groups import Told
+from platewatch.learning.preflight import GoodPlates
 from platewatch.line import candidates, unusable_photographs
 from platewatch.line import comparison as comparisons
 from platewatch.line.candidates import Material, Training
@@ -24,7 +26,7 @@ from platewatch.line.comparison import Comparison
 from platewatch.model import verification
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
-from platewatch.photographs import data_sets, formats, reading
+from platewatch.photographs import data_sets, formats, grouping, reading
 from platewatch.progress import Progress
 from platewatch.records import Records
 
@@ -108,14 +110,34 @@ def _train(
     found: Callable[[str], object],
     progress: Progress,
 ) -> tuple[str, ...]:
-    """Train the model folder `out` with the settings of the model in service; returns preflight's findings."""
+    """Train the model folder `out` with the settings and groups of the model in service; returns the findings."""
     settings = serving.manifest.config
-    looked = preflight.look(preflight.read(data_sets.training(data), settings, progress), settings)
-    findings = preflight.findings(looked)
+    plates = preflight.read(data_sets.training(data), settings, progress)
+    told, alone = _groups(plates, serving.manifest)
+    looked = preflight.look(plates, settings, told)
+    findings = (*preflight.findings(looked), *alone)
     for finding in findings:
         found(finding)
     fitting.fit(looked, settings, out, held=held, progress=progress)
     return findings
+
+
+def _groups(plates: GoodPlates, served: Manifest) -> tuple[Told | None, tuple[str, ...]]:
+    """The groups of the model in service, for its photographs and others that its rule knows, and a finding.
+
+    The other photographs, those of reviewed plates among them, are each a group of their own: the finding says so.
+    """
+    if not served.grouping:
+        return None, ()
+    known, rule = {plate.sha256: plate.group for plate in served.calibration}, grouping.again(served.grouping)
+    found = [
+        known.get(sha256) or (rule and rule.of(path.name)) or ""
+        for path, sha256 in zip(plates.paths, plates.sha256, strict=True)
+    ]
+    names = tuple(group or path.name for group, path in zip(found, plates.paths, strict=True))
+    alone, of = sum(not group for group in found), len(found)
+    words = f"{alone} of {of} photographs have no group by {served.grouping}: each counts as one of its own"
+    return Told(served.grouping, names), (words,) if alone else ()
 
 
 def _compare(

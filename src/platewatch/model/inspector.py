@@ -86,7 +86,8 @@ class Inspector:
         self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
         good = list(self._stored.values())
         self._knows_colour = 2 * sum(map(colour.has_much, good)) > len(good)
-        self._good_scores = tuple(sorted(plate.score for plate in self.manifest.calibration))
+        self._good_scores = self.manifest.group_scores
+        self._good = "groups of good plates" if self.manifest.grouping else "good plates"
 
     def inspect(self, image: Source, name: str | None = None) -> Inspection:
         """Judge one photograph: a path, a file's bytes or an (H, W, 3) uint8 RGB array.
@@ -193,7 +194,7 @@ class Inspector:
         found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)
         return {
             "verdict": decided,
-            "reason": verdict.reason(decided, p, len(self._good_scores), found, size),
+            "reason": verdict.reason(decided, p, len(self._good_scores), found, size, what=self._good),
             "score": score,
             "p_value": p,
             "surface": raw.surface,

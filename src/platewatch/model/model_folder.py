@@ -57,6 +57,8 @@ class CalibrationPlate:
     surface: float
     reconstruction_error: float | None
     latent_error: float | None
+    group: Name = ""
+    """The name of its group of plates that are alike; empty for a plate that is alone."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -95,6 +97,9 @@ class Manifest:
     """SHA-256 of every other file of the folder, by its relative path."""
     former_digest: str = ""
     """The digest of a manifest that an earlier version wrote under other keys; empty otherwise."""
+    grouping: Name = ""
+    """How the groups of good plates were told: a regular expression on the file name, `runs:8`, or a CSV file's name.
+    Empty when they were not; then only near duplicates are in one group."""
 
     def __post_init__(self) -> None:
         size, decision = self.config.image_size, self.decision
@@ -116,6 +121,15 @@ class Manifest:
     def model_id(self) -> str:
         """The first twelve hexadecimal digits of the manifest's digest, which covers every file of the folder."""
         return written_digest(self)[:12]
+
+    @cached_property
+    def group_scores(self) -> tuple[float, ...]:
+        """The largest score of each group of good plates, ascending; one group is one independent draw."""
+        worst: dict[str | int, float] = {}
+        for number, plate in enumerate(self.calibration):
+            group = plate.group or number
+            worst[group] = max(plate.score, worst.get(group, plate.score))
+        return tuple(sorted(worst.values()))
 
     @property
     def checks(self) -> Checks:

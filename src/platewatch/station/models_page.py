@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from platewatch.decision.verdict import HOLDS
 from platewatch.errors import InputError
 from platewatch.line import candidates
 from platewatch.line.candidates import Material
@@ -39,6 +40,7 @@ def models(request: Request, _: Viewer) -> Response:
         request,
         "models.html",
         manifest=manifest,
+        holds=HOLDS,
         activated=activated,
         before=before if before in known else None,
         card=_card(request),

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
+from platewatch.decision.verdict import HOLDS
 from platewatch.records import Entry
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
@@ -45,6 +46,10 @@ def model(request: Request, _: Viewer) -> Response:
             "review": manifest.review,
             "good_plates": promise.good_plates,
             "false_alarm_rate": promise.false_alarm_rate,
+            "upper_95": promise.upper_95,
+            "groups": promise.counted,
+            "few_groups": promise.few,
+            "holds": HOLDS,
             "available": [each.as_dict() for each in models.available()],
         }
     )

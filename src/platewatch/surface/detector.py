@@ -120,14 +120,23 @@ class Surface:
         return Surface(settings, colour, line, float(arrays["map_unit"]), score_scales)
 
 
-def fit(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT, insides: Masks | None = None) -> Surface:
+def fit(
+    photos: Photos,
+    seed: int,
+    settings: SurfaceConfig = DEFAULT,
+    insides: Masks | None = None,
+    groups: Sequence[int] | None = None,
+) -> Surface:
     """Fit banks and scales to (N, S, S, 3) uint8 prepared good photographs, N ≥ 2; deterministic for a seed.
 
     `insides` (N, S, S) bool is False on their padding, which is not learned; None for photographs without padding.
+    `groups`: the group of each photograph; the scales compare none with its own group. At least 2 groups.
     """
     insides = np.ones(photos.shape[:3], bool) if insides is None else insides
+    numbers = np.arange(len(photos)) if groups is None else np.asarray(groups)
     colours, lines = _describe_all(photos, seed, settings)
-    return _with_scales(_from_features(colours, lines, insides, seed, settings), colours[0], lines[0], insides)
+    fitted = _from_features(colours, lines, insides, seed, settings)
+    return _with_scales(fitted, colours[0], lines[0], insides, numbers)
 
 
 def fit_unscaled(photos: Photos, seed: int, settings: SurfaceConfig = DEFAULT, insides: Masks | None = None) -> Surface:
@@ -179,14 +188,14 @@ def _from_features(colours: Floats, lines: Floats, insides: Masks, seed: int, se
     return Surface(settings, *banks, 1.0, (1.0,) * len(settings.score_fractions), (colour, line))
 
 
-def _with_scales(fitted: Surface, colours: Floats, lines: Floats, insides: Masks) -> Surface:
+def _with_scales(fitted: Surface, colours: Floats, lines: Floats, insides: Masks, groups: Indices) -> Surface:
     """Set the scales of both banks, of the fused map and of the score, from the good plates' (N, C, C, F) features.
 
-    Each scale is the robust 3σ limit of the good plates. Each plate is compared with the other plates' patches alone.
+    Each scale is the robust 3σ limit of the good plates. Each plate is compared with the patches of other groups alone.
     """
     settings, maps = fitted.settings, []
     for plate, features in enumerate(zip(colours, lines, strict=True)):
-        others = fitted.without([plate])
+        others = fitted.without(np.flatnonzero(groups == groups[plate]))
         pair = zip((others.colour, others.line), features, strict=True)
         maps.append([bank.map(each, insides[plate], settings) for bank, each in pair])
 
