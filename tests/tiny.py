@@ -16,7 +16,7 @@ from torch import Tensor
 from platewatch import config
 from platewatch.arrays import Array
 from platewatch.config import Config
-from platewatch.learning import fitting, preflight
+from platewatch.learning import fitting, fusing, preflight
 from platewatch.model import runtime, scoring
 from platewatch.photographs import data_sets
 from platewatch.progress import Progress, silent
@@ -127,8 +127,9 @@ class Spy:
         self._install(patch)
 
     def _install(self, patch: pytest.MonkeyPatch) -> None:
-        fit_surface, leave_out, fit_network, write, network = (
-            detector.fit,
+        fit_surface, weigh, leave_out, fit_network, write, network = (
+            detector.fit_unscaled,
+            fusing.set_weights,
             detector.Surface.without,
             training.fit_network,
             export.export,
@@ -137,6 +138,9 @@ class Spy:
 
         def spied_surface(photos: Array, *rest: Any) -> Any:
             return self._note(fit_surface(photos, *rest), _hashes(photos))
+
+        def spied_weighing(plates: Any, groups: Any, fitted: Any, *rest: Any) -> Any:
+            return self._note(weigh(plates, groups, fitted, *rest), self._seen_by[id(fitted)])
 
         def spied_leaving_out(fitted: Any, photos: Any) -> Any:
             left = leave_out(fitted, photos)
@@ -153,7 +157,8 @@ class Spy:
         def spied_network(path: Path) -> Any:
             return self._note(network(path), self._by_path[str(path)])
 
-        patch.setattr("platewatch.surface.detector.fit", spied_surface)
+        patch.setattr("platewatch.surface.detector.fit_unscaled", spied_surface)
+        patch.setattr("platewatch.learning.fusing.set_weights", spied_weighing)
         patch.setattr("platewatch.surface.detector.Surface.without", spied_leaving_out)
         patch.setattr("platewatch.learning.phase_two.fit_network", spied_training)
         patch.setattr("platewatch.skipganomaly.export.export", spied_export)

@@ -4,6 +4,7 @@ import getpass
 import json
 import signal
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,8 @@ def train(
     if tiles is not None and image_size is not None:
         raise click.UsageError("--tiles and --image-size exclude each other: both set the prepared photograph's side")
     told = grouping.parse(group) if group is not None else None
-    good = data_sets.training(data)
     if tiles is not None:
         image_size = preparation.side_of_tiles(tiles, config.TILE)
-    elif image_size is None and config_file is None:
-        image_size = preparation.side_for(preflight.sizes(good), config.TILE)
     top: dict[str, Any] = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
     top |= {"backbone": backbone, "image_size": image_size}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
@@ -150,7 +148,10 @@ def train(
     fitting.check_installed(settings)
     fitting.check_free(out, resume=resume)
     with progress() as report:
+        good = data_sets.training(data)
         warn_of_left_alone(good[0].parent)
+        if image_size is None and config_file is None:
+            settings = replace(settings, image_size=preparation.side_for(preflight.sizes(good), config.TILE))
         plates = preflight.read(good, settings, report)
         report("looking for duplicates and outliers", 0, 1)
         found = preflight.look(plates, settings, groups.Told(told.rule, told.names(plates.paths)) if told else None)
