@@ -87,10 +87,9 @@ def _timm(name: str, file: Path) -> nn.Module:
         raise InputError(f"backbone timm:{name}", str(error).partition("\n")[0][:200], remedy=remedy) from error
     try:
         missing = network.load_state_dict(_state(file), strict=False).missing_keys
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
-        raise InputError(
-            file, f"no weights of {name} ({str(error).partition(chr(10))[0][:200]})", remedy=remedy
-        ) from error
+    except Exception as error:  # torch and safetensors raise a dozen classes, one of them with advice to load pickles
+        why = error.strerror if isinstance(error, OSError) else f"no weights of {name}"
+        raise InputError(file, str(why), remedy=remedy) from error
     if missing:
         raise InputError(file, f"has no {missing[0]}, which {name} needs", remedy=remedy)
     settings = getattr(network, "pretrained_cfg", {}) or {}

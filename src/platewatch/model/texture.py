@@ -8,7 +8,7 @@ import numpy as np
 from platewatch.arrays import Floats, Mask, Photo
 from platewatch.model.network_file import PATCH
 from platewatch.model.runtime import FeatureNetwork
-from platewatch.photographs.preparation import OVERLAP
+from platewatch.photographs.preparation import overlap
 
 
 class TextureFeatures:
@@ -31,34 +31,35 @@ class TextureFeatures:
         if side == tile:
             whole: Floats = self._network.run(photo[None])[0]
             return whole
-        features = np.zeros((side // PATCH, side // PATCH, self._network.length), np.float32)
-        rows, columns = (_span(np.asarray(inside.any(axis=axis))) for axis in (1, 0))
-        for top, upper in _tiles(*rows, side, tile):
-            for left, across in _tiles(*columns, side, tile):
-                found = self._network.run(photo[None, top : top + tile, left : left + tile])[0]
-                features[_shifted(upper, top), _shifted(across, left)] = found[upper, across]
+        cells, count = side // PATCH, tile // PATCH
+        features = np.zeros((cells, cells, self._network.length), np.float32)
+        covered: Mask = np.asarray(inside.reshape(cells, PATCH, cells, PATCH).any(axis=(1, 3)))
+        for top, rows in _tiles(np.asarray(covered.any(axis=1)), count):
+            for left, columns in _tiles(np.asarray(covered.any(axis=0)), count):
+                y, x = top * PATCH, left * PATCH
+                found = self._network.run(photo[None, y : y + tile, x : x + tile])[0]
+                features[rows, columns] = found[_shifted(rows, -top), _shifted(columns, -left)]
         return features
 
 
-def _span(present: Mask) -> tuple[int, int]:
-    """First index and the one after the last of the True of (S,) bool; 0 and S when there is none."""
-    found = np.flatnonzero(present)
-    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, len(present))
+def _tiles(covered: Mask, count: int) -> Iterator[tuple[int, slice]]:
+    """First patch of each tile of `count` patches, and the patches that it gives; `covered` (C,) is True where needed.
 
-
-def _tiles(first: int, last: int, side: int, tile: int) -> Iterator[tuple[int, slice]]:
-    """Starts of tiles that cover the px from `first` to `last` of `side`, and which patches of each tile are used."""
-    length = last - first
-    count = 1 if length <= tile else -(-(length - OVERLAP) // (tile - OVERLAP))
-    lowest, highest = first, max(first, last - tile)
-    if length <= tile:  # in the middle
-        lowest = highest = min(max(0, first - (tile - length) // 2), side - tile)
-    starts = [round(each / PATCH) * PATCH for each in np.linspace(lowest, highest, count)]
-    starts = [min(max(0, each), side - tile) for each in starts]
-    borders = [0, *((one + tile + other) // 2 // PATCH * PATCH for one, other in pairwise(starts)), side]
+    Tiles lie evenly between the first and the last patch that is needed.
+    """
+    needed = np.flatnonzero(covered)
+    first, last = (int(needed[0]), int(needed[-1]) + 1) if len(needed) else (0, len(covered))
+    length, shared = last - first, overlap(count)
+    if length <= count:
+        start = min(max(0, first - (count - length) // 2), len(covered) - count)
+        yield start, slice(first, last)
+        return
+    tiles = -(-(length - shared) // (count - shared))
+    starts = [first + round(each * (length - count) / (tiles - 1)) for each in range(tiles)]
+    borders = [first, *((one + count + other) // 2 for one, other in pairwise(starts)), last]
     for start, (begin, end) in zip(starts, pairwise(borders), strict=True):
-        yield start, slice(max(0, begin - start) // PATCH, min(tile, end - start) // PATCH)
+        yield start, slice(begin, end)
 
 
-def _shifted(patches: slice, start: int) -> slice:
-    return slice(patches.start + start // PATCH, patches.stop + start // PATCH)
+def _shifted(patches: slice, by: int) -> slice:
+    return slice(patches.start + by, patches.stop + by)

@@ -9,9 +9,7 @@ import numpy as np
 
 from platewatch.arrays import Array, Dtype, Mask, Photo, Same
 
-OVERLAP = 64
-"""Overlap of tiles, px."""
-_LONG = 1.5
+_LONG, _STEP = 1.5, 64  # from which stretch on a photograph is long; px: the side is a multiple of it
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,12 @@ def prepare(photo: Photo, size: int) -> Photo:
 
 def side_of_tiles(tiles: int, tile: int) -> int:
     """Side of a prepared photograph with this many tiles of `tile` px along its longer side, which overlap."""
-    return tiles * tile - (tiles - 1) * OVERLAP
+    return tiles * tile - (tiles - 1) * overlap(tile)
+
+
+def overlap(tile: int) -> int:
+    """The least overlap of tiles whose side is `tile`."""
+    return tile // 4
 
 
 def side_for(sizes: Sequence[tuple[int, int]], tile: int) -> int:
@@ -76,4 +79,4 @@ def side_for(sizes: Sequence[tuple[int, int]], tile: int) -> int:
     The largest is four tiles. No sizes give `tile`.
     """
     stretch = float(np.median([max(size) / min(size) for size in sizes])) if sizes else 1.0
-    return tile if stretch <= _LONG else min(4 * tile, math.ceil(stretch * tile / OVERLAP) * OVERLAP)
+    return tile if stretch <= _LONG else min(4 * tile, math.ceil(stretch * tile / _STEP) * _STEP)
