@@ -96,6 +96,25 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 
 @pytest.fixture(scope="session")
+def surface_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) -> Path:
+    """A model folder of the tiny plates without phase two."""
+    import tiny
+
+    def build(folder: Path) -> None:
+        few = {
+            "widths": (8.0,),
+            "diameters": (24.0,),
+            "contrasts": (0.6,),
+            "plates": 1,
+            "brightnesses": (),
+            "warmth": 0,
+        }
+        tiny.learn(tiny_model.data, folder / "model", preset="surface", sensitivity=few)
+
+    return tiny.shared(tmp_path_factory, "surface", build) / "model"
+
+
+@pytest.fixture(scope="session")
 def resumed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) -> Resumed:
     import tiny
 

@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
     "cli": (),
-    "decision": ("train",),
     "evaluation": ("train",),
     "exploration": ("train",),
     "learning": ("train",),
@@ -28,7 +27,6 @@ EXTRAS = {
     "records": ("station",),
     "skipganomaly": ("train",),
     "station": ("station",),
-    "templates": ("train", "station"),
 }
 """Which extras a package's own imports may need; each of them declares the import."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from platewatch.errors import InputError, OutputError
-from platewatch.exploration import classical_detectors, interpretation, outliers, report
+from platewatch.exploration import classical_detectors, interpretation, outliers, plate_features, report
 from platewatch.exploration.analysis import explore
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Exploration
 from platewatch.photographs import foreground, preparation, reading
@@ -59,9 +59,9 @@ def test_groups_count_readable_photographs_and_unreadable_ones_are_named(found: 
 def test_histograms_sum_to_1_and_channels_have_the_right_names(found: Exploration) -> None:
     groups = {group.name: group for group in found.groups}
     for group in found.groups:
-        assert group.histogram.shape == group.spread.shape == (3, classical_detectors.BINS)
+        assert group.histogram.shape == group.spread.shape == (3, plate_features.BINS)
         assert group.histogram.sum(axis=1) == pytest.approx(1)
-    values = (np.arange(classical_detectors.BINS) + 0.5) * 256 / classical_detectors.BINS
+    values = (np.arange(plate_features.BINS) + 0.5) * 256 / plate_features.BINS
     red, _, blue = groups[TRAIN].histogram @ values
     assert blue > red + 40  # painted blue
     red, _, blue = groups["total_rust"].histogram @ values
@@ -202,9 +202,7 @@ def test_the_verb_depends_on_the_interval() -> None:
 def test_features_do_not_change_when_the_plate_is_rotated() -> None:
     photo = rendered_plates.render("scratches", 3, 128)[0]
     frame = preparation.frame(128, 128, 128)
-    upright, turned = (
-        classical_detectors.describe(np.ascontiguousarray(each), frame) for each in (photo, np.rot90(photo))
-    )
+    upright, turned = (plate_features.describe(np.ascontiguousarray(each), frame) for each in (photo, np.rot90(photo)))
     assert np.allclose(upright.histogram, turned.histogram, atol=1e-3)
     assert upright.measures["edge strength"] == pytest.approx(turned.measures["edge strength"], rel=0.02)
     assert np.allclose(upright.edges, turned.edges, atol=0.1)
@@ -213,7 +211,7 @@ def test_features_do_not_change_when_the_plate_is_rotated() -> None:
 def test_padding_is_not_measured() -> None:
     wide = np.repeat(np.linspace(40, 200, 120).astype(np.uint8)[None, :, None], 60, axis=0).repeat(3, axis=2)
     frame = preparation.frame(120, 60, SIZE)
-    inside, masked = classical_detectors.find_plate(preparation.prepare(wide, SIZE), frame)
+    inside, masked = plate_features.find_plate(preparation.prepare(wide, SIZE), frame)
     assert not (inside & ~frame.inside(SIZE)).any()
     assert isinstance(masked, bool)
 
@@ -221,10 +219,10 @@ def test_padding_is_not_measured() -> None:
 @pytest.mark.parametrize("detector", classical_detectors.DETECTORS, ids=lambda detector: detector.name)
 def test_detectors_score_the_unlike_higher(detector: classical_detectors.Detector) -> None:
     frame = preparation.frame(SIZE, SIZE, SIZE)
-    good = [classical_detectors.describe(part(seed, (40, 60, 150)), frame) for seed in range(14)]
+    good = [plate_features.describe(part(seed, (40, 60, 150)), frame) for seed in range(14)]
     rng = np.random.default_rng(0)
     rough = part(30, (90, 60, 40)).astype(float) + rng.normal(0, 25, (SIZE, SIZE, 1)) * (part(30, (0, 0, 0)) < 100)
-    bad = classical_detectors.describe(np.clip(rough, 0, 255).astype(np.uint8), frame)
+    bad = plate_features.describe(np.clip(rough, 0, 255).astype(np.uint8), frame)
     score = detector.fit(np.stack([detector.features(each) for each in good[:10]]), 0)
     scores = score(np.stack([detector.features(each) for each in [*good[10:], bad]]))
     assert scores.argmax() == 4

@@ -44,7 +44,7 @@ LIBRARIES = {
     "click": {"cli"},
     "rich": {"cli", "evaluation"},
     "sklearn": {"evaluation", "exploration"},
-    "scipy": {"decision", "evaluation", "exploration"},
+    "scipy": set[str](),
     "matplotlib": {"evaluation.figures"},
     "jinja2": {"templates"},
     "fastapi": {"station"},
@@ -63,7 +63,7 @@ LIBRARIES = {
 """Which foreign library may be imported where: a package, or one module of it."""
 
 PRODUCTION = ("model.inspector", "model.verification", "photographs.overlay", "cli.summary", "line.candidates")
-TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib", "jinja2"}
+TRAINING_ONLY = {"torch", "safetensors", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib"}
 """What `pip install platewatch` without the training extra does not bring."""
 
 

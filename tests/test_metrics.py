@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from platewatch.arrays import Array
+from platewatch.decision import intervals
 from platewatch.evaluation import metrics
 from platewatch.evaluation.metrics import Proportion
 
@@ -98,8 +99,8 @@ def test_image_figures_need_both_classes() -> None:
 # field.md: 0 of 26 false alarms proves no better than 10.9 %, 0 of 71 missed no better than 4.1 %, both one-sided
 @pytest.mark.parametrize(("of", "upper"), [(26, 0.109), (71, 0.041)])
 def test_zero_of_few_has_a_wide_interval(of: int, upper: float) -> None:
-    assert metrics.clopper_pearson(0, of, confidence=0.90)[1] == pytest.approx(upper, abs=5e-4)
-    assert metrics.clopper_pearson(0, of)[1] > upper
+    assert intervals.clopper_pearson(0, of, confidence=0.90)[1] == pytest.approx(upper, abs=5e-4)
+    assert intervals.clopper_pearson(0, of)[1] > upper
 
 
 @given(st.integers(1, 60).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
@@ -112,7 +113,7 @@ def test_intervals_contain_the_proportion_and_mirror(case: tuple[int, int]) -> N
 
 
 def test_clopper_pearson_edges_have_their_tails() -> None:
-    low, high = metrics.clopper_pearson(3, 20)
+    low, high = intervals.clopper_pearson(3, 20)
     chances = [
         sum(_binomial(20, k, fraction) for k in kept) for fraction, kept in ((low, range(3, 21)), (high, range(4)))
     ]

@@ -16,7 +16,7 @@ from platewatch.config import SurfaceConfig, TrainingConfig
 from platewatch.errors import InputError
 from platewatch.evaluation import plots, report
 from platewatch.evaluation.evaluator import MaskedMaps
-from platewatch.exploration import classical_detectors
+from platewatch.exploration import plate_features
 from platewatch.learning import out_of_fold
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage
@@ -173,7 +173,7 @@ def test_good_photographs_that_were_learned_reach_their_scale(plates: GoodPlates
 @SIZES
 def test_features_of_a_whole_plate_leave_out_the_padding(size: tuple[int, int]) -> None:
     photo, frame = plate(0, size)
-    inside, masked = classical_detectors.find_plate(photo, frame)
+    inside, masked = plate_features.find_plate(photo, frame)
     assert not inside[~frame.inside(SIDE)].any()
     assert masked == (not np.array_equal(inside, frame.inside(SIDE)))
 

@@ -1,4 +1,4 @@
-"""Which phases run: phase two rests where it has no weight, and whatever reads its numbers takes null."""
+"""Phase two rests where it has no weight, or is not there at all; whatever reads its numbers takes null."""
 
 import json
 import shutil
@@ -12,13 +12,14 @@ import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from pydantic import ValidationError
 
 import fake_inspector
 import stations
 from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import ModelError
-from platewatch.evaluation import bench, evaluator
+from platewatch.evaluation import bench, evaluator, report
 from platewatch.inspection import Inspection
 from platewatch.line import replay
 from platewatch.line.model_registry import ModelRegistry
@@ -203,3 +204,73 @@ def test_the_benchmark_shows_what_a_verdict_takes(
     rested, ran = (bench.bench(resting, photos, all_phases=each, progress=silent) for each in (False, True))
     assert tuple(rested.stages) == tuple(ran.stages) == bench.STAGES
     assert (rested.stages["network"], ran.stages["network"] > 0) == (0, True)
+
+
+def test_a_model_without_phase_two_holds_nothing_of_it(surface_model: Path) -> None:
+    names = {path.relative_to(surface_model).as_posix() for path in surface_model.rglob("*") if path.is_file()}
+    assert {name for name in names if not name.startswith("replay/")} == {
+        *("manifest.json", "surface.npz", "model-card.md")
+    }
+    values = json.loads((surface_model / "manifest.json").read_text(encoding="utf-8"))
+    decision = values["decision"]
+    assert (decision["alpha"], decision["network_scale"], decision["network_map_scale"]) == (None, None, None)
+    assert (decision["weight"], values["training_errors"], values["config"]["skipganomaly"]) == (1.0, [], False)
+    for plate in (*values["calibration"], *values["replay"]):
+        assert (plate["reconstruction_error"], plate["latent_error"]) == (None, None)
+    card = (surface_model / "model-card.md").read_text(encoding="utf-8")
+    assert "Skip-GANomaly was not trained" in card
+    assert "](training/" not in card, "no plots were drawn"
+
+
+def test_a_model_without_phase_two_judges_and_is_verified(surface_model: Path, tiny_model: Tiny) -> None:
+    inspector = Inspector(surface_model, threads=2, all_phases=True)
+    seen = inspector.examine(rusty(tiny_model))
+    assert (seen.inspection.verdict, errors(seen.inspection), seen.network_map) == ("REJECT", (None, None), None)
+    assert seen.inspection.score == seen.inspection.surface
+    assert inspector.reconstruct(seen.prepared) is None
+    found = verification.verify(surface_model, threads=1)
+    assert found.passed
+    assert max(each.difference for each in found.replays) < 1e-6
+
+
+def test_a_model_without_phase_two_is_evaluated(surface_model: Path, tiny_model: Tiny) -> None:
+    inspector = Inspector(surface_model, threads=1)
+    found = evaluator.evaluate(inspector, tiny_model.data)
+    values = found.as_dict()
+    schema = json.loads((resources.files("platewatch") / "schemas/evaluation.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(values)
+    assert (values["alpha"], values["alpha_table"]) == (None, [])
+    assert values["phases"]["skipganomaly"] == {"auroc": None, "pixel_auroc": None}
+    assert values["phases"]["surface"]["auroc"] == values["auroc"]
+    assert (None, "no phase two: no reconstruction") in report.card(found.scores[0], inspector, 96).pictures
+    assert report.figures(found, inspector).keys() == {"scores", "sensitivity", "light", "roc"}
+    shown = CliRunner().invoke(cli.main, ["evaluate", str(surface_model), str(tiny_model.data)]).stdout
+    assert "Phases" in shown
+    assert "in its author" not in shown
+
+
+def test_a_manifest_has_all_numbers_of_phase_two_or_none(surface_model: Path, tiny_model: Tiny) -> None:
+    without, both = (model_folder.load_manifest(each) for each in (surface_model, tiny_model.model))
+    first = replace(both.calibration[0], latent_error=None)
+    changes: tuple[dict[str, Any], ...] = (
+        {"decision": both.decision, "calibration": without.calibration},
+        {"decision": both.decision, "calibration": (first, *both.calibration[1:])},
+        {"decision": both.decision, "config": without.config},
+    )
+    for mixed in changes:
+        with pytest.raises(ValidationError, match="expected all of them, or none"):
+            replace(both, **mixed)
+    with pytest.raises(ValidationError, match="expected three numbers, or none and weight 1"):
+        replace(both.decision, alpha=None)
+    with pytest.raises(ValidationError, match="expected three numbers, or none and weight 1"):
+        replace(without.decision, weight=0.5)
+
+
+def test_the_benchmark_measures_a_model_without_phase_two(
+    surface_model: Path, tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "_ROUNDS", 1)
+    monkeypatch.setattr(bench, "_PLATES", 2)
+    monkeypatch.setattr(bench, "_reference", lambda: None)
+    photos = tiny_model.data / "test" / "good"
+    assert bench.bench(surface_model, photos, all_phases=True, progress=silent).stages["network"] == 0

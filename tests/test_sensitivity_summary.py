@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from platewatch.decision import sensitivity_summary
+from platewatch.decision.intervals import clopper_pearson
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity, Trial
-from platewatch.evaluation.metrics import clopper_pearson
 
 
 def trial(size_px: float, contrast: float, found: int, plates: int = 20) -> Trial:

@@ -16,9 +16,9 @@ import pytest
 import tiny
 from platewatch.arrays import Array
 from platewatch.config import Config
+from platewatch.decision.intervals import clopper_pearson
 from platewatch.decision.sensitivity_summary import Kind
 from platewatch.decision.verdict import Decision
-from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.learning import fitting, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors

@@ -60,6 +60,21 @@ def test_training_without_torch_says_what_to_install(production: Path, tiny_mode
     assert "Traceback" not in result.stderr
 
 
+def test_phase_one_is_trained_without_torch(production: Path, tiny_model: Tiny, tmp_path: Path) -> None:
+    """What the preset `surface` needs, `pip install platewatch` brings; in use the model needs no more."""
+    (tmp_path / "small.toml").write_text(
+        'preset = "surface"\nimage_size = 96\nmin_images = 8\n'
+        "[sensitivity]\nwidths = [8.0]\ndiameters = [24.0]\ncontrasts = [0.6]\nplates = 2\nbrightnesses = [0.8]\n"
+    )
+    model, words = tmp_path / "model", (str(tiny_model.data), "--config", str(tmp_path / "small.toml"))
+    result = _run(production, "-m", "platewatch", "train", *words, "--out", str(model))
+    assert result.returncode == 0, result.stderr
+    assert not (model / "network.onnx").exists()
+    plate = tiny_model.data / "test" / "total_rust" / "000.png"
+    result = _run(production, "-m", "platewatch", "inspect", str(model), str(plate), "--json")
+    assert (result.returncode, json.loads(result.stdout)["verdict"]) == (3, "REJECT"), result.stderr
+
+
 def _run(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([python, "-I", *arguments], capture_output=True, text=True, check=False)
 

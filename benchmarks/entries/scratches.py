@@ -15,7 +15,7 @@ import numpy as np
 import platewatch
 from benchmarks.harness import Found, Table, say
 from platewatch.arrays import Floats, Photo
-from platewatch.evaluation.metrics import clopper_pearson
+from platewatch.decision.intervals import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.model import ordered_map
 from platewatch.model.inspector import Inspector

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import models
 from benchmarks.harness import Found, Table
-from platewatch.evaluation.metrics import clopper_pearson
+from platewatch.decision.intervals import clopper_pearson
 from platewatch.photographs import data_sets
 
 Run = dict[str, Any]

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 from platewatch import robust
 from platewatch.arrays import Doubles, Indices
+from platewatch.decision import intervals
 from platewatch.decision.verdict import FalseAlarmBound, plates_needed
 from platewatch.errors import CalibrationError
 
@@ -60,7 +61,7 @@ def limit(scores: Sequence[float] | Doubles, rate: float, count: int | None = No
 
 def _deviations(rate: float, count: int) -> float:
     """Robust standard deviations above the median of `count` plates that a further one exceeds at the rate."""
-    return float(stats.t.isf(rate, count - 1) * np.sqrt(1 + 1 / count))
+    return float(intervals.t_quantile(rate, count - 1) * np.sqrt(1 + 1 / count))
 
 
 def pass_limit(scores: Sequence[float] | Doubles, rate: float, count: int | None = None) -> float:
@@ -85,7 +86,7 @@ def _sure_deviations(rate: float, count: int) -> float:
     The smaller root of (z − d)² = 1.645² (π/2 + 1.36 d²) / (n + 3), where z is the quantile of the standard normal
     distribution: by the asymptotic variances of median and MAD. The 3 fits them to small n (docs/log.md).
     """
-    z, spread = float(stats.norm.isf(rate / _FARTHER)), _SURELY**2 / (count + 3)
+    z, spread = -NormalDist().inv_cdf(rate / _FARTHER), _SURELY**2 / (count + 3)
     square, rest = 1 - _MAD * spread, z * z - _MEDIAN * spread
     return float((z - np.sqrt(max(z * z - square * rest, 0.0))) / square)
 
@@ -173,7 +174,7 @@ def false_alarm_bound(
     return FalseAlarmBound(
         asked=target,
         false_alarm_rate=expected,
-        upper_95=float(stats.binomtest(above, count, alternative="less").proportion_ci(0.95).high),
+        upper_95=intervals.highest_proportion(above, count),
         floor=1 / (count + 1),
         good_plates=len(scores),
         groups=count,

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from platewatch.arrays import Doubles, Floats, Labels, Mask
-
-Interval = tuple[float, float]
+from platewatch.decision.intervals import Interval, clopper_pearson
 
 FPR_LIMIT = 0.3
 """AUPRO integrates up to this false positive rate of pixels, as in the MVTec benchmark."""
@@ -53,26 +50,24 @@ class PixelFigures:
     aupro: float | None
 
 
-def clopper_pearson(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The exact two-sided interval of a binomial proportion; 0 to 1 when `of` is 0."""
-    if not of:
-        return 0.0, 1.0
-    found = binomtest(count, of).proportion_ci(confidence, method="exact")
-    return float(found.low), float(found.high)
-
-
 def auroc(labels: Labels, scores: Doubles) -> float | None:
     """Area under the ROC curve of (N,) scores, anomalous (1) expected higher; ties count half."""
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - the model card, which takes its tables from here, needs none
+
     return float(roc_auc_score(labels, scores)) if _both(labels) else None
 
 
 def average_precision(labels: Labels, scores: Doubles) -> float | None:
     """Average precision of (N,) scores with anomalous (1) as the positive class."""
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415 - as above
+
     return float(average_precision_score(labels, scores)) if _both(labels) else None
 
 
 def roc(labels: Labels, scores: Doubles) -> tuple[Doubles, Doubles]:
     """False and true positive rates from (0, 0) to (1, 1); raises ValueError without both classes."""
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 - as above
+
     if not _both(labels):
         raise ValueError("a ROC curve needs both classes")
     false_positive, true_positive, _ = roc_curve(labels, scores)

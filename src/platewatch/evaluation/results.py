@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from platewatch.arrays import Doubles, Labels
+from platewatch.decision.intervals import Interval
 from platewatch.decision.verdict import HOLDS, FalseAlarmBound
 from platewatch.evaluation import metrics
 from platewatch.evaluation.alpha_table import AlphaRow
 from platewatch.evaluation.later import Later
-from platewatch.evaluation.metrics import Interval, Proportion
+from platewatch.evaluation.metrics import Proportion
 from platewatch.inspection import SCHEMA, Verdict
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 

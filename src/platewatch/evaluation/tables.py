@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from platewatch.decision import calibration, sensitivity_summary
+from platewatch.decision.intervals import Interval
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity
 from platewatch.decision.verdict import HOLDS, FalseAlarmBound, bound_sentence
 from platewatch.evaluation.later import Later
-from platewatch.evaluation.metrics import Interval, Proportion
+from platewatch.evaluation.metrics import Proportion
 from platewatch.evaluation.results import Evaluation, Phase
 from platewatch.model.model_folder import Manifest
 from platewatch.photographs.data_sets import ANOMALOUS

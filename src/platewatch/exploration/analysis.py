@@ -9,9 +9,9 @@ import numpy as np
 from platewatch.arrays import Doubles, Photo
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics
-from platewatch.exploration import classical_detectors, outliers
-from platewatch.exploration.classical_detectors import PlateFeatures
+from platewatch.exploration import classical_detectors, outliers, plate_features
 from platewatch.exploration.findings import BANK, TEST, TRAIN, Area, Example, Exploration, Group, Row
+from platewatch.exploration.plate_features import PlateFeatures
 from platewatch.photographs import data_sets, preparation, reading
 from platewatch.progress import Progress, silent
 from platewatch.surface import detector
@@ -102,7 +102,7 @@ def _open(path: Path, size: int) -> _Picture:
     photo = reading.read(path)
     frame = preparation.frame(photo.shape[1], photo.shape[0], size)
     square = preparation.prepare(photo, size)
-    return _Picture(square, frame, classical_detectors.describe(square, frame))
+    return _Picture(square, frame, plate_features.describe(square, frame))
 
 
 def _read_good(paths: Sequence[Path], reader: _Reader, seed: int) -> tuple[list[_Measured], dict[Path, _Picture]]:
@@ -151,7 +151,7 @@ def _group(name: str, measured: Sequence[_Measured], size: int) -> Group:
         example=Example(
             str(typical.path),
             picture.photo,
-            classical_detectors.find_plate(picture.photo, picture.frame)[0],
+            plate_features.find_plate(picture.photo, picture.frame)[0],
             typical.plate.histogram,
         ),
     )

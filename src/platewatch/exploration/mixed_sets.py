@@ -8,7 +8,7 @@ import numpy as np
 
 from platewatch.arrays import Doubles, Indices, Photo
 from platewatch.exploration import outliers
-from platewatch.exploration.classical_detectors import PlateFeatures
+from platewatch.exploration.plate_features import PlateFeatures
 
 TWO_KINDS = 0.84
 """Two groups are reported when they explain at least this fraction of a log measure's variance. The best division of 30

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from platewatch.arrays import Doubles, Indices, Mask, Photos
 from platewatch.config import SurfaceConfig
-from platewatch.exploration import classical_detectors
-from platewatch.exploration.classical_detectors import PlateFeatures
+from platewatch.exploration import plate_features
 from platewatch.exploration.findings import OUTLIERS_SHOWN, Outlier
+from platewatch.exploration.plate_features import PlateFeatures
 from platewatch.robust import median_and_deviation
 from platewatch.surface import detector
 
@@ -76,9 +75,10 @@ def measures(plates: Sequence[PlateFeatures]) -> dict[str, Doubles]:
     names = [name for name in plates[0].measures if all(name in plate.measures for plate in plates)]
     found = {name: np.array([plate.measures[name] for plate in plates]) for name in names}
     found["covered"] = np.array([plate.covered for plate in plates])
-    roots = np.stack([classical_detectors.roots(plate) for plate in plates])
-    # neighbour 0 is the plate itself; the Hellinger distance of three histograms is at most the root of 6
-    found["histogram"] = NearestNeighbors(n_neighbors=2).fit(roots).kneighbors(roots)[0][:, 1] / np.sqrt(6)
+    roots = np.stack([plate_features.roots(plate) for plate in plates])
+    # the smallest distance is that to the plate itself; of three histograms it is at most the root of 6
+    nearest = [np.sort(np.linalg.norm(roots - each, axis=1))[1] for each in roots]
+    found["histogram"] = np.array(nearest) / np.sqrt(6)
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from platewatch.arrays import Masks, Photo, Photos
 from platewatch.config import Config
 from platewatch.errors import InputError
-from platewatch.exploration import classical_detectors, mixed_sets, outliers
+from platewatch.exploration import mixed_sets, outliers, plate_features
 from platewatch.learning import groups
 from platewatch.learning.groups import Groups, Told
 from platewatch.model.scoring import Checks
@@ -219,7 +219,7 @@ def _doubtful(plates: GoodPlates, seed: int) -> tuple[tuple[tuple[Path, str], ..
     noise = mixed_sets.only_noise(plates.paths, [frame.cut(photo) for photo, frame in pairs], enlarged)
     if len(plates.paths) < _ENOUGH:
         return (), (noise,) if noise else ()
-    described = [classical_detectors.describe(photo, frame) for photo, frame in pairs]
+    described = [plate_features.describe(photo, frame) for photo, frame in pairs]
     found, count = outliers.find(plates.paths, plates.photos, plates.insides(), described, seed)
     many = f"{count} of {len(pairs)} photographs are outliers: look for defective plates among them"
     warnings = (noise, mixed_sets.two_kinds(plates.paths, described), many if count > _MANY * len(pairs) else None)

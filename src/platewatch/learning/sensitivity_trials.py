@@ -14,8 +14,8 @@ import numpy as np
 
 from platewatch.arrays import Photo
 from platewatch.config import Config
+from platewatch.decision.intervals import clopper_pearson
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, Trial
-from platewatch.evaluation.metrics import clopper_pearson
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates
 from platewatch.model.thread_limits import cores

@@ -135,12 +135,13 @@ def _repeated(lines: Photo, before: Photo, across: int) -> float:
 def _outline(part: Mask) -> dict[str, float]:
     """The measures of a part, given its mask (h, w) bool, which is not empty."""
     height, width = part.shape
-    points = cv2.findNonZero(part.view(np.uint8))
+    outline, _ = cv2.findContours(part.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    corners = cv2.convexHull(np.concatenate(outline))  # of the outline: a tenth of the time of all its points
     hull = np.zeros(part.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), (1,))
+    cv2.fillConvexPoly(hull, corners, (1,))
     moments = cv2.moments(hull, binaryImage=True)
     hu, area = np.abs(cv2.HuMoments(moments)).ravel(), moments["m00"]
-    sides = cv2.minAreaRect(points)[1]
+    sides = cv2.minAreaRect(corners)[1]
     return {
         "area": float(np.log(area / part.size)),
         "elongation": float(np.log(hu[0])),
