@@ -1,5 +1,6 @@
 """Texture features: only the expected weights are read, the graph gives torch's numbers, tiles join without a seam."""
 
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,16 +11,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import tiny
 from platewatch.arrays import Photos
 from platewatch.backbone import export as export_module
 from platewatch.backbone import weights
 from platewatch.backbone.export import export
 from platewatch.backbone.patch_features import PatchFeatures, principal_axes
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+from platewatch.inspection import Verdict
+from platewatch.model import model_folder, verification
+from platewatch.model.inspector import Inspector
 from platewatch.model.network_file import check_features
 from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs import preparation
+from platewatch.synthetic import rendered_plates
 
 LITE = "efficientnet-lite0"
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
@@ -181,3 +187,46 @@ def test_timm_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(RuntimeUnavailable, match="timm is not installed; pip install timm"):
         weights.stages(f"timm:small={tmp_path}")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with texture features, learned by the preset surface through the stages of a small network."""
+    folder = tmp_path_factory.mktemp("texture")
+    torch.manual_seed(0)
+    torch.save(_Stages().state_dict(), folder / "weights.pth")
+    rendered_plates.render_set(folder / "data", good=10, test={"good": 1, "total_rust": 1}, size=128, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        module = ModuleType("timm")
+        vars(module)["create_model"] = lambda _name, **_options: _Stages()
+        patch.setitem(sys.modules, "timm", module)
+        backbone = f"timm:small={folder / 'weights.pth'}"
+        tiny.learn(folder / "data", folder / "model", preset="surface", backbone=backbone, image_size=128)
+    return folder / "model"
+
+
+def test_a_model_with_a_backbone_judges_and_tells_what_texture_saw(model: Path) -> None:
+    inspector = Inspector(model, threads=1)
+    (rusty,) = (model.parent / "data/test/total_rust").iterdir()
+    found = inspector.inspect(rusty)
+    assert found.verdict is Verdict.REJECT
+    assert found.evidence is not None
+    assert found.evidence.texture is not None
+    assert found.evidence.colour + found.evidence.line + found.evidence.texture == pytest.approx(1, abs=1e-3)
+    assert verification.verify(model).faults == ()
+
+
+def test_the_graph_is_one_of_the_model_s_files_and_its_bytes_count(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    damaged = bytearray((copy / model_folder.BACKBONE).read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (copy / model_folder.BACKBONE).write_bytes(damaged)
+    with pytest.raises(ModelError, match=r"backbone\.onnx.*altered"):
+        Inspector(copy, threads=1)
+
+
+def test_the_model_card_names_the_network_and_its_licence(model: Path) -> None:
+    card = (model / model_folder.CARD).read_text(encoding="utf-8")
+    assert "timm:small" in card
+    assert "weights.pth" not in card, "a path of the machine that trained"

@@ -140,7 +140,8 @@ class Spy:
             return self._note(fit_surface(photos, *rest), _hashes(photos))
 
         def spied_weighing(plates: Any, groups: Any, fitted: Any, *rest: Any) -> Any:
-            return self._note(weigh(plates, groups, fitted, *rest), self._seen_by[id(fitted)])
+            weighed, chosen = weigh(plates, groups, fitted, *rest)
+            return self._note(weighed, self._seen_by[id(fitted)]), chosen
 
         def spied_leaving_out(fitted: Any, photos: Any) -> Any:
             left = leave_out(fitted, photos)

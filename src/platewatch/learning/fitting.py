@@ -20,6 +20,7 @@ from platewatch.config import TILE, Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision
+from platewatch.decision.weighing import Weighing
 from platewatch.errors import OutputError, RuntimeUnavailable
 from platewatch.evaluation import model_card
 from platewatch.learning import fusing, out_of_fold, sensitivity_trials
@@ -54,6 +55,17 @@ class Calibrated:
     light: tuple[Illumination, ...]
 
 
+@dataclass(frozen=True)
+class _Final:
+    """The detectors that are fitted to all plates."""
+
+    surface: Surface
+    weighing: Weighing | None
+    graph: bytes | None
+    """The network of the texture features, an ONNX file."""
+    second: "PhaseTwo | None"
+
+
 def fit(
     found: Preflight,
     config: Config,
@@ -81,14 +93,12 @@ def fit(
     graph, texture = _texture(plates, config)
     fitted = detector.fit_unscaled(plates.photos, config.seed, config.surface, plates.insides(), texture)
     progress("fitting the surface detector", 1, 1)
-    fitted = fusing.set_weights(plates, found.groups.numbers, fitted, config, progress)
+    fitted, weighing = fusing.set_weights(plates, found.groups.numbers, fitted, config, progress)
     with files.whole_folder(out, remedy="free space or check it") as folder:
         detectors = Detectors(fitted, found.groups.numbers, second.export_folds(progress) if second else ())
         calibrated = _calibrate(plates, detectors, config, progress, held, groups=found.groups.numbers)
         progress("writing the model", 0, 1)
-        if graph is not None:
-            (folder / model_folder.BACKBONE).write_bytes(graph)
-        manifest = _write(folder, found, (fitted, second), calibrated, config)
+        manifest = _write(folder, found, _Final(fitted, weighing, graph, second), calibrated, config)
         progress("writing the model", 1, 1)
     shutil.rmtree(checkpoint_folder(out), ignore_errors=True)
     return manifest
@@ -214,10 +224,10 @@ def _weigh(raw: OutOfFold) -> Decision:
     return replace(equal, weight=calibration.choose_weight(*phases, alone=True))
 
 
-def _write(
-    folder: Path, found: Preflight, final: "tuple[Surface, PhaseTwo | None]", calibrated: Calibrated, config: Config
-) -> Manifest:
-    plates, (fitted, second), decision = found.plates, final, calibrated.decision
+def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated, config: Config) -> Manifest:
+    plates, fitted, second, decision = found.plates, final.surface, final.second, calibrated.decision
+    if final.graph is not None:
+        (folder / model_folder.BACKBONE).write_bytes(final.graph)
     np.savez_compressed(folder / model_folder.SURFACE, allow_pickle=False, **fitted.arrays())
     network = second.write(folder) if second else None
     numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
@@ -248,6 +258,7 @@ def _write(
         replay=_store_replay(folder, plates, numbers),
         versions=model_folder.versions(),
         files={},
+        weighing=final.weighing,
     )
     if second and network:
         second.draw(folder / model_folder.TRAINING, network, calibrated.sensitivity, calibrated.light)

@@ -13,6 +13,7 @@ import numpy as np
 
 from platewatch.arrays import Doubles, Mask
 from platewatch.config import TILE, Config, SurfaceConfig
+from platewatch.decision.weighing import Weighing, Weights
 from platewatch.learning.out_of_fold import leaving_out
 from platewatch.learning.preflight import GoodPlates
 from platewatch.photographs import robust
@@ -21,8 +22,6 @@ from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Maps, Surface
 from platewatch.synthetic.hard_defects import hard_defect
-
-Weights = tuple[float, ...]
 
 DEFAULT: Weights = (1, 2, 4)
 CANDIDATES: tuple[Weights, ...] = (
@@ -47,7 +46,7 @@ class _Plate:
 
 def set_weights(
     plates: GoodPlates, groups: Sequence[int], fitted: Surface, config: Config, progress: Progress
-) -> Surface:
+) -> tuple[Surface, Weighing | None]:
     """The unscaled detector with its scales and, where it has texture features, with the weights that are chosen.
 
     `groups` (N,) are the numbers of the plates' groups: a plate is compared with the patches of other groups alone.
@@ -67,20 +66,23 @@ def set_weights(
         progress("weighing the surface's maps", plate + 1, len(plates.photos))
     area = fitted.settings.pool_area
     smaller = replace(fitted, settings=replace(fitted.settings, pool_area=area and max(1, area // every**2)))
+    chosen = None
     if seen:
         scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
-        smaller = replace(smaller, weights=_choose(seen, [bank.scale for bank in scaled.banks], config.surface))
+        chosen = _choose(seen, [bank.scale for bank in scaled.banks], config.surface)
+        smaller = replace(smaller, weights=chosen.weights)
     scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
-    return replace(scaled, settings=fitted.settings)
+    return replace(scaled, settings=fitted.settings), chosen
 
 
 def _sampled(maps: Maps, every: int) -> Maps:
     return tuple(each[::every, ::every].copy() for each in maps)
 
 
-def _choose(seen: Sequence[_Plate], scales: Sequence[float], settings: SurfaceConfig) -> Weights:
+def _choose(seen: Sequence[_Plate], scales: Sequence[float], settings: SurfaceConfig) -> Weighing:
     """The default weights, or those that separate the defects clearly better."""
-    good, damaged = zip(*(_scores(seen, weights, scales, settings) for weights in (DEFAULT, *CANDIDATES)), strict=True)
+    tried = (DEFAULT, *CANDIDATES)
+    good, damaged = zip(*(_scores(seen, weights, scales, settings) for weights in tried), strict=True)
     aurocs = np.array([_auroc(*pair) for pair in zip(good, damaged, strict=True)])
     best = int(aurocs.argmax())
     rng, differences = np.random.default_rng(0), list[float]()
@@ -88,8 +90,10 @@ def _choose(seen: Sequence[_Plate], scales: Sequence[float], settings: SurfaceCo
         drawn = rng.integers(0, len(seen), len(seen))
         one, other = (_auroc(good[each][drawn], damaged[each][drawn]) for each in (best, 0))
         differences.append(one - other)
-    is_clear = aurocs[best] - aurocs[0] > _CLEARLY * np.std(differences)
-    return CANDIDATES[best - 1] if best and is_clear else DEFAULT
+    error = float(np.std(differences))
+    place = best if aurocs[best] - aurocs[0] > _CLEARLY * error else 0
+    singles = tuple(float(aurocs[tried.index(alone)]) for alone in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    return Weighing(tried[place], float(aurocs[place]), float(aurocs[0]), singles, error)
 
 
 def _scores(

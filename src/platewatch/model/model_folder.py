@@ -29,6 +29,7 @@ from platewatch import config
 from platewatch.config import STRICT, Config
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
+from platewatch.decision.weighing import Weighing
 from platewatch.errors import InputError, ModelError
 from platewatch.model import surface_file
 from platewatch.model.runtime import FeatureNetwork, Runtime
@@ -98,6 +99,8 @@ class Manifest:
     versions: Annotated[dict[Version, Version], Field(max_length=100)]
     files: Annotated[dict[Name, Sha256], Field(max_length=1000)]
     """SHA-256 of every other file of the folder, by its relative path."""
+    weighing: Weighing | None = None
+    """The weights of phase one's maps; None: those of the settings."""
     former_digest: str = ""
     """The digest of a manifest that an earlier version wrote under other keys; empty otherwise."""
     grouping: Name = ""
@@ -218,7 +221,9 @@ def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") ->
             what, most = f"takes {network.image_size} px", f"at most {manifest.config.image_size} px"
             raise ModelError(folder / BACKBONE, what, expected=most, remedy="restore the file or train again")
         texture, length = TextureFeatures(network), network.length
-    surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE), texture, length)
+    weights = manifest.weighing.weights if manifest.weighing else ()
+    given: dict[str, Any] = {"weights": weights, "texture": texture, "texture_length": length}
+    surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE), **given)
     replay = {plate.file: judging[plate.file] for plate in manifest.replay}
     return Loaded(manifest, surface, judging.get(NETWORK), replay)
 

@@ -15,7 +15,7 @@ from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
 from platewatch.errors import ModelError
 from platewatch.surface import features
-from platewatch.surface.detector import WEIGHTS, Surface, Texture
+from platewatch.surface.detector import Surface, Texture
 
 _MOST_BYTES = 2**29
 """Size of all arrays together; the default banks have at most 8 MB."""
@@ -29,15 +29,22 @@ Shape = tuple[int, ...]
 
 
 def read(
-    data: bytes, settings: SurfaceConfig, name: str, texture: Texture | None = None, texture_length: int = 0
+    data: bytes,
+    settings: SurfaceConfig,
+    name: str,
+    *,
+    weights: tuple[float, ...] = (),
+    texture: Texture | None = None,
+    texture_length: int = 0,
 ) -> Surface:
     """The Surface in the bytes of surface.npz; raises ModelError, naming the file `name`, for anything else.
 
-    `texture` gives texture features of this length; None for a model without them.
+    `weights` are those of the maps; without them they are the settings'. `texture` gives texture features of this
+    length; None for a model without them.
     """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            return Surface.from_arrays(_arrays(archive, settings, texture_length), settings, texture)
+            return Surface.from_arrays(_arrays(archive, settings, texture_length), settings, weights, texture)
     except Exception as error:  # zipfile raises a dozen classes for a damaged archive
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(name, f"cannot be read ({why})", remedy="restore the file or train again") from error
@@ -51,8 +58,6 @@ def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: i
     shapes["map_unit"] = ()
     shapes["score_units"] = (len(settings.score_fractions),)
     members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
-    if texture_length or WEIGHTS in members:  # older folders have none
-        shapes[WEIGHTS] = (len(widths),)
     if members.keys() != shapes.keys() | widths.keys() or len(members) != len(archive.infolist()):
         raise ValueError(f"holds {sorted(members)[:8]}, expected {sorted(shapes.keys() | widths.keys())}")
     if sum(each.file_size for each in members.values()) > _MOST_BYTES:
@@ -65,10 +70,7 @@ def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: i
             if shape != expected or (name in widths and not 1 <= shape[0] <= settings.bank):
                 raise ValueError(f"{name} has the shape {shape}")
             arrays[name] = _values(file, name, shape)
-        if name == WEIGHTS:
-            if not (arrays[name].min() >= 0 < arrays[name].max()):
-                raise ValueError(f"{name} {arrays[name].tolist()}: expected none below 0, and one above")
-        elif name not in widths and not (arrays[name] >= _SMALLEST).all():
+        if name not in widths and not (arrays[name] >= _SMALLEST).all():
             raise ValueError(f"{name} is below {_SMALLEST}")
     return arrays
 

@@ -28,8 +28,6 @@ Maps = tuple[Floats, ...]
 
 TEXTURE_PATCH = 8
 """Side of a patch of the texture features, px."""
-WEIGHTS = "weights"
-"""Name of the weights among the arrays of `Surface.arrays`."""
 KINDS = ("colour", "line", "texture")
 """The banks' names, in the order of Maps."""
 
@@ -98,21 +96,26 @@ class Surface:
 
     def arrays(self) -> dict[str, Floats]:
         """The banks and scales as named float32 arrays for an npz file; `from_arrays` is the inverse."""
-        parts = {"map_unit": self.map_scale, "score_units": self.score_scales, WEIGHTS: self.weights}
+        parts = {"map_unit": self.map_scale, "score_units": self.score_scales}
         for kind, bank in zip(KINDS, self.banks, strict=False):
             parts |= {f"{kind}_cells": bank.patches, f"{kind}_unit": bank.scale}
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
     @staticmethod
-    def from_arrays(arrays: dict[str, Floats], settings: SurfaceConfig, texture: Texture | None = None) -> "Surface":
+    def from_arrays(
+        arrays: dict[str, Floats],
+        settings: SurfaceConfig,
+        weights: tuple[float, ...] = (),
+        texture: Texture | None = None,
+    ) -> "Surface":
         """The Surface whose `arrays` these are; raises KeyError when one is missing.
 
-        Without WEIGHTS, as in a model folder of format 8 or older, they are those of the settings.
+        Without `weights` they are those of the settings.
         """
         kinds = KINDS if texture else KINDS[:2]
         banks = tuple(Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in kinds)
-        weights = tuple(map(float, arrays[WEIGHTS])) if WEIGHTS in arrays else settings.weights[: len(kinds)]
         score_scales = tuple(float(scale) for scale in arrays["score_units"])
+        weights = weights or settings.weights[: len(kinds)]
         return Surface(settings, banks, weights, float(arrays["map_unit"]), score_scales, texture)
 
 
