@@ -6,9 +6,9 @@ import pytest
 from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
 from platewatch.learning import fusing
-from platewatch.learning.fusing import CANDIDATES, DEFAULT, _choose, _Plate
+from platewatch.learning.fusing import DEFAULT, _choose, _Plate
 
-SETTINGS = SurfaceConfig(fusing="sum", score_fractions=(0.01,))
+SETTINGS = SurfaceConfig(score_fractions=(0.01,))
 INSIDE = np.ones((16, 16), bool)
 
 
@@ -31,7 +31,7 @@ def plates(seen: tuple[float, float, float], noise: tuple[float, float, float], 
 
 
 def test_the_default_stays_where_nothing_is_clearly_better() -> None:
-    assert _choose(plates((0.1, 0.1, 0.1), (0.3, 0.3, 0.3)), (1, 1, 1), SETTINGS).weights == DEFAULT
+    assert _choose(plates((0.1, 0.1, 0.1), (0.3, 0.3, 0.3)), (1, 1, 1), SETTINGS).weights == DEFAULT.weights
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])
@@ -39,7 +39,6 @@ def test_a_map_that_only_adds_noise_loses_its_weight(kind: int) -> None:
     seen, noise = [1.0, 1.0, 1.0], [0.1, 0.1, 0.1]
     seen[kind], noise[kind] = 0.0, 2.0
     chosen = _choose(plates(tuple(seen), tuple(noise)), (1, 1, 1), SETTINGS)  # type: ignore[arg-type]
-    assert chosen.weights in CANDIDATES
     assert chosen.weights[kind] == 0
     assert chosen.auroc > chosen.default_auroc + 1.64 * chosen.standard_error
 

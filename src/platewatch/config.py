@@ -63,9 +63,7 @@ class SurfaceConfig:
     texture_length: Annotated[int, Field(ge=1, le=1024)] = 128
     """Most texture features of a patch; the network's features are projected on as many principal axes."""
     line_weight: Annotated[float, Field(gt=0, le=10)] = 4.0
-    """Weight of the line map beside the colour map, where artificial defects do not choose it."""
-    fusing: Literal["sum", "root of squares"] = "root of squares"
-    """How the weighted maps become one."""
+    """Weight of the line map beside the colour map, in a model without texture features."""
     pool_area: Annotated[int, Field(ge=1)] | None = None
     """Fractions of a map are of this many pixels at most; None: of all. So a small defect counts in a large picture."""
     peak_fraction: Fraction = 0.002
@@ -77,11 +75,6 @@ class SurfaceConfig:
     def __post_init__(self) -> None:
         if any(wider <= width for width, wider in pairwise(self.bands)):
             raise ValueError(f"bands {self.bands}: each must be larger than the one before it")
-
-    @property
-    def weights(self) -> tuple[float, float, float]:
-        """Weights of the colour, line and texture maps that nothing has chosen."""
-        return 1.0, self.line_weight, 1.0
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -242,7 +235,7 @@ class Config:
             )
 
 
-_TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"fusing": "sum", "pool_area": TILE**2}}
+_TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_area": TILE**2}}
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},

@@ -16,6 +16,8 @@ class Weighing:
     """Weights of the colour, line and texture maps in the fused map."""
 
     weights: Annotated[Weights, Field(min_length=2, max_length=3)]
+    power: Annotated[int, Field(ge=1, le=2)]
+    """1: the maps are added; 2: the root of the sum of their squares is taken."""
     auroc: Rate
     """AUROC, with these weights, of hard artificial defects against good plates, out of fold."""
     default_auroc: Rate

@@ -13,25 +13,34 @@ import numpy as np
 
 from platewatch.arrays import Doubles, Mask
 from platewatch.config import TILE, Config, SurfaceConfig
-from platewatch.decision.weighing import Weighing, Weights
+from platewatch.decision.weighing import Weighing
 from platewatch.learning.out_of_fold import leaving_out
 from platewatch.learning.preflight import GoodPlates
 from platewatch.photographs import robust
 from platewatch.photographs.foreground import find_framed_object
 from platewatch.progress import Progress
 from platewatch.surface import detector
-from platewatch.surface.detector import Maps, Surface
+from platewatch.surface.detector import Fusion, Maps, Surface
 from platewatch.synthetic.hard_defects import hard_defect
 
-DEFAULT: Weights = (1, 2, 4)
-CANDIDATES: tuple[Weights, ...] = (
-    *((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 4, 0), (0, 1, 1), (0, 1, 2), (0, 2, 1)),
-    *((1, 0, 1), (1, 0, 2), (2, 0, 1), (1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 2, 2), (1, 1, 2)),
+DEFAULT = Fusion((1, 2, 4), power=1)
+_WEIGHTS = (
+    *((1, 2, 4), (1, 1, 2), (1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 2, 2)),
+    *((0, 1, 1), (0, 1, 2), (0, 2, 1), (1, 0, 1), (1, 0, 2), (2, 0, 1), (1, 1, 0), (1, 4, 0)),
+    *((1, 0, 0), (0, 1, 0), (0, 0, 1)),
 )
-"""Weights of the colour, line and texture maps that are compared with the default."""
+CANDIDATES = tuple(
+    Fusion(weights, power) for weights in _WEIGHTS for power in (1, 2) if power < 2 or sum(map(bool, weights)) > 1
+)
+"""What is compared with the default."""
+SINGLES = tuple(Fusion(weights, 1) for weights in _WEIGHTS[-3:])
+"""Each map alone: colour, line, texture."""
 
 DEFECTS_PER_PLATE = 4
-_CLEARLY = 1.64  # standard errors: one-sided, 95 %
+_CLEARLY, _BLIND = (
+    1.64,
+    2.0,
+)  # standard errors: by which one is better; up to which a map alone is no better than chance
 _RESAMPLED = 400  # bootstrap samples of plates, for the standard error
 
 
@@ -70,7 +79,7 @@ def set_weights(
     if seen:
         scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
         chosen = _choose(seen, [bank.scale for bank in scaled.banks], config.surface)
-        smaller = replace(smaller, weights=chosen.weights)
+        smaller = replace(smaller, fusion=Fusion(chosen.weights, chosen.power))
     scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
     return replace(scaled, settings=fitted.settings), chosen
 
@@ -80,30 +89,43 @@ def _sampled(maps: Maps, every: int) -> Maps:
 
 
 def _choose(seen: Sequence[_Plate], scales: Sequence[float], settings: SurfaceConfig) -> Weighing:
-    """The default weights, or those that separate the defects clearly better."""
-    tried = (DEFAULT, *CANDIDATES)
-    good, damaged = zip(*(_scores(seen, weights, scales, settings) for weights in tried), strict=True)
-    aurocs = np.array([_auroc(*pair) for pair in zip(good, damaged, strict=True)])
-    best = int(aurocs.argmax())
-    rng, differences = np.random.default_rng(0), list[float]()
-    for _ in range(_RESAMPLED):
-        drawn = rng.integers(0, len(seen), len(seen))
-        one, other = (_auroc(good[each][drawn], damaged[each][drawn]) for each in (best, 0))
-        differences.append(one - other)
-    error = float(np.std(differences))
-    place = best if aurocs[best] - aurocs[0] > _CLEARLY * error else 0
-    singles = tuple(float(aurocs[tried.index(alone)]) for alone in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
-    return Weighing(tried[place], float(aurocs[place]), float(aurocs[0]), singles, error)
+    """The default fusion, or the one that separates the defects clearly better.
+
+    A map loses its weight only where it is blind: alone, it tells defects from good plates no better than chance.
+    """
+    scores = {each: _scores(seen, each, scales, settings) for each in (*SINGLES, DEFAULT, *CANDIDATES)}
+    aurocs = {each: _auroc(*pair) for each, pair in scores.items()}
+    drawn = np.random.default_rng(0).integers(0, len(seen), (_RESAMPLED, len(seen)))
+
+    def error(one: Fusion, other: Fusion | None = None) -> float:
+        """Standard error of an AUROC, or of the difference between two, over resampled plates."""
+
+        def resampled(fusion: Fusion) -> Doubles:
+            good, damaged = scores[fusion]
+            return np.array([_auroc(good[rows], damaged[rows]) for rows in drawn])
+
+        return float(np.std(resampled(one) - resampled(other) if other else resampled(one)))
+
+    blind = [aurocs[each] - 0.5 < _BLIND * error(each) for each in SINGLES]
+    allowed = [
+        each for each in CANDIDATES if all(weight or hidden for weight, hidden in zip(each.weights, blind, strict=True))
+    ]
+    best = max((DEFAULT, *allowed), key=lambda each: aurocs[each])
+    apart = error(best, DEFAULT)
+    chosen = best if aurocs[best] - aurocs[DEFAULT] > _CLEARLY * apart else DEFAULT
+    singles = tuple(aurocs[each] for each in SINGLES)
+    return Weighing(chosen.weights, chosen.power, aurocs[chosen], aurocs[DEFAULT], singles, apart)
 
 
 def _scores(
-    seen: Sequence[_Plate], weights: Weights, scales: Sequence[float], settings: SurfaceConfig
+    seen: Sequence[_Plate], fusion: Fusion, scales: Sequence[float], settings: SurfaceConfig
 ) -> tuple[Doubles, Doubles]:
-    """Scores of the N good plates (N,) and of their damaged copies (N, DEFECTS_PER_PLATE) with these weights."""
-    factors = [weight / scale for weight, scale in zip(weights, scales, strict=True)]
+    """Scores of the N good plates (N,) and of their damaged copies (N, DEFECTS_PER_PLATE) with this fusion."""
+    weights = tuple(weight / scale for weight, scale in zip(fusion.weights, scales, strict=True))
+    unscaled = replace(fusion, weights=weights)
 
     def pooled(maps: Maps, inside: Mask) -> list[float]:
-        fused = detector.fuse(maps, factors, settings)
+        fused = unscaled.of(maps)
         return [detector.pool(fused, fraction, inside) for fraction in settings.score_fractions]
 
     good = np.array([pooled(each.good, each.inside) for each in seen])

@@ -190,7 +190,7 @@ class Inspector:
         raw, score, decided = judged.raw, judged.score, judged.verdict
         assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the checks
         p = verdict.p_value(score, self._good_scores)
-        size, weights = (shape[1], shape[0]), self._surface.weights
+        size, weights = (shape[1], shape[0]), self._surface.fusion.weights
         maps = [each if weight else np.zeros_like(each) for weight, each in zip(weights, first.maps, strict=True)]
         found = () if decided is Verdict.PASS else verdict.defects(anomaly_map, maps, frame, size)
         return {

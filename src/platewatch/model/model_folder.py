@@ -37,7 +37,7 @@ from platewatch.model.scoring import Checks
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
-from platewatch.surface.detector import Surface
+from platewatch.surface.detector import Fusion, Surface
 
 FORMAT = 9
 _OLDEST = 5  # oldest format that is read
@@ -221,8 +221,9 @@ def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") ->
             what, most = f"takes {network.image_size} px", f"at most {manifest.config.image_size} px"
             raise ModelError(folder / BACKBONE, what, expected=most, remedy="restore the file or train again")
         texture, length = TextureFeatures(network), network.length
-    weights = manifest.weighing.weights if manifest.weighing else ()
-    given: dict[str, Any] = {"weights": weights, "texture": texture, "texture_length": length}
+    chosen = manifest.weighing
+    fusion = Fusion(chosen.weights, chosen.power) if chosen else None
+    given: dict[str, Any] = {"fusion": fusion, "texture": texture, "texture_length": length}
     surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE), **given)
     replay = {plate.file: judging[plate.file] for plate in manifest.replay}
     return Loaded(manifest, surface, judging.get(NETWORK), replay)

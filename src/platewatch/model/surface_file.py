@@ -15,7 +15,7 @@ from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
 from platewatch.errors import ModelError
 from platewatch.surface import features
-from platewatch.surface.detector import Surface, Texture
+from platewatch.surface.detector import Fusion, Surface, Texture
 
 _MOST_BYTES = 2**29
 """Size of all arrays together; the default banks have at most 8 MB."""
@@ -33,18 +33,18 @@ def read(
     settings: SurfaceConfig,
     name: str,
     *,
-    weights: tuple[float, ...] = (),
+    fusion: Fusion | None = None,
     texture: Texture | None = None,
     texture_length: int = 0,
 ) -> Surface:
     """The Surface in the bytes of surface.npz; raises ModelError, naming the file `name`, for anything else.
 
-    `weights` are those of the maps; without them they are the settings'. `texture` gives texture features of this
+    `fusion` says how the maps become one; None: as by default. `texture` gives texture features of this
     length; None for a model without them.
     """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            return Surface.from_arrays(_arrays(archive, settings, texture_length), settings, weights, texture)
+            return Surface.from_arrays(_arrays(archive, settings, texture_length), settings, fusion, texture)
     except Exception as error:  # zipfile raises a dozen classes for a damaged archive
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(name, f"cannot be read ({why})", remedy="restore the file or train again") from error

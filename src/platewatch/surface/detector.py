@@ -33,6 +33,30 @@ KINDS = ("colour", "line", "texture")
 
 
 @dataclass(frozen=True)
+class Fusion:
+    """How maps become one: the root, of this power, of the sum of the weighted maps' powers."""
+
+    weights: tuple[float, ...]
+    """Of the colour, line and, where there is one, texture map; not all 0."""
+    power: int
+    """1: their weighted sum; 2: the root of their squares' sum."""
+
+    @staticmethod
+    def default(settings: SurfaceConfig, banks: int) -> "Fusion":
+        """The fusion of a detector for which nothing has chosen one."""
+        return Fusion((1.0, settings.line_weight, 1.0)[:banks], 2)
+
+    def of(self, maps: Maps) -> Floats:
+        """The fused map (S, S) float32 of the banks' maps."""
+        weighted = [np.float32(weight) * each for each, weight in zip(maps, self.weights, strict=True) if weight]
+        if self.power == 1 or len(weighted) == 1:
+            fused: Floats = np.sum(weighted, axis=0, dtype=np.float32)
+        else:
+            fused = np.sqrt(np.sum(np.square(weighted), axis=0, dtype=np.float32))  # hypot is slow
+        return fused
+
+
+@dataclass(frozen=True)
 class SurfaceResult:
     """Score and maps of one plate; in all of them 1 is the robust 3σ limit of good plates."""
 
@@ -51,8 +75,8 @@ class Surface:
     settings: SurfaceConfig
     banks: tuple[Bank, ...]
     """Colour, line, and texture where `texture` is given."""
-    weights: tuple[float, ...]
-    """Weight of each bank's map in the fused map."""
+    fusion: Fusion
+    """How the banks' maps become one."""
     map_scale: float
     """The fused map is divided by this."""
     score_scales: tuple[float, ...]
@@ -85,7 +109,7 @@ class Surface:
     def inspect(self, photo: Photo, inside: Mask) -> SurfaceResult:
         """Score a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool is False on its padding."""
         maps = self.maps(photo, inside)
-        anomaly_map = fuse(maps, self.weights, self.settings) / np.float32(self.map_scale)
+        anomaly_map = self.fusion.of(maps) / np.float32(self.map_scale)
         return SurfaceResult(self.score(anomaly_map, inside), anomaly_map, maps)
 
     def score(self, anomaly_map: Floats, inside: Mask) -> float:
@@ -105,18 +129,18 @@ class Surface:
     def from_arrays(
         arrays: dict[str, Floats],
         settings: SurfaceConfig,
-        weights: tuple[float, ...] = (),
+        fusion: Fusion | None = None,
         texture: Texture | None = None,
     ) -> "Surface":
         """The Surface whose `arrays` these are; raises KeyError when one is missing.
 
-        Without `weights` they are those of the settings.
+        Without `fusion` it is the default one.
         """
         kinds = KINDS if texture else KINDS[:2]
         banks = tuple(Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in kinds)
         score_scales = tuple(float(scale) for scale in arrays["score_units"])
-        weights = weights or settings.weights[: len(kinds)]
-        return Surface(settings, banks, weights, float(arrays["map_unit"]), score_scales, texture)
+        fusion = fusion or Fusion.default(settings, len(kinds))
+        return Surface(settings, banks, fusion, float(arrays["map_unit"]), score_scales, texture)
 
 
 def describe_all(
@@ -167,7 +191,7 @@ def fit_unscaled(
     coresets = tuple(Coreset.of(each.features(), each.numbers) for each in samples)
     banks = tuple(Bank(each.patches, scale=1.0) for each in coresets)
     ones = (1.0,) * len(settings.score_fractions)
-    return Surface(settings, banks, settings.weights[: len(banks)], 1.0, ones, texture, coresets)
+    return Surface(settings, banks, Fusion.default(settings, len(banks)), 1.0, ones, texture, coresets)
 
 
 def with_scales(fitted: Surface, maps: Sequence[Maps], insides: Masks) -> Surface:
@@ -184,7 +208,7 @@ def with_scales(fitted: Surface, maps: Sequence[Maps], insides: Masks) -> Surfac
 
     scales = [scale(pictures, settings.peak_fraction) for pictures in zip(*maps, strict=True)]
     scaled = [tuple(each / np.float32(by) for each, by in zip(plate, scales, strict=True)) for plate in maps]
-    fused = [fuse(plate, fitted.weights, settings) for plate in scaled]
+    fused = [fitted.fusion.of(plate) for plate in scaled]
     peak = scale(fused, settings.peak_fraction)
     scores = [scale(fused, fraction) / peak for fraction in settings.score_fractions]
     return replace(
@@ -193,16 +217,6 @@ def with_scales(fitted: Surface, maps: Sequence[Maps], insides: Masks) -> Surfac
         map_scale=peak,
         score_scales=tuple(float(np.float32(each)) for each in scores),
     )
-
-
-def fuse(maps: Maps, weights: Sequence[float], settings: SurfaceConfig) -> Floats:
-    """The weighted maps as one, (S, S) float32: their sum, or the root of their squares' sum, as the settings say."""
-    weighted = [np.float32(weight) * each for each, weight in zip(maps, weights, strict=True) if weight]
-    if settings.fusing == "sum":
-        fused: Floats = np.sum(weighted, axis=0, dtype=np.float32)
-    else:
-        fused = np.sqrt(np.sum(np.square(weighted), axis=0, dtype=np.float32))  # hypot is slow
-    return fused
 
 
 def pool(
