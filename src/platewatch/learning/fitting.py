@@ -130,27 +130,20 @@ def _texture(plates: GoodPlates, config: Config) -> tuple[bytes | None, TextureF
 
 
 def check_installed(config: Config) -> None:
-    """Raise RuntimeUnavailable, before any work, when a package that this training needs is not installed."""
-    if config.has_texture:
-        _check_backbone(config.backbone)
-    if not config.skipganomaly:
-        return
-    try:
-        from platewatch.learning import phase_two  # noqa: F401, PLC0415 - as in _train_second
-    except ModuleNotFoundError as error:
-        remedy = "pip install 'platewatch[train]', or train with --preset surface"
-        raise RuntimeUnavailable("", f"{error.name} is not installed, which phase two needs", remedy=remedy) from error
+    """Raise RuntimeUnavailable, before any work, when a package that this training needs is not installed.
 
-
-def _check_backbone(backbone: str) -> None:
-    """Raise RuntimeUnavailable or InputError when the weights that `backbone` names are not here."""
+    Raises InputError when the backbone's weights are not the expected ones.
+    """
     try:
-        from platewatch.backbone import weights  # noqa: PLC0415 - needs torch, which --backbone none does not
+        if config.skipganomaly:
+            from platewatch.learning import phase_two  # noqa: F401, PLC0415 - as in _train_second
+        if config.has_texture:
+            from platewatch.backbone import weights  # noqa: PLC0415 - as in _texture
+
+            weights.stages(config.backbone)
     except ModuleNotFoundError as error:
-        remedy = "pip install 'platewatch[backbone]', or train with --backbone none"
-        what = f"{error.name} is not installed, which the texture features need"
-        raise RuntimeUnavailable("", what, remedy=remedy) from error
-    weights.stages(backbone)
+        remedy = "pip install 'platewatch[train,backbone]', or train with --preset surface --backbone none"
+        raise RuntimeUnavailable("", f"{error.name} is not installed, which training needs", remedy=remedy) from error
 
 
 def checkpoint_folder(out: Path) -> Path:
