@@ -1,11 +1,16 @@
 """Texture features: only the expected weights are read, the graph gives torch's numbers, tiles join without a seam."""
 
+import json
 import shutil
 import sys
+from collections import Counter
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -18,6 +23,7 @@ from platewatch.backbone import weights
 from platewatch.backbone.export import export
 from platewatch.backbone.patch_features import PatchFeatures, principal_axes
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+from platewatch.evaluation import evaluator
 from platewatch.inspection import Verdict
 from platewatch.model import model_folder, verification
 from platewatch.model.inspector import Inspector
@@ -25,6 +31,7 @@ from platewatch.model.network_file import check_features
 from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs import preparation
+from platewatch.surface.bank import Bank
 from platewatch.synthetic import rendered_plates
 
 LITE = "efficientnet-lite0"
@@ -214,6 +221,52 @@ def test_a_model_with_a_backbone_judges_and_tells_what_texture_saw(model: Path) 
     assert found.evidence.texture is not None
     assert found.evidence.colour + found.evidence.line + found.evidence.texture == pytest.approx(1, abs=1e-3)
     assert verification.verify(model).faults == ()
+
+
+def test_evaluate_gives_the_auroc_of_every_bank_alone(model: Path) -> None:
+    values = evaluator.evaluate(Inspector(model, threads=1), model.parent / "data").as_dict()
+    schema = json.loads((resources.files("platewatch") / "schemas/evaluation.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(values)
+    assert {name: each["auroc"] is not None for name, each in values["phases"].items()} == {
+        **dict.fromkeys(("surface", "colour", "line", "texture"), True),
+        "skipganomaly": False,
+    }
+    assert values["phases"]["colour"]["pixel_auroc"] > 0.5
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the network of the texture features ran, and how many banks were searched."""
+    counts, run, search = Counter[str](), FeatureNetwork.run, Bank.map
+
+    def counted(self: FeatureNetwork, photos: Photos) -> Any:
+        counts["network"] += 1
+        return run(self, photos)
+
+    def searched(self: Bank, *rest: Any) -> Any:
+        counts["banks"] += 1
+        return search(self, *rest)
+
+    monkeypatch.setattr(FeatureNetwork, "run", counted)
+    monkeypatch.setattr(Bank, "map", searched)
+    return counts
+
+
+def test_banks_without_weight_are_searched_only_on_request(model: Path, tmp_path: Path, runs: Counter[str]) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    manifest = model_folder.load_manifest(folder)
+    assert manifest.weighing is not None
+    weighing = replace(manifest.weighing, weights=(1.0, 0.0, 0.0), power=1)
+    model_folder.write_manifest(folder, replace(manifest, weighing=weighing))
+    photo = model.parent / "data/test/total_rust/000.png"
+    seen = Inspector(folder, threads=1).examine(photo)
+    assert runs == {"banks": 1}
+    runs.clear()
+    asked = Inspector(folder, threads=1, all_phases=True).examine(photo)
+    assert runs == {"banks": 3, "network": 1}
+    assert (seen.inspection.score, seen.inspection.evidence) == (asked.inspection.score, asked.inspection.evidence)
+    assert np.array_equal(seen.anomaly_map, asked.anomaly_map)
+    assert (len(seen.bank_maps), len(asked.bank_maps)) == (0, 3)
 
 
 def test_the_graph_is_one_of_the_model_s_files_and_its_bytes_count(model: Path, tmp_path: Path) -> None:
