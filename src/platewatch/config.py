@@ -221,7 +221,7 @@ class Config:
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},
-    "surface": {"skipganomaly": False},
+    "surface": {"skipganomaly": False, "sensitivity": {"plates": 10}},
     "fast": {
         "network": {
             "resolution": 128,
