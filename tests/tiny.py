@@ -159,7 +159,7 @@ class Spy:
         patch.setattr("platewatch.learning.phase_two.Network", spied_network)
         patch.setattr("platewatch.model.scoring.measure", self._heard(scoring.measure))
         for room, name in (
-            ("learning.out_of_fold", "random_defect"),
+            ("learning.out_of_fold", "hard_defect"),
             *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "relight")),
         ):
             patch.setattr(f"platewatch.{room}.{name}", self._watched(getattr(sys.modules[f"platewatch.{room}"], name)))

@@ -23,9 +23,9 @@ from platewatch.photographs.preparation import Frame
 from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
-from platewatch.synthetic.artificial_defects import random_defect
+from platewatch.synthetic.hard_defects import hard_defect
 
-DEFECTS_PER_PLATE = 2
+DEFECTS_PER_PLATE = 4
 """Number of artificial defects on each good plate, one at a time, to choose alpha and weight."""
 
 _KEPT = 64  # surfaces kept in memory, of about 2 MB; each plate's is used for its score and for its trials
@@ -69,11 +69,13 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
     """Score every good plate out of fold, as it is and with artificial defects."""
     good, artificial = list[RawNumbers](), list[RawNumbers]()
     rng = np.random.default_rng(config.seed)
+    cut = [frame.cut(photo) for photo, frame in zip(plates.photos, plates.frames, strict=True)]
     for plate, (photo, frame) in enumerate(zip(plates.photos, plates.frames, strict=True)):
         pair = detectors.of(plate)
         good.append(scoring.measure(*pair, photo, frame))
         if config.skipganomaly:  # they choose alpha and the phases' weight
-            damaged = [random_defect(photo, rng, plates.parts[plate])[0] for _ in range(DEFECTS_PER_PLATE)]
+            others = cut[:plate] + cut[plate + 1 :]
+            damaged = [hard_defect(photo, rng, plates.parts[plate], others)[0] for _ in range(DEFECTS_PER_PLATE)]
             artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(

@@ -13,7 +13,7 @@ from platewatch.photographs.preparation import Frame
 _THUMB = 128  # longer side of the thumbnail in which the part is searched, px
 _LEAST = 0.02  # smallest fraction of the photograph that is an object
 _WIRE = 7  # px of the thumbnail; narrower regions (hooks, cables, specks) do not belong to the part
-_PIECE, _IN_PIECES = 0.01, 0.75  # an object has at least 75 % of its area in pieces of at least 1 % of the photograph
+_PIECE, _IN_PIECES = 0.01, 0.75  # 75 % of an object are pieces of at least 1 % of the photograph, and no wires
 _STEP, _SHARP = 0.4, 0.6  # along 60 % of its outline, 40 % of its distance arises within 3 px of the thumbnail
 _UNEVEN, _GROUND = 0.1, 0.05  # the background, 5 % of the photograph, differs from a paraboloid by 10 % of the distance
 
@@ -45,10 +45,7 @@ def find_part(photo: Photo) -> Mask:
     `photo` is (H, W, 3) uint8. All False when less than 2 % of it differs from the colour of its border.
     """
     distance, limit = _distance(_thumbnail(photo))
-    found = np.pad((distance > limit).astype(np.uint8), _WIRE, mode="edge")
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIRE, _WIRE))
-    thick = cv2.morphologyEx(found, cv2.MORPH_OPEN, disc)[_WIRE:-_WIRE, _WIRE:-_WIRE]
-    count, labels, areas, _ = cv2.connectedComponentsWithStats(thick)
+    count, labels, areas, _ = cv2.connectedComponentsWithStats(_without_wires(distance > limit))
     largest = 1 + int(np.argmax(areas[1:, cv2.CC_STAT_AREA])) if count > 1 else 1
     part: Mask = labels == largest
     return part if np.count_nonzero(part) >= _LEAST * part.size else np.zeros_like(part)
@@ -73,13 +70,20 @@ def _distance(thumb: Photo) -> tuple[Grey, float]:
     return distance, max(20.0, 2 * float(np.quantile(np.abs(rim - ground).max(axis=1), 0.75)), otsu / 2)
 
 
+def _without_wires(found: Mask) -> Grey:
+    """The regions of a thumbnail (h, w) without specks and wires, 0 or 1."""
+    padded = np.pad(found.astype(np.uint8), _WIRE, mode="edge")
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIRE, _WIRE))
+    return np.asarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)[_WIRE:-_WIRE, _WIRE:-_WIRE], np.uint8)
+
+
 def _is_object(thumb: Photo, distance: Grey, found: Mask) -> bool:
     """Whether the pixels `found` (h, w) of a thumbnail are surely an object in front of a background."""
     if np.count_nonzero(found) < _LEAST * found.size:
         return False
     mask, square = found.view(np.uint8), np.ones((3, 3), np.uint8)
-    areas = cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
-    if areas[areas >= _PIECE * found.size].sum() < _IN_PIECES * areas.sum():
+    areas = cv2.connectedComponentsWithStats(_without_wires(found))[2][1:, cv2.CC_STAT_AREA]
+    if areas[areas >= _PIECE * found.size].sum() < _IN_PIECES * np.count_nonzero(found):
         return False
     contrast = float(np.quantile(distance[found], 0.9))
     inner = cv2.erode(mask, square, borderType=cv2.BORDER_REPLICATE)  # the photograph's border is no outline

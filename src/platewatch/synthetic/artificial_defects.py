@@ -5,7 +5,7 @@ numbers from `rng`, returns a new photograph, and a mask that is True where pixe
 to the photograph's side S. A grey photograph gets grey defects.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -31,6 +31,9 @@ from platewatch.synthetic.compositing import (
 Layer = tuple[Floats, Floats]
 """Opacity (S, S) in 0..1, and paint (S, S, 3) or (3,) in 0..255."""
 
+Kind = Callable[[Photo, Mask, np.random.Generator], Layer]
+"""Makes a layer for a photograph (S, S, 3) uint8 and its object (S, S) bool."""
+
 VISIBLE = 6.0
 """Least mean change of a random defect's pixels, in the strongest channel of 0..255; fainter ones are drawn again."""
 SMALLEST = 1e-4
@@ -48,10 +51,7 @@ def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = 
     """
     _check(photo)
     inside = find_object(photo) if inside is None else inside
-    if not inside.any():
-        raise InputError(
-            "object for an artificial defect", "no pixel", expected="a part", remedy="use find_framed_object"
-        )
+    check(photo, inside)
     for _ in range(8):
         opacity, paint = _KINDS[rng.integers(len(_KINDS))](photo, inside, rng)
         # the square root makes most defects strong and some of them subtle
@@ -61,7 +61,7 @@ def random_defect(photo: Photo, rng: np.random.Generator, inside: Mask | None = 
         change = cv2.mean(strongest_channel(difference), mask.view(np.uint8))[0]
         if np.count_nonzero(mask) >= max(3, SMALLEST * mask.size) and change >= VISIBLE:
             return damaged, mask
-    return _visible_scratch(photo, inside, rng)
+    return visible_scratch(photo, inside, rng)
 
 
 def scratch(
@@ -116,7 +116,7 @@ def rust(
     return composite(photo, opacity, shifted(photo, opacity, tone(photo, RUST, rng), contrast, mottle))
 
 
-def _visible_scratch(photo: Photo, inside: Mask, rng: np.random.Generator) -> tuple[Photo, Mask]:
+def visible_scratch(photo: Photo, inside: Mask, rng: np.random.Generator) -> tuple[Photo, Mask]:
     """A scratch of contrast 0.25 through a point of the object, within the object's convex hull."""
     side = photo.shape[0]
     hull, points = np.zeros(inside.shape, np.uint8), np.argwhere(inside)[:, ::-1]
@@ -125,6 +125,15 @@ def _visible_scratch(photo: Photo, inside: Mask, rng: np.random.Generator) -> tu
     line = middle + np.linspace(-side / 8, side / 8, 5)[:, None] * [np.cos(angle), np.sin(angle)]
     opacity = strokes(side, line[None], np.array([max(1.5, side / 128)]), np.ones(1)) * hull
     return composite(photo, opacity, shifted(photo, opacity, tone(photo, STEEL, rng), 0.25))
+
+
+def check(photo: Photo, inside: Mask) -> None:
+    """Raise InputError for a photograph that is not (S, S, 3) uint8, and for an object (S, S) without a pixel."""
+    _check(photo)
+    if not inside.any():
+        raise InputError(
+            "object for an artificial defect", "no pixel", expected="a part", remedy="use find_framed_object"
+        )
 
 
 def _check(photo: Photo, **numbers: float) -> None:
@@ -266,13 +275,15 @@ def _cut_and_paste(photo: Photo, inside: Mask, rng: np.random.Generator) -> Laye
     return opacity.astype(np.float32), moved + np.float32(255 * lighter)
 
 
-_KINDS: tuple[Callable[[Photo, Mask, np.random.Generator], Layer], ...] = (
-    _scratches,
-    _scratches,
-    _single,
-    _rust_spots,
-    _bare,
-    _stain,
-    _dent,
-    _cut_and_paste,
-)
+PAINTED: Mapping[str, Kind] = {
+    "scratches": _scratches,
+    "scratch": _single,
+    "rust": _rust_spots,
+    "bare": _bare,
+    "soil": _stain,
+    "dent": _dent,
+    "lighter_patch": _cut_and_paste,
+}
+"""The kinds by name."""
+
+_KINDS = (_scratches, *PAINTED.values())  # scratches twice as often
