@@ -18,6 +18,8 @@ from platewatch.synthetic import rendered_plates
 
 _SIZE = 128  # px: small pictures are rendered and scored faster; their scores are exchangeable too
 LEARNT = 50
+_SPREAD = 0.2  # standard deviation of the log scores of grouped plates
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(100)  # quadrature over a standard normal variable
 _FURTHER = 10  # plates for p-values after each split
 Above = Callable[[Doubles], Doubles]
 """Thresholds (T,) → the fraction of the judged plates above each."""
@@ -30,6 +32,12 @@ class Split(NamedTuple):
     further: Doubles  # (10,) of judged plates; fewer when fewer are left
     above: Above
     judged: int | None = None  # number of judged plates; None when the fraction is exact
+    groups: tuple[int, ...] | None = None  # the group of each of `scores`; then `above` is the fraction of groups
+
+    @property
+    def independent(self) -> int:
+        """The number of calibration plates, or of their groups."""
+        return len(set(self.groups)) if self.groups else len(self.scores)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,37 @@ class Endless:
         """`count` random plates for calibration; all others are judged."""
         scores = self.draw(rng, count + _FURTHER)
         return Split(scores[:count], scores[count:], self.above)
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Log-normal plates in groups of `size` whose log scores have the correlation `alike` within a group.
+
+    `count` of a split is the number of groups. A group is above a threshold when any of its plates is.
+    """
+
+    size: int
+    alike: float
+
+    @property
+    def name(self) -> str:
+        return f"groups of {self.size}, correlation {self.alike:g}".replace("0.", ".")
+
+    def draw(self, rng: Generator, count: int) -> Doubles:
+        """The scores of `count` groups, (count, size)."""
+        shared, own = rng.standard_normal((count, 1)), rng.standard_normal((count, self.size))
+        return np.asarray(np.exp(_SPREAD * (np.sqrt(self.alike) * shared + np.sqrt(1 - self.alike) * own)))
+
+    def above(self, limits: Doubles) -> Doubles:
+        """The fraction of groups with a plate above each limit: exact up to quadrature."""
+        deviations = np.log(limits)[:, None] / _SPREAD - np.sqrt(self.alike) * _NODES
+        within = special.ndtr(deviations / np.sqrt(1 - self.alike)) ** self.size
+        return np.asarray(1 - within @ _WEIGHTS / _WEIGHTS.sum())
+
+    def split(self, rng: Generator, count: int) -> Split:
+        """`count` random groups for calibration, and one plate of each of 10 further groups."""
+        groups = tuple(np.repeat(np.arange(count), self.size).tolist())
+        return Split(self.draw(rng, count).ravel(), self.draw(rng, _FURTHER)[:, 0], self.above, groups=groups)
 
 
 @dataclass(frozen=True)
@@ -96,6 +135,11 @@ def formulas() -> list[Endless]:
         pareto("heavy tail (Pareto 1.5)", 1.5),
         bells("two kinds, 55 : 45", np.array([0.55, 0.45]), np.array([0, 1.5]), np.array([0.01, 0.01])),
     ]
+
+
+def grouped() -> list[Grouped]:
+    """Groups of 4 and 8 plates that are alike in part and nearly the same."""
+    return [Grouped(size, alike) for size in (4, 8) for alike in (0.5, 0.9)]
 
 
 def of_model(folder: Path) -> Plates:

@@ -1,6 +1,7 @@
 """The simulation in benchmarks/ says that the bound holds, and would say so if it did not."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.random import default_rng
 from benchmarks import populations, simulation_report
 from benchmarks.entries import simulation
 from benchmarks.entries.simulation import simulate
-from benchmarks.populations import Endless, Plates, formulas, rendered, smoothed
+from benchmarks.populations import Endless, Grouped, Plates, formulas, rendered, smoothed
 from benchmarks.simulation_report import Check
 from platewatch.arrays import Array
 from platewatch.decision import calibration
@@ -41,23 +42,23 @@ def test_no_more_is_expected_than_is_realised(found: list[Check]) -> None:
     assert check.standard_error < 0.003
 
 
-def off_by_one(scores: Array, review: float, rate: float) -> tuple[float, float]:
+def off_by_one(scores: Array, review: float, rate: float, _groups: object = None) -> tuple[float, float]:
     below, reject = calibration.limit(scores, review), np.sort(scores)[::-1][int(rate * (len(scores) + 1) + 1e-9)]
     return below, max(below, float(reject))
 
 
-def without_the_new_plate(scores: Array, threshold: float, target: float) -> FalseAlarmBound:
-    kept = BOUND(scores, threshold, target)
+def without_the_new_plate(*given: Any) -> FalseAlarmBound:
+    kept = BOUND(*given)
     return FalseAlarmBound(**{**vars(kept), "false_alarm_rate": kept.false_alarm_rate - kept.floor})
 
 
-def too_few_are_enough(scores: Array, threshold: float, target: float) -> FalseAlarmBound:
-    kept = BOUND(scores, threshold, target)
+def too_few_are_enough(*given: Any) -> FalseAlarmBound:
+    kept = BOUND(*given)
     return FalseAlarmBound(**{**vars(kept), "plates_needed_95": kept.plates_needed_95 // 2})
 
 
-def on_average_alone(scores: Array, threshold: float, target: float) -> FalseAlarmBound:
-    kept = BOUND(scores, threshold, target)
+def on_average_alone(*given: Any) -> FalseAlarmBound:
+    kept = BOUND(*given)
     return FalseAlarmBound(**{**vars(kept), "upper_95": kept.false_alarm_rate})
 
 
@@ -68,6 +69,22 @@ FAULTS = [
     ("false_alarm_bound", on_average_alone, "upper_95"),
     ("false_alarm_bound", too_few_are_enough, "plates_needed_95"),
 ]
+
+
+GROUPED = Grouped(8, 0.9)
+
+
+def test_the_bound_by_group_holds_and_one_by_plate_would_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "REQUESTED", (0.1,))
+    assert broken(simulate([GROUPED], splits=60, seed=1, counts=(20,))) == set()
+    monkeypatch.setattr(calibration, "worst_of_groups", lambda scores, _groups: np.asarray(scores))
+    assert {"rate", "upper_95"} <= broken(simulate([GROUPED], splits=60, seed=1, counts=(20,)))
+
+
+def test_the_exact_fraction_of_groups_is_that_of_the_draws() -> None:
+    worst = GROUPED.draw(default_rng(0), 20_000).max(axis=1)
+    for at in np.quantile(worst, [0.5, 0.9]):
+        assert GROUPED.above(np.array([at]))[0] == pytest.approx((worst > at).mean(), abs=0.01)
 
 
 @pytest.mark.parametrize(("name", "fault", "what"), FAULTS)
@@ -123,4 +140,5 @@ def test_a_broken_bound_is_bold_and_makes_the_benchmark_fail(monkeypatch: pytest
     monkeypatch.setattr(calibration, "limits", off_by_one)
     monkeypatch.setattr(simulation, "rendered", lambda *_: LOGNORMAL)
     monkeypatch.setattr(simulation, "formulas", list)
+    monkeypatch.setattr(simulation, "grouped", list)
     assert simulation.measure(splits=30).wrong

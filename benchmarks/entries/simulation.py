@@ -3,9 +3,10 @@
     run.py simulation --models MODEL MODEL
 
 In each split of a population (populations.py), n plates calibrate as in `train` (`calibration.limits`,
-`calibration.false_alarm_bound`), and all others are judged. --models adds the scores of real plates.
+`calibration.false_alarm_bound`), and all others are judged. --models adds the scores of real plates. In populations of
+groups n counts groups, whose plates are alike; the rates count groups with a plate above the limit.
 
-Each check allows 4 standard errors. There are about 900; with 3 standard errors one would fail by chance. Checked is:
+Each check allows 4 standard errors. There are about 1,300; with 3 standard errors one would fail by chance. Checked is:
 
 - The mean rate of good plates with REJECT is at most `false_alarm_rate`, and at most the larger of the requested rate
   and 1 / (n + 1).
@@ -26,7 +27,7 @@ from scipy import stats
 
 from benchmarks import simulation_report as report
 from benchmarks.harness import Found, say
-from benchmarks.populations import Endless, Plates, Split, formulas, of_model, rendered
+from benchmarks.populations import Endless, Grouped, Plates, Split, formulas, grouped, of_model, rendered
 from benchmarks.simulation_report import Check
 from platewatch.arrays import Doubles, Mask
 from platewatch.decision import calibration
@@ -37,11 +38,11 @@ REQUESTED = (0.01, 0.05, 0.1)
 REVIEW_RATE = 0.025
 TAILS = (0.05, 0.1, 0.25, 0.5)
 _EXACT = 1e-6  # the least standard error, where all splits agree
-Population = Plates | Endless
+Population = Plates | Endless | Grouped
 
 
 def measure(*, models: Sequence[Path] = (), splits: int = 1000, plates: int = 2000, seed: int = 0) -> Found:
-    found = simulate([rendered(plates, seed), *map(of_model, models), *formulas()], splits, seed)
+    found = simulate([rendered(plates, seed), *map(of_model, models), *formulas(), *grouped()], splits, seed)
     checked = [check for check in found if check.what != "not_pass"]
     figures: dict[str, float | str] = {"checked": len(checked), "held": sum(check.held for check in checked)}
     for what in ("rate", "p_value", "upper_95"):
@@ -70,13 +71,14 @@ def _splits(population: Population, count: int, splits: int, seed: list[int]) ->
 
 
 def _checks(name: str, drawn: list[Split]) -> list[Check]:
-    count = len(drawn[0].scores)
+    count = drawn[0].independent
     checks = [check for rate in REQUESTED for check in _rate_checks(name, drawn, rate)]
-    p_values = [[p_value(score, split.scores.tolist()) for score in split.further] for split in drawn]
+    worst = [calibration.worst_of_groups(split.scores, split.groups).tolist() for split in drawn]
+    p_values = [[p_value(score, good) for score in split.further] for split, good in zip(drawn, worst, strict=True)]
     for tail in TAILS:
         rates = np.array([np.mean(np.array(each) <= tail) for each in p_values])
         checks.append(_at_most(name, count, "p_value", tail, rates=rates, expected=tail))
-    reviews = [calibration.limits(split.scores, REVIEW_RATE, REQUESTED[0])[0] for split in drawn]
+    reviews = [calibration.limits(split.scores, REVIEW_RATE, REQUESTED[0], split.groups)[0] for split in drawn]
     costs = np.array([split.above(np.array([review]))[0] for split, review in zip(drawn, reviews, strict=True)])
     return [*checks, _at_most(name, count, "not_pass", REVIEW_RATE, rates=costs, expected=REVIEW_RATE)]
 
@@ -88,7 +90,7 @@ def _rate_checks(name: str, drawn: list[Split], rate: float) -> tuple[Check, Che
     splits. Among finitely many judged plates it is beta-binomial, so the 95 % become slightly more or less.
     """
     realised, expected, upper, needed = np.transpose([_judge(split, rate) for split in drawn])
-    count = len(drawn[0].scores)
+    count = drawn[0].independent
     return (
         _at_most(name, count, "rate", rate, rates=realised, expected=expected),
         _at_most(name, count, "asked", rate, rates=realised, expected=max(rate, 1 / (count + 1))),
@@ -98,8 +100,8 @@ def _rate_checks(name: str, drawn: list[Split], rate: float) -> tuple[Check, Che
 
 def _judge(split: Split, rate: float) -> tuple[float, float, float, float]:
     """Realised rate, expected rate, upper limit, and the chance that the realised rate is not above the limit."""
-    _, threshold = calibration.limits(split.scores, REVIEW_RATE, rate)
-    bound = calibration.false_alarm_bound(split.scores, threshold, rate)
+    _, threshold = calibration.limits(split.scores, REVIEW_RATE, rate, split.groups)
+    bound = calibration.false_alarm_bound(split.scores, threshold, rate, split.groups)
     realised = float(split.above(np.array([threshold]))[0])
     above = int((split.scores > threshold).sum())
     return realised, bound.false_alarm_rate, bound.upper_95, _chance(split, bound.upper_95, above)

@@ -180,7 +180,7 @@ def _neighbouring(photo: Photo, inside: Mask, rng: np.random.Generator) -> Float
 def _on_part(inside: Mask, rng: np.random.Generator) -> Points:
     """A random point (x, y) of the object in `around` it."""
     left, top, _, _ = cv2.boundingRect(inside.view(np.uint8))
-    return spot(inside, rng) - np.array([left, top])
+    return np.asarray(spot(inside, rng) - np.array([left, top]), np.float64)
 
 
 def _place(source: Photo, rng: np.random.Generator) -> Points:
