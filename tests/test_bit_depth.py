@@ -144,11 +144,11 @@ def test_the_manifest_gets_the_depth_that_the_files_state(
     found = preflight.read(folder(tiny_model, tmp_path / "deep", significant=12), settings, silent)
     used = list[int | None]()
 
-    def train(_plates: object, _folds: object, config: Config, *_: object) -> None:
+    def train(_found: object, config: Config, *_: object) -> None:
         used.append(config.bits)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "_train_all", train)
+    monkeypatch.setattr(fitting, "_train_second", train)
     with pytest.raises(KeyboardInterrupt):
         fitting.fit(preflight.look(found, settings), settings, tmp_path / "model", progress=silent)
     assert (used, settings.bits) == ([12], None)

@@ -241,4 +241,4 @@ def test_a_missing_package_is_named_with_its_install_command(monkeypatch: pytest
     monkeypatch.delattr(platewatch.learning, "phase_two", raising=False)
     found = one_error(run("train", tmp_path, "--out", tmp_path / "model"))
     assert "torch is not installed" in found
-    assert "pip install 'platewatch[train]', or train with --preset surface" in found
+    assert "pip install 'platewatch[train,backbone]', or train with --preset surface --backbone none" in found

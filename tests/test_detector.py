@@ -31,7 +31,7 @@ def test_rust_scores_above_every_good_plate_and_is_colour(fitted: Surface, kind:
     for photo in rendered(kind, 5):
         seen = fitted.inspect(photo, ALL)
         assert seen.score > max(good)
-        assert detector.pool(seen.colour_map) > max(1, detector.pool(seen.line_map))
+        assert detector.pool(seen.maps[0]) > max(1, detector.pool(seen.maps[1]))
 
 
 def test_a_scratch_is_a_line_where_it_lies(fitted: Surface) -> None:
@@ -40,7 +40,7 @@ def test_a_scratch_is_a_line_where_it_lies(fitted: Surface) -> None:
         photo, np.random.default_rng(0), width_px=3, length_px=60, contrast=0.5
     )
     before, after = fitted.inspect(photo, ALL), fitted.inspect(scratched, ALL)
-    assert after.line_map[mask].mean() > 1.3 * before.line_map[mask].mean()
+    assert after.maps[1][mask].mean() > 1.3 * before.maps[1][mask].mean()
     gain = after.anomaly_map - before.anomaly_map
     assert gain[mask].mean() > 5 * max(0.01, gain[~mask].mean())
 
@@ -107,7 +107,7 @@ def test_a_patch_s_features_do_not_depend_on_the_rest_of_the_photograph() -> Non
 
 def test_the_map_is_blurred_as_wide_as_the_settings_say(fitted: Surface) -> None:
     """The blur removes noise of single patches."""
-    bank, side = fitted.colour, SIZE // fitted.settings.patch
+    bank, side = fitted.banks[0], SIZE // fitted.settings.patch
     features = np.tile(bank.patches[0], (side, side, 1))
     features[side // 2, side // 2] += 50
     seen = bank.map(features, ALL, fitted.settings)
@@ -146,7 +146,7 @@ def test_without_a_plate_its_patches_are_removed_and_the_scales_stay(fitted: Sur
     """Invariant 5: no patch of a plate that is left out is searched."""
     assert fitted.coresets is not None
     left = fitted.without([2, 5])
-    banks = (left.colour, left.line), (fitted.colour, fitted.line)
+    banks = left.banks, fitted.banks
     for mine, theirs, coreset in zip(*banks, fitted.coresets, strict=True):
         assert np.array_equal(mine.patches, coreset.without([2, 5]))
         assert mine.scale == theirs.scale
@@ -160,8 +160,8 @@ def test_patches_carry_the_number_of_their_photograph(fitted: Surface) -> None:
     own = {each.tobytes() for each in colour.reshape(-1, colour.shape[-1])}
     found = np.array([patch.tobytes() in own for patch in fitted.coresets[0].sample])
     assert set(fitted.coresets[0].numbers[found]) == {3}
-    assert any(patch.tobytes() in own for patch in fitted.colour.patches)
-    assert not any(patch.tobytes() in own for patch in fitted.without([3]).colour.patches)
+    assert any(patch.tobytes() in own for patch in fitted.banks[0].patches)
+    assert not any(patch.tobytes() in own for patch in fitted.without([3]).banks[0].patches)
 
 
 def test_a_loaded_surface_cannot_leave_out_photographs(fitted: Surface) -> None:
@@ -190,7 +190,7 @@ def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> N
 
 def test_the_line_map_is_fused_with_the_weight_of_the_settings(fitted: Surface) -> None:
     seen = fitted.inspect(rendered("scratches", 1)[0], ALL)
-    fused = np.hypot(seen.colour_map, fitted.settings.line_weight * seen.line_map) / fitted.map_scale
+    fused = np.hypot(seen.maps[0], fitted.settings.line_weight * seen.maps[1]) / fitted.map_scale
     assert seen.anomaly_map == pytest.approx(fused)
 
 
@@ -216,7 +216,7 @@ def test_an_unscaled_fit_has_the_same_distances() -> None:
     photos = rendered("good", 6)
     plain, fitted = detector.fit_unscaled(photos, 0, FEW), detector.fit(photos, 0, FEW)
     seen, scaled = (each.inspect(photos[0], ALL) for each in (plain, fitted))
-    np.testing.assert_allclose(seen.colour_map, scaled.colour_map * fitted.colour.scale, rtol=1e-5)
-    np.testing.assert_allclose(seen.line_map, scaled.line_map * fitted.line.scale, rtol=1e-5)
-    assert (plain.colour.scale, plain.line.scale) == (1, 1)
-    assert fitted.line.scale > 0.01
+    np.testing.assert_allclose(seen.maps[0], scaled.maps[0] * fitted.banks[0].scale, rtol=1e-5)
+    np.testing.assert_allclose(seen.maps[1], scaled.maps[1] * fitted.banks[1].scale, rtol=1e-5)
+    assert (plain.banks[0].scale, plain.banks[1].scale) == (1, 1)
+    assert fitted.banks[1].scale > 0.01

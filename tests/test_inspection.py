@@ -33,8 +33,9 @@ def test_json_is_one_line_with_every_name() -> None:
     assert values["verdict"] == "REJECT"
     assert values["image"] == "Blech № 7\N{REPLACEMENT CHARACTER}.png"
     assert values["time"] == "2025-05-01T12:30:00Z"
+    evidence = {"colour": 0.75, "line": 0.25, "texture": None}
     assert values["defects"] == [
-        {"box": [1, 2, 3, 4], "area_px": 12, "length_px": 5.5, "peak": 2.25, "evidence": {"colour": 0.75, "line": 0.25}}
+        {"box": [1, 2, 3, 4], "area_px": 12, "length_px": 5.5, "peak": 2.25, "evidence": evidence}
     ]
     assert values == inspection(image="Blech № 7\n.png", score=2.5, defects=(defect,)).as_dict()
 

@@ -28,7 +28,7 @@ from platewatch.photographs.overlay import overlay
 from platewatch.photographs.preparation import Frame
 from platewatch.progress import silent
 from platewatch.skipganomaly.augmentation import augment
-from platewatch.surface import detector, features
+from platewatch.surface import bank, detector, features
 from platewatch.surface.detector import Surface, SurfaceResult
 from platewatch.synthetic.artificial_defects import random_defect
 
@@ -99,7 +99,7 @@ def test_augmentation_paints_on_the_photograph_alone(size: tuple[int, int]) -> N
 
 def test_defects_that_choose_weights_are_on_the_photograph(plates: GoodPlates, monkeypatch: pytest.MonkeyPatch) -> None:
     scored, blank = list[Array](), np.zeros((SIDE, SIDE), np.float32)
-    raw = RawNumbers(SurfaceResult(1, blank, blank, blank), NetworkNumbers(1, 1, blank))
+    raw = RawNumbers(SurfaceResult(1, blank, (blank, blank)), NetworkNumbers(1, 1, blank))
 
     def measure(_surface: Any, _network: Any, photo: Array, _frame: Any) -> RawNumbers:
         scored.append(photo)
@@ -131,7 +131,7 @@ def test_sensitivity_trials_paint_on_the_photograph_alone(plates: GoodPlates, ki
 def test_phase_one_learns_no_patch_of_the_padding(plates: GoodPlates, fitted: Surface) -> None:
     """The padding of other photographs may be changed at will: banks and scales stay the same."""
     inside = plates.frames[0].inside(SIDE)
-    shown = detector._shown(inside, FEW.patch)
+    shown = bank.shown(inside, FEW.patch)
     colour = [features.describe(photo, FEW)[0] for photo in plates.photos]
     padding = {patch.tobytes() for each in colour for patch in each[~shown]}
     assert fitted.coresets is not None
@@ -150,7 +150,7 @@ def test_what_lies_deep_in_the_padding_changes_neither_score_nor_map(plates: Goo
         one, other = fitted.inspect(photo, inside), fitted.inspect(marked, inside)
         assert not other.anomaly_map[~inside].any()
         core = cv2.erode(inside.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
-        assert np.array_equal(one.colour_map[core], other.colour_map[core])
+        assert np.array_equal(one.maps[0][core], other.maps[0][core])
 
 
 def test_a_score_pools_over_the_photograph_not_over_the_square(plates: GoodPlates, fitted: Surface) -> None:

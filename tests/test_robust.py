@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from platewatch import robust
+from platewatch.photographs import robust
 
 
 def test_median_and_deviation_of_a_small_example() -> None:

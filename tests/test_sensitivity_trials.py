@@ -155,7 +155,7 @@ def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind, shape: t
 
 def raw(score: float) -> RawNumbers:
     blank = np.zeros((SIDE, SIDE), np.float32)
-    return RawNumbers(SurfaceResult(score, blank, blank, blank), NetworkNumbers(1, 1, blank))
+    return RawNumbers(SurfaceResult(score, blank, (blank, blank)), NetworkNumbers(1, 1, blank))
 
 
 def test_defects_that_choose_alpha_and_weight_lie_on_the_photograph(monkeypatch: pytest.MonkeyPatch) -> None:

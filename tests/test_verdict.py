@@ -88,14 +88,14 @@ def test_ties_raise_the_p_value() -> None:
 
 def test_evidence_adds_up_to_one_and_is_halved_where_there_is_none() -> None:
     colour, line, where = places((0, 0, 10, 10), value=3), places((0, 0, 10, 10), value=1), np.ones((96, 96), bool)
-    assert verdict.evidence(colour, line, where) == Evidence(colour=0.9, line=0.1)
-    assert verdict.evidence(colour, line, ~where) == Evidence(colour=0.5, line=0.5)
+    assert verdict.evidence([colour, line], where) == Evidence(colour=0.9, line=0.1)
+    assert verdict.evidence([colour, line], ~where) == Evidence(colour=0.5, line=0.5)
 
 
 def test_places_are_found_where_they_lie_worst_first() -> None:
     frame = preparation.frame(96, 96, 96)
     anomaly = places((10, 20, 30, 5)) + places((60, 50, 20, 20), value=3)
-    first, second = verdict.defects(anomaly, anomaly, anomaly * 0, frame, (96, 96))
+    first, second = verdict.defects(anomaly, [anomaly, anomaly * 0], frame, (96, 96))
     assert (first.box, first.area_px, first.peak) == ((60, 50, 20, 20), 400, 3)
     assert (second.box, second.area_px, second.peak) == ((10, 20, 30, 5), 150, 2)
     assert second.length_px == 30
@@ -104,34 +104,34 @@ def test_places_are_found_where_they_lie_worst_first() -> None:
 
 def test_places_that_touch_at_a_corner_are_one() -> None:
     anomaly = places((10, 10, 8, 8), (18, 18, 8, 8))
-    (found,) = verdict.defects(anomaly, anomaly, anomaly, preparation.frame(96, 96, 96), (96, 96))
+    (found,) = verdict.defects(anomaly, [anomaly, anomaly], preparation.frame(96, 96, 96), (96, 96))
     assert (found.box, found.area_px) == ((10, 10, 16, 16), 128)
 
 
 def test_lengths_are_in_px_of_the_photograph() -> None:
     frame = preparation.frame(192, 96, 96)  # half the size, 24 px of padding above and below
     anomaly = places((10, 34, 30, 10))
-    (found,) = verdict.defects(anomaly, anomaly, anomaly, frame, (192, 96))
+    (found,) = verdict.defects(anomaly, [anomaly, anomaly], frame, (192, 96))
     assert (found.box, found.area_px, found.length_px) == ((20, 20, 60, 20), 1200, 60)
 
 
 def test_regions_below_12_px_are_not_listed() -> None:
     frame = preparation.frame(96, 96, 96)
     speck, spot = places((5, 5, 3, 3)), places((5, 5, 4, 3))
-    assert verdict.defects(speck, speck, speck, frame, (96, 96)) == ()
-    assert len(verdict.defects(spot, spot, spot, frame, (96, 96))) == 1
+    assert verdict.defects(speck, [speck, speck], frame, (96, 96)) == ()
+    assert len(verdict.defects(spot, [spot, spot], frame, (96, 96))) == 1
 
 
 def test_the_highest_region_is_listed_when_none_exceeds_the_limit() -> None:
     frame = preparation.frame(96, 96, 96)
     anomaly = places((0, 0, 96, 96), value=0.2) + places((10, 10, 9, 9), value=0.4)
-    (found,) = verdict.defects(anomaly, anomaly, anomaly, frame, (96, 96))
+    (found,) = verdict.defects(anomaly, [anomaly, anomaly], frame, (96, 96))
     assert found.box == (10, 10, 9, 9)
 
 
 def test_at_most_fifty_places_are_listed() -> None:
     anomaly = places(*((x, y, 4, 4) for x in range(0, 96, 8) for y in range(0, 96, 8)))
-    assert len(verdict.defects(anomaly, anomaly, anomaly, preparation.frame(96, 96, 96), (96, 96))) == 50
+    assert len(verdict.defects(anomaly, [anomaly, anomaly], preparation.frame(96, 96, 96), (96, 96))) == 50
 
 
 SIDES = st.integers(32, 8000)
@@ -142,7 +142,7 @@ PLACE = st.tuples(st.integers(0, 90), st.integers(0, 90), st.integers(4, 96), st
 def test_no_box_reaches_beyond_the_photograph(width: int, height: int, box: tuple[int, int, int, int]) -> None:
     frame = preparation.frame(width, height, 96)
     anomaly = np.where(frame.inside(96), places(box), 0)
-    for found in verdict.defects(anomaly, anomaly, anomaly, frame, (width, height)):
+    for found in verdict.defects(anomaly, [anomaly, anomaly], frame, (width, height)):
         x, y, across, down = found.box
         assert 0 <= x < x + across <= width
         assert 0 <= y < y + down <= height
@@ -152,7 +152,7 @@ def test_no_box_reaches_beyond_the_photograph(width: int, height: int, box: tupl
 def test_the_whole_photograph_is_a_box_of_its_size() -> None:
     for size in ((100, 77), (333, 200), (1000, 999), (35, 32), (8000, 32)):
         anomaly = np.where((frame := preparation.frame(*size, 96)).inside(96), np.float32(2), np.float32(0))
-        (found,) = verdict.defects(anomaly, anomaly, anomaly, frame, size)
+        (found,) = verdict.defects(anomaly, [anomaly, anomaly], frame, size)
         assert found.box == (0, 0, *size)
         assert found.area_px == size[0] * size[1]
 

@@ -56,14 +56,15 @@ def test_the_wheel_holds_every_file_of_the_package(production: Path) -> None:
 def test_training_without_torch_says_what_to_install(production: Path, tiny_model: Tiny, tmp_path: Path) -> None:
     result = _run(production, "-m", "platewatch", "train", str(tiny_model.data), "--out", str(tmp_path / "model"))
     assert result.returncode == 1
-    assert "platewatch[train]" in result.stderr
+    assert "platewatch[train,backbone]" in result.stderr
+    assert "--preset surface --backbone none" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_phase_one_is_trained_without_torch(production: Path, tiny_model: Tiny, tmp_path: Path) -> None:
     """What the preset `surface` needs, `pip install platewatch` brings; in use the model needs no more."""
     (tmp_path / "small.toml").write_text(
-        'preset = "surface"\nimage_size = 96\nmin_images = 8\n'
+        'preset = "surface"\nbackbone = "none"\nimage_size = 96\nmin_images = 8\n'
         "[sensitivity]\nwidths = [8.0]\ndiameters = [24.0]\ncontrasts = [0.6]\nplates = 2\nbrightnesses = [0.8]\n"
     )
     model, words = tmp_path / "model", (str(tiny_model.data), "--config", str(tmp_path / "small.toml"))

@@ -16,7 +16,7 @@ from torch import Tensor
 from platewatch import config
 from platewatch.arrays import Array
 from platewatch.config import Config
-from platewatch.learning import fitting, preflight
+from platewatch.learning import fitting, fusing, preflight
 from platewatch.model import runtime, scoring
 from platewatch.photographs import data_sets
 from platewatch.progress import Progress, silent
@@ -32,6 +32,7 @@ GOOD = 10
 def settings(**changes: Any) -> Config:
     """The configuration of the tiny model."""
     values: dict[str, Any] = {
+        "backbone": "none",
         "image_size": 96,
         "min_images": 8,
         "network": {"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
@@ -106,7 +107,7 @@ def _shown(left: detector.Surface, fitted: detector.Surface) -> list[int]:
     """The numbers of the photographs that the patches in `left` are from, found by comparing bytes with `fitted`."""
     assert fitted.coresets is not None
     numbers = set()
-    for bank, coreset in zip((left.colour, left.line), fitted.coresets, strict=True):
+    for bank, coreset in zip(left.banks, fitted.coresets, strict=True):
         of = {patch.tobytes(): int(number) for patch, number in zip(coreset.sample, coreset.numbers, strict=True)}
         numbers |= {of[patch.tobytes()] for patch in bank.patches}
     return sorted(numbers)
@@ -126,8 +127,9 @@ class Spy:
         self._install(patch)
 
     def _install(self, patch: pytest.MonkeyPatch) -> None:
-        fit_surface, leave_out, fit_network, write, network = (
-            detector.fit,
+        fit_surface, weigh, leave_out, fit_network, write, network = (
+            detector.fit_unscaled,
+            fusing.set_weights,
             detector.Surface.without,
             training.fit_network,
             export.export,
@@ -136,6 +138,10 @@ class Spy:
 
         def spied_surface(photos: Array, *rest: Any) -> Any:
             return self._note(fit_surface(photos, *rest), _hashes(photos))
+
+        def spied_weighing(plates: Any, groups: Any, fitted: Any, *rest: Any) -> Any:
+            weighed, chosen = weigh(plates, groups, fitted, *rest)
+            return self._note(weighed, self._seen_by[id(fitted)]), chosen
 
         def spied_leaving_out(fitted: Any, photos: Any) -> Any:
             left = leave_out(fitted, photos)
@@ -152,7 +158,8 @@ class Spy:
         def spied_network(path: Path) -> Any:
             return self._note(network(path), self._by_path[str(path)])
 
-        patch.setattr("platewatch.surface.detector.fit", spied_surface)
+        patch.setattr("platewatch.surface.detector.fit_unscaled", spied_surface)
+        patch.setattr("platewatch.learning.fusing.set_weights", spied_weighing)
         patch.setattr("platewatch.surface.detector.Surface.without", spied_leaving_out)
         patch.setattr("platewatch.learning.phase_two.fit_network", spied_training)
         patch.setattr("platewatch.skipganomaly.export.export", spied_export)

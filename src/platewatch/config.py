@@ -20,6 +20,9 @@ Count = Annotated[int, Field(ge=1)]
 Channels = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=10)]
 Length = Annotated[float, Field(gt=0, le=64)]
 Preset = Literal["fast", "reference", "surface"]
+BACKBONES = r"^(none|efficientnet-lite0|timm:[\w.-]+=.+)$"
+TILE = 256
+"""Side of the tiles of which the texture features' network sees larger prepared photographs, px."""
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -55,8 +58,14 @@ class SurfaceConfig:
     """Good patches drawn at random for each memory bank, before the coreset is selected."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
     """Standard deviation, px, of the Gaussian blur of the finished map."""
+    texture_bank: Annotated[int, Field(ge=16, le=2**20)] = 16384
+    """Of these patches, those that the bank of texture features is selected from."""
+    texture_length: Annotated[int, Field(ge=1, le=1024)] = 128
+    """Most texture features of a patch; the network's features are projected on as many principal axes."""
     line_weight: Annotated[float, Field(gt=0, le=10)] = 4.0
-    """Weight of the line map beside the colour map when the two are fused."""
+    """Weight of the line map beside the colour map, in a model without texture features."""
+    pool_area: Annotated[int, Field(ge=1)] | None = None
+    """Fractions of a map are of this many pixels at most; None: of all. So a small defect counts in a large picture."""
     peak_fraction: Fraction = 0.002
     """Maps are normalised by the mean of their top `peak_fraction` pixels."""
     score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=16)] = (0.005, 0.02)
@@ -195,7 +204,7 @@ class Config:
 
     preset: Preset
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    image_size: Annotated[int, Field(ge=64, le=1024, multiple_of=32)] = 256
+    image_size: Annotated[int, Field(ge=64, le=4096, multiple_of=32)] = 256
     """Side S in px of the prepared photograph."""
     min_images: Annotated[int, Field(ge=3)] = 20
     """Training is refused with fewer good photographs than this."""
@@ -203,6 +212,8 @@ class Config:
     """Millimetres per px of the original photographs. If it is set, lengths are stated in mm too."""
     bits: Annotated[int, Field(ge=9, le=15)] | None = None
     """Bits that the camera fills where its files store more, such as 12 in PNGs of 16 bits; None for all of them."""
+    backbone: Annotated[str, Field(pattern=BACKBONES, max_length=1000)] = "none"
+    """The network of phase one's texture features: `efficientnet-lite0`, `timm:NAME=FILE`, or `none`."""
     skipganomaly: bool = True
     """Whether there is a phase two. Without it no network is trained, and torch is not needed."""
     surface: SurfaceConfig = SurfaceConfig()
@@ -212,6 +223,11 @@ class Config:
     calibration: CalibrationConfig = CalibrationConfig()
     sensitivity: SensitivityConfig = SensitivityConfig()
 
+    @property
+    def has_texture(self) -> bool:
+        """Whether phase one has a bank of texture features."""
+        return self.backbone != "none"
+
     def __post_init__(self) -> None:
         if self.skipganomaly and self.network.resolution > self.image_size:
             raise ValueError(
@@ -219,10 +235,13 @@ class Config:
             )
 
 
+_TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_area": TILE**2}}
+
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},
-    "surface": {"skipganomaly": False},
+    "surface": {"skipganomaly": False, **_TEXTURE},
     "fast": {
+        **_TEXTURE,
         "network": {
             "resolution": 128,
             "encoder": (16, 32, 64, 128, 128),

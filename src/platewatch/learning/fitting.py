@@ -14,21 +14,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from platewatch import files, robust
+from platewatch import files
 from platewatch.arrays import Doubles
-from platewatch.config import Config
+from platewatch.config import TILE, Config
 from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision
+from platewatch.decision.weighing import Weighing
 from platewatch.errors import OutputError, RuntimeUnavailable
 from platewatch.evaluation import model_card
-from platewatch.learning import out_of_fold, sensitivity_trials
+from platewatch.learning import fusing, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors, OutOfFold
 from platewatch.learning.preflight import GoodPlates, Preflight
 from platewatch.model import model_folder, scoring, thread_limits
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
+from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.scoring import Checks, RawNumbers
-from platewatch.photographs import reading
+from platewatch.model.texture import TextureFeatures
+from platewatch.photographs import reading, robust
 from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
@@ -50,6 +53,17 @@ class Calibrated:
     checks: Checks
     sensitivity: Sensitivity
     light: tuple[Illumination, ...]
+
+
+@dataclass(frozen=True)
+class _Final:
+    """The detectors that are fitted to all plates."""
+
+    surface: Surface
+    weighing: Weighing | None
+    graph: bytes | None
+    """The network of the texture features, an ONNX file."""
+    second: "PhaseTwo | None"
 
 
 def fit(
@@ -76,13 +90,15 @@ def fit(
     config = replace(config, bits=plates.bits)  # the manifest tells the line
     second = _train_second(found, config, checkpoint_folder(out), progress) if config.skipganomaly else None
     progress("fitting the surface detector", 0, 1)
-    fitted = detector.fit(plates.photos, config.seed, config.surface, plates.insides(), found.groups.numbers)
+    graph, texture = _texture(plates, config)
+    fitted = detector.fit_unscaled(plates.photos, config.seed, config.surface, plates.insides(), texture)
     progress("fitting the surface detector", 1, 1)
+    fitted, weighing = fusing.set_weights(plates, found.groups.numbers, fitted, config, progress)
     with files.whole_folder(out, remedy="free space or check it") as folder:
         detectors = Detectors(fitted, found.groups.numbers, second.export_folds(progress) if second else ())
         calibrated = _calibrate(plates, detectors, config, progress, held, groups=found.groups.numbers)
         progress("writing the model", 0, 1)
-        manifest = _write(folder, found, (fitted, second), calibrated, config)
+        manifest = _write(folder, found, _Final(fitted, weighing, graph, second), calibrated, config)
         progress("writing the model", 1, 1)
     shutil.rmtree(checkpoint_folder(out), ignore_errors=True)
     return manifest
@@ -101,15 +117,33 @@ def _train_second(found: Preflight, config: Config, checkpoints: Path, progress:
             checkpoints.rmdir()  # only if there is no checkpoint in it
 
 
+def _texture(plates: GoodPlates, config: Config) -> tuple[bytes | None, TextureFeatures | None]:
+    """The graph of the texture features and what runs it; None without a backbone."""
+    if not config.has_texture:
+        return None, None
+    from platewatch.backbone import export  # noqa: PLC0415 - needs torch, which --backbone none does not
+
+    side = min(TILE, config.image_size)
+    settings = {"side": side, "length": config.surface.texture_length, "seed": config.seed}
+    graph = export.export(config.backbone, plates.photos, plates.insides(), **settings)
+    return graph, TextureFeatures(FeatureNetwork(graph, threads=1))
+
+
 def check_installed(config: Config) -> None:
-    """Raise RuntimeUnavailable, before any work, when a package that this training needs is not installed."""
-    if not config.skipganomaly:
-        return
+    """Raise RuntimeUnavailable, before any work, when a package that this training needs is not installed.
+
+    Raises InputError when the backbone's weights are not the expected ones.
+    """
     try:
-        from platewatch.learning import phase_two  # noqa: F401, PLC0415 - as in _train_second
+        if config.skipganomaly:
+            from platewatch.learning import phase_two  # noqa: F401, PLC0415 - as in _train_second
+        if config.has_texture:
+            from platewatch.backbone import weights  # noqa: PLC0415 - as in _texture
+
+            weights.stages(config.backbone)
     except ModuleNotFoundError as error:
-        remedy = "pip install 'platewatch[train]', or train with --preset surface"
-        raise RuntimeUnavailable("", f"{error.name} is not installed, which phase two needs", remedy=remedy) from error
+        remedy = "pip install 'platewatch[train,backbone]', or train with --preset surface --backbone none"
+        raise RuntimeUnavailable("", f"{error.name} is not installed, which training needs", remedy=remedy) from error
 
 
 def checkpoint_folder(out: Path) -> Path:
@@ -183,10 +217,10 @@ def _weigh(raw: OutOfFold) -> Decision:
     return replace(equal, weight=calibration.choose_weight(*phases, alone=True))
 
 
-def _write(
-    folder: Path, found: Preflight, final: "tuple[Surface, PhaseTwo | None]", calibrated: Calibrated, config: Config
-) -> Manifest:
-    plates, (fitted, second), decision = found.plates, final, calibrated.decision
+def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated, config: Config) -> Manifest:
+    plates, fitted, second, decision = found.plates, final.surface, final.second, calibrated.decision
+    if final.graph is not None:
+        (folder / model_folder.BACKBONE).write_bytes(final.graph)
     np.savez_compressed(folder / model_folder.SURFACE, allow_pickle=False, **fitted.arrays())
     network = second.write(folder) if second else None
     numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
@@ -217,6 +251,7 @@ def _write(
         replay=_store_replay(folder, plates, numbers),
         versions=model_folder.versions(),
         files={},
+        weighing=final.weighing,
     )
     if second and network:
         second.draw(folder / model_folder.TRAINING, network, calibrated.sensitivity, calibrated.light)

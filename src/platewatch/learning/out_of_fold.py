@@ -32,6 +32,17 @@ DEFECTS_PER_PLATE = 4
 _KEPT = 64  # surfaces kept in memory, of about 2 MB; each plate's is used for its score and for its trials
 
 
+def leaving_out(fitted: Surface, groups: Sequence[int]) -> Callable[[int], Surface]:
+    """A function that gives the surface without the plates of one of the `groups` (N,); it keeps the newest few."""
+    numbers = np.asarray(groups)
+
+    @lru_cache(maxsize=_KEPT)
+    def without(group: int) -> Surface:
+        return fitted.without(np.flatnonzero(numbers == group))
+
+    return without
+
+
 class Detectors:
     """For each good plate the detectors fitted without its group."""
 
@@ -42,12 +53,7 @@ class Detectors:
         """
         self._groups = np.asarray(groups)
         self._networks = {int(plate): network for held_out, network in folds for plate in held_out}
-
-        @lru_cache(maxsize=_KEPT)
-        def without(group: int) -> Surface:
-            return fitted.without(np.flatnonzero(self._groups == group))
-
-        self._without = without
+        self._without = leaving_out(fitted, groups)
 
     def of(self, plate: int) -> tuple[Surface, Network | None]:
         """The surface and the network for the plate of this number; may be called by several threads at once."""

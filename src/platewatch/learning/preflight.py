@@ -1,6 +1,7 @@
 """Preflight before training: reads the good photographs, finds duplicates, groups and outliers."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,6 +81,15 @@ class Preflight:
     """Training steps of phase two, all folds included; 0 without phase two."""
     floor: float
     """Lowest false-alarm rate that this number n of groups can show: 1 / (n + 1)."""
+
+
+def sizes(paths: Sequence[Path]) -> list[tuple[int, int]]:
+    """(width, height) in px of the photographs whose files state it; the others are left out."""
+    found = list[tuple[int, int] | None]()
+    for path in paths:
+        with suppress(InputError):
+            found.append(reading.dimensions(reading.load(path)))
+    return [size for size in found if size is not None]
 
 
 def read(paths: Sequence[Path], config: Config, progress: Progress) -> GoodPlates:

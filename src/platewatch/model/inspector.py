@@ -72,7 +72,7 @@ class Inspector:
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
-        loaded = model_folder.load(folder)
+        loaded = model_folder.load(folder, threads=threads, runtime=runtime)
         if signed_by or (folder / model_folder.SIGNATURE).exists():
             from platewatch.model import signature  # noqa: PLC0415 - most folders have none, and judging needs none
 
@@ -190,8 +190,9 @@ class Inspector:
         raw, score, decided = judged.raw, judged.score, judged.verdict
         assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the checks
         p = verdict.p_value(score, self._good_scores)
-        maps, size = (anomaly_map, first.colour_map, first.line_map), (shape[1], shape[0])
-        found = () if decided is Verdict.PASS else verdict.defects(*maps, frame, size)
+        size, weights = (shape[1], shape[0]), self._surface.fusion.weights
+        maps = [each if weight else np.zeros_like(each) for weight, each in zip(weights, first.maps, strict=True)]
+        found = () if decided is Verdict.PASS else verdict.defects(anomaly_map, maps, frame, size)
         return {
             "verdict": decided,
             "reason": verdict.reason(decided, p, len(self._good_scores), found, size, what=self._good),
@@ -200,7 +201,7 @@ class Inspector:
             "surface": raw.surface,
             "reconstruction_error": raw.reconstruction_error,
             "latent_error": raw.latent_error,
-            "evidence": verdict.evidence(first.colour_map, first.line_map),
+            "evidence": verdict.evidence(maps),
             "defects": found,
         }
 

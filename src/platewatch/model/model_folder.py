@@ -3,6 +3,7 @@
 model/
 ├── manifest.json     every setting, scale and limit, and the SHA-256 of every other file
 ├── surface.npz       phase one: memory banks and scales
+├── backbone.onnx     phase one's texture features; not with --backbone none
 ├── network.onnx      phase two: the exported network; not with the preset `surface`
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
 ├── training/         plots: loss curves, reconstructions, sensitivity, illumination; not with the preset `surface`
@@ -28,17 +29,20 @@ from platewatch import config
 from platewatch.config import STRICT, Config
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
+from platewatch.decision.weighing import Weighing
 from platewatch.errors import InputError, ModelError
 from platewatch.model import surface_file
+from platewatch.model.runtime import FeatureNetwork, Runtime
 from platewatch.model.scoring import Checks
+from platewatch.model.texture import TextureFeatures
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
-from platewatch.surface.detector import Surface
+from platewatch.surface.detector import Fusion, Surface
 
-FORMAT = 8
+FORMAT = 9
 _OLDEST = 5  # oldest format that is read
-MANIFEST, SURFACE, NETWORK, REPLAY, TRAINING = "manifest.json", "surface.npz", "network.onnx", "replay", "training"
-CARD, SIGNATURE = "model-card.md", "signature.json"
+MANIFEST, SURFACE, BACKBONE, NETWORK = "manifest.json", "surface.npz", "backbone.onnx", "network.onnx"
+REPLAY, TRAINING, CARD, SIGNATURE = "replay", "training", "model-card.md", "signature.json"
 
 _MOST_MANIFEST_BYTES, _MOST_BYTES = 2**26, 2**29  # of the manifest, of each other file
 
@@ -95,6 +99,8 @@ class Manifest:
     versions: Annotated[dict[Version, Version], Field(max_length=100)]
     files: Annotated[dict[Name, Sha256], Field(max_length=1000)]
     """SHA-256 of every other file of the folder, by its relative path."""
+    weighing: Weighing | None = None
+    """The weights of phase one's maps; None: those of the settings."""
     former_digest: str = ""
     """The digest of a manifest that an earlier version wrote under other keys; empty otherwise."""
     grouping: Name = ""
@@ -187,13 +193,14 @@ class Loaded(NamedTuple):
     """The stored plates' files by name; not decoded yet."""
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") -> Loaded:
     """Read a model folder and check every SHA-256, each file once.
 
+    The texture features' network is opened with this runtime and number of threads.
     Raises ModelError when the folder or a file is missing, altered, not readable or of another format.
     """
     manifest = load_manifest(folder)
-    networks = (NETWORK,) * manifest.config.skipganomaly
+    networks = (BACKBONE,) * manifest.config.has_texture + (NETWORK,) * manifest.config.skipganomaly
     used = (SURFACE, *networks, *(plate.file for plate in manifest.replay))
     for name in used:
         if name not in manifest.files:
@@ -207,7 +214,17 @@ def load(folder: Path) -> Loaded:
             )
         if name in used:
             judging[name] = data
-    surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE))
+    texture, length = None, 0
+    if BACKBONE in judging and manifest.config.has_texture:
+        network = FeatureNetwork(judging[BACKBONE], threads=threads, runtime=runtime, name=str(folder / BACKBONE))
+        if network.image_size > manifest.config.image_size:
+            what, most = f"takes {network.image_size} px", f"at most {manifest.config.image_size} px"
+            raise ModelError(folder / BACKBONE, what, expected=most, remedy="restore the file or train again")
+        texture, length = TextureFeatures(network), network.length
+    chosen = manifest.weighing
+    fusion = Fusion(chosen.weights, chosen.power) if chosen else None
+    given: dict[str, Any] = {"fusion": fusion, "texture": texture, "texture_length": length}
+    surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE), **given)
     replay = {plate.file: judging[plate.file] for plate in manifest.replay}
     return Loaded(manifest, surface, judging.get(NETWORK), replay)
 

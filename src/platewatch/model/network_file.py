@@ -5,10 +5,10 @@ other files, and numbers that would make a tensor large. Only the bytes are read
 ONNX Runtime, the package `onnx` is not installed on the PC at the line.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -17,7 +17,9 @@ from platewatch.errors import ModelError
 
 INPUT = "photos"
 OUTPUTS = ("reconstruction_error", "latent_error", "anomaly_map", "reconstruction")
-"""Names of the graph's input and outputs."""
+"""Names of the input and outputs of phase two's graph."""
+FEATURES = "features"
+"""Name of the output of the texture features' graph; its input is `INPUT` too."""
 
 OPERATORS = frozenset(
     (
@@ -43,8 +45,11 @@ OPERATORS = frozenset(
 
 _ONLY_MOVE = frozenset(("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))  # a weight may go through these
 
-_FEWEST_PX, _MOST_PX = 32, 1024  # sides that config.py allows
+_FEWEST_PX, _MOST_PX = 32, 4096  # sides that config.py allows
 _MOST_NODES, _MOST_NUMBER, _MOST_INDEX = 2000, 4096, 2**20
+PATCH = 8
+"""Side of a patch of the texture features, px."""
+_MOST_FEATURES = 1024
 _LAST = 2**63 - 1  # "to the end", in a Slice
 _OPSETS, _NEWEST_FORMAT = range(17, 27), 13
 _BYTES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8}  # of one element, by ONNX's number of the type
@@ -70,24 +75,36 @@ _SCHEMA = {
 """The fields of onnx.proto (version 1.23) that are read: number, * for repeated, type, name."""
 
 
+Interface = TypeVar("Interface")
+
+
 class _RefusedError(Exception):
     """Why a file is refused."""
 
 
 def check(data: bytes, name: str) -> int:
-    """The side S in px of the graph's input; raises ModelError, naming the file `name`, for any other graph."""
+    """The side S in px of the input of phase two's graph; raises ModelError, naming the file `name`, for any other."""
+    return _checked(data, name, _check_interface)
+
+
+def check_features(data: bytes, name: str) -> tuple[int, int]:
+    """Side S in px of the input and length F of a patch's features (N, S/8, S/8, F) float32; raises as `check`."""
+    return _checked(data, name, _check_features)
+
+
+def _checked(data: bytes, name: str, check_interface: Callable[[Any], Interface]) -> Interface:
     try:
         model = _message("ModelProto").FromString(data)
     except (DecodeError, ValueError) as error:
         raise ModelError(name, "not a readable ONNX file", remedy="restore the file or train again") from error
     try:
         _check_model(model)
-        side = _check_interface(model.graph)
+        found = check_interface(model.graph)
         _check_tensors(model.graph.initializer)
         _check_nodes(model.graph)
     except _RefusedError as why:
         raise ModelError(name, f"not a network of Platewatch ({why})", remedy="train it again") from why
-    return side
+    return found
 
 
 def _check_model(model: Any) -> None:
@@ -107,6 +124,18 @@ def _check_interface(graph: Any) -> int:
         case [(name, elements, (None, int(side), int(width), 3))] if (name, elements) == (INPUT, _UINT8):
             if side == width and _FEWEST_PX <= side <= _MOST_PX and _are_outputs(gives, side):
                 return side
+    raise _RefusedError(f"takes {_shown(takes)}, gives {_shown(gives)}")
+
+
+def _check_features(graph: Any) -> tuple[int, int]:
+    """Names, types and shapes of input and output; returns S and F."""
+    takes, gives = ([_tensor(each) for each in values] for values in (graph.input, graph.output))
+    match takes, gives:
+        case [(_, _, (None, int(side), int(width), 3))], [(_, _, (None, int(rows), int(columns), int(length)))]:
+            named = [each[:2] for each in (*takes, *gives)] == [(INPUT, _UINT8), (FEATURES, _FLOAT)]
+            fits = side == width and _FEWEST_PX <= side <= _MOST_PX and rows == columns == side // PATCH
+            if named and fits and 1 <= length <= _MOST_FEATURES:
+                return side, length
     raise _RefusedError(f"takes {_shown(takes)}, gives {_shown(gives)}")
 
 

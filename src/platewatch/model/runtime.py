@@ -19,7 +19,7 @@ import numpy as np
 from platewatch.arrays import Floats, Photos
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
 from platewatch.model import network_file
-from platewatch.model.network_file import INPUT, OUTPUTS
+from platewatch.model.network_file import FEATURES, INPUT, OUTPUTS
 from platewatch.model.thread_limits import cores
 
 Runtime = Literal["onnxruntime", "openvino"]
@@ -74,43 +74,75 @@ class Network:
         return cast(Photos, reconstruction)
 
     def _infer(self, outputs: tuple[str, ...], photos: Photos) -> list[Any]:
-        self._check_photos(photos)
-        chunks = [photos[start : start + _CHUNK] for start in range(0, len(photos), _CHUNK)]
-        try:
-            results = [self._session.run(outputs, np.ascontiguousarray(chunk)) for chunk in chunks]
-            for chunk, found in zip(chunks, results, strict=True):
-                self._check_results(outputs, len(chunk), found)
-        except ModelError:
-            raise
-        except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
-            raise ModelError(
-                self._name, f"the runtime failed ({_line(error)})", remedy="export the model again"
-            ) from error
+        _check_photos(photos, self.image_size)
+        chunks = [np.ascontiguousarray(photos[start : start + _CHUNK]) for start in range(0, len(photos), _CHUNK)]
+        results = [_run(self._session, self._name, outputs, chunk) for chunk in chunks]
+        for chunk, found in zip(chunks, results, strict=True):
+            for name, value in zip(outputs, found, strict=True):
+                _check_result(self._name, name, value, self._shape(name, len(chunk), value))
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
-    def _check_photos(self, photos: Photos) -> None:
-        side = self.image_size
-        if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[1:] != (side, side, 3) or len(photos) == 0:
-            raise InputError(
-                "photographs",
-                f"{photos.shape} {photos.dtype}",
-                expected=f"(N, {side}, {side}, 3) uint8",
-                remedy="use preparation.prepare",
-            )
+    def _shape(self, output: str, count: int, value: Any) -> tuple[int, ...]:
+        """The shape that the file declares for an output of `count` photographs."""
+        if output == OUTPUTS[3]:
+            return (count, *value.shape[1:2] * 2, 3)
+        return (count, self.image_size, self.image_size) if output == OUTPUTS[2] else (count,)
 
-    def _check_results(self, outputs: Sequence[str], count: int, found: Sequence[Any]) -> None:
-        """Raise ModelError unless each output has the type and shape that the file declares, and finite numbers."""
-        side = self.image_size
-        for name, value in zip(outputs, found, strict=True):
-            expected = {OUTPUTS[2]: (count, side, side), OUTPUTS[3]: (count, *value.shape[1:2] * 2, 3)}.get(
-                name, (count,)
-            )
-            if value.shape != expected or value.dtype != (np.uint8 if name == OUTPUTS[3] else np.float32):
-                what = f"{name} has the shape {value.shape}, {value.dtype}"
-                raise ModelError(self._name, what, expected=str(expected), remedy="export the model again")
-            if not (np.abs(value) < _LARGEST).all():
-                what, most = f"{name} is not finite", f"numbers below {_LARGEST:g}"
-                raise ModelError(self._name, what, expected=most, remedy="train the model again")
+
+def _run(session: "_Session", name: str, outputs: Sequence[str], photos: Photos) -> list[Any]:
+    try:
+        return session.run(outputs, photos)
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status, with no common parent
+        what = f"the runtime failed ({_line(error)})"
+        raise ModelError(name, what, remedy="export the model again") from error
+
+
+def _check_photos(photos: Photos, side: int) -> None:
+    if photos.dtype != np.uint8 or photos.ndim != 4 or photos.shape[1:] != (side, side, 3) or len(photos) == 0:
+        raise InputError(
+            "photographs",
+            f"{photos.shape} {photos.dtype}",
+            expected=f"(N, {side}, {side}, 3) uint8",
+            remedy="use preparation.prepare",
+        )
+
+
+def _check_result(network: str, output: str, value: Any, expected: tuple[int, ...]) -> None:
+    """Raise ModelError unless an output has the type and shape that the file declares, and finite numbers."""
+    if value.shape != expected or value.dtype != (np.uint8 if output == OUTPUTS[3] else np.float32):
+        what = f"{output} has the shape {value.shape}, {value.dtype}"
+        raise ModelError(network, what, expected=str(expected), remedy="export the model again")
+    if not (np.abs(value) < _LARGEST).all():
+        what, most = f"{output} is not finite", f"numbers below {_LARGEST:g}"
+        raise ModelError(network, what, expected=most, remedy="train the model again")
+
+
+class FeatureNetwork:
+    """The exported network of texture features, loaded; may be shared by threads."""
+
+    def __init__(
+        self, model: bytes, *, threads: int = 0, runtime: Runtime = "onnxruntime", name: str = "backbone"
+    ) -> None:
+        """Load the bytes of an ONNX file; raises as `Network` does."""
+        self._name = name
+        self.image_size, self.length = network_file.check_features(model, name)
+        """Side S of the input, px; length F of a patch's features."""
+        self._session = _open(model, name, threads or cores(), runtime)
+
+    def run(self, photos: Photos) -> Floats:
+        """Features (N, S/8, S/8, F) float32 of photos (N, S, S, 3) uint8 RGB, independent of their batch.
+
+        Raises InputError for another shape or dtype, ModelError when the runtime fails.
+        """
+        _check_photos(photos, self.image_size)
+        side = self.image_size // network_file.PATCH
+        parts = list[Floats]()
+        for start in range(0, len(photos), _CHUNK):
+            chunk = np.ascontiguousarray(photos[start : start + _CHUNK])
+            (found,) = _run(self._session, self._name, (FEATURES,), chunk)
+            _check_result(self._name, FEATURES, found, (len(chunk), side, side, self.length))
+            parts.append(found)
+        return np.concatenate(parts)
 
 
 def installed() -> tuple[Runtime, ...]:

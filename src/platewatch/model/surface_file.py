@@ -15,7 +15,7 @@ from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
 from platewatch.errors import ModelError
 from platewatch.surface import features
-from platewatch.surface.detector import Surface
+from platewatch.surface.detector import Fusion, Surface, Texture
 
 _MOST_BYTES = 2**29
 """Size of all arrays together; the default banks have at most 8 MB."""
@@ -28,20 +28,34 @@ _SMALLEST = 9e-7
 Shape = tuple[int, ...]
 
 
-def read(data: bytes, settings: SurfaceConfig, name: str) -> Surface:
-    """The Surface in the bytes of surface.npz; raises ModelError, naming the file `name`, for anything else."""
+def read(
+    data: bytes,
+    settings: SurfaceConfig,
+    name: str,
+    *,
+    fusion: Fusion | None = None,
+    texture: Texture | None = None,
+    texture_length: int = 0,
+) -> Surface:
+    """The Surface in the bytes of surface.npz; raises ModelError, naming the file `name`, for anything else.
+
+    `fusion` says how the maps become one; None: as by default. `texture` gives texture features of this
+    length; None for a model without them.
+    """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            return Surface.from_arrays(_arrays(archive, settings), settings)
+            return Surface.from_arrays(_arrays(archive, settings, texture_length), settings, fusion, texture)
     except Exception as error:  # zipfile raises a dozen classes for a damaged archive
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(name, f"cannot be read ({why})", remedy="restore the file or train again") from error
 
 
-def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig) -> dict[str, Floats]:
+def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: int) -> dict[str, Floats]:
     """All arrays; raises ValueError for other names, types, shapes, sizes or values."""
     widths = {"colour_cells": features.COLOUR_LENGTH, "line_cells": features.line_length(settings)}
-    shapes: dict[str, Shape] = dict.fromkeys(("colour_unit", "line_unit", "map_unit"), ())
+    widths |= {"texture_cells": texture_length} if texture_length else {}
+    shapes: dict[str, Shape] = dict.fromkeys([name.replace("_cells", "_unit") for name in widths], ())
+    shapes["map_unit"] = ()
     shapes["score_units"] = (len(settings.score_fractions),)
     members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
     if members.keys() != shapes.keys() | widths.keys() or len(members) != len(archive.infolist()):

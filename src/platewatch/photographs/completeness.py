@@ -13,10 +13,9 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from platewatch import robust
 from platewatch.arrays import Doubles, Mask, Photo
 from platewatch.config import STRICT
-from platewatch.photographs import foreground
+from platewatch.photographs import foreground, robust
 
 Measures = Mapping[str, float]
 """Result of `measure`: a number for each name in SMALLEST_DEVIATIONS; without a part only those of the picture."""

@@ -1,11 +1,15 @@
 """Prepares a photograph: the only resize to the detectors' square input, with padding and the inverse mapping."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from platewatch.arrays import Array, Dtype, Mask, Photo, Same
+
+_LONG, _STEP = 1.5, 64  # from which stretch on a photograph is long; px: the side is a multiple of it
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,23 @@ def prepare(photo: Photo, size: int) -> Photo:
         return np.ascontiguousarray(inner)
     padded: Array = cv2.copyMakeBorder(inner, where.top, bottom, where.left, right, cv2.BORDER_REPLICATE)
     return padded
+
+
+def side_of_tiles(tiles: int, tile: int) -> int:
+    """Side of a prepared photograph with this many tiles of `tile` px along its longer side, which overlap."""
+    return tiles * tile - (tiles - 1) * overlap(tile)
+
+
+def overlap(tile: int) -> int:
+    """The least overlap of tiles whose side is `tile`."""
+    return tile // 4
+
+
+def side_for(sizes: Sequence[tuple[int, int]], tile: int) -> int:
+    """Side of the prepared photograph for photographs of these (width, height): `tile`, or more if they are long.
+
+    Where the longer side is more than 1.5 times the shorter one, in the middle of all, the shorter one gets `tile` px.
+    The largest is four tiles. No sizes give `tile`.
+    """
+    stretch = float(np.median([max(size) / min(size) for size in sizes])) if sizes else 1.0
+    return tile if stretch <= _LONG else min(4 * tile, math.ceil(stretch * tile / _STEP) * _STEP)

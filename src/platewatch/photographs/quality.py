@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from platewatch import robust
 from platewatch.arrays import Array, Photo
 from platewatch.config import STRICT
-from platewatch.photographs import colour
+from platewatch.photographs import colour, robust
 
 _CLIPPED, _WHITE = (254, 254, 254), (255, 255, 255)
 _OUTLIER = 5.0  # robust standard deviations from the median, of logarithms (of `clipped`: of the fraction itself)

@@ -1,12 +1,7 @@
 """Export of trained weights to ONNX, with the parity check: no file if ONNX Runtime and torch disagree."""
 
-import contextlib
 import copy
 import hashlib
-import logging
-import threading
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +15,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from platewatch import files
 from platewatch.arrays import Floats, Photos
+from platewatch.backbone.tracing import trace
 from platewatch.config import Config
 from platewatch.errors import ModelError
 from platewatch.model.network_file import INPUT, OUTPUTS
@@ -28,14 +24,11 @@ from platewatch.skipganomaly.network import Discriminator, Generator, Scorer
 from platewatch.skipganomaly.training import Trained
 from platewatch.skipganomaly.upsampling import UpsamplingConvolution
 
-OPSET = 20
 TOLERANCE = 1e-4
 """Largest allowed relative difference between torch and the runtime, of an error or anywhere on a map."""
 
 _FLOOR = 1e-5  # smallest denominator of a relative difference: latent errors below it are rounding errors
 _CHUNK = 8  # photographs at a time in torch, to bound memory
-_NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch.__trace", "onnxscript", "onnx_ir")
-_ONE_AT_A_TIME = threading.Lock()  # torch's exporter patches torch while it traces
 
 
 @dataclass(frozen=True)
@@ -78,8 +71,7 @@ def run_torch(scorer: Scorer, photos: Photos) -> NetworkResult:
 def _graph(scorer: Scorer, config: Config) -> bytes:
     """The bytes of the ONNX file: dynamic batch size, no paths or names of this machine."""
     weights = _fused_scorer(scorer).state_dict()
-    with _ONE_AT_A_TIME:
-        traced = _traced(config)
+    traced = _traced(config)
     model = onnx.ModelProto()
     model.CopyFrom(traced)
     for tensor in model.graph.initializer:
@@ -102,21 +94,7 @@ def _traced(config: Config) -> onnx.ModelProto:
     tracing = {name: torch.randn(each.shape, generator=rng) for name, each in scorer.named_parameters()}
     scorer.load_state_dict(tracing, strict=False, assign=True)  # buffers keep their values
     example = torch.zeros(2, config.image_size, config.image_size, 3, dtype=torch.uint8)
-    with _silence():
-        program = torch.onnx.export(
-            scorer,
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=list(OUTPUTS),
-            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
-            verbose=False,
-        )
-    if program is None:
-        raise ModelError("export", "torch gave no ONNX program", remedy="this torch is not supported, see constraints/")
-    model = program.model_proto
-    _strip(model)
+    model = trace(scorer, example, INPUT, OUTPUTS)
     for tensor in model.graph.initializer:
         if tensor.name in tracing:
             tensor.ClearField("raw_data")
@@ -183,31 +161,3 @@ def _map_difference(expected: Floats, together: Floats, alone: list[Floats]) -> 
     largest = np.maximum(np.abs(expected).max(axis=(1, 2), keepdims=True), _FLOOR)
     both = np.stack([together, np.concatenate(alone)])
     return float(np.max(np.abs(both - expected) / largest))
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Suppress the exporter's own warnings, such as missing torchvision and deprecations."""
-    loggers = [logging.getLogger(name) for name in _NOISY_LOGGERS]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Remove the exporter's metadata: paths and names of the source code."""
-    del model.metadata_props[:]
-    model.doc_string = ""
-    for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    for tensor in model.graph.initializer:
-        del tensor.metadata_props[:]
-        tensor.doc_string = ""

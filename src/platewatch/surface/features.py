@@ -21,7 +21,7 @@ _SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every seco
 
 
 def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Floats, Floats]:
-    """Colour (C, C, 6) and line (C, C, 24) features, float32, of an (S, S, 3) uint8 RGB photograph; C = S / patch."""
+    """Colour (A, B, 6) and line (A, B, 24) features, float32, of a (patch · A, patch · B, 3) uint8 RGB photograph."""
     lab = colour.lab(photo)
     return _colour(lab, settings), _line(lab, settings)
 
@@ -85,10 +85,10 @@ class _Level:
         return gx, gy
 
     def patches(self, values: Floats, window: float, patch: int) -> Floats:
-        """The means (C, C, 3) of `values` over a Gaussian window of at least a patch; sampled as this level is."""
+        """The means (A, B, 3) of `values` over a Gaussian window of at least a patch; sampled as this level is."""
         side = patch // self.every
-        count = len(values) // side
-        means: Array = cv2.resize(values, (count, count), interpolation=cv2.INTER_AREA)
+        count = values.shape[1] // side, values.shape[0] // side
+        means: Array = cv2.resize(values, count, interpolation=cv2.INTER_AREA)
         wider = window**2 - (patch**2 - self.every**2) / 12  # minus the variance that the mean over a patch adds
         return blur(means, math.sqrt(wider) / patch) if wider > 0 else means
 

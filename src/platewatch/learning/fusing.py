@@ -1,0 +1,141 @@
+"""The weights of phase one's maps, chosen without a label by hard artificial defects on good plates.
+
+The default weights stay unless others tell the defects from the good plates clearly better: by more than 1.64 standard
+errors of the difference, in the spirit of the one-standard-error rule (Breiman et al., "Classification and Regression
+Trees", 1984, section 3.4.3). Few artificial defects are no reason to give up a bank that sees what they do not show.
+Every map is out of fold. The defects lie near the limit of what is seen, so that the banks differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from platewatch.arrays import Doubles, Mask
+from platewatch.config import TILE, Config, SurfaceConfig
+from platewatch.decision.weighing import Weighing
+from platewatch.learning.out_of_fold import leaving_out
+from platewatch.learning.preflight import GoodPlates
+from platewatch.photographs import robust
+from platewatch.photographs.foreground import find_framed_object
+from platewatch.progress import Progress
+from platewatch.surface import detector
+from platewatch.surface.detector import Fusion, Maps, Surface
+from platewatch.synthetic.hard_defects import hard_defect
+
+DEFAULT = Fusion((1, 2, 4), power=1)
+_WEIGHTS = (
+    *((1, 2, 4), (1, 1, 2), (1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 2, 2)),
+    *((0, 1, 1), (0, 1, 2), (0, 2, 1), (1, 0, 1), (1, 0, 2), (2, 0, 1), (1, 1, 0), (1, 4, 0)),
+    *((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+)
+CANDIDATES = tuple(
+    Fusion(weights, power) for weights in _WEIGHTS for power in (1, 2) if power < 2 or sum(map(bool, weights)) > 1
+)
+"""What is compared with the default."""
+SINGLES = tuple(Fusion(weights, 1) for weights in _WEIGHTS[-3:])
+"""Each map alone: colour, line, texture."""
+
+DEFECTS_PER_PLATE = 4
+_CLEARLY, _BLIND = (
+    1.64,
+    2.0,
+)  # standard errors: by which one is better; up to which a map alone is no better than chance
+_RESAMPLED = 400  # bootstrap samples of plates, for the standard error
+
+
+@dataclass(frozen=True)
+class _Plate:
+    """Out-of-fold maps of a good plate and of its copies with a defect, sampled, and the mask of the photograph."""
+
+    good: Maps
+    damaged: tuple[Maps, ...]
+    inside: Mask
+
+
+def set_weights(
+    plates: GoodPlates, groups: Sequence[int], fitted: Surface, config: Config, progress: Progress
+) -> tuple[Surface, Weighing | None]:
+    """The unscaled detector with its scales and, where it has texture features, with the weights that are chosen.
+
+    `groups` (N,) are the numbers of the plates' groups: a plate is compared with the patches of other groups alone.
+    """
+    numbers, insides, rng = np.asarray(groups), plates.insides(), np.random.default_rng([config.seed, 2])
+    others, every = leaving_out(fitted, groups), max(1, config.image_size // TILE)
+    maps, seen = list[Maps](), list[_Plate]()
+    for plate, photo in enumerate(plates.photos):
+        left, inside = others(int(numbers[plate])), insides[plate]
+        maps.append(left.maps(photo, inside))
+        if fitted.texture is not None:
+            on_part = find_framed_object(photo, plates.frames[plate])
+            damaged = [hard_defect(photo, rng, on_part)[0] for _ in range(DEFECTS_PER_PLATE)]
+            found = [_sampled(left.maps(each, inside), 2 * every) for each in damaged]
+            seen.append(_Plate(_sampled(maps[-1], 2 * every), tuple(found), inside[:: 2 * every, :: 2 * every]))
+        maps[-1] = _sampled(maps[-1], every)
+        progress("weighing the surface's maps", plate + 1, len(plates.photos))
+    area = fitted.settings.pool_area
+    smaller = replace(fitted, settings=replace(fitted.settings, pool_area=area and max(1, area // every**2)))
+    chosen = None
+    if seen:
+        scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
+        chosen = _choose(seen, [bank.scale for bank in scaled.banks], config.surface)
+        smaller = replace(smaller, fusion=Fusion(chosen.weights, chosen.power))
+    scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
+    return replace(scaled, settings=fitted.settings), chosen
+
+
+def _sampled(maps: Maps, every: int) -> Maps:
+    return tuple(each[::every, ::every].copy() for each in maps)
+
+
+def _choose(seen: Sequence[_Plate], scales: Sequence[float], settings: SurfaceConfig) -> Weighing:
+    """The default fusion, or the one that separates the defects clearly better.
+
+    A map loses its weight only where it is blind: alone, it tells defects from good plates no better than chance.
+    """
+    scores = {each: _scores(seen, each, scales, settings) for each in (*SINGLES, DEFAULT, *CANDIDATES)}
+    aurocs = {each: _auroc(*pair) for each, pair in scores.items()}
+    drawn = np.random.default_rng(0).integers(0, len(seen), (_RESAMPLED, len(seen)))
+
+    def error(one: Fusion, other: Fusion | None = None) -> float:
+        """Standard error of an AUROC, or of the difference between two, over resampled plates."""
+
+        def resampled(fusion: Fusion) -> Doubles:
+            good, damaged = scores[fusion]
+            return np.array([_auroc(good[rows], damaged[rows]) for rows in drawn])
+
+        return float(np.std(resampled(one) - resampled(other) if other else resampled(one)))
+
+    blind = [aurocs[each] - 0.5 < _BLIND * error(each) for each in SINGLES]
+    allowed = [
+        each for each in CANDIDATES if all(weight or hidden for weight, hidden in zip(each.weights, blind, strict=True))
+    ]
+    best = max((DEFAULT, *allowed), key=lambda each: aurocs[each])
+    apart = error(best, DEFAULT)
+    chosen = best if aurocs[best] - aurocs[DEFAULT] > _CLEARLY * apart else DEFAULT
+    singles = tuple(aurocs[each] for each in SINGLES)
+    return Weighing(chosen.weights, chosen.power, aurocs[chosen], aurocs[DEFAULT], singles, apart)
+
+
+def _scores(
+    seen: Sequence[_Plate], fusion: Fusion, scales: Sequence[float], settings: SurfaceConfig
+) -> tuple[Doubles, Doubles]:
+    """Scores of the N good plates (N,) and of their damaged copies (N, DEFECTS_PER_PLATE) with this fusion."""
+    weights = tuple(weight / scale for weight, scale in zip(fusion.weights, scales, strict=True))
+    unscaled = replace(fusion, weights=weights)
+
+    def pooled(maps: Maps, inside: Mask) -> list[float]:
+        fused = unscaled.of(maps)
+        return [detector.pool(fused, fraction, inside) for fraction in settings.score_fractions]
+
+    good = np.array([pooled(each.good, each.inside) for each in seen])
+    damaged = np.array([[pooled(maps, each.inside) for maps in each.damaged] for each in seen])
+    limits = np.array([robust.limit(column) for column in good.T])
+    return (good / limits).max(axis=-1), (damaged / limits).max(axis=-1)
+
+
+def _auroc(good: Doubles, damaged: Doubles) -> float:
+    """The fraction of pairs (good, damaged) in the right order; ties count a half."""
+    ordered = np.sort(good)
+    below = np.searchsorted(ordered, damaged.ravel(), "left") + np.searchsorted(ordered, damaged.ravel(), "right")
+    return float(below.mean()) / 2 / len(good)

