@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import tiny
-from platewatch import robust
 from platewatch.arrays import Array, Photo
 from platewatch.config import SurfaceConfig, TrainingConfig
 from platewatch.errors import InputError
@@ -22,7 +21,7 @@ from platewatch.learning import out_of_fold
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage
 from platewatch.model.scoring import NetworkNumbers, RawNumbers
-from platewatch.photographs import preparation
+from platewatch.photographs import preparation, robust
 from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.overlay import overlay
 from platewatch.photographs.preparation import Frame
