@@ -168,5 +168,5 @@ def test_a_photograph_of_another_shape_and_an_empty_object_are_refused() -> None
 
 
 def test_they_choose_and_the_strong_ones_train() -> None:
-    assert out_of_fold.hard_defect is hard_defect
-    assert augmentation.random_defect is artificial_defects.random_defect
+    assert vars(out_of_fold)["hard_defect"] is hard_defect
+    assert vars(augmentation)["random_defect"] is artificial_defects.random_defect
