@@ -239,7 +239,7 @@ _TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},
-    "surface": {"skipganomaly": False, **_TEXTURE},
+    "surface": {"skipganomaly": False, "sensitivity": {"plates": 10}, **_TEXTURE},
     "fast": {
         **_TEXTURE,
         "network": {
