@@ -7,15 +7,16 @@ from collections import Counter
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+import small_backbone
 import tiny
 from platewatch.arrays import Photos
 from platewatch.backbone import export as export_module
@@ -33,6 +34,7 @@ from platewatch.model.texture import TextureFeatures
 from platewatch.photographs import preparation
 from platewatch.surface.bank import Bank
 from platewatch.synthetic import rendered_plates
+from small_backbone import Stages
 
 LITE = "efficientnet-lite0"
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
@@ -148,28 +150,13 @@ def test_a_graph_that_differs_from_torch_is_not_written(monkeypatch: pytest.Monk
         export_module._check_parity(features, b"", PHOTOS[:1])
 
 
-class _Stages(nn.Module):
-    """Stands for a network of timm: three convolutions of stride 4, 8 and 16."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.feature_info = SimpleNamespace(reduction=lambda: [2, 4, 8, 16])
-        self.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-        self.convolutions = nn.ModuleList(nn.Conv2d(3, 8, stride, stride) for stride in (4, 8, 16))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return [each(x) for each in self.convolutions]
-
-
 @pytest.fixture
 def timm(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("timm")
-    vars(module)["create_model"] = lambda _name, **_options: _Stages()
-    monkeypatch.setitem(sys.modules, "timm", module)
+    small_backbone.install(monkeypatch)
 
 
 def test_a_network_of_timm_with_local_weights_gives_features(timm: None, tmp_path: Path) -> None:
-    torch.save(_Stages().state_dict(), tmp_path / "weights.pth")
+    torch.save(Stages().state_dict(), tmp_path / "weights.pth")
     graph = export(f"timm:small={tmp_path / 'weights.pth'}", PHOTOS, INSIDES, side=64, length=128, seed=0)
     assert FeatureNetwork(graph, threads=1).run(PHOTOS).shape == (4, 8, 8, 24)
     again = export(f"timm:small={tmp_path / 'weights.pth'}", PHOTOS, INSIDES, side=64, length=128, seed=0)
@@ -200,14 +187,10 @@ def test_timm_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tm
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with texture features, learned by the preset surface through the stages of a small network."""
     folder = tmp_path_factory.mktemp("texture")
-    torch.manual_seed(0)
-    torch.save(_Stages().state_dict(), folder / "weights.pth")
     rendered_plates.render_set(folder / "data", good=10, test={"good": 1, "total_rust": 1}, size=128, seed=1)
     with pytest.MonkeyPatch.context() as patch:
-        module = ModuleType("timm")
-        vars(module)["create_model"] = lambda _name, **_options: _Stages()
-        patch.setitem(sys.modules, "timm", module)
-        backbone = f"timm:small={folder / 'weights.pth'}"
+        small_backbone.install(patch)
+        backbone = small_backbone.weights(folder)
         tiny.learn(folder / "data", folder / "model", preset="surface", backbone=backbone, image_size=128)
     return folder / "model"
 

@@ -1,0 +1,90 @@
+"""Large photographs in overlapping tiles: a small spot is found in its place, and the photograph counts as one.
+
+Tiles of 64 px stand for those of 256 px, and a photograph of 400×300 px for one of 12 megapixels.
+"""
+
+import cv2
+import numpy as np
+import pytest
+
+import small_backbone
+import tiny
+from platewatch.arrays import Photo
+from platewatch.inspection import Verdict
+from platewatch.model import texture
+from platewatch.model.inspector import Inspector
+from platewatch.model.network_file import check_features
+from platewatch.photographs import preparation, reading
+from platewatch.synthetic.rendered_plates import render
+
+TILE, SIDE = 64, 160  # three tiles along the longer side
+SPOT = 262, 188, 20  # x, y and diameter, px of the photograph
+
+
+def plate(seed: int) -> Photo:
+    """A rendered plate of 400×300 px with the noise of a camera."""
+    square = render("good", seed, 300)[0]
+    photo = cv2.copyMakeBorder(square, 0, 0, 50, 50, cv2.BORDER_REFLECT_101)
+    noise = np.random.default_rng(seed).normal(0, 2, photo.shape)
+    return np.clip(np.rint(photo + noise), 0, 255).astype(np.uint8)
+
+
+def with_spot(photo: Photo) -> Photo:
+    x, y, diameter = SPOT
+    mask = np.zeros(photo.shape[:2], np.float32)
+    cv2.circle(mask, (x, y), diameter // 2, 1.0, -1, cv2.LINE_AA)
+    return np.rint(photo * (1 - 0.35 * mask[..., None])).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("tiles")
+    (folder / "data").mkdir()
+    for number in range(8):
+        reading.write_png(folder / "data" / f"{number}.png", plate(number))
+    with pytest.MonkeyPatch.context() as patch:
+        small_backbone.install(patch)
+        for module in ("learning.fitting", "learning.fusing"):
+            patch.setattr(f"platewatch.{module}.TILE", TILE)
+        options = {"preset": "surface", "backbone": small_backbone.weights(folder), "min_images": 8}
+        tiny.learn(folder / "data", folder / "model", image_size=SIDE, **options)
+    return Inspector(folder / "model", threads=1)
+
+
+def test_the_side_is_that_of_three_tiles(inspector: Inspector) -> None:
+    assert preparation.side_of_tiles(3, TILE) == SIDE
+    assert check_features((inspector.folder / "backbone.onnx").read_bytes(), "backbone")[0] == TILE
+
+
+def test_limits_and_bound_are_by_photograph(inspector: Inspector) -> None:
+    manifest = inspector.manifest
+    assert len(manifest.calibration) == manifest.promise.good_plates == 8
+
+
+def test_a_small_spot_is_found_in_its_place(inspector: Inspector) -> None:
+    good, spotted = plate(100), with_spot(plate(100))
+    before, after = inspector.examine(good), inspector.examine(spotted)
+    assert before.inspection.score is not None
+    assert after.inspection.score is not None
+    assert after.inspection.verdict is not Verdict.PASS
+    assert after.inspection.score > 1.3 * before.inspection.score
+    x, y, diameter = SPOT
+    left, top, width, height = after.inspection.defects[0].box
+    assert left <= x <= left + width
+    assert top <= y <= top + height
+    assert max(width, height) <= 4 * diameter
+
+
+def test_the_map_has_no_seam_and_nothing_on_the_padding(inspector: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a network that gives every patch the same features, all that is left on the texture map is the blur."""
+    seen = inspector.examine(plate(101), all_phases=True)
+    inside = seen.frame.inside(SIDE)
+    assert not inside.all()
+    for each in (seen.anomaly_map, *seen.bank_maps):
+        assert not each[~inside].any()
+    found = texture.TextureFeatures(inspector._surface.texture._network)  # type: ignore[union-attr]
+    changed = seen.prepared.copy()
+    changed[~inside] = 0
+    features, others = found(seen.prepared, inside), found(changed, inside)
+    core = np.s_[(SIDE - 120) // 16 + 1 : -((SIDE - 120) // 16 + 1)]
+    np.testing.assert_array_equal(features[core], others[core])
