@@ -23,7 +23,7 @@ from platewatch.surface import detector
 from platewatch.surface.detector import Fusion, Maps, Surface
 from platewatch.synthetic.hard_defects import hard_defect
 
-DEFAULT = Fusion((1, 2, 4), power=1)
+DEFAULT = Fusion((1, 1, 2), power=2)
 _WEIGHTS = (
     *((1, 2, 4), (1, 1, 2), (1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 2, 2)),
     *((0, 1, 1), (0, 1, 2), (0, 2, 1), (1, 0, 1), (1, 0, 2), (2, 0, 1), (1, 1, 0), (1, 4, 0)),
