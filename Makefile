@@ -30,7 +30,8 @@ test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal --cov  # compiled once: hundreds of tests start processes
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	  $(BIN)/pytest -n 2 --dist worksteal --cov  # compiled once: hundreds of tests start processes; one thread a worker
 
 format: install
 	$(BIN)/ruff format .

@@ -46,7 +46,7 @@ FILLS: dict[str, Callable[[], Doubles]] = {
     "highlight": lambda: 90 + 140 * np.exp(-(((X - 60) / 40) ** 2 + ((Y - 70) / 15) ** 2)),
     "highlight of a cylinder": lambda: 80 + 120 * np.exp(-(((Y - 80) / 13) ** 2)),
     "stripes": lambda: 120 + 50 * np.sin(X / 5),
-    "groove": lambda: np.where(np.abs(Y - 60) < 3, 200.0, 130 + noise(4, 6)),
+    "groove": lambda: np.where(np.abs(Y - 60) < 3, 200.0, 130.0),
     "plain": lambda: np.full((SIDE, SIDE), 128.0),
 }
 

@@ -8,8 +8,10 @@ import pytest
 
 from platewatch.arrays import Array, Floats, Mask, Photo
 from platewatch.errors import InputError
+from platewatch.learning import out_of_fold
 from platewatch.photographs import preparation
 from platewatch.photographs.foreground import find_framed_object
+from platewatch.skipganomaly import augmentation
 from platewatch.synthetic import artificial_defects, hard_defects, structural_defects
 from platewatch.synthetic.hard_defects import KINDS, LEAST_CHANGE, VISIBILITY, hard_defect
 
@@ -163,3 +165,8 @@ def test_a_photograph_of_another_shape_and_an_empty_object_are_refused() -> None
         hard_defect(photo[:, :60], rng, np.ones((SIDE, 60), bool))
     with pytest.raises(InputError, match="no pixel"):
         hard_defect(photo, rng, np.zeros((SIDE, SIDE), bool))
+
+
+def test_they_choose_and_the_strong_ones_train() -> None:
+    assert vars(out_of_fold)["hard_defect"] is hard_defect
+    assert vars(augmentation)["random_defect"] is artificial_defects.random_defect

@@ -114,6 +114,19 @@ def test_a_model_of_format_6_loads_under_its_name_and_lacks_the_completeness_che
     refused(folder, "edited since training wrote it")
 
 
+def test_a_model_of_format_7_loads_under_its_name_and_has_a_phase_two(folder: Path) -> None:
+    values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del values["digest"], values["config"]["skipganomaly"]
+    values["format"] = 7
+    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({"digest": digest, **values}), encoding="utf-8")
+    loaded = model_folder.load(folder)
+    assert (loaded.manifest.model_id, loaded.manifest.config.skipganomaly) == (digest[:12], True)
+    assert loaded.network is not None
+    assert loaded.manifest.completeness is not None
+
+
 def test_a_model_of_0_1_0_that_was_edited_is_refused(folder: Path) -> None:
     as_0_1_0_wrote_it(folder)
     edited(folder, lambda values: values["decision"].update(threshold=9.0))

@@ -21,7 +21,7 @@ from platewatch.learning import out_of_fold
 from platewatch.learning.preflight import GoodPlates
 from platewatch.learning.sensitivity_trials import GridPoint, damage
 from platewatch.model.scoring import NetworkNumbers, RawNumbers
-from platewatch.photographs import preparation
+from platewatch.photographs import preparation, robust
 from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.overlay import overlay
 from platewatch.photographs.preparation import Frame
@@ -160,14 +160,14 @@ def test_a_score_pools_over_the_photograph_not_over_the_square(plates: GoodPlate
     assert seen.score == pytest.approx(max(pooled))
 
 
-def test_good_photographs_that_were_learned_reach_their_scale(plates: GoodPlates, fitted: Surface) -> None:
+def test_scales_are_those_of_the_photographs(plates: GoodPlates, fitted: Surface) -> None:
     """The scales are the good plates' own, without the padding, whose distances would be small."""
     inside = plates.frames[0].inside(SIDE)
     peaks = [
         detector.pool(fitted.without([number]).inspect(photo, inside).anomaly_map, inside=inside)
         for number, photo in enumerate(plates.photos)
     ]
-    assert 0.5 < np.median(peaks) <= 1.01
+    assert robust.limit(peaks) == pytest.approx(1, rel=1e-3)
 
 
 @SIZES

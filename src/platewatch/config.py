@@ -48,10 +48,10 @@ class SurfaceConfig:
     noise_floor: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Added to each line amplitude before its logarithm, in Lab units (L is 0 to 100): camera noise lies below it."""
     illumination_copies: Annotated[int, Field(ge=0, le=10)] = 2
-    """Illumination augmentation: number of copies of each good photograph in the memory banks, each with a random
-    brightness and warmth."""
+    """Illumination augmentation: number of copies of each good photograph in the memory banks, each dimmer or brighter,
+    of random warmth."""
     brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """Largest relative change of brightness of such a copy."""
+    """Largest relative change of brightness of such a copy; the first two have it."""
     warmth_range: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """Largest relative change of red in such a copy; blue changes by as much the other way. 0.04 is about 500 K."""
     bank: Annotated[int, Field(ge=16, le=2**20)] = 65536
@@ -239,7 +239,7 @@ _TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},
-    "surface": {"skipganomaly": False, **_TEXTURE},
+    "surface": {"skipganomaly": False, "sensitivity": {"plates": 10}, **_TEXTURE},
     "fast": {
         **_TEXTURE,
         "network": {

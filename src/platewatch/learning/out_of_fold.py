@@ -19,7 +19,6 @@ from platewatch.learning.preflight import GoodPlates
 from platewatch.model import scoring
 from platewatch.model.runtime import Network
 from platewatch.model.scoring import Checks, RawNumbers
-from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.preparation import Frame
 from platewatch.progress import Progress
 from platewatch.surface import detector
@@ -81,9 +80,8 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
         pair = detectors.of(plate)
         good.append(scoring.measure(*pair, photo, frame))
         if config.skipganomaly:  # they choose alpha and the phases' weight
-            inside = find_framed_object(photo, frame)
             others = cut[:plate] + cut[plate + 1 :]
-            damaged = [hard_defect(photo, rng, inside, others)[0] for _ in range(DEFECTS_PER_PLATE)]
+            damaged = [hard_defect(photo, rng, plates.parts[plate], others)[0] for _ in range(DEFECTS_PER_PLATE)]
             artificial += [scoring.measure(*pair, each, frame) for each in damaged]
         progress("scoring out of fold", len(good), len(plates.paths))
     return OutOfFold(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from platewatch.learning.groups import Groups, Told
 from platewatch.model.scoring import Checks
 from platewatch.photographs import bit_depth, completeness, preparation, quality, reading
 from platewatch.photographs.bit_depth import Levels
+from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions
 from platewatch.progress import Progress
@@ -45,6 +47,12 @@ class GoodPlates:
     def insides(self) -> Masks:
         """(N, S, S) bool: False on the photographs' padding."""
         return np.stack([frame.inside(len(photo)) for photo, frame in zip(self.photos, self.frames, strict=True)])
+
+    @cached_property
+    def parts(self) -> Masks:
+        """(N, S, S) bool: the part on each photograph, False on its padding."""
+        pairs = zip(self.photos, self.frames, strict=True)
+        return np.stack([find_framed_object(photo, frame) for photo, frame in pairs])
 
     def conditions(self) -> list[Conditions]:
         """The quality measures of each photograph without its padding."""

@@ -19,7 +19,6 @@ from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitiv
 from platewatch.inspection import Verdict
 from platewatch.learning.preflight import GoodPlates
 from platewatch.model.thread_limits import cores
-from platewatch.photographs.foreground import find_framed_object
 from platewatch.photographs.illumination import gains, relight
 from platewatch.progress import Progress
 from platewatch.synthetic.artificial_defects import rust, scratch
@@ -97,7 +96,7 @@ def damage(plates: GoodPlates, plate: int, point: GridPoint, config: Config) -> 
     """
     photo, frame = plates.photos[plate], plates.frames[plate]
     rng = np.random.default_rng([config.seed, plate, int(point.kind == "rust")])
-    on_part = find_framed_object(photo, frame)
+    on_part = plates.parts[plate]
     for _ in range(_TRIES):
         if point.kind == "scratch":
             sizes = {"width_px": point.size_px, "length_px": config.sensitivity.length * config.image_size}

@@ -280,17 +280,19 @@ def _sample(
 
 
 def _copies(photos: Photos, seed: int, settings: SurfaceConfig) -> list[Photos]:
-    """The photographs, then their copies under other illuminations."""
-    rng = np.random.default_rng(seed)
-    return [photos, *(_other_illumination(photos, settings, rng) for _ in range(settings.illumination_copies))]
+    """The photographs, then their copies under other illuminations: dimmer and brighter in turn, of random warmth.
 
-
-def _other_illumination(photos: Photos, settings: SurfaceConfig, rng: np.random.Generator) -> Photos:
-    """A copy of each photograph under an illumination of random brightness and warmth."""
-    brightness = 1 + rng.uniform(-settings.brightness_range, settings.brightness_range, (len(photos), 1))
-    warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
-    factors = gains(brightness, warmth)  # (N, 3)
-    return np.stack([relight(*pair) for pair in zip(photos, factors, strict=True)])
+    The first two copies have the ends of the range of brightness, because texture features change most where pixels
+    begin to clip; further ones lie between.
+    """
+    rng, found = np.random.default_rng(seed), [photos]
+    for copy in range(settings.illumination_copies):
+        step = settings.brightness_range / (copy // 2 + 1)
+        brightness = np.full((len(photos), 1), 1 + (step if copy % 2 else -step))
+        warmth = rng.uniform(-settings.warmth_range, settings.warmth_range, (len(photos), 1))
+        factors = gains(brightness, warmth)  # (N, 3)
+        found.append(np.stack([relight(*pair) for pair in zip(photos, factors, strict=True)]))
+    return found
 
 
 def _scale_of(scores: Sequence[float]) -> float:

@@ -44,18 +44,21 @@ def stain(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.G
 
 def cut_paste(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
     """A rotated rectangle of the part pasted elsewhere on it (CutPaste, arXiv 2104.04015)."""
-    return _pasted(photo, around(photo, inside), inside, rng, scar=False)
+    return _pasted(photo, around(photo, inside), _on_part(inside, rng), inside, rng, scar=False)
 
 
 def scar(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
     """A long thin rectangle of the part pasted elsewhere on it (CutPaste-scar)."""
-    return _pasted(photo, around(photo, inside), inside, rng, scar=True)
+    return _pasted(photo, around(photo, inside), _on_part(inside, rng), inside, rng, scar=True)
 
 
 def foreign(photo: Photo, inside: Mask, others: Sequence[Photo], rng: np.random.Generator) -> Layer:
     """A rectangle or a scar of another good photograph; of the same one where there is no other."""
-    source = others[int(rng.integers(len(others)))] if len(others) else around(photo, inside)
-    return _pasted(photo, source, inside, rng, scar=bool(rng.uniform() < 0.5))
+    is_scar = bool(rng.uniform() < 0.5)
+    if not others:
+        return _pasted(photo, around(photo, inside), _on_part(inside, rng), inside, rng, scar=is_scar)
+    source = others[int(rng.integers(len(others)))]
+    return _pasted(photo, source, _place(source, rng), inside, rng, scar=is_scar)
 
 
 def missing(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
@@ -148,8 +151,10 @@ def _spot(photo: Photo, inside: Mask, rng: np.random.Generator, centre: Points |
     return np.asarray(np.clip(field * np.float32(rng.choice([1.5, 4.0, 12.0])), 0, 1), np.float32)
 
 
-def _pasted(photo: Photo, source: Photo, inside: Mask, rng: np.random.Generator, *, scar: bool) -> Layer:
-    """A rotated rectangle (scar: long and thin) of a source (h, w, 3), pasted at a random place on the object."""
+def _pasted(
+    photo: Photo, source: Photo, origin: Points, inside: Mask, rng: np.random.Generator, *, scar: bool
+) -> Layer:
+    """A rotated rectangle (scar: long and thin) about a point of a source (h, w, 3), pasted somewhere on the object."""
     side = photo.shape[0]
     if scar:
         size = side * rng.uniform([0.008, 0.05], [0.04, 0.25])
@@ -157,7 +162,7 @@ def _pasted(photo: Photo, source: Photo, inside: Mask, rng: np.random.Generator,
         area, stretch = np.exp(rng.uniform(np.log(5e-4), np.log(0.04))), np.exp(rng.uniform(-1, 1))
         size = side * np.sqrt([area * stretch, area / stretch])
     to = spot(inside, rng)
-    paint = _turned(source, _place(source, rng), to, rng.uniform(0, 360), side)
+    paint = _turned(source, origin, to, rng.uniform(0, 360), side)
     opacity = np.zeros((side, side), np.uint8)
     box = cv2.boxPoints((tuple(to), tuple(np.maximum(size, 2.0)), rng.uniform(0, 360)))
     cv2.fillConvexPoly(opacity, np.rint(box).astype(np.int32), (1,))
@@ -170,6 +175,12 @@ def _neighbouring(photo: Photo, inside: Mask, rng: np.random.Generator) -> Float
     angle, far = rng.uniform(0, 2 * np.pi), len(photo) * rng.uniform(0.03, 0.15)
     to = np.array([left + far * np.cos(angle), top + far * np.sin(angle)])
     return _turned(around(photo, inside), np.zeros(2), to, 0, len(photo))
+
+
+def _on_part(inside: Mask, rng: np.random.Generator) -> Points:
+    """A random point (x, y) of the object in `around` it."""
+    left, top, _, _ = cv2.boundingRect(inside.view(np.uint8))
+    return np.asarray(spot(inside, rng) - np.array([left, top]), np.float64)
 
 
 def _place(source: Photo, rng: np.random.Generator) -> Points:
