@@ -25,7 +25,7 @@ from platewatch.decision.intervals import clopper_pearson
 from platewatch.learning import fusing, preflight
 from platewatch.model import model_folder
 from platewatch.photographs import data_sets, preparation, reading
-from platewatch.surface.detector import KINDS
+from platewatch.surface.detector import KINDS, Fusion
 
 
 class Step(NamedTuple):
@@ -66,8 +66,10 @@ def measure(
             none, default = runs.values()
             joined = [{**each, "none": other} for each, other in zip(default, none, strict=True)]
             shown = [row for row in rows(joined[0]) if row[1](joined[0]) is not None]
-            tables[f" {name}"] = table(joined, shown)
-    return Found(tables={"": Table.of({each: f"{{{each}}}" for each in overview[0]}, overview), **tables})
+            plain = table(joined, shown)
+            chosen = ["weights of colour, line, texture", *(each["weights"] for each in default), "–", "–"]
+            tables[f" {name}"] = Table(plain.head, [*plain.rows, chosen])
+    return Found(tables={"": Table(list(overview[0]), [list(row.values()) for row in overview]), **tables})
 
 
 def _sets(data: Sequence[Path], out: Path, grey: bool) -> Iterator[tuple[str, Path]]:
@@ -84,7 +86,7 @@ def run(data: Path, out: Path, step: Step, seed: int) -> Run:
     model = out / f"{step.backbone}-{side}-{seed}"
     if step.program != models.PROGRAM:  # the same model, where the default weights were chosen
         chosen = run(data, out, step._replace(program=models.PROGRAM), seed)
-        if (chosen.get("weights"), chosen.get("power")) == (fusing.DEFAULT.weights, fusing.DEFAULT.power):
+        if chosen["weights"] == _words(fusing.DEFAULT):
             return chosen
         model = model.with_name(f"{model.name}-default-weights")
     kept = model.with_name(f"{model.name}.json")
@@ -95,9 +97,17 @@ def run(data: Path, out: Path, step: Step, seed: int) -> Run:
         trained = _core_s() - before
         write_json(kept, {**models.evaluate(model, data, TILE), "core_s": trained})
     found, weighing = json.loads(kept.read_text(encoding="utf-8")), model_folder.load_manifest(model).weighing
-    counts, chosen = found["verdicts"], {"weights": weighing.weights, "power": weighing.power} if weighing else {}
+    weights = Fusion(weighing.weights, weighing.power) if weighing else None
+    counts, separation = found["verdicts"], models.separation(*models.scores(found))
     counted = {"passed": counts["missed"], "not_passed": counts["false_alarms"] + counts["reviewed_normal"]}
-    return {**found, "seed": seed, "separation": models.separation(*models.scores(found)), **counted, **chosen}
+    return {**found, "seed": seed, "separation": separation, "weights": _words(weights), **counted}
+
+
+def _words(fusion: Fusion | None) -> str:
+    """The weights of a fusion: `1 : 2 : 4`, followed by `squared` where the maps' squares are added."""
+    if fusion is None:
+        return "–"
+    return " : ".join(f"{each:g}" for each in fusion.weights) + " squared" * (fusion.power > 1)
 
 
 def _core_s() -> float:
@@ -143,9 +153,6 @@ def rows(first: Run) -> Iterator[Row]:
         yield f"training, core-s{suffix}", partial(at, *keys, "core_s"), "{:.0f}", max
     for kind in KINDS:
         yield f"image AUROC, {kind} map alone", partial(_alone, kind), "{:.4f}", min
-    for place, kind in enumerate(KINDS):
-        yield f"weight of the {kind} map", partial(at, "weights", place), "{:.3g}", min
-    yield "maps added (1) or their squares (2)", partial(at, "power"), "{:.3g}", max
 
 
 def _alone(kind: str, run: Run) -> float | None:
