@@ -23,7 +23,7 @@ from platewatch.surface import detector
 from platewatch.surface.detector import Fusion, Maps, Surface
 from platewatch.synthetic.hard_defects import hard_defect
 
-DEFAULT = Fusion((1, 2, 4), power=1)
+DEFAULT = Fusion((1, 1, 2), power=2)
 _WEIGHTS = (
     *((1, 2, 4), (1, 1, 2), (1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 2, 2)),
     *((0, 1, 1), (0, 1, 2), (0, 2, 1), (1, 0, 1), (1, 0, 2), (2, 0, 1), (1, 1, 0), (1, 4, 0)),
@@ -37,10 +37,8 @@ SINGLES = tuple(Fusion(weights, 1) for weights in _WEIGHTS[-3:])
 """Each map alone: colour, line, texture."""
 
 DEFECTS_PER_PLATE = 4
-_CLEARLY, _BLIND = (
-    1.64,
-    2.0,
-)  # standard errors: by which one is better; up to which a map alone is no better than chance
+_CLEARLY = 1.64  # standard errors by which another fusion has to be better: one-sided, 95 %
+_BLIND = 2.0  # standard errors up to which a map alone is no better than chance
 _RESAMPLED = 400  # bootstrap samples of plates, for the standard error
 
 
@@ -78,7 +76,8 @@ def set_weights(
     chosen = None
     if seen:
         scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
-        chosen = _choose(seen, [bank.scale for bank in scaled.banks], config.surface)
+        coarse = replace(smaller.settings, pool_area=area and max(1, area // (2 * every) ** 2))
+        chosen = _choose(seen, [bank.scale for bank in scaled.banks], coarse)
         smaller = replace(smaller, fusion=Fusion(chosen.weights, chosen.power))
     scaled = detector.with_scales(smaller, maps, insides[:, ::every, ::every])
     return replace(scaled, settings=fitted.settings), chosen
@@ -126,7 +125,7 @@ def _scores(
 
     def pooled(maps: Maps, inside: Mask) -> list[float]:
         fused = unscaled.of(maps)
-        return [detector.pool(fused, fraction, inside) for fraction in settings.score_fractions]
+        return [detector.pool(fused, fraction, inside, settings.pool_area) for fraction in settings.score_fractions]
 
     good = np.array([pooled(each.good, each.inside) for each in seen])
     damaged = np.array([[pooled(maps, each.inside) for maps in each.damaged] for each in seen])
