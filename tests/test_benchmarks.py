@@ -297,13 +297,17 @@ def test_sets_compare_with_no_network_on_colour_and_grey_and_make_nothing_twice(
     assert len(trained) == 8
 
 
-def test_the_ladder_of_sets_takes_the_default_weights_from_the_chosen_model_where_they_agree(
+def test_the_ladder_of_sets_trains_with_the_default_weights_only_where_others_were_chosen(
     tiny_model: Tiny, trained: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = sets.measure([tiny_model.data], out=tmp_path, seeds=[0], ladder=True)
+    found = sets.measure([tiny_model.data], out=tmp_path / "apart", seeds=[0], ladder=True)
     assert [row[0].partition(": ")[2] for row in found.tables[""].rows] == list(sets.LADDER)
     programs = [program for _, program in trained]
     assert programs.count(models.PROGRAM) == len(programs) - 1 == 2, "a square set has no tiles of its own"
+    trained.clear()
+    monkeypatch.setattr(sets, "_words", lambda _: "1 : 1 : 2")
+    sets.measure([tiny_model.data], out=tmp_path / "alike", seeds=[0], ladder=True)
+    assert [program for _, program in trained] == [models.PROGRAM] * 2
 
 
 def test_a_step_s_count_is_the_worst_seed_with_its_interval() -> None:
