@@ -92,8 +92,8 @@ def run(data: Path, out: Path, step: Step, seed: int) -> Run:
     kept = model.with_name(f"{model.name}.json")
     if not kept.exists():
         before, options = _core_s(), ("--config", f"{out.parent}/config.toml", "--seed", str(seed))
-        options = (*options, "--backbone", step.backbone, "--image-size", str(side))
-        models.train(data, model, *options, program=step.program)
+        network = ("--backbone", step.backbone, "--image-size", str(side))
+        models.train(data, model, *options, *network, program=step.program)
         trained = _core_s() - before
         write_json(kept, {**models.evaluate(model, data, TILE), "core_s": trained})
     found, weighing = json.loads(kept.read_text(encoding="utf-8")), model_folder.load_manifest(model).weighing
