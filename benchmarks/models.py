@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,23 @@ from benchmarks.harness import say
 from platewatch.arrays import Doubles, Labels
 from platewatch.photographs.data_sets import ANOMALOUS, NORMAL
 
+PROGRAM = ("-m", "platewatch")
+"""Python's arguments that start the command `platewatch`."""
 
-def command(*arguments: str) -> str:
+
+def command(*arguments: str, program: Sequence[str] = PROGRAM) -> str:
     """What `platewatch` with these arguments writes to stdout; raises CalledProcessError when it fails."""
-    line = [sys.executable, "-m", "platewatch", *arguments]
+    line = [sys.executable, *program, *arguments]
     return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def train(data: Path, model: Path, *options: str) -> float | None:
+def train(data: Path, model: Path, *options: str, program: Sequence[str] = PROGRAM) -> float | None:
     """Train the model unless it exists; returns the seconds that training took, None for a model from elsewhere."""
     clock = model.with_name(f"{model.name}.seconds")
     if not model.exists():
         say(f"training {model}")
         started = time.monotonic()
-        command("train", str(data), "--out", str(model), *options)
+        command("train", str(data), "--out", str(model), *options, program=program)
         clock.write_text(f"{time.monotonic() - started:.1f}")
     return float(clock.read_text()) if clock.exists() else None
 

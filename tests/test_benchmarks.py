@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import models
 from benchmarks import photograph_changes as changes
-from benchmarks.entries import alpha, curves, drift, grey, ladder, records, scratches, seeds, versions
+from benchmarks.entries import alpha, curves, drift, grey, ladder, records, scratches, seeds, sets, versions
 from benchmarks.photograph_changes import CHANGES
 from conftest import Tiny
 from platewatch import config
@@ -207,7 +207,8 @@ def evaluation(seed: int, missed: int, alpha: float) -> dict[str, Any]:
 
 
 def test_the_seeds_table_ends_with_mean_and_worst() -> None:
-    table = seeds.table([evaluation(0, 0, 0.1), evaluation(1, 1, 0.9)])
+    found = [evaluation(0, 0, 0.1), evaluation(1, 1, 0.9)]
+    table = seeds.table(found, seeds.rows(found[0]))
     rows = {row[0]: list(row[1:]) for row in table.rows}
     assert table.head == ["seed", "0", "1", "mean", "worst"]
     assert rows["defective plates that PASS"] == ["0 of 2", "1 of 2", "0.5 of 2", "1 of 2"]
@@ -253,6 +254,72 @@ def test_a_grey_copy_has_every_photograph_and_no_colour(
     assert [sample.path.relative_to(asked[0]) for sample in data_sets.test(asked[0])] == names
     photo = reading.read(asked[0] / names[0])
     assert (photo == photo[..., :1]).all()
+
+
+@pytest.fixture
+def trained(
+    tiny_model: Tiny, evaluated: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[tuple[str, ...], Any]]:
+    """Options and program of each training; every model is the tiny one."""
+    asked: list[tuple[tuple[str, ...], Any]] = []
+
+    def train(_data: Path, model: Path, *options: str, program: Any) -> None:
+        asked.append((options[2:], program))
+        model.parent.mkdir(parents=True, exist_ok=True)
+        model.symlink_to(tiny_model.model)
+
+    monkeypatch.setattr(models, "train", train)
+    monkeypatch.setattr(models, "evaluate", lambda *_: evaluated)
+    return asked
+
+
+def test_sets_compare_with_no_network_on_colour_and_grey_and_make_nothing_twice(
+    tiny_model: Tiny, evaluated: dict[str, Any], trained: list[Any], tmp_path: Path
+) -> None:
+    found = sets.measure([tiny_model.data], out=tmp_path, seeds=[0, 1], grey=True)
+    assert {options[3] for options, _ in trained} == {"none", "efficientnet-lite0"}
+    assert len(trained) == 8
+    name = tiny_model.data.name
+    assert list(found.tables) == ["", f" {name}", f" {name} grey"]
+    assert [row[0] for row in found.tables[""].rows] == [
+        f"{each}: {step}" for each in (name, f"{name} grey") for step in sets.COMPARED
+    ]
+    rows = {row[0]: list(row[1:]) for row in found.tables[f" {name}"].rows}
+    counts = evaluated["verdicts"]
+    not_passed = counts["false_alarms"] + counts["reviewed_normal"]
+    for suffix in ("", ", no network"):
+        assert rows[f"good parts not passed{suffix}"] == [f"{not_passed} of {evaluated['images']['normal']}"] * 4
+        assert (
+            rows[f"defective parts passed{suffix}"] == [f"{counts['missed']} of {evaluated['images']['anomalous']}"] * 4
+        )
+    assert rows["weights of colour, line, texture"] == ["–"] * 4, "the tiny model has no texture features"
+    assert sets.measure([tiny_model.data], out=tmp_path, seeds=[0, 1], grey=True) == found
+    assert len(trained) == 8
+
+
+def test_the_ladder_of_sets_trains_with_the_default_weights_only_where_others_were_chosen(
+    tiny_model: Tiny, trained: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = sets.measure([tiny_model.data], out=tmp_path / "apart", seeds=[0], ladder=True)
+    assert [row[0].partition(": ")[2] for row in found.tables[""].rows] == list(sets.LADDER)
+    programs = [program for _, program in trained]
+    assert programs.count(models.PROGRAM) == len(programs) - 1 == 2, "a square set has no tiles of its own"
+    trained.clear()
+    monkeypatch.setattr(sets, "_words", lambda _: "1 : 1 : 2")
+    sets.measure([tiny_model.data], out=tmp_path / "alike", seeds=[0], ladder=True)
+    assert [program for _, program in trained] == [models.PROGRAM] * 2
+
+
+def test_a_step_s_count_is_the_worst_seed_with_its_interval() -> None:
+    run = {"images": {"normal": 13, "anomalous": 36}, "auroc": 1.0, "passed": 0, "not_passed": 0, "separation": 1.5}
+    found = [run | {"core_s": 10.0}, run | {"auroc": 0.9, "passed": 2, "not_passed": 1, "core_s": 12.0}]
+    assert list(sets.summary(found).values()) == [
+        "0.9500 (0.9000)",
+        "1 of 13 (0.2% to 36.0%)",
+        "2 of 36 (0.7% to 18.7%)",
+        "1.50 (1.50)",
+        "11",
+    ]
 
 
 def test_the_author_s_table_has_a_row_for_each_alpha(

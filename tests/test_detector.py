@@ -172,15 +172,15 @@ def test_a_loaded_surface_cannot_leave_out_photographs(fitted: Surface) -> None:
 
 
 def test_the_score_is_the_larger_of_the_scores_of_a_small_and_a_large_fraction(fitted: Surface) -> None:
-    few, many = fitted.settings.score_fractions
+    few, many, _ = fitted.settings.score_fractions
     spot, worn = np.zeros((2, 256, 256), np.float32)
     spot[100:110, 100:110], worn[60:180, 60:180] = 8, 1.5
     assert detector.pool(spot, few) / fitted.score_scales[0] > detector.pool(worn, few) / fitted.score_scales[0]
     assert detector.pool(spot, many) / fitted.score_scales[1] < detector.pool(worn, many) / fitted.score_scales[1]
     for photo in rendered("scratches", 2):
         seen = fitted.inspect(photo, ALL)
-        pooled = [detector.pool(seen.anomaly_map, fraction) for fraction in (few, many)]
-        assert seen.score == pytest.approx(max(pooled[0] / fitted.score_scales[0], pooled[1] / fitted.score_scales[1]))
+        pooled = [detector.pool(seen.anomaly_map, fraction) for fraction in fitted.settings.score_fractions]
+        assert seen.score == pytest.approx(max(np.array(pooled) / fitted.score_scales))
 
 
 def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> None:

@@ -10,8 +10,13 @@ from benchmarks.harness import Found
 
 
 def measure(data: Path, *, out: Path, seeds: Sequence[int] = (0, 1, 2), options: str = "") -> Found:
+    return coloured.measure(copy(data, out / "plates"), out=out, seeds=seeds, options=options)
+
+
+def copy(data: Path, folder: Path) -> Path:
+    """The folder, with a grey copy of every PNG of the data set."""
     for path in sorted(data.rglob("*.png")):
-        target = out / "plates" / path.relative_to(data)
+        target = folder / path.relative_to(data)
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.open(path).convert("L").save(target)
-    return coloured.measure(out / "plates", out=out, seeds=seeds, options=options)
+    return folder

@@ -9,7 +9,7 @@ that seed.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def measure(
     worst = {name: max(run["verdicts"][name] for run in found) for name in ("missed", "false_alarms")}
     plates_of = {"missed": found[0]["images"]["anomalous"], "false_alarms": found[0]["images"]["normal"]}
     bounds = {f"{name}_upper_95": clopper_pearson(count, plates_of[name])[1] for name, count in worst.items()}
-    return Found(bounds, {"": table(found)}, found)
+    return Found(bounds, {"": table(found, rows(found[0]))}, found)
 
 
 def drawn(data: Path, folder: Path, count: int, seed: int) -> Path:
@@ -67,40 +67,40 @@ def drawn(data: Path, folder: Path, count: int, seed: int) -> Path:
     return folder
 
 
-def table(found: Sequence[Run]) -> Table:
+def table(found: Sequence[Run], rows: Iterable[Row]) -> Table:
     """One column for each seed, then mean and worst; a dash where there is no value."""
-    rows = []
-    for title, value, form, worst in _rows(found[0]):
+    cells = []
+    for title, value, form, worst in rows:
         values = [value(run) for run in found]
         known = [each for each in values if each is not None]
         values += [float(np.mean(known)), worst(known)] if known else [None, None]
-        rows.append([title, *("–" if each is None else form.format(each) for each in values)])
-    return Table(["seed", *(str(run["seed"]) for run in found), "mean", "worst"], rows)
+        cells.append([title, *("–" if each is None else form.format(each) for each in values)])
+    return Table(["seed", *(str(run["seed"]) for run in found), "mean", "worst"], cells)
 
 
-def _rows(first: Run) -> Iterator[Row]:
+def rows(first: Run) -> Iterator[Row]:
     for title, name, counted in (
         ("defective plates that PASS", "missed", "anomalous"),
         ("defective plates to REVIEW", "reviewed_anomalous", "anomalous"),
         ("good plates REJECTed", "false_alarms", "normal"),
         ("good plates to REVIEW", "reviewed_normal", "normal"),
     ):
-        yield title, partial(_at, "verdicts", name), f"{{:.3g}} of {first['images'][counted]}", max
-    yield "image AUROC, both phases", partial(_at, "auroc"), "{:.4f}", min
+        yield title, partial(at, "verdicts", name), f"{{:.3g}} of {first['images'][counted]}", max
+    yield "image AUROC, both phases", partial(at, "auroc"), "{:.4f}", min
     yield "lowest defective ÷ highest good score", lambda run: models.separation(*models.scores(run)), "{:.2f}", min
-    yield "image AUROC, surface", partial(_at, "phases", "surface", "auroc"), "{:.4f}", min
-    yield "image AUROC, Skip-GANomaly", partial(_at, "phases", "skipganomaly", "auroc"), "{:.4f}", min
+    yield "image AUROC, surface", partial(at, "phases", "surface", "auroc"), "{:.4f}", min
+    yield "image AUROC, Skip-GANomaly", partial(at, "phases", "skipganomaly", "auroc"), "{:.4f}", min
     yield "lowest ÷ highest, Skip-GANomaly", lambda run: models.separation(*models.network_scores(run)), "{:.2f}", min
     for size in first["pixels"]:
-        yield f"pixel AUROC, {size} px", partial(_at, "pixels", size, "auroc"), "{:.4f}", min
-        yield f"pixel AP, {size} px", partial(_at, "pixels", size, "average_precision"), "{:.3f}", min
-        yield f"AUPRO to 30 %, {size} px", partial(_at, "pixels", size, "aupro"), "{:.3f}", min
-    yield "expected false alarms", partial(_at, "promise", "false_alarm_rate"), "{:.1%}", max
-    yield "the same, 95 % limit", partial(_at, "promise", "upper_95"), "{:.1%}", max
-    yield "training with calibration, s", partial(_at, "train_s"), "{:.0f}", max
+        yield f"pixel AUROC, {size} px", partial(at, "pixels", size, "auroc"), "{:.4f}", min
+        yield f"pixel AP, {size} px", partial(at, "pixels", size, "average_precision"), "{:.3f}", min
+        yield f"AUPRO to 30 %, {size} px", partial(at, "pixels", size, "aupro"), "{:.3f}", min
+    yield "expected false alarms", partial(at, "promise", "false_alarm_rate"), "{:.1%}", max
+    yield "the same, 95 % limit", partial(at, "promise", "upper_95"), "{:.1%}", max
+    yield "training with calibration, s", partial(at, "train_s"), "{:.0f}", max
 
 
-def _at(*names_and_run: Any) -> Any:
+def at(*names_and_run: Any) -> Any:
     """The value at these nested keys of a run; None when one of them is None."""
     *names, value = names_and_run
     for name in names:

@@ -68,9 +68,9 @@ class SurfaceConfig:
     """Fractions of a map are of this many pixels at most; None: of all. So a small defect counts in a large picture."""
     peak_fraction: Fraction = 0.002
     """Maps are normalised by the mean of their top `peak_fraction` pixels."""
-    score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=16)] = (0.005, 0.02)
+    score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=16)] = (0.005, 0.02, 0.1)
     """For each fraction, the mean of the fused map's top pixels is divided by a scale; the score is the largest result.
-    A small fraction finds spots and scratches, a large one worn paint."""
+    Small fractions find spots and scratches, large ones worn paint and rust over the whole part."""
 
     def __post_init__(self) -> None:
         if any(wider <= width for width, wider in pairwise(self.bands)):
