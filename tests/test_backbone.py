@@ -1,16 +1,22 @@
 """Texture features: only the expected weights are read, the graph gives torch's numbers, tiles join without a seam."""
 
+import json
 import shutil
 import sys
+from collections import Counter
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+import small_backbone
 import tiny
 from platewatch.arrays import Photos
 from platewatch.backbone import export as export_module
@@ -18,6 +24,7 @@ from platewatch.backbone import weights
 from platewatch.backbone.export import export
 from platewatch.backbone.patch_features import PatchFeatures, principal_axes
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
+from platewatch.evaluation import evaluator
 from platewatch.inspection import Verdict
 from platewatch.model import model_folder, verification
 from platewatch.model.inspector import Inspector
@@ -25,7 +32,9 @@ from platewatch.model.network_file import check_features
 from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs import preparation
+from platewatch.surface.bank import Bank
 from platewatch.synthetic import rendered_plates
+from small_backbone import Stages
 
 LITE = "efficientnet-lite0"
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
@@ -141,28 +150,13 @@ def test_a_graph_that_differs_from_torch_is_not_written(monkeypatch: pytest.Monk
         export_module._check_parity(features, b"", PHOTOS[:1])
 
 
-class _Stages(nn.Module):
-    """Stands for a network of timm: three convolutions of stride 4, 8 and 16."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.feature_info = SimpleNamespace(reduction=lambda: [2, 4, 8, 16])
-        self.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-        self.convolutions = nn.ModuleList(nn.Conv2d(3, 8, stride, stride) for stride in (4, 8, 16))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return [each(x) for each in self.convolutions]
-
-
 @pytest.fixture
 def timm(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("timm")
-    vars(module)["create_model"] = lambda _name, **_options: _Stages()
-    monkeypatch.setitem(sys.modules, "timm", module)
+    small_backbone.install(monkeypatch)
 
 
 def test_a_network_of_timm_with_local_weights_gives_features(timm: None, tmp_path: Path) -> None:
-    torch.save(_Stages().state_dict(), tmp_path / "weights.pth")
+    torch.save(Stages().state_dict(), tmp_path / "weights.pth")
     graph = export(f"timm:small={tmp_path / 'weights.pth'}", PHOTOS, INSIDES, side=64, length=128, seed=0)
     assert FeatureNetwork(graph, threads=1).run(PHOTOS).shape == (4, 8, 8, 24)
     again = export(f"timm:small={tmp_path / 'weights.pth'}", PHOTOS, INSIDES, side=64, length=128, seed=0)
@@ -193,14 +187,10 @@ def test_timm_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tm
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with texture features, learned by the preset surface through the stages of a small network."""
     folder = tmp_path_factory.mktemp("texture")
-    torch.manual_seed(0)
-    torch.save(_Stages().state_dict(), folder / "weights.pth")
     rendered_plates.render_set(folder / "data", good=10, test={"good": 1, "total_rust": 1}, size=128, seed=1)
     with pytest.MonkeyPatch.context() as patch:
-        module = ModuleType("timm")
-        vars(module)["create_model"] = lambda _name, **_options: _Stages()
-        patch.setitem(sys.modules, "timm", module)
-        backbone = f"timm:small={folder / 'weights.pth'}"
+        small_backbone.install(patch)
+        backbone = small_backbone.weights(folder)
         tiny.learn(folder / "data", folder / "model", preset="surface", backbone=backbone, image_size=128)
     return folder / "model"
 
@@ -214,6 +204,52 @@ def test_a_model_with_a_backbone_judges_and_tells_what_texture_saw(model: Path) 
     assert found.evidence.texture is not None
     assert found.evidence.colour + found.evidence.line + found.evidence.texture == pytest.approx(1, abs=1e-3)
     assert verification.verify(model).faults == ()
+
+
+def test_evaluate_gives_the_auroc_of_every_bank_alone(model: Path) -> None:
+    values = evaluator.evaluate(Inspector(model, threads=1), model.parent / "data").as_dict()
+    schema = json.loads((resources.files("platewatch") / "schemas/evaluation.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(values)
+    assert {name: each["auroc"] is not None for name, each in values["phases"].items()} == {
+        **dict.fromkeys(("surface", "colour", "line", "texture"), True),
+        "skipganomaly": False,
+    }
+    assert values["phases"]["colour"]["pixel_auroc"] > 0.5
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the network of the texture features ran, and how many banks were searched."""
+    counts, run, search = Counter[str](), FeatureNetwork.run, Bank.map
+
+    def counted(self: FeatureNetwork, photos: Photos) -> Any:
+        counts["network"] += 1
+        return run(self, photos)
+
+    def searched(self: Bank, *rest: Any) -> Any:
+        counts["banks"] += 1
+        return search(self, *rest)
+
+    monkeypatch.setattr(FeatureNetwork, "run", counted)
+    monkeypatch.setattr(Bank, "map", searched)
+    return counts
+
+
+def test_banks_without_weight_are_searched_only_on_request(model: Path, tmp_path: Path, runs: Counter[str]) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    manifest = model_folder.load_manifest(folder)
+    assert manifest.weighing is not None
+    weighing = replace(manifest.weighing, weights=(1.0, 0.0, 0.0), power=1)
+    model_folder.write_manifest(folder, replace(manifest, weighing=weighing))
+    photo = model.parent / "data/test/total_rust/000.png"
+    seen = Inspector(folder, threads=1).examine(photo)
+    assert runs == {"banks": 1}
+    runs.clear()
+    asked = Inspector(folder, threads=1, all_phases=True).examine(photo)
+    assert runs == {"banks": 3, "network": 1}
+    assert (seen.inspection.score, seen.inspection.evidence) == (asked.inspection.score, asked.inspection.evidence)
+    assert np.array_equal(seen.anomaly_map, asked.anomaly_map)
+    assert (len(seen.bank_maps), len(asked.bank_maps)) == (0, 3)
 
 
 def test_the_graph_is_one_of_the_model_s_files_and_its_bytes_count(model: Path, tmp_path: Path) -> None:

@@ -130,5 +130,15 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: bytes, words: tup
     refused(lambda: config.load(tmp_path / "c.toml"), *words)
 
 
+@pytest.mark.parametrize("backbone", ["resnet18", "timm:", "timm:small", "timm:small=", "EfficientNet-Lite0", ""])
+def test_a_backbone_that_is_none_of_them(backbone: str) -> None:
+    refused(lambda: config.preset("fast", backbone=backbone), repr(backbone), "none, efficientnet-lite0 or timm:NAME=F")
+
+
+@pytest.mark.parametrize(("size", "words"), [(100, "multiple of 32"), (32, "64"), (8192, "4096")])
+def test_a_side_that_no_photograph_is_prepared_to(size: int, words: str) -> None:
+    refused(lambda: config.preset("surface", image_size=size), "configuration image_size", words)
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     refused(lambda: config.load(tmp_path / "no.toml"), "no.toml", "No such file")

@@ -20,7 +20,7 @@ from conftest import Tiny
 from platewatch import cli
 from platewatch.errors import ModelError
 from platewatch.evaluation import bench, evaluator, report
-from platewatch.inspection import Inspection
+from platewatch.inspection import Evidence, Inspection
 from platewatch.line import replay
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model import model_folder, scoring, verification
@@ -174,13 +174,17 @@ def test_a_plate_is_replayed_by_the_phases_that_judged_it(resting: Path, tiny_mo
 
 def test_the_pages_and_exports_take_plates_without_the_numbers_of_phase_two(tmp_path: Path) -> None:
     seen = fake_inspector.fake().examine(_photograph(tmp_path))
-    rested = replace(seen.inspection, reconstruction_error=None, latent_error=None)
+    (defect,) = seen.inspection.defects
+    textured = replace(defect, evidence=Evidence(colour=0.2, line=0.3, texture=0.5))
+    rested = replace(seen.inspection, reconstruction_error=None, latent_error=None, defects=(defect, textured))
     with stations.running(tmp_path) as running:
         running.records.add(rested, reading.load(tmp_path / "plate.png"), plate_id="rested")
         page = running.client.get("/plates/1")
         assert page.status_code == 200
         assert "<dt>Surface</dt>" in page.text
         assert "Skip-GANomaly" not in page.text
+        assert "colour 20 %, line 30 %, texture 50 %</dd>" in page.text
+        assert "colour 90 %, line 10 %</dd>" in page.text
         assert running.client.get("/inspections/1").json()["latent_error"] is None
         out = tmp_path / "plates.csv"
         words = ["export", "csv", str(out), "--records", str(tmp_path / "records.db")]

@@ -319,6 +319,9 @@ def build(values: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "string_pattern_mismatch":  # of backbone alone: its pattern is nothing to read
+            what, expected = f"got {first.get('input')!r}", "none, efficientnet-lite0 or timm:NAME=FILE"
+            raise InputError(f"configuration {where}", what, expected=expected) from error
         what = "" if first["type"] == "value_error" else f", got {first.get('input')!r}"
         raise InputError(
             f"configuration{where and ' ' + where}", f"{first['msg'].removeprefix('Value error, ')}{what}"

@@ -18,6 +18,7 @@ from platewatch.inspection import Verdict
 from platewatch.photographs import data_sets, masks, preparation
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
 from platewatch.progress import Progress, silent
+from platewatch.surface import detector
 
 if TYPE_CHECKING:  # the caller passes the inspector
     from platewatch.model.inspector import Examination, Inspector
@@ -36,7 +37,8 @@ class MaskedMaps:
     """Requested longer side, px; None for the prepared size, at most MAX_PIXEL_SIZE."""
     size: int = 0
     """Longer side used, px."""
-    maps: dict[str, list[Floats]] = field(default_factory=lambda: {name: [] for name in MAPS})
+    maps: dict[str, list[Floats]] = field(default_factory=lambda: {name: [] for name in (*MAPS, *detector.KINDS)})
+    """Float32 for MAPS; float16 for the maps of single banks, of which the AUROC alone is wanted."""
     masks: list[Mask] = field(default_factory=list)
     without_mask: int = 0
     failures: list[Failure] = field(default_factory=list)
@@ -52,12 +54,12 @@ class MaskedMaps:
             self.without_mask += 1
             return
         self.masks.append(mask)
-        for name in MAPS:
-            if (found := getattr(examination, name)) is None:  # a model without phase two
-                continue
-            part = examination.frame.cut(found)
-            smooth = cv2.INTER_AREA if mask.size < part.size else cv2.INTER_LINEAR
-            self.maps[name].append(_resized(part.astype(np.float32, copy=False), mask.shape, smooth))
+        found = {name: getattr(examination, name) for name in MAPS}
+        for name, seen in found.items():
+            if seen is not None:  # None in a model without phase two
+                self.maps[name].append(_compared(examination.frame.cut(seen), mask.shape))
+        for kind, seen in zip(detector.KINDS, examination.bank_maps, strict=False):
+            self.maps[kind].append(_compared(examination.frame.cut(seen), mask.shape).astype(np.float16))
 
     def _mask(self, sample: Sample, examination: "Examination") -> Mask | None:
         frame = examination.frame
@@ -81,7 +83,7 @@ class MaskedMaps:
         return small
 
     def figures(self, name: str) -> PixelFigures:
-        """The pixel metrics of the maps of a name, one of MAPS; None where the model has no such maps."""
+        """The pixel metrics of the maps of a name, of MAPS or KINDS; None where the model has no such maps."""
         if len(self.maps[name]) < len(self.masks):
             return PixelFigures(None, None, None)
         return metrics.pixel_figures(self.maps[name], self.masks)
@@ -114,7 +116,7 @@ def evaluate(
         except InputError as error:
             failed.append(Failure(str(sample.path), str(error)))
         else:
-            plates.append(_plate(sample, examination))
+            plates.append(_plate(sample, examination, _alone(inspector, examination)))
             if plates[-1].score is not None:
                 pixels.add(sample, examination)
         progress("inspecting", done, len(samples))
@@ -155,11 +157,26 @@ def _evaluation(
         pixel=pixels.summary(),
         surface=Phase(surface, pixels.figures("surface_map").auroc),
         skipganomaly=Phase(network, pixels.figures("network_map").auroc),
+        banks={
+            kind: Phase(_auroc(plates, [plate.banks.get(kind) for plate in plates]), pixels.figures(kind).auroc)
+            for kind in detector.KINDS
+        },
         promise=manifest.promise,
     )
 
 
-def _plate(sample: Sample, examination: "Examination") -> PlateScore:
+def _alone(inspector: "Inspector", examination: "Examination") -> dict[str, float]:
+    """The score of each bank's map alone, by the bank's name; the map is pooled as its scale was set."""
+    if not examination.bank_maps:
+        return {}
+    inside, settings = examination.frame.inside(len(examination.prepared)), inspector.manifest.config.surface
+    return {
+        kind: detector.pool(each, settings.peak_fraction, inside, settings.pool_area)
+        for kind, each in zip(detector.KINDS, examination.bank_maps, strict=False)
+    }
+
+
+def _plate(sample: Sample, examination: "Examination", banks: dict[str, float]) -> PlateScore:
     inspection = examination.inspection
     return PlateScore(
         path=str(sample.path),
@@ -174,6 +191,7 @@ def _plate(sample: Sample, examination: "Examination") -> PlateScore:
         reason=inspection.reason,
         duration_ms=inspection.duration_ms,
         mask=str(sample.mask) if sample.mask else None,
+        banks=banks,
     )
 
 
@@ -196,6 +214,13 @@ def _auroc(plates: Sequence[PlateScore], scores: Sequence[float | None]) -> floa
 def _shape(frame: preparation.Frame, size: int) -> tuple[int, int]:
     scale = size / max(frame.height, frame.width)
     return max(1, round(frame.height * scale)), max(1, round(frame.width * scale))
+
+
+def _compared(part: Floats, shape: tuple[int, ...]) -> Floats:
+    """A map without its padding, in the size of its mask."""
+    smooth = cv2.INTER_AREA if shape[0] * shape[1] < part.size else cv2.INTER_LINEAR
+    resized: Floats = _resized(part.astype(np.float32, copy=False), (shape[0], shape[1]), smooth)
+    return resized
 
 
 def _resized(picture: Array, shape: tuple[int, int], interpolation: int) -> Array:

@@ -1,7 +1,7 @@
 """Results of an evaluation as values: the plates' scores, counts of verdicts, metrics, and their JSON."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class PlateScore:
     duration_ms: float
     mask: str | None
     """Path of the mask file, if there is one."""
+    banks: Mapping[str, float] = field(default_factory=dict)
+    """Score of each bank's map alone, by the bank's name; empty when the quality check refused the photograph."""
 
     @property
     def mistake(self) -> str | None:
@@ -93,7 +95,7 @@ class Pixel:
 
 @dataclass(frozen=True)
 class Phase:
-    """AUROCs of one phase alone."""
+    """AUROCs of one phase, or of one bank of phase one, alone."""
 
     auroc: float | None
     pixel_auroc: float | None
@@ -122,6 +124,8 @@ class Evaluation:
     surface: Phase
     skipganomaly: Phase
     promise: FalseAlarmBound
+    banks: Mapping[str, Phase] = field(default_factory=dict)
+    """The banks of phase one by name: colour, line, texture; None for what the model does not have."""
     later: Later | None = None
     """Verdicts on good plates photographed after training; None when no folder of them was given."""
 
@@ -199,8 +203,11 @@ class Evaluation:
             "verdicts": self._verdicts(),
             "alpha_table": [_alpha_row(row) for row in self.alpha_table],
             "pixel": self.pixel and asdict(self.pixel),
-            "phases": {"surface": asdict(self.surface), "skipganomaly": asdict(self.skipganomaly)},
-            "scores": [_without(asdict(plate), "reason", "duration_ms", "mask") for plate in self.scores],
+            "phases": {
+                name: asdict(each)
+                for name, each in {"surface": self.surface, "skipganomaly": self.skipganomaly, **self.banks}.items()
+            },
+            "scores": [_without(asdict(plate), "reason", "duration_ms", "mask", "banks") for plate in self.scores],
             "unjudged": [{"path": plate.path, "reason": plate.reason} for plate in self.unjudged],
             "failed": [asdict(failure) for failure in self.failed],
             "mask_failures": [asdict(failure) for failure in self.mask_failures],

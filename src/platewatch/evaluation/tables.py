@@ -77,12 +77,17 @@ def alpha_sheet(evaluation: Evaluation) -> Sheet:
 
 
 def phase_sheet(evaluation: Evaluation) -> Sheet:
-    """Image and pixel metrics of each phase and of both fused."""
+    """Image and pixel metrics of each phase, of each bank of phase one, and of both phases fused."""
     pixel, spread = evaluation.pixel, evaluation.auroc_interval
     figures = (pixel.auroc, pixel.average_precision, pixel.aupro) if pixel else (None, None, None)
     edges = f"{spread[0]:.3f} to {spread[1]:.3f}" if spread else "–"
     rows = (
         ("surface", *_phase(evaluation.surface)),
+        *(
+            (f"surface, {name} alone", *_phase(each))
+            for name, each in evaluation.banks.items()
+            if each.auroc is not None
+        ),
         ("Skip-GANomaly", *_phase(evaluation.skipganomaly)),
         ("both", number(evaluation.auroc), edges, number(evaluation.average_precision), *map(number, figures)),
     )

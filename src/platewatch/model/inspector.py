@@ -21,7 +21,7 @@ from platewatch.model.scoring import Phase, RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
-from platewatch.surface.detector import SurfaceResult
+from platewatch.surface.detector import Maps, SurfaceResult
 
 if TYPE_CHECKING:  # as in __init__
     from platewatch.signing import PublicKey
@@ -49,6 +49,8 @@ class Examination:
     surface_map: Floats
     network_map: Floats | None
     """None where phase two was not run."""
+    bank_maps: Maps = ()
+    """Each bank's own map, where all were asked for; empty where the checks refuse the photograph."""
     damage: str = ""
     """Why the file is taken to be damaged though it could be decoded; empty for most."""
 
@@ -67,8 +69,9 @@ class Inspector:
     ) -> None:
         """Load and check a model folder; `threads` 0 uses every core. Raises ModelError and RuntimeUnavailable.
 
-        Phase two is run only where it has weight in the score, or with `all_phases`. With more than one thread the two
-        phases of a plate run in parallel. With keys in `signed_by`, a folder that none of them signed is refused.
+        Phase two and the banks of phase one are run only where they have weight in the score, or with `all_phases`.
+        With more than one thread the two phases of a plate run in parallel. With keys in `signed_by`, a folder that
+        none of them signed is refused.
         """
         thread_limits.limit_threads()
         threads = threads or thread_limits.cores()
@@ -81,6 +84,7 @@ class Inspector:
         self.folder, self._surface = folder, loaded.surface
         self._network = self._opened(loaded.network, max(1, threads - 1), runtime)
         self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._all_phases = all_phases
         self._phases = scoring.PHASES if all_phases else scoring.weighted(self.manifest.decision) | _ALWAYS
         self._model_id = self.manifest.model_id
         self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
@@ -106,7 +110,7 @@ class Inspector:
     ) -> Examination:
         """Judge one photograph as `inspect` does and keep the pictures; raises InputError when it is not readable.
 
-        With `all_phases` phase two is run also where it has no weight.
+        With `all_phases` phase two and all banks are run also where they have no weight.
         """
         started = time.perf_counter()
         name = _name(image, name)
@@ -116,18 +120,20 @@ class Inspector:
         prepared = stage("prepare", lambda: preparation.prepare(photo, size))
         frame = preparation.frame(photo.shape[1], photo.shape[0], size)
 
-        phases = scoring.PHASES if all_phases else self._phases
+        phases, every_bank = scoring.PHASES if all_phases else self._phases, all_phases or self._all_phases
 
         def detect(prepared: Photo, frame: Frame) -> RawNumbers:
-            detectors = self._surface, self._network
-            return scoring.measure(*detectors, prepared, frame, phases, beside=self._beside, stage=stage)
+            detectors, beside = (self._surface, self._network), self._beside
+            return scoring.measure(
+                *detectors, prepared, frame, phases, every_bank=every_bank, beside=beside, stage=stage
+            )
 
         record = partial(self._record, started, name, sha256, decoder_messages=found.messages)
         blank = np.zeros((size, size), np.float32)
         if found.damage:
             inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
             conditions = quality.measure(frame.cut(prepared))
-            return Examination(inspection, photo, prepared, frame, conditions, blank, blank, blank, found.damage)
+            return Examination(inspection, photo, prepared, frame, conditions, *(blank,) * 3, damage=found.damage)
         taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
         judged = scoring.judge_prepared(prepared, frame, decision, checks, detect, size=taken, stage=stage)
         unusable = judged.unusable
@@ -141,7 +147,7 @@ class Inspector:
         network_map = None if second is None or scale is None else second.anomaly_map / np.float32(scale)
         anomaly_map = decision.fuse_maps(first.anomaly_map, network_map)
         inspection = record(**self._describe(judged, first, anomaly_map, frame, photo.shape))
-        maps = anomaly_map, first.anomaly_map, network_map
+        maps = anomaly_map, first.anomaly_map, network_map, first.maps if every_bank else ()
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
     def reconstruct(self, prepared: Photo) -> Photo | None:
@@ -156,8 +162,8 @@ class Inspector:
         return self.measure(self.stored(plate), Frame(*plate.frame))
 
     def measure(self, prepared: Photo, frame: Frame) -> RawNumbers:
-        """The raw numbers of a prepared (S, S, 3) uint8 photograph, by all phases."""
-        return scoring.measure(self._surface, self._network, prepared, frame)
+        """The raw numbers of a prepared (S, S, 3) uint8 photograph, by all phases and banks."""
+        return scoring.measure(self._surface, self._network, prepared, frame, every_bank=True)
 
     def stored(self, plate: ReplayPlate) -> Photo:
         """The prepared photograph (S, S, 3) uint8 of a stored calibration plate, as it was loaded."""

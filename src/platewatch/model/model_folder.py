@@ -116,6 +116,9 @@ class Manifest:
         present |= {error is not None for plate in plates for error in (plate.reconstruction_error, plate.latent_error)}
         if len(present) > 1:
             raise ValueError("numbers of phase two: expected all of them, or none where config.skipganomaly is false")
+        maps = 3 if self.config.has_texture else 2
+        if self.weighing is not None and len(self.weighing.weights) != maps:
+            raise ValueError(f"weighing.weights {self.weighing.weights}: expected one for each of {maps} maps")
         for plate in self.replay:
             scale, left, top, width, height = plate.frame
             if not (scale > 0 and min(left, top) >= 0 and min(width, height) >= 1):

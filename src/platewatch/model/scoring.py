@@ -147,17 +147,19 @@ def measure(
     frame: Frame,
     phases: Collection[Phase] = PHASES,
     *,
+    every_bank: bool = False,
     beside: Executor | None = None,
     stage: Stage = run_stage,
 ) -> RawNumbers:
     """The raw numbers of one prepared (S, S, 3) uint8 photograph by the `phases`; maps are 0 on the padding.
 
-    Phase two is not run where there is no network. With an executor `beside` it runs there, in parallel with phase one.
+    `every_bank` as in `Surface.inspect`. Phase two is not run where there is no network. With an executor `beside` it
+    runs there, in parallel with phase one.
     """
     inside = frame.inside(prepared.shape[0])
 
     def look() -> SurfaceResult:
-        return stage("surface", lambda: surface.inspect(prepared, inside))
+        return stage("surface", lambda: surface.inspect(prepared, inside, every_bank=every_bank))
 
     if network is None or "skipganomaly" not in phases:
         return RawNumbers(look() if "surface" in phases else None, None)

@@ -67,7 +67,8 @@ def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: i
         with archive.open(member) as file:
             shape = _shape(file, name, member.file_size)
             expected = shapes.get(name, (shape[0] if shape else 0, widths.get(name)))
-            if shape != expected or (name in widths and not 1 <= shape[0] <= settings.bank):
+            most = settings.texture_bank if name == "texture_cells" else settings.bank
+            if shape != expected or (name in widths and not 1 <= shape[0] <= most):
                 raise ValueError(f"{name} has the shape {shape}")
             arrays[name] = _values(file, name, shape)
         if name not in widths and not (arrays[name] >= _SMALLEST).all():

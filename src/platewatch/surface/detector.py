@@ -65,7 +65,7 @@ class SurfaceResult:
     anomaly_map: Floats
     """The banks' maps fused, (S, S) float32 ≥ 0."""
     maps: Maps
-    """Each bank's own map."""
+    """Each bank's own map; 0 where the bank was not searched because its map has no weight."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,27 @@ class Surface:
         banks = tuple(replace(bank, patches=coreset.without(photos)) for bank, coreset in pairs)
         return replace(self, banks=banks, coresets=None)
 
-    def maps(self, photo: Photo, inside: Mask) -> Maps:
-        """Each bank's anomaly map of a prepared (S, S, 3) uint8 photograph; `inside` is False on its padding."""
-        part = window(inside)
-        found = describe_all(photo, inside, self.settings, self.texture)
-        maps = [np.zeros(inside.shape, np.float32) for _ in found]
-        for each, bank, features in zip(maps, self.banks, found, strict=True):
-            each[part] = bank.map(features, inside[part], self.settings)
-        return tuple(maps)
+    def maps(self, photo: Photo, inside: Mask, *, every_bank: bool = True) -> Maps:
+        """Each bank's anomaly map of a prepared (S, S, 3) uint8 photograph; `inside` is False on its padding.
 
-    def inspect(self, photo: Photo, inside: Mask) -> SurfaceResult:
-        """Score a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool is False on its padding."""
-        maps = self.maps(photo, inside)
+        Without `every_bank` the banks whose maps have no weight are not searched: their maps are 0.
+        """
+        part, weights = window(inside), self.fusion.weights
+        needed = [every_bank or weight > 0 for weight in weights]
+        texture = self.texture if needed[-1] else None  # the last one, where there is a network
+        found = describe_all(photo, inside, self.settings, texture)
+        maps = tuple(np.zeros(inside.shape, np.float32) for _ in self.banks)
+        for each, bank, features, search in zip(maps, self.banks, found, needed, strict=False):
+            if search:
+                each[part] = bank.map(features, inside[part], self.settings)
+        return maps
+
+    def inspect(self, photo: Photo, inside: Mask, *, every_bank: bool = False) -> SurfaceResult:
+        """Score a prepared (S, S, 3) uint8 photograph; `inside` (S, S) bool is False on its padding.
+
+        Banks whose maps have no weight are searched only with `every_bank`; the score is the same.
+        """
+        maps = self.maps(photo, inside, every_bank=every_bank)
         anomaly_map = self.fusion.of(maps) / np.float32(self.map_scale)
         return SurfaceResult(self.score(anomaly_map, inside), anomaly_map, maps)
 
