@@ -89,13 +89,14 @@ def run(data: Path, out: Path, step: Step, seed: int) -> Run:
         if chosen["weights"] == _words(fusing.DEFAULT):
             return chosen
         model = model.with_name(f"{model.name}-default-weights")
-    kept = model.with_name(f"{model.name}.json")
-    if not kept.exists():
+    kept, clock = (model.with_name(f"{model.name}.{end}") for end in ("json", "core-seconds"))
+    if not model.exists():
         before, options = _core_s(), ("--config", f"{out.parent}/config.toml", "--seed", str(seed))
         network = ("--backbone", step.backbone, "--image-size", str(side))
         models.train(data, model, *options, *network, program=step.program)
-        trained = _core_s() - before
-        write_json(kept, {**models.evaluate(model, data, TILE), "core_s": trained})
+        clock.write_text(f"{_core_s() - before:.1f}", encoding="utf-8")
+    if not kept.exists():
+        write_json(kept, {**models.evaluate(model, data, TILE), "core_s": float(clock.read_text(encoding="utf-8"))})
     found, weighing = json.loads(kept.read_text(encoding="utf-8")), model_folder.load_manifest(model).weighing
     weights = Fusion(weighing.weights, weighing.power) if weighing else None
     counts, separation = found["verdicts"], models.separation(*models.scores(found))
