@@ -198,6 +198,10 @@ class _OpenVino:
         core = openvino.Core()
         self._model = core.compile_model(core.read_model(source), "CPU", settings)
         self._own = threading.local()  # an inference request may be used by one thread at a time
+        # In OpenVINO 2026.4.1 the first inferences of two threads may wait for each other for ever: its binding looks
+        # NumPy up once, under a lock, and waits for Python's lock meanwhile. So the first one is done here.
+        shape = self._model.input(0).get_partial_shape()
+        self.run(OUTPUTS[:0], np.zeros([1, *(shape[axis].get_length() for axis in range(1, 4))], np.uint8))
 
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:
         if not hasattr(self._own, "request"):
