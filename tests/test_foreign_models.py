@@ -140,7 +140,7 @@ def test_an_unknown_array_is_refused_before_it_is_read(folder: Path) -> None:
         ("line_cells", np.full((20, 30), np.nan, np.float32), "line_cells has values that no photograph gives"),
         ("line_cells", np.full((20, 30), 1e30, np.float32), "line_cells has values that no photograph gives"),
         ("line_cells", np.zeros((20, 30)), "line_cells is no plain array of float32"),
-        ("score_units", np.ones(3, np.float32), "score_units has the shape (3,)"),
+        ("score_units", np.ones(4, np.float32), "score_units has the shape (4,)"),
         ("map_unit", np.float32(0), "map_unit is below 9e-07"),
         ("colour_unit", np.float32(-1), "colour_unit is below 9e-07"),
     ],

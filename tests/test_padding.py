@@ -188,7 +188,8 @@ def test_pixel_metrics_count_the_photograph_alone(size: tuple[int, int], tmp_pat
     anomaly_map = preparation.prepare(mask[..., None].repeat(3, axis=2), SIDE)[..., 0].astype(np.float32) / 255
     anomaly_map[~frame.inside(SIDE)] = 9.0
     seen = SimpleNamespace(
-        prepared=photo, frame=frame, anomaly_map=anomaly_map, surface_map=anomaly_map, network_map=anomaly_map
+        **dict.fromkeys(("anomaly_map", "surface_map", "network_map"), anomaly_map),
+        **{"prepared": photo, "frame": frame, "bank_maps": ()},
     )
     pixels = MaskedMaps(None)
     sample = SimpleNamespace(mask=tmp_path / "mask.png", label=1, path=tmp_path / "0.png")

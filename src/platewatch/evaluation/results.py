@@ -35,7 +35,7 @@ class PlateScore:
     duration_ms: float
     mask: str | None
     """Path of the mask file, if there is one."""
-    banks: Mapping[str, float] = field(default_factory=dict)
+    banks: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Score of each bank's map alone, by the bank's name; empty when the quality check refused the photograph."""
 
     @property
