@@ -85,7 +85,7 @@ def explore(data: Path, out: Path, seed: int) -> None:
 @click.option(
     "--preset",
     type=click.Choice(["fast", "reference", "surface"]),
-    help="fast (default); reference: the published settings; surface: phase one alone, without torch.",
+    help="fast (default); reference: published settings; surface: phase one alone (no torch with --backbone none).",
 )
 @click.option("--config", "config_file", type=FOLDER, help="A TOML file with settings; it names its preset.")
 @click.option("--seed", type=click.IntRange(0), help="Same photographs, seed and machine: same model.")
