@@ -146,6 +146,15 @@ def surface_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) ->
 
 
 @pytest.fixture(scope="session")
+def untrained_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph of untrained networks, as a file."""
+    import tiny
+    import untrained
+
+    return tiny.shared(tmp_path_factory, "untrained", untrained.build) / "model" / "network.onnx"
+
+
+@pytest.fixture(scope="session")
 def resumed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) -> Resumed:
     import tiny
 
