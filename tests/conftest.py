@@ -40,10 +40,9 @@ if importlib.util.find_spec("torch") is None:
     sys.meta_path.append(WithoutTorch)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Before the order becomes a random one."""
-    measuring.choose(items)
+    measuring.choose(item)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -34,11 +34,12 @@ def unmeasured() -> Iterator[None]:
         threading.settrace(of_threads)
 
 
-def choose(items: list[pytest.Item]) -> None:
-    """Mark what is not measured `unmeasured`, by the order in which tests are collected, the same in every worker."""
-    cases, left_out = Counter[str](), frozenset(UNMEASURED.split())
-    for item in items:
-        test = item.nodeid.partition("[")[0]
-        cases[test] += 1
-        if cases[test] > CASES or item.path.stem.removeprefix("test_") in left_out:
-            item.add_marker("unmeasured")
+_cases, _left_out = Counter[str](), frozenset(UNMEASURED.split())
+
+
+def choose(item: pytest.Item) -> None:
+    """Mark the test just collected `unmeasured` where it is; the same tests in every worker and in every order."""
+    test = item.nodeid.partition("[")[0]
+    _cases[test] += 1
+    if _cases[test] > CASES or item.path.stem.removeprefix("test_") in _left_out:
+        item.add_marker("unmeasured")
