@@ -99,7 +99,7 @@ MUTANTS = (
     Mutant(
         "mean in place of the peak among the outliers",
         "exploration/outliers.py",
-        "detector.pool(seen, inside=inside[k])",
+        "fusion.pool(seen, inside=inside[k])",
         "float(seen.mean())",
         "tests/test_exploration.py",
     ),

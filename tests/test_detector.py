@@ -1,5 +1,7 @@
 """Phase one tells rust and scratches from good plates, fitted to good plates alone."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from platewatch.arrays import Array
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import preparation
-from platewatch.surface import detector, features
+from platewatch.surface import detector, features, fusion
 from platewatch.surface.detector import Surface
 from platewatch.synthetic import artificial_defects, rendered_plates
 
@@ -31,7 +33,7 @@ def test_rust_scores_above_every_good_plate_and_is_colour(fitted: Surface, kind:
     for photo in rendered(kind, 5):
         seen = fitted.inspect(photo, ALL)
         assert seen.score > max(good)
-        assert detector.pool(seen.maps[0]) > max(1, detector.pool(seen.maps[1]))
+        assert fusion.pool(seen.maps[0]) > max(1, fusion.pool(seen.maps[1]))
 
 
 def test_a_scratch_is_a_line_where_it_lies(fitted: Surface) -> None:
@@ -110,7 +112,7 @@ def test_the_map_is_blurred_as_wide_as_the_settings_say(fitted: Surface) -> None
     bank, side = fitted.banks[0], SIZE // fitted.settings.patch
     features = np.tile(bank.patches[0], (side, side, 1))
     features[side // 2, side // 2] += 50
-    seen = bank.map(features, ALL, fitted.settings)
+    seen = bank.map(features, ALL, fitted.settings.smooth)
     places = np.arange(SIZE) - np.average(np.arange(SIZE), weights=seen.sum(axis=0))
     spread = np.sqrt(np.average(places**2, weights=seen.sum(axis=0)))
     assert spread == pytest.approx(fitted.settings.smooth, rel=0.15)
@@ -137,9 +139,9 @@ def test_plates_that_are_all_alike_give_a_finite_score() -> None:
 
 def test_pooling_takes_the_mean_of_the_top_pixels() -> None:
     values = np.random.default_rng(0).permutation(np.arange(100.0))
-    assert detector.pool(values.reshape(10, 10), 0.05) == pytest.approx(np.mean([95, 96, 97, 98, 99]))
-    assert detector.pool(values.reshape(10, 10), 1e-9) == 99
-    assert detector.pool(values.reshape(10, 10), 1) == pytest.approx(49.5)
+    assert fusion.pool(values.reshape(10, 10), 0.05) == pytest.approx(np.mean([95, 96, 97, 98, 99]))
+    assert fusion.pool(values.reshape(10, 10), 1e-9) == 99
+    assert fusion.pool(values.reshape(10, 10), 1) == pytest.approx(49.5)
 
 
 def test_without_a_plate_its_patches_are_removed_and_the_scales_stay(fitted: Surface) -> None:
@@ -172,19 +174,81 @@ def test_a_loaded_surface_cannot_leave_out_photographs(fitted: Surface) -> None:
 
 
 def test_the_score_is_the_larger_of_the_scores_of_a_small_and_a_large_fraction(fitted: Surface) -> None:
-    few, many, _ = fitted.settings.score_fractions
+    few, many = fitted.settings.score_fractions
     spot, worn = np.zeros((2, 256, 256), np.float32)
     spot[100:110, 100:110], worn[60:180, 60:180] = 8, 1.5
-    assert detector.pool(spot, few) / fitted.score_scales[0] > detector.pool(worn, few) / fitted.score_scales[0]
-    assert detector.pool(spot, many) / fitted.score_scales[1] < detector.pool(worn, many) / fitted.score_scales[1]
+    assert fusion.pool(spot, few) / fitted.score_scales[0] > fusion.pool(worn, few) / fitted.score_scales[0]
+    assert fusion.pool(spot, many) / fitted.score_scales[1] < fusion.pool(worn, many) / fitted.score_scales[1]
     for photo in rendered("scratches", 2):
         seen = fitted.inspect(photo, ALL)
-        pooled = [detector.pool(seen.anomaly_map, fraction) for fraction in fitted.settings.score_fractions]
+        pooled = [fusion.pool(seen.anomaly_map, fraction) for fraction in fitted.settings.score_fractions]
         assert seen.score == pytest.approx(max(np.array(pooled) / fitted.score_scales))
 
 
+WIDE = SurfaceConfig(bank=4096, broad_fraction=0.1, fine_fractions=(0.001, 0.01))
+
+
+@pytest.fixture(scope="module")
+def wide() -> Surface:
+    """A surface whose score has pooled values of all three kinds."""
+    return detector.fit(rendered("good", 12), seed=0, settings=WIDE)
+
+
+def test_broad_and_fine_values_do_not_raise_the_score_of_good_plates_that_set_their_scales(wide: Surface) -> None:
+    """Their scales are at least the largest value of a good plate; fine ones 1.1 times that."""
+    poolings = fusion.poolings(WIDE, wide.fusion)
+    assert [(each.fraction, each.fine) for each in poolings] == [
+        *((0.005, False), (0.02, False), (0.1, False)),
+        *((0.001, True), (0.01, True)),
+    ]
+    photos = rendered("good", 12)
+    values = np.array([wide.pooled(wide.without([k]).maps(each, ALL), ALL) for k, each in enumerate(photos)])
+    largest = (values / wide.score_scales).max(axis=0)
+    assert (largest[2:] <= [1 + 1e-6] + 2 * [1 / 1.1 + 1e-6]).all()
+    assert (largest[2:] > 0.3).all()
+
+
+def test_a_thin_mark_on_the_fine_map_and_wear_on_the_fused_map_raise_the_score(wide: Surface) -> None:
+    plain = wide.maps(rendered("good", 1)[0], ALL)
+    spot, worn = np.zeros((2, SIZE, SIZE), np.float32)
+    spot[40:43, 40:43], worn[10:80, 10:80] = 4, 3
+    before = np.array(wide.pooled(plain, ALL))
+    line = np.array(wide.pooled((plain[0], plain[1] + spot), ALL)) / before
+    assert line[3] > line[0] > line[2]  # the smallest fraction of the fine map gains most
+    area = np.array(wide.pooled((plain[0] + worn, plain[1] + worn), ALL)) / before
+    assert area[2] > area[0]
+
+
+def test_the_map_shows_what_only_the_fine_map_has(wide: Surface) -> None:
+    weighed = replace(wide, fusion=replace(wide.fusion, weights=(1.0, 0.01)))
+    for photo in rendered("scratches", 2):
+        seen = weighed.inspect(photo, ALL)
+        fused, fine = weighed.fusion.of(seen.maps) / weighed.map_scale, weighed.fusion.fine(WIDE)
+        assert fine is not None
+        scale = weighed.score_scales[3]  # of the smallest fine fraction
+        assert np.allclose(seen.anomaly_map, np.maximum(fused, fine.of(seen.maps) / scale), rtol=1e-5)
+        assert (seen.anomaly_map > fused * 1.01).any()
+
+
+def test_without_weight_for_colour_and_line_there_is_no_fine_map() -> None:
+    only_texture = fusion.Fusion((0.0, 0.0, 1.0), 1)
+    assert only_texture.fine(WIDE) is None
+    assert [each.fine for each in fusion.poolings(WIDE, only_texture)] == [False, False, False]
+    assert fusion.Fusion((1.0, 0.0, 1.0), 2).fine(WIDE) == fusion.Fusion((1.0, 0.0, 0.0), 2)
+
+
+def test_large_photographs_give_more_patches_to_the_banks() -> None:
+    photos = rendered("good", 4)
+    few, more, most = (
+        detector.fit_unscaled(photos, 0, SurfaceConfig(bank=256, pool_area=area)).coresets
+        for area in (None, SIZE * SIZE // 4, 1000)
+    )
+    drawn = [len(each[0].sample) for each in (few, more, most) if each]
+    assert drawn == [256, 4 * 256, 8 * 256]
+
+
 def test_good_plates_that_it_never_saw_peak_at_one_at_most(fitted: Surface) -> None:
-    peaks = [detector.pool(fitted.inspect(photo, ALL).anomaly_map) for photo in rendered("good", 12, 100)]
+    peaks = [fusion.pool(fitted.inspect(photo, ALL).anomaly_map) for photo in rendered("good", 12, 100)]
     assert 0.4 < np.median(peaks) < 1
 
 

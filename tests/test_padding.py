@@ -27,7 +27,7 @@ from platewatch.photographs.overlay import overlay
 from platewatch.photographs.preparation import Frame
 from platewatch.progress import silent
 from platewatch.skipganomaly.augmentation import augment
-from platewatch.surface import bank, detector, features
+from platewatch.surface import bank, detector, features, fusion
 from platewatch.surface.detector import Surface, SurfaceResult
 from platewatch.synthetic.artificial_defects import random_defect
 
@@ -156,7 +156,7 @@ def test_a_score_pools_over_the_photograph_not_over_the_square(plates: GoodPlate
     inside = plates.frames[0].inside(SIDE)
     seen = fitted.inspect(plates.photos[0], inside)
     pairs = zip(FEW.score_fractions, fitted.score_scales, strict=True)
-    pooled = [detector.pool(seen.anomaly_map[inside], fraction) / scale for fraction, scale in pairs]
+    pooled = [fusion.pool(seen.anomaly_map[inside], fraction) / scale for fraction, scale in pairs]
     assert seen.score == pytest.approx(max(pooled))
 
 
@@ -164,7 +164,7 @@ def test_scales_are_those_of_the_photographs(plates: GoodPlates, fitted: Surface
     """The scales are the good plates' own, without the padding, whose distances would be small."""
     inside = plates.frames[0].inside(SIDE)
     peaks = [
-        detector.pool(fitted.without([number]).inspect(photo, inside).anomaly_map, inside=inside)
+        fusion.pool(fitted.without([number]).inspect(photo, inside).anomaly_map, inside=inside)
         for number, photo in enumerate(plates.photos)
     ]
     assert robust.limit(peaks) == pytest.approx(1, rel=1e-3)

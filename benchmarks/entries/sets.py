@@ -25,7 +25,8 @@ from platewatch.decision.intervals import clopper_pearson
 from platewatch.learning import fusing, preflight
 from platewatch.model import model_folder
 from platewatch.photographs import data_sets, preparation, reading
-from platewatch.surface.detector import KINDS, Fusion
+from platewatch.surface.detector import KINDS
+from platewatch.surface.fusion import Fusion
 
 
 class Step(NamedTuple):

@@ -55,9 +55,12 @@ class SurfaceConfig:
     warmth_range: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """Largest relative change of red in such a copy; blue changes by as much the other way. 0.04 is about 500 K."""
     bank: Annotated[int, Field(ge=16, le=2**20)] = 65536
-    """Good patches drawn at random for each memory bank, before the coreset is selected."""
+    """Good patches drawn at random for each memory bank, before the coreset is selected. Photographs larger than
+    `pool_area` give more, in proportion, up to 8 times as many."""
     smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
-    """Standard deviation, px, of the Gaussian blur of the finished map."""
+    """Standard deviation, px, of the Gaussian blur of the finished colour and line maps."""
+    texture_smooth: Annotated[float, Field(gt=0, le=32)] = 4.0
+    """The same of the texture map, whose patches are larger."""
     texture_bank: Annotated[int, Field(ge=16, le=2**20)] = 16384
     """Of these patches, those that the bank of texture features is selected from."""
     texture_length: Annotated[int, Field(ge=1, le=1024)] = 128
@@ -68,9 +71,14 @@ class SurfaceConfig:
     """Fractions of a map are of this many pixels at most; None: of all. So a small defect counts in a large picture."""
     peak_fraction: Fraction = 0.002
     """Maps are normalised by the mean of their top `peak_fraction` pixels."""
-    score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=16)] = (0.005, 0.02, 0.1)
+    score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=16)] = (0.005, 0.02)
     """For each fraction, the mean of the fused map's top pixels is divided by a scale; the score is the largest result.
-    Small fractions find spots and scratches, large ones worn paint and rust over the whole part."""
+    """
+    broad_fraction: Fraction | None = None
+    """A further fraction, for worn paint and rust over the whole part. Its scale is at least any good plate's value."""
+    fine_fractions: Annotated[tuple[Fraction, ...], Field(max_length=16)] = ()
+    """Further fractions, of the map of colour and line alone, for thin scratches and small spots. Their scales are at
+    least 1.1 times any good plate's value."""
 
     def __post_init__(self) -> None:
         if any(wider <= width for width, wider in pairwise(self.bands)):
@@ -235,7 +243,8 @@ class Config:
             )
 
 
-_TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_area": TILE**2}}
+_FINE: dict[str, Any] = {"smooth": 2.0, "broad_fraction": 0.1, "fine_fractions": (0.001, 0.005, 0.02)}
+_TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_area": TILE**2, **_FINE}}
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},

@@ -18,7 +18,7 @@ from platewatch.inspection import Verdict
 from platewatch.photographs import data_sets, masks, preparation
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
 from platewatch.progress import Progress, silent
-from platewatch.surface import detector
+from platewatch.surface import detector, fusion
 
 if TYPE_CHECKING:  # the caller passes the inspector
     from platewatch.model.inspector import Examination, Inspector
@@ -171,7 +171,7 @@ def _alone(inspector: "Inspector", examination: "Examination") -> dict[str, floa
         return {}
     inside, settings = examination.frame.inside(len(examination.prepared)), inspector.manifest.config.surface
     return {
-        kind: detector.pool(each, settings.peak_fraction, inside, settings.pool_area)
+        kind: fusion.pool(each, settings.peak_fraction, inside, settings.pool_area)
         for kind, each in zip(detector.KINDS, examination.bank_maps, strict=False)
     }
 

@@ -12,7 +12,7 @@ from platewatch.exploration import plate_features
 from platewatch.exploration.findings import OUTLIERS_SHOWN, Outlier
 from platewatch.exploration.plate_features import PlateFeatures
 from platewatch.photographs.robust import median_and_deviation
-from platewatch.surface import detector
+from platewatch.surface import detector, fusion
 
 LIMIT = 3.5
 """Robust z above which a plate is an outlier (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""
@@ -97,7 +97,7 @@ def _places(photos: Photos, inside: Mask, seed: int) -> tuple[Doubles, Indices]:
         bank = fitted.without(held_out)
         for k in held_out:
             for kind, seen in enumerate(bank.maps(photos[k], inside[k])):
-                distances[kind, k] = detector.pool(seen, inside=inside[k])
+                distances[kind, k] = fusion.pool(seen, inside=inside[k])
                 y, x = np.unravel_index(int(seen.argmax()), seen.shape)
                 places[k, kind] = x, y
     return distances / np.maximum(np.median(distances, axis=1, keepdims=True), 1e-9), places

@@ -21,7 +21,7 @@ from platewatch.model.runtime import Network
 from platewatch.model.scoring import Checks, RawNumbers
 from platewatch.photographs.preparation import Frame
 from platewatch.progress import Progress
-from platewatch.surface import detector
+from platewatch.surface import fusion
 from platewatch.surface.detector import Surface
 from platewatch.synthetic.hard_defects import hard_defect
 
@@ -88,7 +88,7 @@ def score(plates: GoodPlates, detectors: Detectors, config: Config, progress: Pr
         good=np.array([each.numbers for each in good], float),
         map_score=np.array(
             [
-                detector.pool(each.second.anomaly_map, inside=inside) if each.second else np.nan
+                fusion.pool(each.second.anomaly_map, inside=inside) if each.second else np.nan
                 for each, inside in zip(good, plates.insides(), strict=True)
             ]
         ),

@@ -21,7 +21,8 @@ from platewatch.model.scoring import Phase, RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
-from platewatch.surface.detector import Maps, SurfaceResult
+from platewatch.surface.detector import SurfaceResult
+from platewatch.surface.fusion import Maps
 
 if TYPE_CHECKING:  # as in __init__
     from platewatch.signing import PublicKey

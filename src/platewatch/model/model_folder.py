@@ -37,7 +37,8 @@ from platewatch.model.scoring import Checks
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
-from platewatch.surface.detector import Fusion, Surface
+from platewatch.surface.detector import Surface
+from platewatch.surface.fusion import Fusion
 
 FORMAT = 9
 _OLDEST = 5  # oldest format that is read

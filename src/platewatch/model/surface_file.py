@@ -15,7 +15,9 @@ from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
 from platewatch.errors import ModelError
 from platewatch.surface import features
-from platewatch.surface.detector import Fusion, Surface, Texture
+from platewatch.surface.detector import Surface
+from platewatch.surface.fusion import Fusion, poolings
+from platewatch.surface.patches import MOST_AREAS, Texture
 
 _MOST_BYTES = 2**29
 """Size of all arrays together; the default banks have at most 8 MB."""
@@ -44,19 +46,21 @@ def read(
     """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            return Surface.from_arrays(_arrays(archive, settings, texture_length), settings, fusion, texture)
+            fusion = fusion or Fusion.default(settings, 3 if texture else 2)
+            scores = len(poolings(settings, fusion))
+            return Surface.from_arrays(_arrays(archive, settings, texture_length, scores), settings, fusion, texture)
     except Exception as error:  # zipfile raises a dozen classes for a damaged archive
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(name, f"cannot be read ({why})", remedy="restore the file or train again") from error
 
 
-def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: int) -> dict[str, Floats]:
-    """All arrays; raises ValueError for other names, types, shapes, sizes or values."""
+def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: int, scores: int) -> dict[str, Floats]:
+    """All arrays, with so many `scores`' scales; raises ValueError for other names, types, shapes, sizes or values."""
     widths = {"colour_cells": features.COLOUR_LENGTH, "line_cells": features.line_length(settings)}
     widths |= {"texture_cells": texture_length} if texture_length else {}
     shapes: dict[str, Shape] = dict.fromkeys([name.replace("_cells", "_unit") for name in widths], ())
     shapes["map_unit"] = ()
-    shapes["score_units"] = (len(settings.score_fractions),)
+    shapes["score_units"] = (scores,)
     members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
     if members.keys() != shapes.keys() | widths.keys() or len(members) != len(archive.infolist()):
         raise ValueError(f"holds {sorted(members)[:8]}, expected {sorted(shapes.keys() | widths.keys())}")
@@ -68,7 +72,7 @@ def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: i
             shape = _shape(file, name, member.file_size)
             expected = shapes.get(name, (shape[0] if shape else 0, widths.get(name)))
             most = settings.texture_bank if name == "texture_cells" else settings.bank
-            if shape != expected or (name in widths and not 1 <= shape[0] <= most):
+            if shape != expected or (name in widths and not 1 <= shape[0] <= most * MOST_AREAS):
                 raise ValueError(f"{name} has the shape {shape}")
             arrays[name] = _values(file, name, shape)
         if name not in widths and not (arrays[name] >= _SMALLEST).all():

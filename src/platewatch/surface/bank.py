@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 
 from platewatch.arrays import Array, Floats, Mask
-from platewatch.config import SurfaceConfig
 from platewatch.surface.features import blur
 from platewatch.surface.nearest_neighbours import NearestNeighbours
 
@@ -27,9 +26,10 @@ class Bank:
     def _index(self) -> NearestNeighbours:
         return NearestNeighbours.of(self.patches)
 
-    def map(self, features: Floats, inside: Mask, settings: SurfaceConfig) -> Floats:
+    def map(self, features: Floats, inside: Mask, smooth: float) -> Floats:
         """The anomaly map (H, W) float32 of (A, B, F) features, 0 outside of `inside` (H, W) bool.
 
+        It is blurred by a Gaussian with the standard deviation `smooth` px.
         Patches that lie wholly on the padding are not searched: their distances would blur into the map.
         """
         anomaly_map = np.zeros(inside.shape, np.float32)
@@ -38,9 +38,9 @@ class Bank:
         patch = len(inside) // len(features)
         rows, columns = _box(shown(inside, patch))
         distances = _distances(features[rows, columns], self._index) / np.float32(self.scale)
-        smooth = _to_map(distances, patch, settings.smooth)
+        blurred = _to_map(distances, patch, smooth)
         pixels = tuple(slice(each.start * patch, each.stop * patch) for each in (rows, columns))
-        anomaly_map[pixels] = np.where(inside[pixels], smooth, np.float32(0))
+        anomaly_map[pixels] = np.where(inside[pixels], blurred, np.float32(0))
         return anomaly_map
 
 
