@@ -7,9 +7,10 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -96,20 +97,41 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+_idle = list[Page]()
+"""Empty pages of browsers that run: to open one takes longer than most of what tests do on it."""
+
+
 @contextlib.contextmanager
 def tab(browser: Browser, size: tuple[int, int] = SIZES[0], scheme: str = "light") -> Iterator[Page]:
     """A page that fails its test when a script on it fails, or asks for anything that is not the station's."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
-    page, wrong = context.new_page(), list[str]()
+    page = next((each for each in _idle if each.context.browser is browser), None)
+    if page is None:
+        page = browser.new_context().new_page()
+    else:
+        _idle.remove(page)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_default_timeout(1000 * GIVE_UP_S)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
-    page.on("request", lambda sent: wrong.append(sent.url) if "//127.0.0.1:" not in sent.url else None)
+    wrong = list[str]()
+    heard: dict[str, Callable[[Any], None]] = {
+        "pageerror": lambda error: wrong.append(str(error)),
+        "console": lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None,
+        "request": lambda sent: wrong.append(sent.url) if "//127.0.0.1:" not in sent.url else None,
+    }
+    for name, hear in heard.items():
+        page.on(name, hear)  # type: ignore[call-overload]
     try:
         yield page
         assert wrong == []
-    finally:
-        context.close()
+        page.evaluate("localStorage.clear()")
+        page.context.clear_cookies()
+        for name, hear in heard.items():
+            page.remove_listener(name, hear)
+        page.goto("about:blank")
+    except BaseException:
+        page.context.close()
+        raise
+    _idle.append(page)
 
 
 def drop(page: Page, photographs: tuple[Path, ...]) -> None:

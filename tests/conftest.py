@@ -1,12 +1,13 @@
 """What several rooms' tests share: the tiny model, trained once for all of pytest's workers."""
 
+import importlib
 import importlib.util
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import empty_records
+import measuring
 import servers
 from platewatch.model.inspector import Inspector
 
@@ -36,6 +38,34 @@ class WithoutTorch:
 
 if importlib.util.find_spec("torch") is None:
     sys.meta_path.append(WithoutTorch)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Before the order becomes a random one."""
+    measuring.choose(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Leave the tests marked `unmeasured` out of coverage with their fixtures."""
+    if item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    with measuring.unmeasured():
+        return (yield)
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # in a worker coverage begins after this, and would slow these imports
+    for each in (
+        "alembic",
+        "fastapi.testclient",
+        "onnx",
+        "playwright.sync_api",
+        "scipy.stats",
+        "sklearn.metrics",
+        "torch",
+    ):
+        if importlib.util.find_spec(each.partition(".")[0]) is not None:
+            importlib.import_module(each)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -112,6 +142,15 @@ def surface_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) ->
         tiny.learn(tiny_model.data, folder / "model", preset="surface", sensitivity=few)
 
     return tiny.shared(tmp_path_factory, "surface", build) / "model"
+
+
+@pytest.fixture(scope="session")
+def untrained_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph of untrained networks, as a file."""
+    import tiny
+    import untrained
+
+    return tiny.shared(tmp_path_factory, "untrained", untrained.build) / "model" / "network.onnx"
 
 
 @pytest.fixture(scope="session")

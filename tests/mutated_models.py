@@ -33,11 +33,14 @@ def mutated_model_folders(source: Path, folder: Path, seed: int, count: int) -> 
     values = json.loads((source / "manifest.json").read_text(encoding="utf-8"))
     kept = {*_JUDGING, *(plate["file"] for plate in values["replay"])}
     values["files"] = {name: digest for name, digest in values["files"].items() if name in kept}
+    whole = {folder / name: (source / name).read_bytes() for name in kept}
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in whole:
+        path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(count):
-        shutil.rmtree(folder, ignore_errors=True)
-        for name in kept:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, folder / name)
+        for path, data in whole.items():  # a mutation changes what is in a file, and neither adds nor removes one
+            if not path.exists() or path.read_bytes() != data:
+                path.write_bytes(data)
         changed = json.loads(json.dumps(values))
         mutation: Mutation = _MUTATIONS[int(rng.integers(len(_MUTATIONS)))]
         what = mutation(rng, folder, changed)

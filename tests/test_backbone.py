@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -16,11 +17,12 @@ import pytest
 import torch
 from torch import nn
 
+import measuring
 import small_backbone
 import tiny
 from platewatch.arrays import Photos
 from platewatch.backbone import export as export_module
-from platewatch.backbone import weights
+from platewatch.backbone import tracing, weights
 from platewatch.backbone.export import export
 from platewatch.backbone.patch_features import PatchFeatures, principal_axes
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
@@ -39,6 +41,13 @@ from small_backbone import Stages
 LITE = "efficientnet-lite0"
 PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
 INSIDES = np.ones(PHOTOS.shape[:3], bool)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tracing_unmeasured() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export_module, "trace", measuring.unmeasured()(tracing.trace))
+        yield
 
 
 @pytest.fixture(scope="module")

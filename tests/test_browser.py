@@ -153,11 +153,10 @@ def test_retrain_use_the_candidate_and_go_back(browser: Browser, site: Site) -> 
     assert kinds[:3] == ["model_activated", "model_activated", "challenger_trained"]
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_every_screen_is_usable_with_gloves_and_has_its_landmarks(
-    browser: Browser, site: Site, path: str
-) -> None:
-    stations.enrol(site.users)  # so that the header shows who is logged in, and needs the more room
+@pytest.fixture(scope="module")
+def cookies(browser: Browser, site: Site) -> list[Any]:
+    """What the browser keeps after the engineer's login."""
+    stations.enrol(site.users)
     try:
         with tab(browser, PHONE) as page:
             page.goto(f"{site.url}/login")
@@ -165,7 +164,22 @@ def test_a_page_fits_every_screen_is_usable_with_gloves_and_has_its_landmarks(
             page.fill("#password", stations.PASSWORD)
             page.get_by_role("button", name="Log in").click()
             expect(page.locator("[data-logout]")).to_be_visible()
+            return list(page.context.cookies())
+    finally:
+        site.users.path.unlink()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_every_screen_is_usable_with_gloves_and_has_its_landmarks(
+    browser: Browser, site: Site, cookies: list[Any], path: str
+) -> None:
+    stations.enrol(site.users)  # so that the header shows who is logged in, and needs the more room
+    try:
+        with tab(browser, PHONE) as page:
+            page.context.add_cookies(cookies)
             page.goto(site.url + path)
+            if path not in ("/login", "/plates/999"):
+                expect(page.locator("[data-logout]")).to_be_visible()
             for size in (PHONE, *SIZES):
                 page.set_viewport_size({"width": size[0], "height": size[1]})
                 page.evaluate(DRAWN)

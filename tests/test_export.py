@@ -13,32 +13,16 @@ import onnx
 import pytest
 import torch
 
-from platewatch import config
+import untrained
 from platewatch.arrays import Floats, Photos
 from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.model.network_file import INPUT, OUTPUTS
 from platewatch.model.runtime import Network, NetworkResult
 from platewatch.skipganomaly import export as export_module
 from platewatch.skipganomaly.export import TOLERANCE, ExportReport, export, run_torch
-from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
-from platewatch.skipganomaly.training import Trained
+from platewatch.skipganomaly.network import Scorer
 from platewatch.skipganomaly.upsampling import UpsamplingConvolution
-
-CONFIG = config.preset(
-    "fast",
-    image_size=64,
-    network={"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
-    score={"blur": 1.0, "pool_fraction": 0.05},
-)
-PHOTOS: Photos = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-
-
-def untrained(seed: int = 0) -> Trained:
-    rng = torch.Generator().manual_seed(seed)
-    generator, discriminator = Generator(CONFIG.network), Discriminator(CONFIG.network)
-    for network in (generator, discriminator):
-        initialise(network, rng)
-    return Trained(generator.eval(), discriminator.eval(), 0.4, ())
+from untrained import CONFIG, PHOTOS, networks
 
 
 @pytest.fixture
@@ -47,14 +31,14 @@ def traced(folder: Path, report: ExportReport, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(export_module, "_graph", lambda *_: (folder / "network.onnx").read_bytes())
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("model")
+@pytest.fixture
+def folder(untrained_graph: Path) -> Path:
+    return untrained_graph.parent
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def report(folder: Path) -> ExportReport:
-    return export(untrained(), CONFIG, folder / "network.onnx", PHOTOS)
+    return untrained.report(folder.parent)
 
 
 def test_the_file_gives_torchs_numbers(folder: Path, report: ExportReport) -> None:
@@ -81,7 +65,7 @@ def test_the_graph_takes_and_gives_what_the_runtime_expects(folder: Path) -> Non
 
 
 def test_fused_layers_give_the_same_numbers() -> None:
-    trained, state = untrained(), torch.get_rng_state()
+    trained, state = networks(), torch.get_rng_state()
     for module in (trained.generator, trained.discriminator):
         for layer in module.modules():
             if isinstance(layer, torch.nn.BatchNorm2d):
@@ -100,11 +84,11 @@ def test_fused_layers_give_the_same_numbers() -> None:
 def test_tracing_is_done_once_and_leaves_nothing_of_the_first_network(
     tmp_path: Path, report: ExportReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    networks, trace = [untrained(seed) for seed in (1, 0, 2)], Mock(wraps=torch.onnx.export)
+    several, trace = [networks(seed) for seed in (1, 0, 2)], Mock(wraps=torch.onnx.export)
     monkeypatch.setattr(torch.onnx, "export", trace)
     export_module._traced.cache_clear()
     state = torch.get_rng_state()
-    shas = [export(each, CONFIG, tmp_path / "network.onnx", PHOTOS).sha256 for each in networks]
+    shas = [export(each, CONFIG, tmp_path / "network.onnx", PHOTOS).sha256 for each in several]
     assert trace.call_count == 1
     assert shas[1] == report.sha256
     assert len(set(shas)) == 3
@@ -113,7 +97,7 @@ def test_tracing_is_done_once_and_leaves_nothing_of_the_first_network(
 
 def test_the_same_weights_give_the_same_bytes_also_side_by_side(tmp_path: Path, report: ExportReport) -> None:
     with ThreadPoolExecutor(2) as pool:
-        again = list(pool.map(lambda seed: export(untrained(seed), CONFIG, tmp_path / str(seed), PHOTOS), (0, 1)))
+        again = list(pool.map(lambda seed: export(networks(seed), CONFIG, tmp_path / str(seed), PHOTOS), (0, 1)))
     assert again[0].sha256 == report.sha256
     assert again[1].sha256 != report.sha256
 
@@ -125,7 +109,7 @@ def test_export_is_silent(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     level = logging.getLogger("torch.onnx").level
-    export(untrained(), CONFIG, tmp_path / "network.onnx", PHOTOS)
+    export(networks(), CONFIG, tmp_path / "network.onnx", PHOTOS)
     assert (*capfd.readouterr(), caplog.records, list(recwarn)) == ("", "", [], [])
     assert logging.getLogger("torch.onnx").level == level
 
@@ -152,14 +136,14 @@ def test_numbers_that_differ_leave_no_file(
     kept = tmp_path / "network.onnx"
     kept.write_bytes(b"the model before")
     with pytest.raises(ModelError, match="differ by"):
-        export(untrained(), CONFIG, kept, PHOTOS)
+        export(networks(), CONFIG, kept, PHOTOS)
     assert kept.read_bytes() == b"the model before"
     assert [file.name for file in tmp_path.iterdir()] == ["network.onnx"]
 
 
 @pytest.mark.usefixtures("traced")
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    spoilt = untrained()
+    spoilt = networks()
     torch.nn.init.constant_(next(spoilt.generator.parameters()), torch.nan)
     with pytest.raises(ModelError, match="differ by nan"):
         export(spoilt, CONFIG, tmp_path / "network.onnx", PHOTOS)
@@ -170,11 +154,11 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"the network cannot be written \(File exists\)"):
-        export(untrained(), CONFIG, tmp_path / "file" / "network.onnx", PHOTOS)
+        export(networks(), CONFIG, tmp_path / "file" / "network.onnx", PHOTOS)
 
 
 @pytest.mark.usefixtures("traced")
 def test_parity_photographs_of_another_size_are_refused(tmp_path: Path) -> None:
     for photos in (PHOTOS[:, :32, :32], PHOTOS[:0]):
         with pytest.raises(InputError, match="expected"):
-            export(untrained(), CONFIG, tmp_path / "network.onnx", photos)
+            export(networks(), CONFIG, tmp_path / "network.onnx", photos)

@@ -50,7 +50,8 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
         patch.setattr(fitting, "fit", from_here_on)
         file, model = data.parent / "grouped.toml", tmp_path_factory.mktemp("model") / "model"
         file.write_text(
-            'preset = "surface"\nimage_size = 96\nmin_images = 8\n[network]\nresolution = 64\n[sensitivity]\n'
+            'preset = "surface"\nbackbone = "none"\nimage_size = 96\nmin_images = 8\n[network]\nresolution = 64\n'
+            "[sensitivity]\n"
             "widths = [4.0]\ndiameters = [12.0]\ncontrasts = [0.5]\nplates = 1\nbrightnesses = []\nwarmth = 0\n"
         )
         words = ["train", data, "--out", model, "--config", file, "--group", r"part(\d)"]

@@ -53,7 +53,7 @@ ODD = {
 
 
 def is_clean(text: str) -> bool:
-    return all(each.isprintable() or each in "\n\t" for each in text)
+    return text.replace("\n", "").replace("\t", "").isprintable()
 
 
 def strings(values: Any) -> Iterator[str]:

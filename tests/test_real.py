@@ -1,6 +1,8 @@
 """On the real photographs, where they are at hand: phase one and the checks, with limits from other good ones."""
 
 import os
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import cut_off
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Mask
 from platewatch.config import CalibrationConfig
 from platewatch.decision import calibration
 from platewatch.line import unusable_photographs
@@ -25,35 +27,49 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def score(fitted: Surface, photo: Array) -> float:
-    frame = preparation.frame(photo.shape[1], photo.shape[0], SIZE)
-    return fitted.inspect(preparation.prepare(photo, SIZE), frame.inside(SIZE)).score
-
-
-def test_phase_one_tells_good_plates_from_bad_ones_with_limits_from_good_ones_alone() -> None:
-    train = [reading.read(path) for path in data_sets.training(DATA)]
-    prepared = np.stack([preparation.prepare(photo, SIZE) for photo in train])
-    final = detector.fit(prepared, seed=0)
-    held_out = [score(final.without([plate]), photo) for plate, photo in enumerate(train)]
-    settings = CalibrationConfig()
-    review, threshold = calibration.limits(held_out, settings.review_rate, settings.false_alarm_rate)
-
-    samples = data_sets.test(DATA)
-    scores = np.array([score(final, reading.read(sample.path)) for sample in samples])
-    bad = np.array([sample.label == data_sets.ANOMALOUS for sample in samples])
-    assert roc_auc_score(bad, scores) >= 0.99
-    assert (scores[~bad] > threshold).sum() <= 1
-    assert (scores[bad] <= review).sum() <= 2
-
-
 Measured = tuple[quality.Conditions, completeness.Measures]
 """What the checks look at."""
 
 
-def measured(photo: Array) -> Measured:
+@dataclass(frozen=True)
+class Plate:
+    """A photograph as the detector and the checks see it."""
+
+    prepared: Array
+    inside: Mask
+    measured: Measured
+
+
+def plate(photo: Array) -> Plate:
     height, width = photo.shape[:2]
-    prepared = preparation.frame(width, height, SIZE).cut(preparation.prepare(photo, SIZE))
-    return quality.measure(prepared), completeness.measure(prepared, (width, height))
+    frame, prepared = preparation.frame(width, height, SIZE), preparation.prepare(photo, SIZE)
+    shown = frame.cut(prepared)
+    return Plate(prepared, frame.inside(SIZE), (quality.measure(shown), completeness.measure(shown, (width, height))))
+
+
+@cache
+def read(path: Path) -> Plate:
+    """Read once for all tests, which takes longer than to judge."""
+    return plate(reading.read(path))
+
+
+def score(fitted: Surface, seen: Plate) -> float:
+    return fitted.inspect(seen.prepared, seen.inside).score
+
+
+def test_phase_one_tells_good_plates_from_bad_ones_with_limits_from_good_ones_alone() -> None:
+    train = [read(path) for path in data_sets.training(DATA)]
+    final = detector.fit(np.stack([each.prepared for each in train]), seed=0)
+    held_out = [score(final.without([number]), each) for number, each in enumerate(train)]
+    settings = CalibrationConfig()
+    review, threshold = calibration.limits(held_out, settings.review_rate, settings.false_alarm_rate)
+
+    samples = data_sets.test(DATA)
+    scores = np.array([score(final, read(sample.path)) for sample in samples])
+    bad = np.array([sample.label == data_sets.ANOMALOUS for sample in samples])
+    assert roc_auc_score(bad, scores) >= 0.99
+    assert (scores[~bad] > threshold).sum() <= 1
+    assert (scores[bad] <= review).sum() <= 2
 
 
 def refused(good: list[Measured], others: list[Measured]) -> list[str]:
@@ -67,16 +83,15 @@ def refused(good: list[Measured], others: list[Measured]) -> list[str]:
 
 
 def test_every_real_plate_can_be_judged_and_no_part_of_one() -> None:
-    good = [measured(reading.read(path)) for path in data_sets.training(DATA)]
+    good = [read(path).measured for path in data_sets.training(DATA)]
     samples = data_sets.test(DATA)
-    photos = [reading.read(sample.path) for sample in samples]
-    assert refused(good, [measured(photo) for photo in photos]) == []
-    whole = [photo for photo, sample in zip(photos, samples, strict=True) if sample.label == data_sets.NORMAL][::2]
+    assert refused(good, [read(sample.path).measured for sample in samples]) == []
+    whole = [reading.read(sample.path) for sample in samples if sample.label == data_sets.NORMAL][::2]
     for side in cut_off.SIDES:
         for change, fraction in ((cut_off.cropped, 0.33), (cut_off.cropped, 0.5), (cut_off.shifted, 0.35)):
-            parts = [measured(change(photo, side, fraction)) for photo in whole]
+            parts = [plate(change(photo, side, fraction)).measured for photo in whole]
             assert len(refused(good, parts)) == len(whole)
-        halves = [measured(cut_off.covered(photo, side, 0.4)) for photo in whole]
+        halves = [plate(cut_off.covered(photo, side, 0.4)).measured for photo in whole]
         assert len(refused(good, halves)) >= len(whole) - 1
 
 
@@ -85,8 +100,8 @@ def test_the_checks_refuse_few_good_photographs_and_every_unusable_one(name: str
     if not (SETS / name).is_dir():
         pytest.skip(f"no {name}")
     paths = data_sets.training(SETS / name)
-    good = [measured(reading.read(path)) for path in paths]
+    good = [read(path).measured for path in paths]
     folds = [[each for number, each in enumerate(good) if number % 5 != fold] for fold in range(5)]
     assert sum(len(refused(others, good[fold::5])) for fold, others in enumerate(folds)) <= 3
-    unusable = [measured(photo) for photo in unusable_photographs.from_training(paths).values()]
+    unusable = [plate(photo).measured for photo in unusable_photographs.from_training(paths).values()]
     assert len(refused(good, unusable)) == len(unusable) == 18

@@ -9,43 +9,22 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import torch
 
-from platewatch import config
+import untrained
 from platewatch.arrays import Photos
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
 from platewatch.model.runtime import RUNTIMES, Network, NetworkResult, installed
-from platewatch.skipganomaly.export import export, run_torch
-from platewatch.skipganomaly.network import Discriminator, Generator, Scorer, initialise
-from platewatch.skipganomaly.training import Trained
-
-CONFIG = config.preset(
-    "fast",
-    image_size=64,
-    network={"resolution": 32, "encoder": (8, 16), "discriminator": (8, 16), "feature_size": 8, "cut_skips": 1},
-    score={"blur": 1.0, "pool_fraction": 0.05},
-)
+from platewatch.skipganomaly.export import run_torch
+from platewatch.skipganomaly.network import Scorer
 
 
 def photos(count: int) -> Photos:
     return np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module")
-def trained() -> Trained:
-    """Networks as they are before training: good enough to run."""
-    rng = torch.Generator().manual_seed(0)
-    generator, discriminator = Generator(CONFIG.network), Discriminator(CONFIG.network)
-    for network in (generator, discriminator):
-        initialise(network, rng)
-    return Trained(generator.eval(), discriminator.eval(), 0.4, ())
-
-
-@pytest.fixture(scope="module")
-def path(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "network.onnx"
-    export(trained, CONFIG, path, photos(2))
-    return path
+@pytest.fixture
+def path(untrained_graph: Path) -> Path:
+    return untrained_graph
 
 
 def joined(results: list[NetworkResult]) -> NetworkResult:
@@ -86,10 +65,11 @@ def test_a_plate_is_judged_alike_in_any_batch(path: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 1, 255])
-def test_content_never_changes_the_scaling(path: Path, trained: Trained, level: int) -> None:
+def test_content_never_changes_the_scaling(path: Path, level: int) -> None:
     """Invariant 2: what decides is the dtype, never how bright the photograph is."""
     photo = np.full((1, 64, 64, 3), level, dtype=np.uint8)
-    scorer = Scorer(trained.generator, trained.discriminator, trained.mean, CONFIG)
+    trained = untrained.networks()
+    scorer = Scorer(trained.generator, trained.discriminator, trained.mean, untrained.CONFIG)
     assert_close(Network(path, threads=1).run(photo), run_torch(scorer, photo))
 
 

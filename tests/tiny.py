@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
+import measuring
 from platewatch import config
 from platewatch.arrays import Array
 from platewatch.config import Config
@@ -66,17 +67,19 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def shared(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
-    """A folder that one of pytest's workers builds and all of them read."""
+    """A folder that one of pytest's workers builds and all of them read; what builds it has tests of its own."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = factory.mktemp(name)
-        build(folder)
+        with measuring.unmeasured():
+            build(folder)
         return folder
     folder = factory.getbasetemp().parent / name
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "built").exists():
             folder.mkdir()
-            build(folder)
+            with measuring.unmeasured():
+                build(folder)
             (folder / "built").touch()
     return folder
 
