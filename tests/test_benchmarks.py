@@ -305,8 +305,8 @@ def test_the_ladder_of_sets_begins_with_the_settings_of_0_1_0_and_makes_no_step_
         "a square set has no tiles of its own"
     )
     first, last = (config.load(tmp_path / f"{name}.toml").surface for name in ("reference", "surface"))
-    assert (first.smooth, first.broad_fraction, first.fine_fractions) == (4.0, None, ())
-    assert (last.smooth, last.broad_fraction, last.fine_fractions) == (2.0, 0.1, (0.001, 0.005, 0.02))
+    assert (first.smooth, first.further_fractions, first.fine_fractions) == (4.0, (), ())
+    assert (last.smooth, last.further_fractions, last.fine_fractions) == (2.0, (0.001, 0.1), (0.001, 0.005, 0.02))
 
 
 def test_a_step_s_count_is_the_worst_seed_with_its_interval() -> None:

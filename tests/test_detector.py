@@ -185,7 +185,7 @@ def test_the_score_is_the_larger_of_the_scores_of_a_small_and_a_large_fraction(f
         assert seen.score == pytest.approx(max(np.array(pooled) / fitted.score_scales))
 
 
-WIDE = SurfaceConfig(bank=4096, broad_fraction=0.1, fine_fractions=(0.001, 0.01))
+WIDE = SurfaceConfig(bank=4096, further_fractions=(0.1,), fine_fractions=(0.001, 0.01))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def wide() -> Surface:
     return detector.fit(rendered("good", 12), seed=0, settings=WIDE)
 
 
-def test_broad_and_fine_values_do_not_raise_the_score_of_good_plates_that_set_their_scales(wide: Surface) -> None:
+def test_further_and_fine_values_do_not_raise_the_score_of_good_plates_that_set_their_scales(wide: Surface) -> None:
     """Their scales are at least the largest value of a good plate; fine ones 1.1 times that."""
     poolings = fusion.poolings(WIDE, wide.fusion)
     assert [(each.fraction, each.fine) for each in poolings] == [

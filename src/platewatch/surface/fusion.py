@@ -2,8 +2,8 @@
 
 The score is the largest of several pooled values, each the mean of a map's top pixels divided by a scale:
 
-- of the fused map, for the small `score_fractions`: the scale is the robust 3σ limit of good plates;
-- of the fused map, for `broad_fraction`: wear over the whole part;
+- of the fused map, for `score_fractions`: the scale is the robust 3σ limit of good plates;
+- of the fused map, for `further_fractions`: a spot on a large photograph, wear over the whole part;
 - of the fine map, which fuses colour and line alone, for `fine_fractions`: thin scratches and small spots, which the
   coarser patches of the texture features cannot show.
 
@@ -23,7 +23,7 @@ from platewatch.photographs import robust
 Maps = tuple[Floats, ...]
 """Anomaly maps (S, S) float32 of one plate: colour, line, and texture where there is a texture bank."""
 
-_BROAD_MARGIN, _FINE_MARGIN = 1.0, 1.1  # scales are at least so many times the largest value of a good plate
+_FURTHER_MARGIN, _FINE_MARGIN = 1.0, 1.1  # scales are at least so many times the largest value of a good plate
 DEFAULT_PEAK = SurfaceConfig().peak_fraction
 
 
@@ -76,8 +76,7 @@ class Pooling:
 def poolings(settings: SurfaceConfig, fusion: Fusion) -> tuple[Pooling, ...]:
     """The pooled values of the score, in the order of its scales."""
     found = [Pooling(fraction) for fraction in settings.score_fractions]
-    if settings.broad_fraction is not None:
-        found.append(Pooling(settings.broad_fraction, margin=_BROAD_MARGIN))
+    found += [Pooling(fraction, margin=_FURTHER_MARGIN) for fraction in settings.further_fractions]
     if fusion.fine(settings) is not None:
         found += [Pooling(fraction, fine=True, margin=_FINE_MARGIN) for fraction in settings.fine_fractions]
     return tuple(found)
