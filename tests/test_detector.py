@@ -284,3 +284,10 @@ def test_an_unscaled_fit_has_the_same_distances() -> None:
     np.testing.assert_allclose(seen.maps[1], scaled.maps[1] * fitted.banks[1].scale, rtol=1e-5)
     assert (plain.banks[0].scale, plain.banks[1].scale) == (1, 1)
     assert fitted.banks[1].scale > 0.01
+
+
+def test_several_fractions_are_pooled_as_one_by_one() -> None:
+    values = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    fractions = (0.005, 0.1, 0.02, 0.1, 1e-9)
+    assert fusion.pools(values, fractions, most=1500) == [fusion.pool(values, each, most=1500) for each in fractions]
+    assert fusion.pool(values, 0.1, most=1500) == pytest.approx(np.sort(values, axis=None)[-150:].mean())

@@ -74,7 +74,7 @@ class Pooling:
 
 
 def poolings(settings: SurfaceConfig, fusion: Fusion) -> tuple[Pooling, ...]:
-    """The pooled values of the score, in the order of its scales."""
+    """The pooled values of the score, in the order of its scales: of the fused map, then of the fine one."""
     found = [Pooling(fraction) for fraction in settings.score_fractions]
     found += [Pooling(fraction, margin=_FURTHER_MARGIN) for fraction in settings.further_fractions]
     if fusion.fine(settings) is not None:
@@ -95,7 +95,19 @@ def pool(
     `anomaly_map` (S, S) is ≥ 0, and 0 outside of `inside` (S, S) bool. The fraction is of `most` pixels at most: a
     defect counts as much in a large picture as in a small one.
     """
+    return pools(anomaly_map, (fraction,), inside, most)[0]
+
+
+def pools(
+    anomaly_map: Floats, fractions: Sequence[float], inside: Mask | None = None, most: int | None = None
+) -> list[float]:
+    """The `pool` of a map for each of some fractions."""
     area = anomaly_map.size if inside is None else int(np.count_nonzero(inside))
-    count = max(1, round(fraction * (area if most is None else min(area, most))))
-    flat = anomaly_map.ravel()
-    return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
+    counts = [max(1, round(each * (area if most is None else min(area, most)))) for each in fractions]
+    flat, largest = anomaly_map.ravel(), max(counts)
+    top = np.partition(flat, flat.size - largest)[-largest:]
+    means = []
+    for count in sorted(counts, reverse=True):  # each selects from what the one before has left
+        top = top[-count:] if count == len(top) else np.partition(top, len(top) - count)[-count:]
+        means.append(float(top.mean(dtype=np.float64)))
+    return [means[sorted(counts, reverse=True).index(count)] for count in counts]
