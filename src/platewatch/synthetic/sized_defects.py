@@ -40,7 +40,6 @@ def sized_defect(
     best, layer = -1.0, None
     for _ in range(_TRIES):
         opacity, paint = SIZED[kind](photo, inside, others, rng, diameter_px)
-        opacity = np.where(inside, opacity, np.float32(0))
         shown = contrast(photo, *composite(photo, opacity, paint)) * 255
         if layer is None or shown > best:
             best, layer = shown, (opacity, paint)
