@@ -63,7 +63,7 @@ def test_a_defect_larger_than_the_square_is_shown_whole() -> None:
 def test_the_file_is_small_whatever_it_shows() -> None:
     """Noise that is shown smaller than it is: every pixel differs from its neighbours."""
     photo, box = noisy(384), (50, 60, 144, 144)
-    examples = [example(kind, each, photo, box) for kind in ALL_KINDS for each in (Verdict.PASS, Verdict.REJECT)]
+    examples = [example(kind, Verdict.PASS, photo, box) for kind in ALL_KINDS]
     data = blind_spot_pictures.png(examples)
     assert data.startswith(b"\x89PNG")
     assert 100_000 < len(data) <= 300_000

@@ -42,7 +42,7 @@ def png(examples: Sequence[Example]) -> bytes:
     canvas, data = draw(examples), b""
     for bits in range(8):
         coarse = canvas >> bits << bits
-        data = cv2.imencode(".png", cv2.cvtColor(coarse, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])[
+        data = cv2.imencode(".png", cv2.cvtColor(coarse, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 6])[
             1
         ].tobytes()
         if len(data) <= MOST_BYTES:
