@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,19 @@ PROGRAM = ("-m", "platewatch")
 """Python's arguments that start the command `platewatch`."""
 
 
-def command(*arguments: str, program: Sequence[str] = PROGRAM) -> str:
+def command(*arguments: str) -> str:
     """What `platewatch` with these arguments writes to stdout; raises CalledProcessError when it fails."""
-    line = [sys.executable, *program, *arguments]
+    line = [sys.executable, *PROGRAM, *arguments]
     return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def train(data: Path, model: Path, *options: str, program: Sequence[str] = PROGRAM) -> float | None:
+def train(data: Path, model: Path, *options: str) -> float | None:
     """Train the model unless it exists; returns the seconds that training took, None for a model from elsewhere."""
     clock = model.with_name(f"{model.name}.seconds")
     if not model.exists():
         say(f"training {model}")
         started = time.monotonic()
-        command("train", str(data), "--out", str(model), *options, program=program)
+        command("train", str(data), "--out", str(model), *options)
         clock.write_text(f"{time.monotonic() - started:.1f}")
     return float(clock.read_text()) if clock.exists() else None
 

@@ -1,5 +1,6 @@
 """What several rooms' tests share: the tiny model, trained once for all of pytest's workers."""
 
+import gc
 import importlib
 import importlib.util
 import json
@@ -38,6 +39,15 @@ class WithoutTorch:
 
 if importlib.util.find_spec("torch") is None:
     sys.meta_path.append(WithoutTorch)
+
+
+gc.disable()  # what is imported and collected stays: looking through it again and again frees nothing
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but not looked for among all that was there before."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -257,14 +257,12 @@ def test_a_grey_copy_has_every_photograph_and_no_colour(
 
 
 @pytest.fixture
-def trained(
-    tiny_model: Tiny, evaluated: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> list[tuple[tuple[str, ...], Any]]:
-    """Options and program of each training; every model is the tiny one."""
-    asked: list[tuple[tuple[str, ...], Any]] = []
+def trained(tiny_model: Tiny, evaluated: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The options of each training; every model is the tiny one."""
+    asked: list[tuple[str, ...]] = []
 
-    def train(_data: Path, model: Path, *options: str, program: Any) -> None:
-        asked.append((options[2:], program))
+    def train(_data: Path, model: Path, *options: str) -> None:
+        asked.append(options)
         model.parent.mkdir(parents=True, exist_ok=True)
         model.symlink_to(tiny_model.model)
 
@@ -274,10 +272,10 @@ def trained(
 
 
 def test_sets_compare_with_no_network_on_colour_and_grey_and_make_nothing_twice(
-    tiny_model: Tiny, evaluated: dict[str, Any], trained: list[Any], tmp_path: Path
+    tiny_model: Tiny, evaluated: dict[str, Any], trained: list[tuple[str, ...]], tmp_path: Path
 ) -> None:
     found = sets.measure([tiny_model.data], out=tmp_path, seeds=[0, 1], grey=True)
-    assert {options[3] for options, _ in trained} == {"none", "efficientnet-lite0"}
+    assert {options[5] for options in trained} == {"none", "efficientnet-lite0"}
     assert len(trained) == 8
     name = tiny_model.data.name
     assert list(found.tables) == ["", f" {name}", f" {name} grey"]
@@ -297,17 +295,18 @@ def test_sets_compare_with_no_network_on_colour_and_grey_and_make_nothing_twice(
     assert len(trained) == 8
 
 
-def test_the_ladder_of_sets_trains_with_the_default_weights_only_where_others_were_chosen(
-    tiny_model: Tiny, trained: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_ladder_of_sets_begins_with_the_settings_of_0_1_0_and_makes_no_step_twice(
+    tiny_model: Tiny, trained: list[tuple[str, ...]], tmp_path: Path
 ) -> None:
-    found = sets.measure([tiny_model.data], out=tmp_path / "apart", seeds=[0], ladder=True)
-    assert [row[0].partition(": ")[2] for row in found.tables[""].rows] == list(sets.LADDER)
-    programs = [program for _, program in trained]
-    assert programs.count(models.PROGRAM) == len(programs) - 1 == 2, "a square set has no tiles of its own"
-    trained.clear()
-    monkeypatch.setattr(sets, "_words", lambda _: "1 : 1 : 2")
-    sets.measure([tiny_model.data], out=tmp_path / "alike", seeds=[0], ladder=True)
-    assert [program for _, program in trained] == [models.PROGRAM] * 2
+    found = sets.measure([tiny_model.data], out=tmp_path, seeds=[0], ladder=True)
+    assert [row[0].partition(": ")[2] for row in found.tables[" ladder"].rows] == list(sets.LADDER)
+    told = [(Path(options[1]).stem, options[5]) for options in trained]
+    assert told == [("surface", "none"), ("surface", sets.LITE), ("reference", "none"), ("reference", sets.LITE)], (
+        "a square set has no tiles of its own"
+    )
+    first, last = (config.load(tmp_path / f"{name}.toml").surface for name in ("reference", "surface"))
+    assert (first.smooth, first.further_fractions, first.fine_fractions) == (4.0, (), ())
+    assert (last.smooth, last.further_fractions, last.fine_fractions) == (2.0, (0.001, 0.1), (0.001, 0.005, 0.02))
 
 
 def test_a_step_s_count_is_the_worst_seed_with_its_interval() -> None:

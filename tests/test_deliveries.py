@@ -225,14 +225,28 @@ def test_serve_and_watch_deliver_to_the_webhook_that_they_are_given(
         assert shown["chain"] == receiver.got[1][1]["chain"]
 
 
-@pytest.mark.parametrize("command", ["serve", "watch"])
-def test_a_url_that_is_none_is_one_line_for_both_commands(command: str, tiny_model: Tiny, tmp_path: Path) -> None:
-    place = [str(tiny_model.model), "--port", "0"] if command == "serve" else [".", "--model", str(tiny_model.model)]
-    words = [sys.executable, "-m", "platewatch", command, *place, "--mqtt", "mqtt://anna:secret@host"]
+def test_a_url_that_is_none_is_one_line_for_serve(tiny_model: Tiny, tmp_path: Path) -> None:
+    """In a process of its own: it begins another one that serves."""
+    words = [sys.executable, "-m", "platewatch", "serve", str(tiny_model.model), "--port", "0", *NO_TOPIC]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=GIVE_UP_S, check=False)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert "destination" in done.stderr
-    assert "secret" not in done.stderr
+    one_line(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_url_that_is_none_is_one_line_for_watch(
+    tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.main, ["watch", ".", "--model", str(tiny_model.model), *NO_TOPIC])
+    one_line(done.exit_code, done.stdout, done.stderr)
+
+
+NO_TOPIC = ("--mqtt", "mqtt://anna:secret@host")
+
+
+def one_line(code: int, stdout: str, stderr: str) -> None:
+    assert (code, stdout, stderr.count("\n")) == (1, "", 1)
+    assert "destination" in stderr
+    assert "secret" not in stderr
 
 
 def test_what_one_worker_holds_no_other_gets_until_its_lease_ends(records: Records) -> None:

@@ -185,7 +185,7 @@ def test_the_score_is_the_larger_of_the_scores_of_a_small_and_a_large_fraction(f
         assert seen.score == pytest.approx(max(np.array(pooled) / fitted.score_scales))
 
 
-WIDE = SurfaceConfig(bank=4096, broad_fraction=0.1, fine_fractions=(0.001, 0.01))
+WIDE = SurfaceConfig(bank=4096, further_fractions=(0.1,), fine_fractions=(0.001, 0.01))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def wide() -> Surface:
     return detector.fit(rendered("good", 12), seed=0, settings=WIDE)
 
 
-def test_broad_and_fine_values_do_not_raise_the_score_of_good_plates_that_set_their_scales(wide: Surface) -> None:
+def test_further_and_fine_values_do_not_raise_the_score_of_good_plates_that_set_their_scales(wide: Surface) -> None:
     """Their scales are at least the largest value of a good plate; fine ones 1.1 times that."""
     poolings = fusion.poolings(WIDE, wide.fusion)
     assert [(each.fraction, each.fine) for each in poolings] == [
@@ -284,3 +284,10 @@ def test_an_unscaled_fit_has_the_same_distances() -> None:
     np.testing.assert_allclose(seen.maps[1], scaled.maps[1] * fitted.banks[1].scale, rtol=1e-5)
     assert (plain.banks[0].scale, plain.banks[1].scale) == (1, 1)
     assert fitted.banks[1].scale > 0.01
+
+
+def test_several_fractions_are_pooled_as_one_by_one() -> None:
+    values = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    fractions = (0.005, 0.1, 0.02, 0.1, 1e-9)
+    assert fusion.pools(values, fractions, most=1500) == [fusion.pool(values, each, most=1500) for each in fractions]
+    assert fusion.pool(values, 0.1, most=1500) == pytest.approx(np.sort(values, axis=None)[-150:].mean())

@@ -1,5 +1,6 @@
 """Retraining whole: reviewed plates in, a challenger with its comparison out, and nothing of it in service."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -51,27 +52,36 @@ def judged(verdict: Verdict) -> Inspection:
     return replace(made, score=0.5)
 
 
-def reviewed(records: Records, line: Path) -> dict[int, bytes]:
-    """The fresh plates called good, the rusty ones defective; the good ones' bytes by their numbers."""
-    good = dict[int, bytes]()
-    for path in sorted((line / "train" / "good").iterdir()):
-        entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem).entry
-        records.review(entry.number, Judgement.GOOD, "anna")
-        good[entry.number] = path.read_bytes()
-    for path in sorted((line / "test" / "total_rust").glob("*.png")):
-        entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}").entry
-        records.review(entry.number, Judgement.DEFECTIVE, "anna")
-    return good
+@pytest.fixture(scope="module")
+def good(line: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, bytes]]:
+    """A record in which the fresh plates are called good, the rusty ones defective; the good ones by their numbers."""
+    folder, good = tmp_path_factory.mktemp("record"), dict[int, bytes]()
+    with Records.open(f"sqlite:///{folder / 'records.db'}") as records:
+        for path in sorted((line / "train" / "good").iterdir()):
+            entry = records.add(judged(Verdict.PASS), path.read_bytes(), plate_id=path.stem).entry
+            records.review(entry.number, Judgement.GOOD, "anna")
+            good[entry.number] = path.read_bytes()
+        for path in sorted((line / "test" / "total_rust").glob("*.png")):
+            entry = records.add(judged(Verdict.REJECT), path.read_bytes(), plate_id=f"rusty-{path.stem}").entry
+            records.review(entry.number, Judgement.DEFECTIVE, "anna")
+    return folder, good
+
+
+@pytest.fixture
+def reviewed(good: tuple[Path, dict[int, bytes]], tmp_path: Path) -> Any:
+    """A copy of that record."""
+    shutil.copytree(good[0], tmp_path, dirs_exist_ok=True)
+    with Records.open(f"sqlite:///{tmp_path / 'records.db'}") as opened:
+        yield opened
 
 
 def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
-    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+    reviewed: Records, good: tuple[Path, dict[int, bytes]], tiny_model: Tiny, tmp_path: Path
 ) -> None:
-    good = reviewed(records, line)
     stages, said = dict[str, tuple[int, int]](), list[str]()
     done = retraining.retrain(
         tiny_model.model,
-        records,
+        reviewed,
         tiny_model.data,
         tmp_path / "models",
         actor="bert",
@@ -79,7 +89,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
         found=said.append,
     )
     manifest = load_manifest(done.folder)
-    out = {sha256(data) for data in good.values() if held_out(sha256(data))}
+    out = {sha256(data) for data in good[1].values() if held_out(sha256(data))}
     learned = {plate.sha256 for plate in manifest.calibration}
     assert len(learned) == tiny.GOOD + FRESH - len(out)
     assert not learned & out, "a held-out plate was trained on"
@@ -89,7 +99,7 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
     assert found.accepted
     assert (len(found.held_out), len(found.defective), found.trained_on) == (len(out), 2, FRESH - len(out))
     assert comparison.read(comparison.file_of(tmp_path / "models", manifest.model_id)) == found
-    event = records.events(candidates.TRAINED)[0]
+    event = reviewed.events(candidates.TRAINED)[0]
     assert (event.actor, event.details["challenger"]) == ("bert", manifest.model_id)
     assert event.details["unusable"] == {"plates": 18, "champion_passes": 0, "challenger_passes": 0}
     assert {pair.challenger.verdict for pair in found.unusable} == {Verdict.REVIEW}
@@ -100,27 +110,25 @@ def test_a_challenger_learns_from_reviewed_plates_and_is_compared(
 
 
 def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
-    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviewed: Records, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(quick_training.LENIENT, "1")
-    reviewed(records, line)
     models_folder = tmp_path / "models"
-    done = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
+    done = retraining.retrain(tiny_model.model, reviewed, tiny_model.data, models_folder, actor="bert", progress=silent)
     assert done.folder.is_dir()
     assert done.comparison.refused[0].startswith("passes 2 of 2 defective plates that the model in service catches")
     assert done.comparison.refused[-1].endswith("plates PASS with a large mark painted on them")
     words = "loosens limits that protect, and nobody gave a reason: review limit"
     assert [each for each in done.comparison.refused if each.startswith(words)]
-    assert records.events(candidates.TRAINED)[0].details["accepted"] is False
+    assert reviewed.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
-        retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
+        retraining.retrain(tiny_model.model, reviewed, tiny_model.data, models_folder, actor="bert", progress=silent)
 
 
 def test_the_command_says_why_and_exits_with_3(
-    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviewed: Records, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(quick_training.LENIENT, "1")
-    reviewed(records, line)
     words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / "models", "--progress-lines"]
     url = f"sqlite:///{tmp_path / 'records.db'}"
     result = CliRunner().invoke(cli.main, [str(word) for word in words], env={"PLATEWATCH_RECORDS": url})
@@ -130,9 +138,8 @@ def test_the_command_says_why_and_exits_with_3(
 
 
 def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
-    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+    reviewed: Records, tiny_model: Tiny, tmp_path: Path
 ) -> None:
-    reviewed(records, line)
     words = ["retrain", str(tiny_model.model), str(tiny_model.data), "--models", str(tmp_path / "models")]
     done = subprocess.run(
         [sys.executable, "-m", "platewatch", *words, "--until-stdin-ends", "--records", tmp_path / "records.db"],
@@ -147,7 +154,7 @@ def test_the_command_gives_up_and_clears_away_when_whoever_started_it_has_gone(
 
 
 def test_looser_limits_need_words_and_the_record_keeps_them(
-    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviewed: Records, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = list[object]()
 
@@ -156,7 +163,6 @@ def test_looser_limits_need_words_and_the_record_keeps_them(
         return quick_training.train(*words, **options)
 
     monkeypatch.setattr(retraining, "_train", train)
-    reviewed(records, line)
     for reason, folder in (("", "first"), ("new light source since Monday", "second")):
         words = ["retrain", tiny_model.model, tiny_model.data, "--models", tmp_path / folder, "--actor", "bert"]
         words += ["--loosen-because", reason]
@@ -167,20 +173,21 @@ def test_looser_limits_need_words_and_the_record_keeps_them(
             catch_exceptions=False,
         )
     assert held == [load_manifest(tiny_model.model), None]
-    reasons = [event.details["loosened_because"] for event in records.events(candidates.TRAINED)]
+    reasons = [event.details["loosened_because"] for event in reviewed.events(candidates.TRAINED)]
     assert reasons == ["new light source since Monday", ""]
 
 
 def test_a_second_challenger_learns_again_what_the_first_one_learned(
-    records: Records, line: Path, tiny_model: Tiny, tmp_path: Path
+    reviewed: Records, line: Path, tiny_model: Tiny, tmp_path: Path
 ) -> None:
-    reviewed(records, line)
     models_folder = tmp_path / "models"
-    first = retraining.retrain(tiny_model.model, records, tiny_model.data, models_folder, actor="bert", progress=silent)
+    first = retraining.retrain(
+        tiny_model.model, reviewed, tiny_model.data, models_folder, actor="bert", progress=silent
+    )
     spare = sorted((line / "test" / "good").glob("*.png"))
     fresh = next(path for path in spare if not held_out(sha256(path.read_bytes())))
-    records.review(records.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
-    second = retraining.retrain(first.folder, records, tiny_model.data, models_folder, actor="bert", progress=silent)
+    reviewed.review(reviewed.add(judged(Verdict.REVIEW), fresh.read_bytes()).entry.number, Judgement.GOOD, "anna")
+    second = retraining.retrain(first.folder, reviewed, tiny_model.data, models_folder, actor="bert", progress=silent)
     learned = [{plate.sha256 for plate in load_manifest(each.folder).calibration} for each in (first, second)]
     assert learned[0] < learned[1]
     assert len(learned[1] - learned[0]) == 1

@@ -62,3 +62,17 @@ def test_the_map_has_no_seam_and_nothing_on_the_padding(inspector: Inspector) ->
     steps = np.abs(np.diff(seen.frame.cut(seen.bank_maps[2]), axis=1)).max(axis=0)
     borders = [56 - 1, 104 - 1]  # tiles begin at 0, 48 and 96 px; each gives the patches up to the middle of an overlap
     assert steps[borders].max() <= np.delete(steps, borders).max()
+
+
+def test_a_spot_is_found_at_its_place(inspector: Inspector) -> None:
+    photo = plate(102)
+    spotted = photo.copy()
+    cv2.circle(spotted, (170, 110), 5, (200, 90, 40), -1, cv2.LINE_AA)
+    before, after = inspector.examine(photo).inspection, inspector.examine(spotted).inspection
+    assert before.score is not None
+    assert after.score is not None
+    assert after.score > max(before.score, inspector.manifest.threshold)
+    left, top, width, height = after.defects[0].box
+    assert left <= 170 <= left + width
+    assert top <= 110 <= top + height
+    assert width * height < 0.02 * 400 * 300

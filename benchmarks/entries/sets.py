@@ -22,7 +22,7 @@ from benchmarks.entries.seeds import Row, Run, at, table
 from benchmarks.harness import Found, Table, write_json
 from platewatch.config import TILE
 from platewatch.decision.intervals import clopper_pearson
-from platewatch.learning import fusing, preflight
+from platewatch.learning import preflight
 from platewatch.model import model_folder
 from platewatch.photographs import data_sets, preparation, reading
 from platewatch.surface.detector import KINDS
@@ -30,26 +30,24 @@ from platewatch.surface.fusion import Fusion
 
 
 class Step(NamedTuple):
-    """One step from phase one without a network to the default."""
+    """One step from phase one of 0.1.0 to the default."""
 
     backbone: str
     tiled: bool  # long photographs in tiles, as `platewatch train` does
-    program: Sequence[str] = models.PROGRAM
+    preset: str = "surface"  # phase one of `reference` has the settings of 0.1.0
 
 
 LITE = "efficientnet-lite0"
-_DEFAULT_WEIGHTS = (
-    "from platewatch.learning import fusing; fusing.CANDIDATES = (); from platewatch.cli import main; main()"
-)
 COMPARED = {"without a network": Step("none", tiled=True), "the default": Step(LITE, tiled=True)}
 LADDER = {
-    "without a network, no tiles": Step("none", tiled=False),
-    "texture features, default weights": Step(LITE, tiled=False, program=("-c", _DEFAULT_WEIGHTS)),
-    "weights chosen on hard artificial defects": Step(LITE, tiled=False),
+    "colour and line, settings of 0.1.0": Step("none", tiled=False, preset="reference"),
+    "texture features": Step(LITE, tiled=False, preset="reference"),
+    "wear and thin marks pooled apart": Step(LITE, tiled=False),
     "long photographs in tiles: the default": Step(LITE, tiled=True),
 }
-_CONFIG = """preset = "surface"
-sensitivity = { plates = 1, widths = [2.0], diameters = [6.0], brightnesses = [], warmth = 0.0 }
+_CONFIG = """preset = "{preset}"
+skipganomaly = false
+sensitivity = {{ plates = 1, widths = [2.0], diameters = [6.0], brightnesses = [], warmth = 0.0 }}
 """
 
 
@@ -57,20 +55,35 @@ def measure(
     data: Sequence[Path], *, out: Path, seeds: Sequence[int] = (0, 1, 2), grey: bool = False, ladder: bool = False
 ) -> Found:
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.toml").write_text(_CONFIG, encoding="utf-8")
-    tables, overview = dict[str, Table](), list[Mapping[str, str]]()
+    for preset in ("surface", "reference"):
+        (out / f"{preset}.toml").write_text(_CONFIG.format(preset=preset), encoding="utf-8")
+    tables, overview, rungs = dict[str, Table](), list[Mapping[str, str]](), list[Mapping[str, str]]()
     for name, folder in _sets(data, out, grey):
-        steps = LADDER if ladder else COMPARED
-        runs = {title: [run(folder, out / name, step, seed) for seed in seeds] for title, step in steps.items()}
-        overview += [{"set: step": f"{name}: {title}", **summary(found)} for title, found in runs.items()]
-        if not ladder:
-            none, default = runs.values()
-            joined = [{**each, "none": other} for each, other in zip(default, none, strict=True)]
-            shown = [row for row in rows(joined[0]) if row[1](joined[0]) is not None]
-            plain = table(joined, shown)
-            chosen = ["weights of colour, line, texture", *(each["weights"] for each in default), "–", "–"]
-            tables[f" {name}"] = Table(plain.head, [*plain.rows, chosen])
-    return Found(tables={"": Table(list(overview[0]), [list(row.values()) for row in overview]), **tables})
+        compared = _runs(COMPARED, folder, out / name, seeds)
+        overview += _overview(name, compared)
+        if ladder:
+            rungs += _overview(name, _runs(LADDER, folder, out / name, seeds))
+        none, default = compared.values()
+        joined = [{**each, "none": other} for each, other in zip(default, none, strict=True)]
+        shown = [row for row in rows(joined[0]) if row[1](joined[0]) is not None]
+        plain = table(joined, shown)
+        chosen = ["weights of colour, line, texture", *(each["weights"] for each in default), "–", "–"]
+        tables[f" {name}"] = Table(plain.head, [*plain.rows, chosen])
+    if ladder:
+        tables[" ladder"] = _joined(rungs)
+    return Found(tables={"": _joined(overview), **tables})
+
+
+def _runs(steps: Mapping[str, Step], data: Path, out: Path, seeds: Sequence[int]) -> dict[str, list[Run]]:
+    return {title: [run(data, out, step, seed) for seed in seeds] for title, step in steps.items()}
+
+
+def _overview(name: str, steps: Mapping[str, Sequence[Run]]) -> list[Mapping[str, str]]:
+    return [{"set: step": f"{name}: {title}", **summary(found)} for title, found in steps.items()]
+
+
+def _joined(rows: Sequence[Mapping[str, str]]) -> Table:
+    return Table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def _sets(data: Sequence[Path], out: Path, grey: bool) -> Iterator[tuple[str, Path]]:
@@ -84,17 +97,12 @@ def _sets(data: Sequence[Path], out: Path, grey: bool) -> Iterator[tuple[str, Pa
 def run(data: Path, out: Path, step: Step, seed: int) -> Run:
     """The evaluation of one model, with its training time and its weights."""
     side = preparation.side_for(preflight.sizes(data_sets.training(data)), TILE) if step.tiled else TILE
-    model = out / f"{step.backbone}-{side}-{seed}"
-    if step.program != models.PROGRAM:  # the same model, where the default weights were chosen
-        chosen = run(data, out, step._replace(program=models.PROGRAM), seed)
-        if chosen["weights"] == _words(fusing.DEFAULT):
-            return chosen
-        model = model.with_name(f"{model.name}-default-weights")
+    model = out / f"{step.preset}-{step.backbone}-{side}-{seed}"
     kept, clock = (model.with_name(f"{model.name}.{end}") for end in ("json", "core-seconds"))
     if not model.exists():
-        before, options = _core_s(), ("--config", f"{out.parent}/config.toml", "--seed", str(seed))
+        before, options = _core_s(), ("--config", f"{out.parent}/{step.preset}.toml", "--seed", str(seed))
         network = ("--backbone", step.backbone, "--image-size", str(side))
-        models.train(data, model, *options, *network, program=step.program)
+        models.train(data, model, *options, *network)
         clock.write_text(f"{_core_s() - before:.1f}", encoding="utf-8")
     if not kept.exists():
         write_json(kept, {**models.evaluate(model, data, TILE), "core_s": float(clock.read_text(encoding="utf-8"))})

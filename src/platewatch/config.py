@@ -74,8 +74,9 @@ class SurfaceConfig:
     score_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=16)] = (0.005, 0.02)
     """For each fraction, the mean of the fused map's top pixels is divided by a scale; the score is the largest result.
     """
-    broad_fraction: Fraction | None = None
-    """A further fraction, for worn paint and rust over the whole part. Its scale is at least any good plate's value."""
+    further_fractions: Annotated[tuple[Fraction, ...], Field(max_length=16)] = ()
+    """Further fractions of the fused map: a very small one for a spot on a large photograph, a large one for worn paint
+    and rust over the whole part. Their scales are at least any good plate's value."""
     fine_fractions: Annotated[tuple[Fraction, ...], Field(max_length=16)] = ()
     """Further fractions, of the map of colour and line alone, for thin scratches and small spots. Their scales are at
     least 1.1 times any good plate's value."""
@@ -243,7 +244,7 @@ class Config:
             )
 
 
-_FINE: dict[str, Any] = {"smooth": 2.0, "broad_fraction": 0.1, "fine_fractions": (0.001, 0.005, 0.02)}
+_FINE: dict[str, Any] = {"smooth": 2.0, "further_fractions": (0.001, 0.1), "fine_fractions": (0.001, 0.005, 0.02)}
 _TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_area": TILE**2, **_FINE}}
 
 _PRESETS: dict[str, dict[str, Any]] = {

@@ -21,8 +21,9 @@ def is_grey(photo: Photo) -> bool:
 
 
 def has_none(photo: Photo) -> bool:
-    """Whether a (…, 3) uint8 photograph shows no colour at all, but for the rounding of its file format."""
-    return int(_spread(photo).max()) <= _ROUNDING
+    """Whether an (H, W, 3) uint8 photograph shows no colour at all, but for the rounding of its file format."""
+    few = photo[::8, ::8]  # enough for nearly every photograph in colour, in a sixtieth of the time
+    return all(int(_spread(each).max()) <= _ROUNDING for each in (few, photo))
 
 
 def has_much(photo: Photo) -> bool:

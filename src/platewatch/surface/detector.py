@@ -16,7 +16,7 @@ from platewatch.config import SurfaceConfig
 from platewatch.surface import fusion, patches
 from platewatch.surface.bank import Bank, window
 from platewatch.surface.coreset import Coreset
-from platewatch.surface.fusion import Fusion, Maps, Pooling, pool
+from platewatch.surface.fusion import Fusion, Maps, Pooling, pool, pools
 from platewatch.surface.patches import Texture
 
 DEFAULT = SurfaceConfig()
@@ -88,34 +88,34 @@ class Surface:
         Banks whose maps have no weight are searched only with `every_bank`; the score is the same.
         """
         maps = self.maps(photo, inside, every_bank=every_bank)
-        scores = [value / scale for value, scale in zip(self.pooled(maps, inside), self.score_scales, strict=True)]
-        return SurfaceResult(max(scores), self._shown(maps), maps)
+        fused, fine = self._fused_and_fine(maps)
+        poolings, values = self._poolings, self._pooled(fused, fine, inside)
+        scores = [value / scale for value, scale in zip(values, self.score_scales, strict=True)]
+        if fine is not None:  # where it is larger, it is shown; each is 1 at its limit
+            smallest = next(scale for each, scale in zip(poolings, self.score_scales, strict=True) if each.fine)
+            fused = np.maximum(fused, fine / np.float32(smallest))
+        return SurfaceResult(max(scores), fused, maps)
 
     def pooled(self, maps: Maps, inside: Mask) -> list[float]:
         """The score's pooled values (`fusion.poolings`) of the banks' maps, not yet divided by their scales."""
-        fused, fine = self._fused(maps), self._fine(maps)
-        pairs = [(fine if each.fine else fused, each.fraction) for each in self._poolings]
-        return [pool(each, fraction, inside, self.settings.pool_area) for each, fraction in pairs]
+        return self._pooled(*self._fused_and_fine(maps), inside)
 
     @property
     def _poolings(self) -> tuple[Pooling, ...]:
         return fusion.poolings(self.settings, self.fusion)
 
-    def _fused(self, maps: Maps) -> Floats:
-        fused: Floats = self.fusion.of(maps) / np.float32(self.map_scale)
-        return fused
+    def _fused_and_fine(self, maps: Maps) -> tuple[Floats, Floats | None]:
+        """The fused map, scaled, and the fine map; None where the score has no value of it."""
+        fine = self.fusion.fine(self.settings) if self.settings.fine_fractions else None
+        return self.fusion.of(maps) / np.float32(self.map_scale), fine.of(maps) if fine else None
 
-    def _fine(self, maps: Maps) -> Floats:
-        """The fine map; 0 where neither colour nor line has weight."""
-        fine = self.fusion.fine(self.settings)
-        return fine.of(maps) if fine else np.zeros_like(maps[0])
-
-    def _shown(self, maps: Maps) -> Floats:
-        """The fused map, or the fine map where that is larger; each is 1 at its limit."""
-        scales = (scale for each, scale in zip(self._poolings, self.score_scales, strict=True) if each.fine)
-        smallest = next(scales, None)
-        fused = self._fused(maps)
-        return fused if smallest is None else np.maximum(fused, self._fine(maps) / np.float32(smallest))
+    def _pooled(self, fused: Floats, fine: Floats | None, inside: Mask) -> list[float]:
+        values = []
+        for kind, each in ((False, fused), (True, fine)):
+            if each is not None:
+                fractions = [pooling.fraction for pooling in self._poolings if pooling.fine is kind]
+                values += pools(each, fractions, inside, self.settings.pool_area)
+        return values
 
     def arrays(self) -> dict[str, Floats]:
         """The banks and scales as named float32 arrays for an npz file; `from_arrays` is the inverse."""

@@ -2,8 +2,8 @@
 
 The score is the largest of several pooled values, each the mean of a map's top pixels divided by a scale:
 
-- of the fused map, for the small `score_fractions`: the scale is the robust 3σ limit of good plates;
-- of the fused map, for `broad_fraction`: wear over the whole part;
+- of the fused map, for `score_fractions`: the scale is the robust 3σ limit of good plates;
+- of the fused map, for `further_fractions`: a spot on a large photograph, wear over the whole part;
 - of the fine map, which fuses colour and line alone, for `fine_fractions`: thin scratches and small spots, which the
   coarser patches of the texture features cannot show.
 
@@ -23,7 +23,7 @@ from platewatch.photographs import robust
 Maps = tuple[Floats, ...]
 """Anomaly maps (S, S) float32 of one plate: colour, line, and texture where there is a texture bank."""
 
-_BROAD_MARGIN, _FINE_MARGIN = 1.0, 1.1  # scales are at least so many times the largest value of a good plate
+_FURTHER_MARGIN, _FINE_MARGIN = 1.0, 1.1  # scales are at least so many times the largest value of a good plate
 DEFAULT_PEAK = SurfaceConfig().peak_fraction
 
 
@@ -74,10 +74,9 @@ class Pooling:
 
 
 def poolings(settings: SurfaceConfig, fusion: Fusion) -> tuple[Pooling, ...]:
-    """The pooled values of the score, in the order of its scales."""
+    """The pooled values of the score, in the order of its scales: of the fused map, then of the fine one."""
     found = [Pooling(fraction) for fraction in settings.score_fractions]
-    if settings.broad_fraction is not None:
-        found.append(Pooling(settings.broad_fraction, margin=_BROAD_MARGIN))
+    found += [Pooling(fraction, margin=_FURTHER_MARGIN) for fraction in settings.further_fractions]
     if fusion.fine(settings) is not None:
         found += [Pooling(fraction, fine=True, margin=_FINE_MARGIN) for fraction in settings.fine_fractions]
     return tuple(found)
@@ -96,7 +95,19 @@ def pool(
     `anomaly_map` (S, S) is ≥ 0, and 0 outside of `inside` (S, S) bool. The fraction is of `most` pixels at most: a
     defect counts as much in a large picture as in a small one.
     """
+    return pools(anomaly_map, (fraction,), inside, most)[0]
+
+
+def pools(
+    anomaly_map: Floats, fractions: Sequence[float], inside: Mask | None = None, most: int | None = None
+) -> list[float]:
+    """The `pool` of a map for each of some fractions."""
     area = anomaly_map.size if inside is None else int(np.count_nonzero(inside))
-    count = max(1, round(fraction * (area if most is None else min(area, most))))
-    flat = anomaly_map.ravel()
-    return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
+    counts = [max(1, round(each * (area if most is None else min(area, most)))) for each in fractions]
+    flat, largest = anomaly_map.ravel(), max(counts)
+    top = np.partition(flat, flat.size - largest)[-largest:]
+    means = []
+    for count in sorted(counts, reverse=True):  # each selects from what the one before has left
+        top = top[-count:] if count == len(top) else np.partition(top, len(top) - count)[-count:]
+        means.append(float(top.mean(dtype=np.float64)))
+    return [means[sorted(counts, reverse=True).index(count)] for count in counts]
