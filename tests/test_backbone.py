@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -62,6 +63,38 @@ def network(graph: bytes) -> FeatureNetwork:
 
 def test_the_graph_is_one_that_the_line_accepts(graph: bytes) -> None:
     assert check_features(graph, "backbone") == (64, 32)
+
+
+@pytest.mark.parametrize("side", [63, 68, 72])
+def test_a_graph_whose_patches_do_not_cover_its_input_is_refused(graph: bytes, side: int) -> None:
+    """Tiles of 68 px would not join at patches of 8 px: each photograph would be called not readable."""
+    model = onnx.load_from_string(graph)
+    for axis in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = side
+    with pytest.raises(ModelError, match=f"not a network of Platewatch .takes .*{side}, {side}, 3"):
+        check_features(model.SerializeToString(), "backbone")
+
+
+def test_the_graph_is_the_same_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training in a container with fewer cores gives the same model."""
+    photos: Photos = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
+    projections = list[torch.Tensor]()
+
+    def keep(module: PatchFeatures, *_: object) -> None:
+        projections.append(module.weight)
+        raise InterruptedError
+
+    monkeypatch.setattr(export_module, "trace", keep)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            with pytest.raises(InterruptedError):
+                export(LITE, photos, np.ones(photos.shape[:3], bool), side=128, length=32, seed=0)
+            assert torch.get_num_threads() == threads, "the caller's number of threads is set again"
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*projections)
 
 
 def test_a_patch_has_the_same_features_in_any_batch(network: FeatureNetwork) -> None:

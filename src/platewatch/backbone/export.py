@@ -1,5 +1,8 @@
 """The texture features' graph: fitted to good photographs, traced, and checked against torch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import onnx
 import torch
@@ -27,13 +30,25 @@ def export(backbone: str, photos: Photos, insides: Masks, *, side: int, length: 
     as `weights.stages`, ModelError when the runtime and torch disagree.
     """
     stages = weights.stages(backbone)
-    sample = _sample(PatchFeatures(stages), photos, insides, side, seed)
-    features = PatchFeatures(stages, principal_axes(sample, length)).eval()
-    model = trace(features, torch.zeros(2, side, side, 3, dtype=torch.uint8), INPUT, (FEATURES,))
-    onnx.checker.check_model(model)
-    graph: bytes = model.SerializeToString(deterministic=True)
-    _check_parity(features, graph, np.ascontiguousarray(photos[:_PARITY, :side, :side]))
+    with _one_thread():
+        sample = _sample(PatchFeatures(stages), photos, insides, side, seed)
+        features = PatchFeatures(stages, principal_axes(sample, length)).eval()
+        model = trace(features, torch.zeros(2, side, side, 3, dtype=torch.uint8), INPUT, (FEATURES,))
+        onnx.checker.check_model(model)
+        graph: bytes = model.SerializeToString(deterministic=True)
+        _check_parity(features, graph, np.ascontiguousarray(photos[:_PARITY, :side, :side]))
     return graph
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: its convolutions round differently with another number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _sample(features: PatchFeatures, photos: Photos, insides: Masks, side: int, seed: int) -> Floats:

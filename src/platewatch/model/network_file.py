@@ -133,8 +133,8 @@ def _check_features(graph: Any) -> tuple[int, int]:
     match takes, gives:
         case [(_, _, (None, int(side), int(width), 3))], [(_, _, (None, int(rows), int(columns), int(length)))]:
             named = [each[:2] for each in (*takes, *gives)] == [(INPUT, _UINT8), (FEATURES, _FLOAT)]
-            fits = side == width and _FEWEST_PX <= side <= _MOST_PX and rows == columns == side // PATCH
-            if named and fits and 1 <= length <= _MOST_FEATURES:
+            fits = side == width and _FEWEST_PX <= side <= _MOST_PX
+            if named and fits and rows * PATCH == columns * PATCH == side and 1 <= length <= _MOST_FEATURES:
                 return side, length
     raise _RefusedError(f"takes {_shown(takes)}, gives {_shown(gives)}")
 
