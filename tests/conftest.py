@@ -148,6 +148,7 @@ def surface_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) ->
             "plates": 1,
             "brightnesses": (),
             "warmth": 0,
+            "structural_diameters": (),
         }
         tiny.learn(tiny_model.data, folder / "model", preset="surface", sensitivity=few)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 import tiny
 from conftest import Tiny
 from platewatch.cli import summary
-from platewatch.decision import sensitivity_summary
+from platewatch.decision import blind_spots, sensitivity_summary
 from platewatch.decision.sensitivity_summary import Illumination
 from platewatch.evaluation import model_card, tables
 from platewatch.inspection import Verdict
@@ -54,6 +54,10 @@ def test_its_figures_are_the_manifest_s(written: str, manifest: Manifest) -> Non
     for trial in (*found.scratch, *found.rust):
         counts = (f"{trial.found} of {trial.plates}", tables.interval(trial.interval), str(trial.rejected))
         assert (found.length(trial.size_px), sensitivity_summary.percent(trial.contrast), *counts) in shown
+    for trial in found.structural:
+        counts = (f"{trial.found} of {trial.plates}", tables.interval(trial.interval), str(trial.rejected))
+        levels = sensitivity_summary.percent(trial.strength), sensitivity_summary.percent(trial.contrast)
+        assert (sensitivity_summary.NAMES[trial.kind], found.length(trial.size_px), *levels, *counts) in shown
     for level in manifest.light:
         verdicts = map(str, (level.passed, level.review, level.reject))
         assert (level.name, *verdicts, tables.interval(level.interval)) in shown
@@ -88,7 +92,7 @@ def test_the_manifest_holds_its_hash_and_it_names_neither_id_nor_date_nor_path(
 
 def test_its_charts_lie_beside_it(written: str, tiny_model: Tiny) -> None:
     links = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", written)
-    assert links == ["training/sensitivity.png", "training/light.png"]
+    assert links == ["training/sensitivity.png", "training/light.png", "blind-spots.png"]
     assert all((tiny_model.model / link).is_file() for link in links)
 
 
@@ -108,15 +112,20 @@ def test_blind_spots_come_from_the_numbers(manifest: Manifest) -> None:
     blind = replace(found, scratch=tuple(replace(each, found=0) for each in found.scratch))
     usual, dark = Illumination(1, 0, 10, 0, 0, (0, 0.3)), Illumination(0.8, 0, 4, 5, 1, (0, 0.4))
     text = model_card.text(replace(manifest, sensitivity=blind, light=(dark, usual)), [])
-    for sentence in sensitivity_summary.unseen(blind, "scratch"):
-        assert f"- Missed on most plates: {sentence}.\n" in text
+    sentences = blind_spots.sentences(blind)
+    assert len(sentences) == len(blind_spots.ALL_KINDS)
+    for sentence in sentences:
+        assert f"- {sentence}\n" in text
+    assert blind_spots.few_words(blind) in text
     assert "no scratch that was tried is found on 95\u00a0% of plates" in text
     assert "- 20\u00a0% darker: 6 of 10 good plates do not PASS." in text
     sharp = tuple(replace(each, found=each.plates) for each in found.scratch)
     seen = replace(found, scratch=sharp, rust=tuple(replace(each, found=each.plates) for each in found.rust))
-    assert "- None: every defect that was tried" in model_card.text(
+    assert "- Scratch, 32 px long: all that were tried are found" in model_card.text(
         replace(manifest, sensitivity=seen, light=(usual,)), []
     )
+    none = replace(manifest, sensitivity=replace(found, passing=0), light=(usual,))
+    assert "blind-spots.png" not in model_card.text(none, []), "without a trial there is no picture"
 
 
 def test_lengths_are_in_mm_where_the_scale_is_known(manifest: Manifest) -> None:
@@ -145,6 +154,8 @@ def test_the_command_line_ends_with_what_is_found_and_where_the_card_is(manifest
     text = console.export_text()
     for kind in sensitivity_summary.KINDS:
         assert sensitivity_summary.summary_sentence(manifest.sensitivity, kind) in text
+    assert blind_spots.structural_summary(manifest.sensitivity) in text
+    assert "of the part's own texture" in text
     assert "model-card.md in the model folder" in text
 
 

@@ -127,6 +127,20 @@ def test_a_model_of_format_7_loads_under_its_name_and_has_a_phase_two(folder: Pa
     assert loaded.manifest.completeness is not None
 
 
+def test_a_model_without_structural_trials_loads_under_its_name(folder: Path) -> None:
+    values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del values["digest"], values["sensitivity"]["structural"], values["files"]["blind-spots.png"]
+    for name in ("structural_diameters", "strengths", "structural_plates"):
+        del values["config"]["sensitivity"][name]
+    digest = hashlib.sha256(
+        json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
+    ).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({"digest": digest, **values}), encoding="utf-8")
+    manifest = model_folder.load(folder).manifest
+    assert (manifest.model_id, manifest.sensitivity.structural) == (digest[:12], ())
+    assert manifest.config.sensitivity.structural_plates == 5
+
+
 def test_a_model_of_0_1_0_that_was_edited_is_refused(folder: Path) -> None:
     as_0_1_0_wrote_it(folder)
     edited(folder, lambda values: values["decision"].update(threshold=9.0))
@@ -139,7 +153,7 @@ def test_every_file_has_a_hash_in_the_manifest(folder: Path) -> None:
     manifest = model_folder.load(folder).manifest
     assert set(manifest.files) == set(tiny.files(folder)) - {"manifest.json"}
     drawn = {f"training/{name}.png" for name in ("losses", "reconstructions", "sensitivity", "light")}
-    assert {"surface.npz", "network.onnx", "model-card.md"} | drawn <= set(manifest.files)
+    assert {"surface.npz", "network.onnx", "model-card.md", "blind-spots.png"} | drawn <= set(manifest.files)
     assert all((folder / plate.file).is_file() for plate in manifest.replay)
 
 

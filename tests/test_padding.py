@@ -121,7 +121,7 @@ def test_sensitivity_trials_paint_on_the_photograph_alone(plates: GoodPlates, ki
     inside = plates.frames[0].inside(SIDE)
     for number in range(len(plates.photos)):
         for size_px in (2, 20):
-            photo = damage(plates, number, GridPoint(kind, size_px, 0.3), tiny.settings())
+            photo = damage(plates, number, GridPoint(kind, size_px, 0.3), tiny.settings())[0]
             changed = (photo != plates.photos[number]).any(axis=2)
             assert not changed[~inside].any()
             assert np.count_nonzero(changed) >= 3

@@ -213,7 +213,7 @@ def test_the_benchmark_shows_what_a_verdict_takes(
 def test_a_model_without_phase_two_holds_nothing_of_it(surface_model: Path) -> None:
     names = {path.relative_to(surface_model).as_posix() for path in surface_model.rglob("*") if path.is_file()}
     assert {name for name in names if not name.startswith("replay/")} == {
-        *("manifest.json", "surface.npz", "model-card.md")
+        *("manifest.json", "surface.npz", "model-card.md", "blind-spots.png")
     }
     values = json.loads((surface_model / "manifest.json").read_text(encoding="utf-8"))
     decision = values["decision"]

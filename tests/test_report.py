@@ -134,6 +134,22 @@ def test_what_the_model_finds_stands_on_the_page(page: Page) -> None:
     assert "Verdicts on the good plates under each light" in shown
 
 
+def test_blind_spots_stand_on_the_page_with_the_model_s_picture(page: Page, data: Path, tmp_path: Path) -> None:
+    words = " ".join(page.words.replace("\u00a0", " ").split())
+    assert "Rust spot: not found on at least 95 % of plates: 6 px (1.5 mm) across at 10 % contrast (0 of 20" in words
+    assert "Some of these were tried on 20 plates only" in words
+    title = "Of each kind the weakest defect that was found and the strongest that was missed"
+    assert title not in [image["alt"] for image in page.images], "an older model has no picture"
+    inspector, picture = fake(), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "png")
+    (tmp_path / "blind-spots.png").write_bytes(picture.getvalue())
+    inspector.folder = tmp_path
+    inspector.manifest.files["blind-spots.png"] = ""
+    path = report.write_evaluation(evaluate(inspector, data), inspector, tmp_path / "out")
+    sources = {image["alt"]: image["src"] for image in Page(path.read_text(encoding="utf-8")).images}
+    assert sources[title] == f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
+
+
 def test_plots_lie_beside_the_page(out: Path) -> None:
     names = sorted(path.name for path in out.iterdir())
     assert names == ["alpha_table.png", "light.png", "report.html", "roc.png", "scores.png", "sensitivity.png"]

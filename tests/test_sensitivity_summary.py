@@ -78,22 +78,6 @@ def test_where_no_good_plate_passes_nothing_is_claimed() -> None:
     assert sensitivity_summary.sentences(nothing, "rust") == (
         "rust spot: not tested, because no good plate passes without a defect",
     )
-    assert sensitivity_summary.unseen(nothing, "rust") == ()
-
-
-def test_one_sentence_covers_all_sizes_up_to_the_largest_consecutively_missed() -> None:
-    first, second = map(plain, sensitivity_summary.unseen(found(*GRID), "scratch"))
-    assert first.startswith("a scratch 4 px wide and 128 px long at 10 % contrast, or smaller: 3 of 20 plates")
-    assert second.startswith("a scratch 2 px wide and 128 px long at 20 % contrast, or smaller: 5 of 20 plates")
-    assert sensitivity_summary.unseen(found(trial(1, 0.1, 10)), "scratch") == (), "one half is not under one half"
-
-
-def test_a_missed_size_above_a_found_one_has_its_own_sentence() -> None:
-    gaps = found(trial(1, 0.1, 3), trial(2, 0.1, 10), trial(4, 0.1, 0), trial(8, 0.1, 9))
-    texts = [plain(each) for each in sensitivity_summary.unseen(gaps, "rust")]
-    assert [each.split(" at ")[0] for each in texts] == [f"a rust spot {px} px across" for px in (2, 8, 16)]
-    assert "or smaller" in texts[0]
-    assert not any("or smaller" in each for each in texts[1:])
 
 
 def test_the_most_often_found_is_named_where_it_is_not_the_largest() -> None:

@@ -17,19 +17,19 @@ import tiny
 from platewatch.arrays import Array
 from platewatch.config import Config
 from platewatch.decision.intervals import clopper_pearson
-from platewatch.decision.sensitivity_summary import Kind
+from platewatch.decision.sensitivity_summary import STRUCTURAL, Kind, Sensitivity, StructuralKind
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.learning import fitting, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors
 from platewatch.learning.preflight import GoodPlates
-from platewatch.learning.sensitivity_trials import GridPoint, damage, defect_trials, illumination_trials
+from platewatch.learning.sensitivity_trials import GridPoint, Judge, damage, illumination_trials
 from platewatch.model.inspector import Inspector
 from platewatch.model.scoring import Checks, NetworkNumbers, RawNumbers
 from platewatch.photographs import preparation, quality
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.quality import QualityLimits
-from platewatch.progress import silent
+from platewatch.progress import Progress, silent
 from platewatch.surface.detector import SurfaceResult
 
 PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
@@ -43,6 +43,7 @@ def settings(**changes: object) -> Config:
         "contrasts": (0.1, 0.2, 0.5),
         "plates": 4,
         "brightnesses": (0.5, 1.2),
+        "structural_diameters": (),
     }
     return tiny.settings(sensitivity=grid | changes)
 
@@ -59,6 +60,13 @@ def good(count: int = 9, width: int = 192, height: int = 192, *, plain: bool = F
     frame = preparation.frame(width, height, SIDE)
     paths = tuple(Path(f"{plate}.png") for plate in range(count))
     return GoodPlates(paths, ("",) * count, np.stack(photos), (frame,) * count, ((width, height),) * count, (), ())
+
+
+def defect_trials(
+    plates: GoodPlates, undamaged: list[Verdict], judge: Judge, config: Config, progress: Progress
+) -> Sensitivity:
+    tried = sensitivity_trials.try_defects(plates, undamaged, judge, config, progress)
+    return sensitivity_trials.summarise(plates, undamaged, tried, config)
 
 
 class Strict:
@@ -130,11 +138,11 @@ def test_a_plate_is_damaged_in_one_place_at_every_contrast() -> None:
     plates, chosen = good(), settings()
     for point in (GridPoint("scratch", 3, 0.2), GridPoint("rust", 9, 0.2)):
         faint, strong = (
-            (damage(plates, 3, point._replace(contrast=contrast), chosen) != plates.photos[3]).any(axis=2)
-            for contrast in (0.2, 0.5)
+            (damage(plates, 3, point._replace(level=level), chosen)[0] != plates.photos[3]).any(axis=2)
+            for level in (0.2, 0.5)
         )
         assert np.array_equal(faint, strong)
-        other = (damage(plates, 4, point, chosen) != plates.photos[4]).any(axis=2)
+        other = (damage(plates, 4, point, chosen)[0] != plates.photos[4]).any(axis=2)
         assert not np.array_equal(faint, other)
 
 
@@ -148,7 +156,7 @@ def test_a_defect_lies_on_the_photograph_not_on_the_padding(kind: Kind, shape: t
     for plate in range(8):
         for size_px in (5, 24):
             point = GridPoint(kind, size_px, 0.4)
-            changed = (damage(plates, plate, point, settings()) != plates.photos[plate]).any(axis=2)
+            changed = (damage(plates, plate, point, settings())[0] != plates.photos[plate]).any(axis=2)
             assert not changed[~inside].any()
             assert changed.sum() >= 5
 
@@ -187,7 +195,7 @@ def test_lengths_are_those_of_the_photographs() -> None:
 
 def test_a_scratch_has_the_width_length_and_contrast_that_are_stated() -> None:
     plates = good()
-    before, after = plates.photos[2], damage(plates, 2, GridPoint("scratch", 4, 0.4), settings(length=0.4))
+    before, after = plates.photos[2], damage(plates, 2, GridPoint("scratch", 4, 0.4), settings(length=0.4))[0]
     change = np.abs(after.astype(int) - before).max(axis=2) / 255
     (_, (width, length), _) = cv2.minAreaRect(np.argwhere(change > 0.2).astype(np.float32))
     assert change.max() == pytest.approx(0.4, abs=0.02)
@@ -197,7 +205,7 @@ def test_a_scratch_has_the_width_length_and_contrast_that_are_stated() -> None:
 
 def test_a_rust_spot_has_the_diameter_and_contrast_that_are_stated() -> None:
     plates = good()
-    before, after = plates.photos[2], damage(plates, 2, GridPoint("rust", 16, 0.3), settings())
+    before, after = plates.photos[2], damage(plates, 2, GridPoint("rust", 16, 0.3), settings())[0]
     change = np.abs(after.astype(int) - before).max(axis=2) / 255
     assert (change > 0).sum() == pytest.approx(np.pi / 4 * 16**2, rel=0.02)
     assert change[change > 0].mean() == pytest.approx(0.3, abs=0.03)
@@ -344,3 +352,64 @@ def test_the_model_holds_the_results_of_all_trials(inspector: Inspector) -> None
     assert (usual.passed, usual.review, usual.reject) == (verdicts[PASS], verdicts[REVIEW], verdicts[REJECT])
     assert [(each.brightness, each.warmth) for each in manifest.light] == [(0.8, 0), (1, 0), (1, -0.04), (1, 0.04)]
     assert {each.plates for each in manifest.light} == {tiny.GOOD}
+
+
+STRUCTURE: dict[str, object] = {"structural_diameters": (8.0, 16.0), "strengths": (0.5, 1.0), "structural_plates": 3}
+
+
+def test_structural_kinds_are_tried_at_each_size_and_strength_and_their_contrast_is_measured() -> None:
+    plates = good()
+    judge = Strict(plates)
+    stated = defect_trials(plates, [PASS] * 9, judge, settings(**STRUCTURE), silent)
+    assert [(each.kind, each.size_px, each.strength) for each in stated.structural] == [
+        (kind, size, strength) for kind in STRUCTURAL for size in (8, 16) for strength in (0.5, 1)
+    ]
+    pieces = [each for each in stated.structural if each.kind == "additional"]
+    for faint, full in zip(pieces[::2], pieces[1::2], strict=True):
+        assert full.contrast == pytest.approx(80 / 255, abs=0.03), "wall on the plate, or plate on the wall"
+        assert faint.contrast == pytest.approx(full.contrast / 2, rel=0.05)
+        assert (full.plates, full.found, full.rejected, full.interval) == (3, 3, 3, clopper_pearson(3, 3))
+        assert (faint.plates, faint.found, faint.rejected) == (3, 3, 0)
+    assert len({plate for plate, _ in judge.seen}) == 5, "3 plates of their own choice and 4 of scratches"
+
+
+def test_a_structural_defect_that_changes_nothing_is_not_counted() -> None:
+    even = np.full((4, SIDE, SIDE, 3), 120, np.uint8)
+    plates = replace(good(4), photos=even)
+    stated = defect_trials(plates, [PASS] * 4, Strict(plates), settings(**STRUCTURE), silent)
+    blurred = [each for each in stated.structural if each.kind == "blur"]
+    assert {(each.plates, each.found, each.contrast) for each in blurred} == {(0, 0, 0.0)}
+
+
+@pytest.mark.parametrize("kind", STRUCTURAL)
+def test_a_structural_defect_depends_on_seed_plate_and_kind_and_lies_on_the_photograph(kind: StructuralKind) -> None:
+    plates, chosen = good(4, 192, 60, plain=True), settings(**STRUCTURE)
+    point, inside = GridPoint(kind, 12, 1), plates.frames[0].inside(SIDE)
+    once, mask = damage(plates, 1, point, chosen)
+    assert np.count_nonzero(mask) == pytest.approx(np.pi / 4 * 12**2, abs=1)
+    assert np.array_equal(once, damage(plates, 1, point, chosen)[0])
+    assert not (once != plates.photos[1]).any(axis=2)[~inside].any()
+    again = tiny.settings(seed=1, sensitivity=chosen.sensitivity.__dict__)
+    assert not np.array_equal(once, damage(plates, 1, point, again)[0])
+    assert not np.array_equal(once != plates.photos[1], damage(plates, 2, point, chosen)[0] != plates.photos[2])
+
+
+def test_examples_are_the_weakest_found_and_the_strongest_missed_of_each_kind() -> None:
+    plates, chosen = good(), settings(contrasts=(0.03, 0.2, 0.5))
+    tried = sensitivity_trials.try_defects(plates, [PASS] * 9, Strict(plates), chosen, silent)
+    found = sensitivity_trials.summarise(plates, [PASS] * 9, tried, chosen)
+    shown = sensitivity_trials.examples(plates, tried, found, chosen)
+    assert [(each.kind, each.verdict is PASS) for each in shown] == [
+        (kind, missed) for kind in ("scratch", "rust") for missed in (False, True)
+    ]
+    for each in shown:
+        of_kind = [
+            one for one in tried if one.point.kind == each.kind and (one.verdict is PASS) == (each.verdict is PASS)
+        ]
+        choose = max if each.verdict is PASS else min
+        best = choose(of_kind, key=lambda one: one.visibility)
+        assert np.array_equal(each.photo, damage(plates, best.plate, best.point, chosen)[0])
+        left, top, width, height = each.box
+        changed = (each.photo != plates.photos[best.plate]).any(axis=2)
+        assert changed[top : top + height, left : left + width].sum() == changed.sum()
+        assert each.words[0] == f"{found.length(best.point.size_px)} {'wide' if each.kind == 'scratch' else 'across'}"

@@ -45,6 +45,9 @@ def settings(**changes: Any) -> Config:
             "contrasts": (0.1, 0.6),
             "plates": 4,
             "brightnesses": (0.8,),
+            "structural_diameters": (12.0,),
+            "strengths": (1.0,),
+            "structural_plates": 2,
         },
     }
     return config.preset(changes.pop("preset", "fast"), **(values | changes))
@@ -170,7 +173,7 @@ class Spy:
         patch.setattr("platewatch.model.scoring.measure", self._heard(scoring.measure))
         for room, name in (
             ("learning.out_of_fold", "hard_defect"),
-            *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "relight")),
+            *(("learning.sensitivity_trials", each) for each in ("scratch", "rust", "sized_defect", "relight")),
         ):
             patch.setattr(f"platewatch.{room}.{name}", self._watched(getattr(sys.modules[f"platewatch.{room}"], name)))
 

@@ -200,6 +200,12 @@ class SensitivityConfig:
     """Contrasts of both: the change of the strongest channel, as a fraction of its range."""
     plates: Count = 20
     """Good plates on which each size and contrast is tried, at most."""
+    structural_diameters: tuple[Length, ...] = (8.0, 24.0)
+    """Diameters of missing, additional and pasted pieces, blurred and smeared places, px; none leaves them out."""
+    strengths: Annotated[tuple[Annotated[float, Field(ge=0.1, le=1)], ...], Field(min_length=1)] = (0.5, 1.0)
+    """Opacities of these; 1 puts the other texture in place of the photograph. Contrast is what comes out."""
+    structural_plates: Count = 5
+    """Good plates on which each of these kinds, sizes and strengths is tried, at most."""
     brightnesses: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
     """Every good plate is judged again with all channels multiplied by each of these factors."""
     warmth: Annotated[float, Field(ge=0, lt=1)] = 0.04

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from platewatch.decision import sensitivity_summary
+from platewatch.decision import blind_spots, sensitivity_summary
 from platewatch.decision.verdict import HOLDS, bound_sentence, plates_needed
 from platewatch.inspection import Verdict
 
@@ -77,6 +77,8 @@ def model(manifest: "Manifest", few: str = "") -> tuple[Table, ...]:
         table.add_row(f"{'groups' if bound.by_group else 'good plates'} needed for ≤ {bound.asked:.1%}", needed)
     for kind in sensitivity_summary.KINDS:
         table.add_row("artificial defects found", sensitivity_summary.summary_sentence(manifest.sensitivity, kind))
+    if structural := blind_spots.structural_summary(manifest.sensitivity):
+        table.add_row("of the part's own texture", structural)
     table.add_row("what it finds and what it misses", "model-card.md in the model folder")
     return (table,)
 

@@ -1,4 +1,4 @@
-"""Sensitivity summary: smallest scratch and rust spot found, and verdicts under other illumination, in sentences.
+"""Sensitivity summary: smallest artificial defects found, and verdicts under other illumination, in sentences.
 
 The counts come from the manifest. Good plates were judged out of fold: with one artificial defect of known size and
 contrast each, and with other illumination. Lengths in the manifest are px of the prepared photograph; sentences state
@@ -15,12 +15,22 @@ from platewatch.config import STRICT
 
 Kind = Literal["scratch", "rust"]
 KINDS: tuple[Kind, ...] = ("scratch", "rust")
+StructuralKind = Literal["missing", "additional", "cut_paste", "blur", "smear"]
+STRUCTURAL: tuple[StructuralKind, ...] = ("missing", "additional", "cut_paste", "blur", "smear")
+"""Defects made of the part's own texture: their size and opacity are fixed, their contrast is what comes out."""
+NAMES: dict[Kind | StructuralKind, str] = {
+    "scratch": "scratch",
+    "rust": "rust spot",
+    "missing": "missing piece",
+    "additional": "additional piece",
+    "cut_paste": "pasted piece",
+    "blur": "blurred place",
+    "smear": "smeared place",
+}
 Number = Annotated[int, Field(ge=0)]
 
 FOUND = 0.95
 """A defect of one size and contrast counts as found if it is found on at least this fraction of the plates."""
-UNSEEN = 0.5
-"""A defect of one size and contrast counts as missed if it is found on less than this fraction of the plates."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -45,10 +55,35 @@ class Trial:
         """The fraction of plates on which it was found; None without plates."""
         return self.found / self.plates if self.plates else None
 
+    @property
+    def level(self) -> float:
+        """What was fixed beside the size: the contrast; of a structural defect the strength."""
+        return self.contrast
+
+    @property
+    def is_found(self) -> bool:
+        """Whether it was found on at least FOUND of the plates."""
+        return self.fraction is not None and self.fraction >= FOUND
+
+
+@dataclass(frozen=True, config=STRICT)
+class StructuralTrial(Trial):
+    """One structural defect of one kind, size and strength; `size_px` is its diameter."""
+
+    contrast: Annotated[float, Field(ge=0, le=1)]
+    """Median over the plates of the mean change of the strongest channel, as a fraction of its range."""
+    kind: StructuralKind
+    strength: Annotated[float, Field(gt=0, le=1)]
+    """Opacity of what is there in place of the photograph."""
+
+    @property
+    def level(self) -> float:
+        return self.strength
+
 
 @dataclass(frozen=True, config=STRICT)
 class Sensitivity:
-    """The trials with artificial scratches and rust spots on good plates."""
+    """The trials with artificial defects on good plates."""
 
     photo_side: Annotated[int, Field(gt=0)]
     """Median of the longer sides of the original good photographs, px."""
@@ -63,10 +98,16 @@ class Sensitivity:
     """Good plates with verdict PASS before any defect; only these are used for trials."""
     scratch: tuple[Trial, ...]
     rust: tuple[Trial, ...]
+    structural: tuple[StructuralTrial, ...] = ()
+    """By kind, then by size, then by strength. Empty in models that were trained before there were such trials."""
 
     def trials(self, kind: Kind) -> tuple[Trial, ...]:
         """The trials of one kind, by size, then by contrast, ascending."""
         return self.scratch if kind == "scratch" else self.rust
+
+    def structural_trials(self, kind: StructuralKind) -> tuple[StructuralTrial, ...]:
+        """The trials of one structural kind, by size, then by strength."""
+        return tuple(trial for trial in self.structural if trial.kind == kind)
 
     def length(self, px: float) -> str:
         """A length in px of the prepared photograph as text in px of the original one, e.g. '8 px (0.8 mm)'."""
@@ -102,12 +143,12 @@ class Illumination:
         return " and ".join(parts) or "as photographed"
 
 
-def smallest(trials: Sequence[Trial], contrast: float) -> Trial | None:
-    """The size from which on every size was found at this contrast; None when the largest was missed."""
+def smallest(trials: Sequence[Trial], level: float) -> Trial | None:
+    """The size from which on every size was found at this level; None when the largest was missed."""
     best = None
     for trial in sorted(trials, key=lambda each: -each.size_px):
-        if trial.contrast == contrast:
-            if trial.fraction is None or trial.fraction < FOUND:
+        if trial.level == level:
+            if not trial.is_found:
                 return best
             best = trial
     return best
@@ -135,25 +176,6 @@ def summary_sentence(found: Sensitivity, kind: Kind) -> str:
     return _at(found, kind, contrast)
 
 
-def unseen(found: Sensitivity, kind: Kind) -> tuple[str, ...]:
-    """The defects missed on more than half of the plates, per contrast.
-
-    One sentence for all sizes up to the largest consecutively missed, one for each further missed size.
-    """
-    texts = []
-    for contrast in contrasts(found.trials(kind)):
-        trials = sorted(
-            (each for each in found.trials(kind) if each.contrast == contrast), key=lambda each: each.size_px
-        )
-        missed = [trial.fraction is not None and trial.fraction < UNSEEN for trial in trials]
-        small = missed.index(False) if False in missed else len(missed)  # number of the smallest sizes, all missed
-        if small:
-            texts.append(f"{_defect(found, kind, trials[small - 1])}, or smaller: {_counted(trials[small - 1])}")
-        rest = zip(trials[small:], missed[small:], strict=True)
-        texts += [f"{_defect(found, kind, trial)}: {_counted(trial)}" for trial, is_missed in rest if is_missed]
-    return tuple(texts)
-
-
 def costly(levels: Sequence[Illumination]) -> tuple[Illumination, ...]:
     """The illuminations under which more than twice as many good plates do not PASS as under the original one."""
     usual = max([1, *(each.plates - each.passed for each in levels if (each.brightness, each.warmth) == (1, 0))])
@@ -170,39 +192,38 @@ def percent(fraction: float) -> str:
     return f"{round(100 * fraction, 1):g}\u00a0%"
 
 
-_NAMES: dict[Kind, str] = {"scratch": "scratch", "rust": "rust spot"}
 _ACROSS: dict[Kind, str] = {"scratch": "wide", "rust": "across"}
 
 
 def _defect(found: Sensitivity, kind: Kind, trial: Trial) -> str:
     size = f"{found.length(trial.size_px)} {_ACROSS[kind]}"
     long = f" and {found.length(found.length_px)} long" if kind == "scratch" else ""
-    return f"a {_NAMES[kind]} {size}{long} at {percent(trial.contrast)} contrast"
+    return f"a {NAMES[kind]} {size}{long} at {percent(trial.contrast)} contrast"
 
 
 def _nothing(trials: Sequence[Trial]) -> bool:
-    return not any(trial.fraction is not None and trial.fraction >= FOUND for trial in trials)
+    return not any(trial.is_found for trial in trials)
 
 
 def _at(found: Sensitivity, kind: Kind, contrast: float) -> str:
     """The sentence for one contrast."""
     trial = smallest(found.trials(kind), contrast)
     if trial:
-        return f"{_defect(found, kind, trial)}: found on {_counted(trial)}"
+        return f"{_defect(found, kind, trial)}: found on {counted(trial)}"
     at = [each for each in found.trials(kind) if each.contrast == contrast]
     largest = max(at, key=lambda each: each.size_px)
     best = _best(at)
-    only = f"even {_defect(found, kind, largest)}: found on only {_counted(largest)}"
-    return only if best is largest else f"{only}; most often found: {_defect(found, kind, best)}, on {_counted(best)}"
+    only = f"even {_defect(found, kind, largest)}: found on only {counted(largest)}"
+    return only if best is largest else f"{only}; most often found: {_defect(found, kind, best)}, on {counted(best)}"
 
 
 def _none(found: Sensitivity, kind: Kind) -> str:
     """The sentence for a kind of which no size and contrast was found on enough plates."""
     best = _best(found.trials(kind))
     if not best.plates:
-        return f"{_NAMES[kind]}: not tested, because no good plate passes without a defect"
-    only = f"most often found: {_defect(found, kind, best)}, on only {_counted(best)}"
-    return f"no {_NAMES[kind]} that was tried is found on {percent(FOUND)} of plates; {only}"
+        return f"{NAMES[kind]}: not tested, because no good plate passes without a defect"
+    only = f"most often found: {_defect(found, kind, best)}, on only {counted(best)}"
+    return f"no {NAMES[kind]} that was tried is found on {percent(FOUND)} of plates; {only}"
 
 
 def _best(trials: Sequence[Trial]) -> Trial:
@@ -215,6 +236,7 @@ def _short(number: float, digits: int) -> str:
     return f"{float(f'{number:.{digits}g}'):,.10g}"
 
 
-def _counted(trial: Trial) -> str:
+def counted(trial: Trial) -> str:
+    """On how many plates it was found, with the interval, e.g. '3 of 10 plates (95 % interval 7 to 65 %)'."""
     low, high = (round(100 * edge) for edge in trial.interval)
     return f"{trial.found} of {trial.plates} plates (95\u00a0% interval {low} to {high}\u00a0%)"

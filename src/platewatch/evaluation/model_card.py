@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from platewatch.decision import sensitivity_summary
+from platewatch.decision import blind_spots, sensitivity_summary
 from platewatch.evaluation import tables
 from platewatch.evaluation.tables import Sheet
 from platewatch.model import model_folder
@@ -40,7 +40,10 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
             sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.sentences(found, kind)
         ],
         sheets=[tables.sensitivity_sheet(found, kind) for kind in sensitivity_summary.KINDS],
-        unseen=[sentence for kind in sensitivity_summary.KINDS for sentence in sensitivity_summary.unseen(found, kind)],
+        structural_sheet=tables.structural_sheet(found),
+        blind_spots=blind_spots.sentences(found),
+        few_words=blind_spots.few_words(found),
+        picture=model_folder.BLIND_SPOTS,
         illumination_sheet=tables.illumination_sheet(manifest.light),
         costly=sensitivity_summary.costly(manifest.light),
         outliers=outliers,

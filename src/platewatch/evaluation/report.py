@@ -9,12 +9,13 @@ import numpy as np
 
 from platewatch import files
 from platewatch.arrays import Doubles
-from platewatch.decision import sensitivity_summary
+from platewatch.decision import blind_spots, sensitivity_summary
 from platewatch.errors import InputError
 from platewatch.evaluation import metrics, plots, sensitivity_plots, tables
 from platewatch.evaluation.figures import Figure
 from platewatch.evaluation.results import Evaluation, PlateScore, labelled
 from platewatch.inspection import Verdict
+from platewatch.model import model_folder
 from platewatch.photographs import masks, preparation, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
@@ -77,6 +78,8 @@ def write_evaluation(evaluation: Evaluation, inspector: "Inspector", out: Path, 
         sheets=tables,
         found=manifest.sensitivity,
         summary=sensitivity_summary,
+        blind_spots=blind_spots,
+        examples=_examples(inspector),
         scale={"uri": jpeg_uri(colours(scale)), "faint": FAINT, "full": FULL},
     )
     return write(out / "report.html", page)
@@ -161,6 +164,13 @@ def render(template: str, **context: object) -> str:
 def write(path: Path, content: str | bytes) -> Path:
     """Write a page or a picture and return `path`; raises OutputError."""
     return files.write(path, content, remedy="free some space or name another --out folder")
+
+
+def _examples(inspector: "Inspector") -> str | None:
+    """The picture of blind spots of the model folder as data URI; None in models without it."""
+    if model_folder.BLIND_SPOTS not in inspector.manifest.files:
+        return None
+    return thumbnails.data_uri(model_folder.read_file(inspector.folder, model_folder.BLIND_SPOTS))
 
 
 def _curves(evaluation: Evaluation) -> dict[str, tuple[Doubles, Doubles, float | None]]:

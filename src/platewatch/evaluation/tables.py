@@ -106,6 +106,18 @@ def sensitivity_sheet(found: Sensitivity, kind: Kind) -> Sheet:
     return Sheet(title, (size, "contrast", "found", "95 % interval", "REJECT"), tuple(rows))
 
 
+def structural_sheet(found: Sensitivity) -> Sheet:
+    """For each structural kind, size and strength on how many plates it was found, as `sensitivity_sheet`."""
+    rows = []
+    for trial in found.structural:
+        counts = (f"{trial.found} of {trial.plates}", interval(trial.interval), str(trial.rejected))
+        name, size = sensitivity_summary.NAMES[trial.kind], found.length(trial.size_px)
+        levels = sensitivity_summary.percent(trial.strength), sensitivity_summary.percent(trial.contrast)
+        rows.append((name, size, *levels, *counts))
+    head = ("kind", "diameter", "strength", "contrast", "found", "95 % interval", "REJECT")
+    return Sheet("Defects made of the part's own texture", head, tuple(rows))
+
+
 def illumination_sheet(levels: Sequence[Illumination]) -> Sheet:
     """Verdicts on the good plates under each illumination."""
     rows = [(each.name, *map(str, (each.passed, each.review, each.reject)), interval(each.interval)) for each in levels]

@@ -22,7 +22,8 @@ from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision
 from platewatch.decision.weighing import Weighing
 from platewatch.errors import OutputError, RuntimeUnavailable
-from platewatch.evaluation import model_card
+from platewatch.evaluation import blind_spot_pictures, model_card
+from platewatch.evaluation.blind_spot_pictures import Example
 from platewatch.learning import fusing, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors, OutOfFold
 from platewatch.learning.preflight import GoodPlates, Preflight
@@ -52,6 +53,8 @@ class Calibrated:
     """Each good plate's out-of-fold score, (N,) float64."""
     checks: Checks
     sensitivity: Sensitivity
+    examples: tuple[Example, ...]
+    """Weak defects that were found, and strong ones that were missed."""
     light: tuple[Illumination, ...]
 
 
@@ -190,9 +193,11 @@ def _calibrate(
         decision = replace(decision, review=limits[0], threshold=limits[1])
     judge = out_of_fold.judge(plates, detectors, decision, checks)
     undamaged = [decision.verdict(score) for score in scores]
-    found = sensitivity_trials.defect_trials(plates, undamaged, judge, config, progress)
+    tried = sensitivity_trials.try_defects(plates, undamaged, judge, config, progress)
+    found = sensitivity_trials.summarise(plates, undamaged, tried, config)
+    examples = sensitivity_trials.examples(plates, tried, found, config)
     light = sensitivity_trials.illumination_trials(plates, undamaged, judge, config, progress)
-    return Calibrated(raw, decision, scores, checks, found, light)
+    return Calibrated(raw, decision, scores, checks, found, examples, light)
 
 
 def _decide(raw: OutOfFold, config: Config, groups: Sequence[int] | None) -> tuple[Decision, Doubles]:
@@ -255,6 +260,8 @@ def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated
     )
     if second and network:
         second.draw(folder / model_folder.TRAINING, network, calibrated.sensitivity, calibrated.light)
+    if calibrated.examples:
+        (folder / model_folder.BLIND_SPOTS).write_bytes(blind_spot_pictures.png(calibrated.examples))
     outliers = [(_text(path.name), why) for path, why in found.outliers]
     model_card.write(folder, manifest, outliers)
     manifest = replace(manifest, files=model_folder.files(folder))

@@ -8,6 +8,7 @@ model/
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
 ├── training/         plots: loss curves, reconstructions, sensitivity, illumination; not with the preset `surface`
 ├── model-card.md     training data, limits, sensitivity and blind spots, for people
+├── blind-spots.png   artificial defects that were missed and found, for the card; not where no good plate passes
 └── signature.json    who vouches for the folder, once somebody signed it; in no manifest
 """
 
@@ -44,6 +45,7 @@ FORMAT = 9
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, BACKBONE, NETWORK = "manifest.json", "surface.npz", "backbone.onnx", "network.onnx"
 REPLAY, TRAINING, CARD, SIGNATURE = "replay", "training", "model-card.md", "signature.json"
+BLIND_SPOTS = "blind-spots.png"
 
 _MOST_MANIFEST_BYTES, _MOST_BYTES = 2**26, 2**29  # of the manifest, of each other file
 

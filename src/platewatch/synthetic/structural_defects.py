@@ -1,7 +1,8 @@
 """Artificial defects made of the part's own texture: cracks, pasted pieces, missing pieces, blur, smear, warps, stains.
 
 Each function gives a layer: where the defect lies, and what is there in place of the photograph. `hard_defects` sets
-their strength. Sizes are proportional to the photograph's side S.
+their strength. Sizes are proportional to the photograph's side S, unless a `diameter_px` is given: then the opacity is
+0 or 1, and the defect has the area of a disc of that diameter, as far as it fits on the object.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,9 @@ Layer = tuple[Floats, Floats]
 
 Kind = Callable[[Photo, Mask, Sequence[Photo], np.random.Generator], Layer]
 """Makes a layer for a photograph (S, S, 3) uint8, its object (S, S) bool, and others (h, w, 3) without padding."""
+
+SizedKind = Callable[[Photo, Mask, Sequence[Photo], np.random.Generator, float], Layer]
+"""The same, of a given diameter in px."""
 
 _PATHS = 24  # points of a crack
 _CANDIDATES = 4  # places compared for a piece that does not belong there
@@ -42,9 +46,13 @@ def stain(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.G
     return _spot(photo, inside, rng), _even(photo, _tail(photo, inside, level if dark else 1 - level))
 
 
-def cut_paste(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
+def cut_paste(
+    photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator, diameter_px: float | None = None
+) -> Layer:
     """A rotated rectangle of the part pasted elsewhere on it (CutPaste, arXiv 2104.04015)."""
-    return _pasted(photo, around(photo, inside), _on_part(inside, rng), inside, rng, scar=False)
+    return _pasted(
+        photo, around(photo, inside), _on_part(inside, rng), inside, rng, scar=False, diameter_px=diameter_px
+    )
 
 
 def scar(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
@@ -61,21 +69,25 @@ def foreign(photo: Photo, inside: Mask, others: Sequence[Photo], rng: np.random.
     return _pasted(photo, source, _place(source, rng), inside, rng, scar=is_scar)
 
 
-def missing(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
+def missing(
+    photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator, diameter_px: float | None = None
+) -> Layer:
     """A piece broken out of the part's outline; on a part that fills the frame, neighbouring texture in its place."""
     if around(inside, inside).all():
-        return _spot(photo, inside, rng), _neighbouring(photo, inside, rng)
+        return _spot(photo, inside, rng, diameter_px=diameter_px), _neighbouring(photo, inside, rng)
     outline = np.argwhere(inside & (cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0))[:, ::-1]
-    opacity = _spot(photo, inside, rng, outline[rng.integers(len(outline))].astype(float))
+    opacity = _spot(photo, inside, rng, outline[rng.integers(len(outline))].astype(float), diameter_px)
     near = cv2.dilate((opacity > 0).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     ground = photo[near & ~inside] if (near & ~inside).any() else photo[~inside]
     grain = rng.normal(0, 1, photo.shape[:2])[..., None] * ground.std()
     return opacity, np.asarray(np.clip(np.median(ground, axis=0) + np.minimum(grain, 3), 0, 255), np.float32)
 
 
-def additional(photo: Photo, inside: Mask, others: Sequence[Photo], rng: np.random.Generator) -> Layer:
+def additional(
+    photo: Photo, inside: Mask, others: Sequence[Photo], rng: np.random.Generator, diameter_px: float | None = None
+) -> Layer:
     """A ragged piece of the part where it does not belong: of four pieces the one that is least like its new place."""
-    opacity = _spot(photo, inside, rng)
+    opacity = _spot(photo, inside, rng, diameter_px=diameter_px)
     source = others[int(rng.integers(len(others)))] if len(others) and rng.uniform() < 0.5 else around(photo, inside)
     where = opacity > 0.5 if (opacity > 0.5).any() else opacity > 0
     middle = np.argwhere(where).mean(axis=0)[::-1] if where.any() else np.zeros(2)
@@ -84,17 +96,21 @@ def additional(photo: Photo, inside: Mask, others: Sequence[Photo], rng: np.rand
     return opacity, pieces[int(np.argmax(change))]
 
 
-def blur(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
+def blur(
+    photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator, diameter_px: float | None = None
+) -> Layer:
     """A place that is out of focus or polished: its texture is blurred."""
     width = photo.shape[0] / 256 * rng.uniform(0.8, 4)
-    return _spot(photo, inside, rng), _float(cv2.GaussianBlur(photo, (0, 0), width))
+    return _spot(photo, inside, rng, diameter_px=diameter_px), _float(cv2.GaussianBlur(photo, (0, 0), width))
 
 
-def smear(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator) -> Layer:
+def smear(
+    photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.Generator, diameter_px: float | None = None
+) -> Layer:
     """A place that is smeared or ground in one direction."""
     side = photo.shape[0]
     centre, angle = spot(inside, rng), rng.uniform(0, np.pi)
-    long = side * np.exp(rng.uniform(np.log(0.05), np.log(0.3)))
+    long = diameter_px or side * np.exp(rng.uniform(np.log(0.05), np.log(0.3)))
     reach = max(3, round(long * rng.uniform(0.3, 0.8)))
     kernel = strokes(
         2 * reach + 1,
@@ -105,7 +121,8 @@ def smear(photo: Photo, inside: Mask, _others: Sequence[Photo], rng: np.random.G
     x, y = _axes(side, centre)
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     away = np.hypot(along / (long / 2), across / (long / 2 * rng.uniform(0.15, 0.6)))
-    opacity = np.clip(2 * (1.25 - away), 0, 1).astype(np.float32)
+    soft = np.clip(2 * (1.25 - away), 0, 1).astype(np.float32)
+    opacity = soft if diameter_px is None else _of_area(_float(-away), inside, diameter_px)
     return opacity, _float(cv2.filter2D(photo, cv2.CV_32F, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT))
 
 
@@ -136,6 +153,15 @@ KINDS: Mapping[str, Kind] = {
     "warp": warp,
 }
 
+SIZED: Mapping[str, SizedKind] = {
+    "missing": missing,
+    "additional": additional,
+    "cut_paste": cut_paste,
+    "blur": blur,
+    "smear": smear,
+}
+"""The kinds that can be made in a given size."""
+
 
 def around(picture: Same[Dtype], inside: Mask) -> Same[Dtype]:
     """The smallest rectangle (h, w, …) of an (S, S, …) array around an object (S, S) bool."""
@@ -143,16 +169,44 @@ def around(picture: Same[Dtype], inside: Mask) -> Same[Dtype]:
     return picture[top : top + height, left : left + width]
 
 
-def _spot(photo: Photo, inside: Mask, rng: np.random.Generator, centre: Points | None = None) -> Floats:
+def _spot(
+    photo: Photo,
+    inside: Mask,
+    rng: np.random.Generator,
+    centre: Points | None = None,
+    diameter_px: float | None = None,
+) -> Floats:
     """The opacity (S, S) of a ragged spot of 2 to 25 % of the side, with a hard or a soft edge."""
     side = photo.shape[0]
-    radius = side / 2 * np.exp(rng.uniform(np.log(0.02), np.log(0.25)))
+    drawn = side / 2 * np.exp(rng.uniform(np.log(0.02), np.log(0.25)))
+    radius = drawn if diameter_px is None else diameter_px / 2
     field = blob(spot(inside, rng) if centre is None else centre, max(radius, 1.5), noise(side, radius, rng))
+    if diameter_px is not None:
+        return _of_area(field, inside, diameter_px)
     return np.asarray(np.clip(field * np.float32(rng.choice([1.5, 4.0, 12.0])), 0, 1), np.float32)
 
 
+def _of_area(field: Floats, inside: Mask, diameter_px: float) -> Floats:
+    """Opacity 1 where a field (S, S) is largest on the object: as many px as a disc of this diameter has, 0 elsewhere.
+
+    All of the object where it has fewer px.
+    """
+    opacity = np.zeros(field.shape, np.float32)
+    on_object = np.flatnonzero(inside)
+    count = min(max(1, round(np.pi / 4 * diameter_px**2)), len(on_object))
+    opacity.ravel()[on_object[np.argpartition(field.ravel()[on_object], -count)[-count:]]] = 1
+    return opacity
+
+
 def _pasted(
-    photo: Photo, source: Photo, origin: Points, inside: Mask, rng: np.random.Generator, *, scar: bool
+    photo: Photo,
+    source: Photo,
+    origin: Points,
+    inside: Mask,
+    rng: np.random.Generator,
+    *,
+    scar: bool,
+    diameter_px: float | None = None,
 ) -> Layer:
     """A rotated rectangle (scar: long and thin) about a point of a source (h, w, 3), pasted somewhere on the object."""
     side = photo.shape[0]
@@ -160,9 +214,16 @@ def _pasted(
         size = side * rng.uniform([0.008, 0.05], [0.04, 0.25])
     else:
         area, stretch = np.exp(rng.uniform(np.log(5e-4), np.log(0.04))), np.exp(rng.uniform(-1, 1))
+        area = area if diameter_px is None else np.pi / 4 * (diameter_px / side) ** 2
         size = side * np.sqrt([area * stretch, area / stretch])
     to = spot(inside, rng)
     paint = _turned(source, origin, to, rng.uniform(0, 360), side)
+    if diameter_px is not None:
+        x, y = _axes(side, to)
+        angle = rng.uniform(0, np.pi)
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        away = np.maximum(np.abs(along) / size[0], np.abs(across) / size[1])
+        return _of_area(_float(-away), inside, diameter_px), paint
     opacity = np.zeros((side, side), np.uint8)
     box = cv2.boxPoints((tuple(to), tuple(np.maximum(size, 2.0)), rng.uniform(0, 360)))
     cv2.fillConvexPoly(opacity, np.rint(box).astype(np.int32), (1,))
