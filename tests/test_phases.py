@@ -183,8 +183,8 @@ def test_the_pages_and_exports_take_plates_without_the_numbers_of_phase_two(tmp_
         assert page.status_code == 200
         assert "<dt>Surface</dt>" in page.text
         assert "Skip-GANomaly" not in page.text
-        assert "colour 20 %, line 30 %, texture 50 %</dd>" in page.text
-        assert "colour 90 %, line 10 %</dd>" in page.text
+        assert "colour 20&nbsp;%, line 30&nbsp;%, texture 50&nbsp;%</dd>" in page.text
+        assert "colour 90&nbsp;%, line 10&nbsp;%</dd>" in page.text
         assert running.client.get("/inspections/1").json()["latent_error"] is None
         out = tmp_path / "plates.csv"
         words = ["export", "csv", str(out), "--records", str(tmp_path / "records.db")]

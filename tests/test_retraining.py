@@ -14,8 +14,10 @@ import quick_training
 import tiny
 from conftest import Tiny
 from platewatch import cli
-from platewatch.errors import InputError
+from platewatch.config import Config
+from platewatch.errors import InputError, RuntimeUnavailable
 from platewatch.inspection import Inspection, Verdict, now
+from platewatch.learning import fitting
 from platewatch.line import candidates, comparison, retraining
 from platewatch.model.model_folder import load_manifest
 from platewatch.photographs.reading import sha256
@@ -123,6 +125,22 @@ def test_a_worse_challenger_is_kept_with_its_figures_and_refused(
     assert reviewed.events(candidates.TRAINED)[0].details["accepted"] is False
     with pytest.raises(InputError, match="there already"):
         retraining.retrain(tiny_model.model, reviewed, tiny_model.data, models_folder, actor="bert", progress=silent)
+
+
+def test_without_the_packages_of_training_no_photograph_is_read(
+    reviewed: Records, tiny_model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(_: Config) -> None:
+        raise RuntimeUnavailable("", "torch is not installed, which training needs")
+
+    monkeypatch.setattr(fitting, "check_installed", absent)
+    monkeypatch.setattr(retraining, "lay_out", lambda *_: pytest.fail("photographs were read first"))
+    with pytest.raises(RuntimeUnavailable, match="torch is not installed"):
+        retraining.retrain(
+            tiny_model.model, reviewed, tiny_model.data, tmp_path / "models", actor="bert", progress=silent
+        )
+    assert not (tmp_path / "models").exists()
+    assert not reviewed.events(candidates.TRAINED)
 
 
 def test_the_command_says_why_and_exits_with_3(

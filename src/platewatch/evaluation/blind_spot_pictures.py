@@ -42,9 +42,8 @@ def png(examples: Sequence[Example]) -> bytes:
     canvas, data = draw(examples), b""
     for bits in range(8):
         coarse = canvas >> bits << bits
-        data = cv2.imencode(".png", cv2.cvtColor(coarse, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 6])[
-            1
-        ].tobytes()
+        _, encoded = cv2.imencode(".png", cv2.cvtColor(coarse, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 6])
+        data = encoded.tobytes()
         if len(data) <= MOST_BYTES:
             break
     return data

@@ -59,6 +59,7 @@ def retrain(
     serving = Inspector(champion)
     material = candidates.gather(records, serving.manifest)
     candidates.check(material)
+    fitting.check_installed(serving.manifest.config)
     try:
         models.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".retraining.", dir=models) as work:
