@@ -47,7 +47,13 @@ LADDER = {
 }
 _CONFIG = """preset = "{preset}"
 skipganomaly = false
-sensitivity = {{ plates = 1, widths = [2.0], diameters = [6.0], brightnesses = [], warmth = 0.0 }}
+[sensitivity]
+plates = 1
+widths = [2.0]
+diameters = [6.0]
+structural_diameters = []
+brightnesses = []
+warmth = 0.0
 """
 
 
