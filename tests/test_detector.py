@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from platewatch.arrays import Array
+from platewatch.arrays import Array, Floats, Mask, Photo
 from platewatch.config import SurfaceConfig
 from platewatch.photographs import preparation
 from platewatch.surface import detector, features, fusion
@@ -284,6 +284,26 @@ def test_an_unscaled_fit_has_the_same_distances() -> None:
     np.testing.assert_allclose(seen.maps[1], scaled.maps[1] * fitted.banks[1].scale, rtol=1e-5)
     assert (plain.banks[0].scale, plain.banks[1].scale) == (1, 1)
     assert fitted.banks[1].scale > 0.01
+
+
+def test_the_texture_map_has_a_blur_of_its_own() -> None:
+    settings = SurfaceConfig(bank=64, texture_bank=64, smooth=1.0, texture_smooth=8.0)
+    place = SIZE // 2
+
+    def texture(photo: Photo, _inside: Mask) -> Floats:
+        features = np.zeros((SIZE // 8, SIZE // 8, 3), np.float32)
+        features[place // 8, place // 8] = photo[place, place, 0]
+        return features
+
+    photos = np.zeros((4, SIZE, SIZE, 3), np.uint8)
+    insides = np.ones(photos.shape[:3], bool)
+    fitted = detector.fit_unscaled(photos, 0, settings, insides, texture)
+    marked = photos[0].copy()
+    marked[place, place] = 255
+    seen = fitted.maps(marked, ALL)[2]
+    narrow = replace(fitted, settings=replace(settings, texture_smooth=1.0)).maps(marked, ALL)[2]
+    assert seen.max() < narrow.max() / 3
+    assert seen.sum() == pytest.approx(narrow.sum(), rel=0.02)
 
 
 def test_several_fractions_are_pooled_as_one_by_one() -> None:

@@ -34,6 +34,14 @@ def test_the_default_stays_where_nothing_is_clearly_better() -> None:
     assert _choose(plates((0.1, 0.1, 0.1), (0.3, 0.3, 0.3)), (1, 1, 1), SETTINGS).weights == DEFAULT.weights
 
 
+def test_what_is_surely_but_little_better_does_not_replace_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = plates((0.4, 0.4, 0.4), (0.1, 0.1, 0.2), count=200)
+    assert _choose(seen, (1, 1, 1), SETTINGS).weights == DEFAULT.weights
+    monkeypatch.setattr(fusing, "_AT_LEAST", 0.0)
+    chosen = _choose(seen, (1, 1, 1), SETTINGS)
+    assert 3 * chosen.standard_error < chosen.auroc - chosen.default_auroc < 0.05
+
+
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_a_map_that_only_adds_noise_loses_its_weight(kind: int) -> None:
     seen, noise = [1.0, 1.0, 1.0], [0.1, 0.1, 0.1]

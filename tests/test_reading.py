@@ -96,6 +96,9 @@ def test_a_photograph_without_colour_is_told_from_one_with_little(file_format: s
     tinted[:8, :8, 2] = 255 - tinted[:8, :8, 2]
     assert not colour.has_none(reading.read(encoded(tinted, file_format)))
     assert colour.has_much(reading.read(encoded(tinted, "PNG")))
+    one = np.repeat(GREY[..., None], 3, axis=2)
+    one[3, 5, 2] = 255 - one[3, 5, 2]
+    assert not colour.has_none(one), "a single pixel, and none of the few that are looked at first"
     assert not colour.has_much(reading.read(encoded(GREY, file_format)))
 
 
