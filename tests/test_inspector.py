@@ -54,6 +54,12 @@ def test_a_good_plate_passes_and_a_rusty_one_does_not(inspector: Inspector, tiny
     assert "worse than all 10 good plates" in rusty.reason
 
 
+def test_a_good_plate_that_was_not_learnt_passes(surface_model: Path, tiny_model: Tiny) -> None:
+    judge = Inspector(surface_model, threads=1)
+    good = [judge.inspect(path) for path in sorted((tiny_model.data / "test" / "good").iterdir())]
+    assert Verdict.PASS in {found.verdict for found in good}  # ten plates are not enough for more
+
+
 def test_a_path_its_bytes_and_its_array_get_the_same_verdict(inspector: Inspector, photos: list[Path]) -> None:
     path = photos[-1]
     by_path, by_text, by_bytes = (inspector.inspect(each) for each in (path, str(path), path.read_bytes()))

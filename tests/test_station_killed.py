@@ -20,7 +20,7 @@ from served import Served
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the serving process in Linux's /proc")
 
-KILLS, CLIENTS = int(os.environ.get("PLATEWATCH_KILLS", "6")), 3
+KILLS, CLIENTS = int(os.environ.get("PLATEWATCH_KILLS", "10")), 3
 
 
 class Client(threading.Thread):

@@ -23,7 +23,7 @@ from platewatch.surface.detector import Surface
 from platewatch.surface.fusion import Fusion, Maps, pool
 from platewatch.synthetic.hard_defects import hard_defect
 
-DEFAULT = Fusion((1, 1, 2), power=2)
+DEFAULT = Fusion.default(SurfaceConfig(), len(detector.KINDS))
 _WEIGHTS = (
     *((1, 2, 4), (1, 1, 2), (1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 2, 2)),
     *((0, 1, 1), (0, 1, 2), (0, 2, 1), (1, 0, 1), (1, 0, 2), (2, 0, 1), (1, 1, 0), (1, 4, 0)),

@@ -27,7 +27,11 @@ KINDS = ("colour", "line", "texture")
 
 @dataclass(frozen=True)
 class SurfaceResult:
-    """Score and maps of one plate; in all of them 1 is the robust 3σ limit of good plates."""
+    """Score and maps of one plate.
+
+    In each bank's map 1 is the robust 3σ limit of good plates. In the score and the fused map it is that limit or, for
+    the values with a margin (`fusion.Pooling`), at least the worst good plate's value times the margin.
+    """
 
     score: float
     """The largest of the pooled values of fused and fine map (`fusion.poolings`), each divided by its scale."""

@@ -38,8 +38,8 @@ class Fusion:
 
     @staticmethod
     def default(settings: SurfaceConfig, banks: int) -> "Fusion":
-        """The fusion of a detector for which nothing has chosen one."""
-        return Fusion((1.0, settings.line_weight, 1.0)[:banks], 2)
+        """The fusion of a detector for which nothing has chosen one; with texture features docs/log.md says why."""
+        return Fusion((1.0, settings.line_weight) if banks == 2 else (1.0, 1.0, 2.0), 2)
 
     def fine(self, settings: SurfaceConfig) -> "Fusion | None":
         """The fusion of the fine map: colour and line, as without texture features; None where neither has weight."""
