@@ -104,12 +104,12 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
         yield opened
 
 
-BATCHES: dict[str, Callable[[Records, int], object]] = {
-    "known keys": lambda records, count: records.known([str(number) for number in range(count)]),
-    "appended": lambda records, count: records.appended(0, count),
-    "claimed and put back": lambda records, count: records.delivered("a", (), records.claim("a", count, 0.0)),
-    "postponed": lambda records, count: records.postpone("b", 1, list(range(2, 2 + count)), wait_s=0.0, why="away"),
-    "pages": lambda records, count: records.find(Query(limit=count)),
+BATCHES: dict[str, Callable[[int, Records], object]] = {
+    "known keys": lambda count, records: records.known([str(number) for number in range(count)]),
+    "appended": lambda count, records: records.appended(0, count),
+    "claimed and put back": lambda count, records: records.delivered("a", (), records.claim("a", count, 0.0)),
+    "postponed": lambda count, records: records.postpone("b", 1, list(range(2, 2 + count)), wait_s=0.0, why="away"),
+    "pages": lambda count, records: records.find(Query(limit=count)),
 }
 
 
@@ -118,5 +118,5 @@ def test_batches_of_any_length_are_few_statements(many: Records, question: str) 
     """A connection keeps 128 prepared statements, and one with a hundred values takes 40 kB."""
     statements = set[str]()
     for count in range(1, 33):
-        statements |= {each for each, _ in executed(many, partial(BATCHES[question], count=count))}
+        statements |= {each for each, _ in executed(many, partial(BATCHES[question], count))}
     assert len(statements) < 32
