@@ -26,7 +26,7 @@ records decision surface synthetic
 photographs
 signing
 files config templates
-errors inspection progress arrays telemetry
+errors inspection progress arrays
 printable
 """
 """Top to bottom; packages on one line do not see each other."""
