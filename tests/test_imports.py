@@ -15,6 +15,7 @@ SOURCE = Path(platewatch.__file__).parent
 PACKAGES = """
 cli
 station
+archive
 line
 learning
 exploration
@@ -57,6 +58,7 @@ LIBRARIES = {
     "alembic": {"records"},
     "paho": {"line.topic"},
     "watchfiles": {"line.file_events"},
+    "pyarrow": {"archive"},
     "pickle": set[str](),
     "joblib": set[str](),
 }
