@@ -1,6 +1,7 @@
 """Shards: some hundred photographs in a row that are judged together and become one Parquet file of a fixed name.
 
-Where a shard ends depends on the paths near its end alone, so a photograph that comes or goes changes a few shards, not all behind it.
+Where a shard ends depends on the paths near its end alone: a photograph that comes or goes changes a few shards, not
+all behind it.
 """
 
 import hashlib
