@@ -22,6 +22,7 @@ EXTRAS = {
     "cli": (),
     "evaluation": ("train",),
     "exploration": ("train",),
+    "inspector_graph": ("onnx",),
     "learning": ("train",),
     "line": ("station",),
     "model": ("openvino",),

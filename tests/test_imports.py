@@ -21,6 +21,7 @@ exploration
 evaluation
 skipganomaly
 backbone
+inspector_graph
 model
 records decision surface synthetic
 photographs
@@ -36,7 +37,7 @@ DEPTH = {name: row for row, line in enumerate(PACKAGES.strip().splitlines()) for
 LIBRARIES = {
     "torch": {"backbone", "skipganomaly"},
     "safetensors": {"backbone.weights", "skipganomaly"},
-    "onnx": {"backbone", "skipganomaly"},
+    "onnx": {"backbone", "inspector_graph", "skipganomaly"},
     "onnxruntime": {"model.runtime"},
     "openvino": {"model.runtime"},
     "threadpoolctl": {"model.thread_limits"},

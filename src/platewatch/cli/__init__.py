@@ -31,6 +31,7 @@ for command in (
     judging.inspect,
     judging.verify,
     judging.bench,
+    judging.onnx_file,
     watching.watch,
     recording.audit,
     recording.backup,

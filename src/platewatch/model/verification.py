@@ -149,11 +149,11 @@ def _faults(inspector: Inspector, again: Sequence[RawNumbers], runtime: Runtime)
 
 def _passes_marked(inspector: Inspector, plate: ReplayPlate) -> bool:
     frame, decision = Frame(*plate.frame), inspector.manifest.decision
-    raw = inspector.measure(_marked(inspector.stored(plate), frame), frame)
+    raw = inspector.measure(marked(inspector.stored(plate), frame), frame)
     return decision.verdict(decision.score(*raw.numbers)) is Verdict.PASS
 
 
-def _marked(photo: Photo, frame: Frame) -> Photo:
+def marked(photo: Photo, frame: Frame) -> Photo:
     """A copy of a prepared photograph with a chequered square of bright colours, half as long as the shorter side."""
     marked = photo.copy()
     side = max(1, min(frame.width, frame.height) // 2)
