@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import test_imports
-from test_imports import MODULES, package
+from test_imports import MODULES, around
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -22,10 +22,10 @@ EXTRAS = {
     "cli": (),
     "evaluation": ("train",),
     "exploration": ("train",),
-    "inspector_graph": ("onnx",),
     "learning": ("train",),
     "line": ("station",),
     "model": ("openvino",),
+    "model.inspector_graph": ("onnx",),
     "records": ("station",),
     "skipganomaly": ("train",),
     "station": ("station",),
@@ -96,9 +96,10 @@ def imported() -> set[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_every_import_is_declared_in_every_extra_that_needs_it(module: str) -> None:
     needed = third_party({dotted.partition(".")[0] for dotted in test_imports.imports(module)}) - declared("")
-    for extra in EXTRAS.get(package(module), ()):
+    extras = next((EXTRAS[each] for each in around(module) if each in EXTRAS), ())
+    for extra in extras:
         assert needed <= declared(extra), extra
-    assert not needed or EXTRAS.get(package(module))
+    assert not needed or extras
 
 
 def test_every_declared_distribution_is_imported_or_has_a_reason() -> None:

@@ -20,10 +20,10 @@ from platewatch.arrays import Photo
 from platewatch.decision.verdict import Decision
 from platewatch.errors import ModelError
 from platewatch.inspection import Verdict
-from platewatch.inspector_graph import export, geometry, judgement, search
-from platewatch.inspector_graph.graph import Graph
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
+from platewatch.model.inspector_graph import export, geometry, judgement, search
+from platewatch.model.inspector_graph.graph import Graph
 from platewatch.model.runtime import InspectorFile
 from platewatch.photographs import preparation, reading
 

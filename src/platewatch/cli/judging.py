@@ -164,7 +164,7 @@ def onnx_file(model: Path, file: Path, photos: Path | None, as_json: bool) -> No
     FILE is written only if it judges the model's stored plates as the product does.
     """
     try:
-        from platewatch.inspector_graph import export as exporting
+        from platewatch.model.inspector_graph import export as exporting
     except ModuleNotFoundError as error:
         raise RuntimeUnavailable(
             "", f"{error.name} is not installed", remedy="pip install 'platewatch[onnx]'"

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from platewatch.arrays import Array, Floats
-from platewatch.inspector_graph.graph import FLOAT, INT64, Graph
+from platewatch.model.inspector_graph.graph import FLOAT, INT64, Graph
 
 _SIDE, _FINE, _ONE = 33, 16, 2**14  # colours a side, steps between two, and the integer for 1.0 in OpenCV
 _STEPS = np.array([100, 256, 256], np.float32) / _ONE  # of L, a and b, which OpenCV rounds to

@@ -12,7 +12,7 @@ from math import exp
 import numpy as np
 
 from platewatch.arrays import Array, Floats, Indices
-from platewatch.inspector_graph.graph import INT32, INT64, Graph
+from platewatch.model.inspector_graph.graph import INT32, INT64, Graph
 from platewatch.model.model_folder import Manifest
 from platewatch.photographs.preparation import Frame
 from platewatch.surface import bank, features

@@ -13,12 +13,12 @@ from platewatch.arrays import Floats, Photo
 from platewatch.decision.verdict import p_value
 from platewatch.errors import ModelError
 from platewatch.inspection import Verdict
-from platewatch.inspector_graph import geometry, judgement
-from platewatch.inspector_graph.geometry import Geometry
-from platewatch.inspector_graph.graph import Graph
-from platewatch.inspector_graph.judgement import SurfaceGraph
 from platewatch.model import model_folder, scoring, verification
 from platewatch.model.inspector import Inspector
+from platewatch.model.inspector_graph import geometry, judgement
+from platewatch.model.inspector_graph.geometry import Geometry
+from platewatch.model.inspector_graph.graph import Graph
+from platewatch.model.inspector_graph.judgement import SurfaceGraph
 from platewatch.model.model_folder import BACKBONE, Loaded
 from platewatch.model.runtime import InspectorFile
 from platewatch.photographs import preparation, reading

@@ -3,7 +3,7 @@
 import numpy as np
 
 from platewatch.arrays import Floats
-from platewatch.inspector_graph.graph import Graph
+from platewatch.model.inspector_graph.graph import Graph
 from platewatch.surface.nearest_neighbours import PROBE_RATIO, NearestNeighbours
 
 

@@ -4,10 +4,10 @@ import numpy as np
 
 from platewatch.arrays import Floats
 from platewatch.decision.verdict import Decision
-from platewatch.inspector_graph import search, texture
-from platewatch.inspector_graph.geometry import Geometry
-from platewatch.inspector_graph.graph import FLOAT, INT64, Graph
-from platewatch.inspector_graph.patch_features import PatchFeatures
+from platewatch.model.inspector_graph import search, texture
+from platewatch.model.inspector_graph.geometry import Geometry
+from platewatch.model.inspector_graph.graph import FLOAT, INT64, Graph
+from platewatch.model.inspector_graph.patch_features import PatchFeatures
 from platewatch.model.network_file import INPUT, OUTPUTS
 from platewatch.surface import fusion
 from platewatch.surface.detector import Surface

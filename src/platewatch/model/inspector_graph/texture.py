@@ -3,9 +3,9 @@
 import numpy as np
 
 from platewatch.arrays import Indices, Mask
-from platewatch.inspector_graph.geometry import Axis, Geometry
-from platewatch.inspector_graph.graph import Graph
 from platewatch.model import network_file
+from platewatch.model.inspector_graph.geometry import Axis, Geometry
+from platewatch.model.inspector_graph.graph import Graph
 from platewatch.model.network_file import FEATURES, INPUT, PATCH
 from platewatch.model.texture import tiles
 

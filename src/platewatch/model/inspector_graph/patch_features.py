@@ -7,9 +7,9 @@ import numpy as np
 
 from platewatch.arrays import Floats
 from platewatch.config import SurfaceConfig
-from platewatch.inspector_graph.colour_table import lab
-from platewatch.inspector_graph.geometry import Geometry
-from platewatch.inspector_graph.graph import Graph
+from platewatch.model.inspector_graph.colour_table import lab
+from platewatch.model.inspector_graph.geometry import Geometry
+from platewatch.model.inspector_graph.graph import Graph
 from platewatch.surface import features
 
 _SOBEL = np.array([1, 2, 1], np.float32) / 8, np.array([-1, 0, 1], np.float32)
