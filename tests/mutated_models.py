@@ -7,13 +7,14 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from onnx import helper as made
 
 Values = dict[str, Any]
 Mutation = Callable[[np.random.Generator, Path, Values], str]
@@ -24,14 +25,16 @@ _ODD: tuple[Any, ...] = (
     *(0, -1, 1, 2, 10**6, 2**31, 2**63, 10**30, 10**300, 0.5, -0.5, 1e-300, 1e300, 1e308, -0.0),
     *(float("nan"), float("inf"), float("-inf")),
 )
-_JUDGING = ("surface.npz", "network.onnx")
+_GRAPHS = ("network.onnx", "backbone.onnx")
+_JUDGING = ("surface.npz", *_GRAPHS)
+"""The files of the detectors; a model may lack one of the graphs."""
 
 
 def mutated_model_folders(source: Path, folder: Path, seed: int, count: int) -> Iterator[str]:
     """Write `count` mutations of the model folder `source` to `folder`, one after the other; yields what each is."""
     rng = np.random.default_rng(seed)
     values = json.loads((source / "manifest.json").read_text(encoding="utf-8"))
-    kept = {*_JUDGING, *(plate["file"] for plate in values["replay"])}
+    kept = {*_detectors(values), *(plate["file"] for plate in values["replay"])}
     values["files"] = {name: digest for name, digest in values["files"].items() if name in kept}
     whole = {folder / name: (source / name).read_bytes() for name in kept}
     shutil.rmtree(folder, ignore_errors=True)
@@ -46,6 +49,10 @@ def mutated_model_folders(source: Path, folder: Path, seed: int, count: int) -> 
         what = mutation(rng, folder, changed)
         write(folder, changed)
         yield what
+
+
+def _detectors(values: Values, among: Sequence[str] = _JUDGING) -> list[str]:
+    return [name for name in among if name in values["files"]]
 
 
 def write(folder: Path, values: Values) -> None:
@@ -89,7 +96,7 @@ def _manifest(rng: np.random.Generator, _folder: Path, values: Values) -> str:
 
 def _bytes(rng: np.random.Generator, folder: Path, values: Values) -> str:
     """A few bytes of a file are others, or its end is missing."""
-    names = [*_JUDGING, *(plate["file"] for plate in values["replay"])]
+    names = [*_detectors(values), *(plate["file"] for plate in values["replay"])]
     name = names[min(int(rng.integers(6)), len(names) - 1)]
     data = bytearray((folder / name).read_bytes())
     places = rng.integers(len(data), size=int(rng.integers(1, 9)))
@@ -152,9 +159,10 @@ def _header(rng: np.random.Generator, folder: Path, _values: Values) -> str:
     return f"surface.npz with {name} of shape {shape}"
 
 
-def _network(rng: np.random.Generator, folder: Path, _values: Values) -> str:
-    """A node, tensor, input or output of the graph is another one."""
-    path = folder / "network.onnx"
+def _network(rng: np.random.Generator, folder: Path, values: Values) -> str:
+    """A node, tensor, input or output of a graph is another one."""
+    graphs = _detectors(values, _GRAPHS)
+    path = folder / graphs[int(rng.integers(len(graphs))) if len(graphs) > 1 else 0]
     model = onnx.load(path)
     graph = model.graph
     node = graph.node[int(rng.integers(len(graph.node)))]
@@ -186,7 +194,18 @@ def _network(rng: np.random.Generator, folder: Path, _values: Values) -> str:
             noise = rng.integers(256, size=size, dtype=np.uint8).tobytes()
             tensor.raw_data = noise if rng.random() < 0.5 else bytes(size)
     path.write_bytes(model.SerializeToString())
-    return f"network.onnx with another {node.op_type} or {tensor.name}"
+    return f"{path.name} with another {node.op_type} or {tensor.name}"
+
+
+def silence(path: Path, outputs: Sequence[str]) -> None:
+    """Multiply these outputs of a graph by zero."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.output[:] = [f"{each}_before" if each in outputs else each for each in node.output]
+        node.input[:] = [f"{each}_before" if each in outputs else each for each in node.input]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros((), np.float32), "zero"))
+    model.graph.node.extend(made.make_node("Mul", [f"{name}_before", "zero"], [name]) for name in outputs)
+    onnx.save(model, path)
 
 
 _MUTATIONS: tuple[Mutation, ...] = (*[_manifest] * 3, *[_bytes] * 2, *[_network] * 2, _surface, _header)

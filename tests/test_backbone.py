@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 import measuring
+import mutated_models
 import small_backbone
 import tiny
 from platewatch.arrays import Photos
@@ -31,7 +32,7 @@ from platewatch.evaluation import evaluator
 from platewatch.inspection import Verdict
 from platewatch.model import model_folder, verification
 from platewatch.model.inspector import Inspector
-from platewatch.model.network_file import check_features
+from platewatch.model.network_file import FEATURES, check_features
 from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs import preparation
@@ -246,6 +247,44 @@ def test_a_model_with_a_backbone_judges_and_tells_what_texture_saw(model: Path) 
     assert found.evidence.texture is not None
     assert found.evidence.colour + found.evidence.line + found.evidence.texture == pytest.approx(1, abs=1e-3)
     assert verification.verify(model).faults == ()
+
+
+@pytest.fixture
+def one_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "installed", lambda: ("onnxruntime",))
+
+
+@pytest.mark.usefixtures("one_runtime")
+def test_verify_fails_a_graph_that_gives_every_photograph_the_same_features(model: Path, tmp_path: Path) -> None:
+    """Its hashes fit, and so do the bank and the numbers stored with it; the other banks still tell plates apart."""
+    folder = shutil.copytree(model, tmp_path / "model")
+    mutated_models.silence(folder / model_folder.BACKBONE, [FEATURES])
+    with np.load(folder / model_folder.SURFACE, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    np.savez(folder / model_folder.SURFACE, **(arrays | {"texture_cells": np.zeros_like(arrays["texture_cells"])}))
+    values = json.loads((folder / model_folder.MANIFEST).read_text(encoding="utf-8"))
+    mutated_models.write(folder, values)
+    inspector = Inspector(folder, threads=1)
+    for plate, stored_as in zip(inspector.manifest.replay, values["replay"], strict=True):
+        stored_as["surface"] = inspector.replay(plate).surface
+    mutated_models.write(folder, values)
+    found = verification.verify(folder, threads=1)
+    assert (found.equal, found.passed) == (True, False)
+    fault = "onnxruntime: the texture map of 8 of 8 plates is the same with a large mark painted on them"
+    assert found.faults == (fault,)
+
+
+@pytest.mark.usefixtures("one_runtime")
+def test_mutated_graphs_of_texture_features_give_a_model_error_or_a_verification(model: Path, tmp_path: Path) -> None:
+    seen = Counter[str]()
+    for what in mutated_models.mutated_model_folders(model, tmp_path / "model", seed=2, count=20):
+        try:
+            found = verification.verify(tmp_path / "model", threads=1)
+        except ModelError:
+            seen[f"{what.split()[0]} refused"] += 1
+        else:
+            seen[f"{what.split()[0]} {'passed' if found.passed else 'failed'}"] += 1
+    assert {"backbone.onnx refused", "backbone.onnx failed"} <= seen.keys()
 
 
 def test_evaluate_gives_the_auroc_of_every_bank_alone(model: Path) -> None:

@@ -96,6 +96,36 @@ def test_lost_bytes_are_never_read_as_a_photograph() -> None:
             assert found.damage, (name, start)
 
 
+def without_blocks(numbers: list[int], picture: Array = PHOTO, **options: Any) -> bytes:
+    """A TIFF of which these strips or tiles are zeros."""
+    options = {"photometric": "minisblack" if picture.ndim == 2 else "rgb", **options}
+    data = bytearray(tiff(picture, **options))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        (page,) = file.pages
+        for number in numbers:
+            at, length = page.dataoffsets[number], page.databytecounts[number]
+            data[at : at + length] = bytes(length)
+    return bytes(data)
+
+
+LOST = {
+    "a tile within": without_blocks([7], tile=(32, 32)),
+    "a tile in the corner": without_blocks([0], tile=(32, 32)),
+    "a tile that reaches out of the picture": without_blocks([19], tile=(32, 32)),
+    "three tiles in a row": without_blocks([6, 7, 8], tile=(32, 32)),
+    "a tile of 16 bits": without_blocks([7], PHOTO[..., 0].astype(np.uint16) * 257, tile=(32, 32)),
+    "a tile of one plane": without_blocks([27], np.moveaxis(PHOTO, 2, 0), planarconfig="separate", tile=(32, 32)),
+    "a strip": without_blocks([3], rowsperstrip=16),
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_a_lost_strip_or_tile_is_damage(what: str) -> None:
+    found = reading.decode(LOST[what], "plate")
+    assert found.damage == "a strip or tile of it holds nothing but zeros"
+    assert found.photo.shape == PHOTO.shape
+
+
 def dark_scene() -> Array:
     """A plate on a black background that is clipped to 0: every row shows something, some from edge to edge."""
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -140,6 +170,14 @@ def test_zeros_behind_the_last_picture_are_no_damage() -> None:
 @pytest.mark.parametrize("scene", NOT_DAMAGED)
 def test_black_and_white_places_of_a_photograph_are_no_damage(scene: str, file_format: str) -> None:
     assert reading.decode(encoded(NOT_DAMAGED[scene], file_format), "plate").damage == ""
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16)}, {"tile": (32, 16)}, {"rowsperstrip": 12}, {"rowsperstrip": 1}])
+@pytest.mark.parametrize("scene", [*NOT_DAMAGED, "black up to a border of tiles"])
+def test_black_places_in_strips_and_tiles_are_no_damage(scene: str, options: dict[str, Any]) -> None:
+    halves = np.where(np.arange(WIDTH)[None, :, None] < 80, 0, PHOTO).astype(np.uint8)
+    picture = NOT_DAMAGED.get(scene, halves)
+    assert reading.decode(tiff(picture, photometric="rgb", **options), "plate").damage == ""
 
 
 def test_what_decoders_say_is_kept_with_the_photograph_and_not_printed(capfd: pytest.CaptureFixture[str]) -> None:

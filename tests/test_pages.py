@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,6 +19,7 @@ from platewatch.line.comparison import Candidate, Comparison, Judged, Pair, Unus
 from platewatch.line.model_registry import ACTIVATED, AvailableModel
 from platewatch.records import Judgement
 from platewatch.station import charts
+from platewatch.station.pictures import Pictures
 from platewatch.station.retraining_runs import Run
 from platewatch.station.users import Role
 from stations import Running
@@ -123,13 +125,24 @@ def test_a_thumbnail_and_a_map_are_small_pictures(here: Running) -> None:
     assert high > 100
 
 
+def test_the_maps_that_are_kept_take_a_bounded_number_of_bytes(here: Running) -> None:
+    pictures = Pictures(here.records, here.station.models)
+    for number in range(1, 4):
+        pictures.keep(number, np.zeros((1024, 2048), np.float32))  # 8 MiB
+    assert list(pictures._maps) == [2, 3]
+    for number in range(4, 60):
+        pictures.keep(number, np.zeros((8, 8), np.float32))
+    assert list(pictures._maps) == [*range(20, 60)]
+
+
 def test_a_plate_without_a_verdict_is_not_readable_on_every_page(tmp_path: Path) -> None:
     with stations.running(tmp_path) as here:
         here.client.post("/inspections", content=b"no picture")
         text = page(here, "/plates/1")
         assert '<p class="word">Not readable</p>' in text
         assert str(here.records.get(1).inspection.error) in html.unescape(text)
-        assert here.client.get("/inspections/1/thumbnail.jpg").status_code == 404
+        small = here.client.get("/inspections/1/thumbnail.jpg")
+        assert (small.status_code, small.headers["Content-Type"]) == (200, "image/jpeg"), "a picture with a cross"
         for path in ("/", "/history", "/history/report"):
             assert "Not readable" in page(here, path), path
         for path in ("/health", "/history/report"):

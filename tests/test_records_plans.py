@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,19 +61,24 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
         yield opened
 
 
-def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
-    """SQLite's query plans of all statements that `ask` executes."""
-    executed = list[tuple[str, Any]]()
+def executed(records: Records, ask: Callable[[Records], object]) -> list[tuple[str, Any]]:
+    """The statements that `ask` executes, with their parameters."""
+    found = list[tuple[str, Any]]()
 
     def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        executed.append((statement, parameters))
+        found.append((statement, parameters))
 
     event.listen(Engine, "before_cursor_execute", hear)
     ask(records)
     event.remove(Engine, "before_cursor_execute", hear)
+    return found
+
+
+def plans(records: Records, ask: Callable[[Records], object]) -> list[str]:
+    """SQLite's query plans of all statements that `ask` executes."""
     with closing(sqlite3.connect(records.places[0])) as raw:
         found = list[str]()
-        for statement, parameters in executed:
+        for statement, parameters in executed(records, ask):
             if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
                 found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
         return found
@@ -87,3 +93,30 @@ def test_every_query_uses_an_index(records: Records, question: str) -> None:
         words = step.split()
         walks_an_index = "USING INDEX" in step or "USING COVERING INDEX" in step
         assert words[0] != "SCAN" or words[1] in SMALL or walks_an_index or "hourly_counts" in step, steps
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
+    with Records.open(str(tmp_path_factory.mktemp("many") / "records.db")) as opened:
+        for number in range(33):
+            opened.add(plate(), key=str(number), deliver=["a", "b"])
+            opened.event("login", "anna")
+        yield opened
+
+
+BATCHES: dict[str, Callable[[int, Records], object]] = {
+    "known keys": lambda count, records: records.known([str(number) for number in range(count)]),
+    "appended": lambda count, records: records.appended(0, count),
+    "claimed and put back": lambda count, records: records.delivered("a", (), records.claim("a", count, 0.0)),
+    "postponed": lambda count, records: records.postpone("b", 1, list(range(2, 2 + count)), wait_s=0.0, why="away"),
+    "pages": lambda count, records: records.find(Query(limit=count)),
+}
+
+
+@pytest.mark.parametrize("question", BATCHES)
+def test_batches_of_any_length_are_few_statements(many: Records, question: str) -> None:
+    """A connection keeps 128 prepared statements, and one with a hundred values takes 40 kB."""
+    statements = set[str]()
+    for count in range(1, 33):
+        statements |= {each for each, _ in executed(many, partial(BATCHES[question], count))}
+    assert len(statements) < 32

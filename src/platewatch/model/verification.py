@@ -1,10 +1,12 @@
 """Verification of a model folder: SHA-256 of every file, and stored plates scored again through every runtime here.
 
 A folder with correct hashes may still not judge: it may give every plate the same numbers, or let every plate pass. So
-stored plates must have different scores, and must not PASS with a large square of bright colours painted on them.
+stored plates must have different scores, and must not PASS with a large square of bright colours painted on them. The
+square has to change the map of every memory bank: a graph of texture features that gives the same features for every
+photograph does not spoil the score, as the other banks still tell plates apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,8 @@ from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import RUNTIMES, Runtime, installed
 from platewatch.model.scoring import RawNumbers
 from platewatch.photographs.preparation import Frame
+from platewatch.surface.detector import KINDS
+from platewatch.surface.fusion import Maps
 
 if TYPE_CHECKING:  # as in _signer
     from platewatch.model.signature import Signer
@@ -27,6 +31,7 @@ if TYPE_CHECKING:  # as in _signer
 TOLERANCE = 1e-4
 """Largest allowed relative difference of a raw number from the stored one."""
 _FEWEST = 2  # different stored plates; training stores up to eight
+_LEAST_CHANGE = 0.01  # of a bank's map where a large mark is painted; 1 is the robust 3σ limit of good plates
 
 
 @dataclass(frozen=True)
@@ -141,19 +146,35 @@ def _faults(inspector: Inspector, again: Sequence[RawNumbers], runtime: Runtime)
     for level, empty in ((0, "black"), (255, "white")):
         if inspector.inspect(np.full((size, size, 3), level, np.uint8)).verdict is Verdict.PASS:
             found.append(f"{runtime}: a {empty} photograph is PASS")
-    passed = [plate.file for plate in manifest.replay if _passes_marked(inspector, plate)]
+    marked = [_measure_marked(inspector, plate) for plate in manifest.replay]
+    found += [f"{runtime}: {fault}" for fault in _blind_banks(again, marked)]
+    decision = manifest.decision
+    passed = sum(decision.verdict(decision.score(*each.numbers)) is Verdict.PASS for each in marked)
     if passed:
-        found.append(f"{runtime}: {len(passed)} of {len(again)} plates PASS with a large mark painted on them")
+        found.append(f"{runtime}: {passed} of {len(again)} plates PASS with a large mark painted on them")
     return found
 
 
-def _passes_marked(inspector: Inspector, plate: ReplayPlate) -> bool:
-    frame, decision = Frame(*plate.frame), inspector.manifest.decision
-    raw = inspector.measure(marked(inspector.stored(plate), frame), frame)
-    return decision.verdict(decision.score(*raw.numbers)) is Verdict.PASS
+def _blind_banks(plain: Sequence[RawNumbers], marked: Sequence[RawNumbers]) -> Iterator[str]:
+    """Each memory bank whose map of a plate is the same without and with a mark, or is no number."""
+    pairs = [(_maps(one), _maps(other)) for one, other in zip(plain, marked, strict=True)]
+    for place, kind in enumerate(KINDS[: len(pairs[0][0])]):
+        changes = [float(np.abs(after[place] - before[place]).max()) for before, after in pairs]
+        blind = sum(not change >= _LEAST_CHANGE for change in changes)  # NaN too
+        if blind:
+            yield f"the {kind} map of {blind} of {len(pairs)} plates is the same with a large mark painted on them"
 
 
-def marked(photo: Photo, frame: Frame) -> Photo:
+def _maps(raw: RawNumbers) -> Maps:
+    return () if raw.first is None else raw.first.maps
+
+
+def _measure_marked(inspector: Inspector, plate: ReplayPlate) -> RawNumbers:
+    frame = Frame(*plate.frame)
+    return inspector.measure(with_mark(inspector.stored(plate), frame), frame)
+
+
+def with_mark(photo: Photo, frame: Frame) -> Photo:
     """A copy of a prepared photograph with a chequered square of bright colours, half as long as the shorter side."""
     marked = photo.copy()
     side = max(1, min(frame.width, frame.height) // 2)

@@ -19,6 +19,15 @@ def jpeg(picture: Photo | Mask, side: int = 320) -> bytes:
     return buffer.getvalue()
 
 
+def unreadable(side: int) -> bytes:
+    """A grey picture with a cross as JPEG of `side` px a side, in place of a photograph that is not readable."""
+    picture = np.full((side, side, 3), 224, np.uint8)
+    low, high, width = side // 4, side - side // 4, max(1, side // 20)
+    for first, last in (((low, low), (high, high)), ((low, high), (high, low))):
+        cv2.line(picture, first, last, (128, 128, 128), width, cv2.LINE_AA)
+    return jpeg(picture, side)
+
+
 def shrunk(picture: Photo, side: int) -> Photo:
     """An (H, W, …) uint8 picture at `side` px a side at most; the same array when it is no larger."""
     height, width = picture.shape[:2]

@@ -131,13 +131,40 @@ def _samples(data: bytes, page: Page, where: str) -> tuple[Samples, str]:
     together = count // planes
     found, stored = tiff_blocks.unpacked(data, page, planes, bits * together, where)
     pixel_bytes = together * bits // 8 if bits % 8 == 0 else 1
-    lost = damage.zeroed(stored.reshape(-1, stored.shape[-1])[: _rows_in_file(found, page, planes)], pixel_bytes)
+    in_file = stored.reshape(-1, stored.shape[-1])[: _rows_in_file(found, page, planes)]
+    lost = damage.zeroed(in_file, pixel_bytes, _beside(stored, page.height, pixel_bytes))
     values = _unpacked_bits(stored, found.width * together, bits, page.byte_order)
     values = values.reshape(*values.shape[:-1], found.width, together)
     if page.number(317, 1) == 2:
         values = np.cumsum(values, axis=-2, dtype=values.dtype)
     pictures = [tiff_blocks.rows_of(plane, page) for plane in values]
+    if page.number(259, 1) == 1 and found.across * found.down > 1:  # of other compressions zeros are no data
+        lost = lost or next(
+            filter(None, (damage.blank_block(each, found.height, found.width) for each in pictures)), ""
+        )
     return np.concatenate(pictures, axis=2) if planes > 1 else pictures[0], lost
+
+
+def _beside(stored: Bytes, height: int, pixel_bytes: int) -> damage.Beside:
+    """What `zeroed` asks: whether the tiles left of the first of some rows, or right of the last, show something else.
+
+    `stored` as `tiff_blocks.unpacked` gives it, the picture is `height` px high. True where there is no tile beside.
+    """
+    _, down, across, rows, _ = stored.shape
+
+    def goes_on(first: int, after: int, fill: damage.Level) -> bool:
+        seen = list[bool]()
+        for number, step in ((first, -1), (after - 1, 1)):
+            block = number // rows
+            plane, row, column = block // (down * across), block // across % down, block % across
+            begin, end = max(first - block * rows, 0), min(after - block * rows, rows, height - row * rows)
+            if 0 <= column + step < across and begin < end:
+                neighbour = stored[plane, row, column + step, begin:end]
+                pixels = neighbour[:, -pixel_bytes:] if step < 0 else neighbour[:, :pixel_bytes]
+                seen.append(float((pixels != fill).any(axis=1).mean()) >= damage.DIFFERS)
+        return any(seen) or not seen
+
+    return goes_on
 
 
 def _rows_in_file(found: tiff_blocks.Grid, page: Page, planes: int) -> int:

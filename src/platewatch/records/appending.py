@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import chain, hourly_counts, schema, search, search_index
-from platewatch.records.schema import entries
+from platewatch.records.schema import entries, one_of
 from platewatch.records.values import Entry, Outcome
 
 _BATCH = 500  # keys per query
@@ -51,7 +51,7 @@ def known(connection: Connection, keys: Sequence[str]) -> set[str]:
     for start in range(0, len(keys), _BATCH):
         some = keys[start : start + _BATCH]
         found |= {
-            str(key) for key in connection.execute(select(entries.c.key).where(entries.c.key.in_(some))).scalars()
+            str(key) for key in connection.execute(select(entries.c.key).where(one_of(entries.c.key, some))).scalars()
         }
     return found
 

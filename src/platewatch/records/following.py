@@ -5,7 +5,7 @@ import json
 from sqlalchemy import Connection, select
 
 from platewatch.records import chain, events, schema, search
-from platewatch.records.schema import entries
+from platewatch.records.schema import entries, one_of
 from platewatch.records.values import Appended, Event
 
 
@@ -17,11 +17,12 @@ def appended(connection: Connection, after: int, limit: int, *, only_events: boo
     reached = positions[-1] if len(positions) == limit else chain.head(connection).rows
     found: dict[int, Appended] = {}
     if positions and not only_events:
-        within = select(entries.c.position, entries.c.number).where(entries.c.position.in_(positions))
+        within = select(entries.c.position, entries.c.number).where(one_of(entries.c.position, positions))
         numbers = {row.number: row.position for row in connection.execute(within)}
         found = {numbers[entry.number]: entry for entry in search.load(connection, list(numbers))}
     others = [position for position in positions if position not in found]
-    for row in connection.execute(select(schema.chain).where(schema.chain.c.position.in_(others))) if others else ():
+    rows = select(schema.chain).where(one_of(schema.chain.c.position, others))
+    for row in connection.execute(rows) if others else ():
         try:
             values = json.loads(row.body)
             read = search.review if row.kind == chain.REVIEW else events.event

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, in
 
 from platewatch.printable import printable
 from platewatch.records import search
-from platewatch.records.schema import destinations, outbox
+from platewatch.records.schema import destinations, one_of, outbox
 from platewatch.records.values import Entry
 
 LONGEST_WAIT_S = 360.0
@@ -94,7 +94,7 @@ def claim(connection: Connection, name: str, limit: int, *, lease_s: float, now:
     rows = connection.execute(chosen.order_by(outbox.c.due, outbox.c.id).limit(limit)).all()
     if not rows:
         return ()
-    leased = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
+    leased = update(outbox).where(one_of(outbox.c.id, [row.id for row in rows]))
     connection.execute(leased.values(due=after(now, lease_s)))
     entries = {entry.number: entry for entry in search.load(connection, sorted({row.number for row in rows}))}
     return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows if row.number in entries)
@@ -116,15 +116,15 @@ def delivered(connection: Connection, name: str, plates: Sequence[Due], untried:
 
 
 def _these(name: str, plates: Sequence[Due]) -> tuple[ColumnElement[bool], ...]:
-    numbers = outbox.c.number.in_([each.entry.number for each in plates])
-    return outbox.c.id.in_([each.id for each in plates]), numbers, outbox.c.destination == name
+    numbers = one_of(outbox.c.number, [each.entry.number for each in plates])
+    return one_of(outbox.c.id, [each.id for each in plates]), numbers, outbox.c.destination == name
 
 
 def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, due: int, why: str) -> None:
     """Retry a failed delivery at `due` (µs), and the `others` that were claimed with it but not tried."""
     connection.execute(update(outbox).where(outbox.c.id == failed).values(due=due, attempts=outbox.c.attempts + 1))
     if others:
-        connection.execute(update(outbox).where(outbox.c.id.in_(others)).values(due=due))
+        connection.execute(update(outbox).where(one_of(outbox.c.id, others)).values(due=due))
     counted = update(destinations).where(destinations.c.name == name)
     connection.execute(counted.values(failures=destinations.c.failures + 1, error=printable(why)[:400]))
 

@@ -14,6 +14,7 @@
 Times are integer microseconds since 1970, UTC; `stored` of a photograph is the record's own time (record_time.py).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +33,16 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+
+
+def one_of(column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Whether the column has one of these values; the last is repeated until their number is a power of two.
+
+    Each number of values is a statement of its own, which a connection prepares and keeps: with every number up to 100
+    they took 2 MB a connection.
+    """
+    missing = (1 << (len(values) - 1).bit_length()) - len(values) if values else 0
+    return column.in_([*values, *[values[-1] for _ in range(missing)]])
 
 
 def _where(condition: ColumnElement[bool]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from platewatch import printable
 from platewatch.errors import InputError
 from platewatch.inspection import Inspection
 from platewatch.records import schema
-from platewatch.records.schema import entries, terms
+from platewatch.records.schema import entries, one_of, terms
 from platewatch.records.search_index import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
@@ -65,7 +65,7 @@ def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
     """The entries with these numbers, in this order; missing ones are left out."""
     if not numbers:
         return []
-    rows = connection.execute(_ENTRY.where(entries.c.number.in_(numbers)))
+    rows = connection.execute(_ENTRY.where(one_of(entries.c.number, numbers)))
     found = {row.number: entry(row) for row in rows}
     return [found[number] for number in numbers if number in found]
 
@@ -194,7 +194,7 @@ def _among(
             break
         chunk = numbers[start : start + _CHUNK]
         kept = set(
-            connection.execute(select(entries.c.number).where(entries.c.number.in_(chunk), *conditions)).scalars()
+            connection.execute(select(entries.c.number).where(one_of(entries.c.number, chunk), *conditions)).scalars()
         )
         found += [number for number in chunk if number in kept]
     return found[: query.limit + 1]

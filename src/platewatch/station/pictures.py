@@ -18,7 +18,7 @@ from platewatch.photographs import reading, thumbnails
 from platewatch.photographs.overlay import boxed, heat, overlay
 from platewatch.records import Entry, Records
 
-_MAPS = 40  # maps of the newest plates: 256 KiB each at 256 px
+_MAPS, _MAP_BYTES = 40, 16 * 2**20  # the newest plates' maps that are kept: 256 KiB each at 256 px, more at 3,000 px
 _DRAWN = 16 * 2**20  # bytes of overlays that are kept as PNG
 _THUMBNAILS, _THUMBNAIL = 16 * 2**20, 160  # bytes of small pictures that are kept, and their side in px
 _SIDE = 3000
@@ -41,7 +41,7 @@ class Pictures:
     def keep(self, number: int, anomaly_map: Floats) -> None:
         """Remember the map (h, w) float32 of a plate just judged."""
         with self._lock:
-            _remember(self._maps, number, anomaly_map.copy(), _MAPS, len)
+            _remember(self._maps, number, anomaly_map.copy(), (len, _MAPS), (_map_bytes, _MAP_BYTES))
 
     def photograph(self, number: int) -> bytes:
         """The bytes as they came; raises NotFound when they were not kept."""
@@ -77,7 +77,7 @@ class Pictures:
             with self._drawing:
                 drawn = self._draw(number)
             with self._lock:
-                _remember(self._drawn, number, drawn, _DRAWN, _bytes)
+                _remember(self._drawn, number, drawn, (_bytes, _DRAWN))
         return drawn
 
     def _draw(self, number: int) -> bytes:
@@ -99,9 +99,9 @@ class Pictures:
                 raise NotFound(f"plate {number}", "its photograph is not readable, so there is no map of it") from error
 
     def thumbnail(self, number: int, *, boxes: bool = False) -> bytes:
-        """The photograph as a small JPEG, with `boxes` as the shift report shows it.
+        """The photograph as a small JPEG, with `boxes` as the shift report shows it; a cross when it is not readable.
 
-        Raises NotFound for a photograph that is not here or cannot be read.
+        Raises NotFound for a photograph that is not here.
         """
         with self._lock:
             small = self._small.get((number, boxes))
@@ -110,7 +110,7 @@ class Pictures:
             with self._drawing:
                 small = self._shrink(number, data, boxes=boxes)
             with self._lock:
-                _remember(self._small, (number, boxes), small, _THUMBNAILS, _bytes)
+                _remember(self._small, (number, boxes), small, (_bytes, _THUMBNAILS))
         return small
 
     def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
@@ -119,8 +119,8 @@ class Pictures:
                 return thumbnails.jpeg(reading.shown(data, f"plate {number}"), _THUMBNAIL)
             defects = self._records.get(number).inspection.defects
             return thumbnails.jpeg(boxed(*_reduced(reading.shown(data, f"plate {number}"), defects)), shift_report.SIDE)
-        except InputError as error:
-            raise NotFound(f"plate {number}", "its photograph is not readable") from error
+        except InputError:
+            return thumbnails.unreadable(_THUMBNAIL)
 
     def _map(self, entry: Entry, photograph: bytes) -> Floats:
         """The map (h, w) float32 of a plate, computed again by the model that judged it unless it is kept."""
@@ -155,10 +155,14 @@ def _bytes(kept: OrderedDict[Any, bytes]) -> int:
     return sum(map(len, kept.values()))
 
 
+def _map_bytes(kept: OrderedDict[int, Floats]) -> int:
+    return sum(each.nbytes for each in kept.values())
+
+
 def _remember(
-    kept: OrderedDict[Any, Any], key: Any, value: Any, most: int, size: Callable[[OrderedDict[Any, Any]], int]
+    kept: OrderedDict[Any, Any], key: Any, value: Any, *limits: tuple[Callable[[OrderedDict[Any, Any]], int], int]
 ) -> None:
-    """Keep the value, and drop the oldest ones while `size` of all is more than `most`."""
+    """Keep the value, and drop the oldest ones while a size of all is more than its limit."""
     kept[key] = value
-    while size(kept) > most:
+    while any(size(kept) > most for size, most in limits):
         kept.popitem(last=False)

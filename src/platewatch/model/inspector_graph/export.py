@@ -165,7 +165,7 @@ def _stored(inspector: Inspector) -> Iterator[tuple[str, Photo, Frame]]:
     for plate in inspector.manifest.replay:
         picture, frame = inspector.stored(plate), Frame(*plate.frame)
         yield plate.file, picture, frame
-        yield f"{plate.file} with a mark", verification.marked(picture, frame), frame
+        yield f"{plate.file} with a mark", verification.with_mark(picture, frame), frame
 
 
 def _photographs(inspector: Inspector, folder: Path | None) -> Iterator[tuple[str, Photo, Frame]]:

@@ -90,7 +90,7 @@ const countSoon = () => {
 ["inspection", "review", "refresh"].forEach((kind) => connection.on(kind, countSoon));
 countWaiting();
 
-// a photograph that is not readable has no thumbnail
+// a photograph that was removed meanwhile has no thumbnail
 const removeBroken = (image) => image.matches?.(".thumb img, .last img") && image.remove();
 addEventListener("error", (event) => removeBroken(event.target), true);
 for (const image of document.images) if (image.complete && !image.naturalWidth) removeBroken(image);

@@ -1,0 +1,1 @@
+"""Judges many photographs into Parquet, one row each."""
