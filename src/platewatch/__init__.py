@@ -19,7 +19,7 @@ from platewatch.errors import (
     PlatewatchError,
     RuntimeUnavailable,
 )
-from platewatch.telemetry import switch_off
+from platewatch.model.telemetry import switch_off
 
 switch_off()
 

@@ -8,6 +8,7 @@
     ├── RecordError          a record that cannot be opened, read or written
     │   ├── NotFound             an entry or review that does not exist
     │   └── RecordUnavailable    locked, full or not reachable now; the same call may succeed later
+    ├── StorageUnavailable   a disk that is full, a store that does not answer; the same call may succeed later
     └── RuntimeUnavailable   a package that is not installed, with the command that installs it
 
 `str(error)` is `line` of the fields; no code parses it. What cannot be printed in them is replaced (printable.py).
@@ -64,6 +65,10 @@ class NotFound(RecordError):  # noqa: N818 - the usual name
 
 class RecordUnavailable(RecordError):  # noqa: N818 - as RuntimeUnavailable
     """The record is locked, its disk full or its server not reachable; the same call may succeed later."""
+
+
+class StorageUnavailable(PlatewatchError):  # noqa: N818 - as RecordUnavailable
+    """A disk is full, or a disk or store does not answer; the same call may succeed later."""
 
 
 class RuntimeUnavailable(PlatewatchError):  # noqa: N818 - a public name

@@ -6,7 +6,7 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import judging, learning, recording, serving, signing, watching
+from platewatch.cli import archiving, judging, learning, recording, serving, signing, watching
 from platewatch.cli.shell import Commands
 
 
@@ -29,8 +29,10 @@ for command in (
     learning.retrain,
     judging.evaluate,
     judging.inspect,
+    archiving.archive,
     judging.verify,
     judging.bench,
+    judging.onnx_file,
     watching.watch,
     recording.audit,
     recording.backup,

@@ -45,7 +45,14 @@ RECORDS = click.option(
 PHOTOGRAPHS = click.option(
     "--photographs", type=FOLDER, help="Folder of the record's photographs; default for SQLite: RECORDS.photographs."
 )
-_STATION = {"alembic", "argon2", "fastapi", "paho", "psycopg", "sqlalchemy", "uvicorn", "watchfiles"}
+_EXTRAS = {
+    **dict.fromkeys(
+        ("alembic", "argon2", "fastapi", "paho", "psycopg", "sqlalchemy", "uvicorn", "watchfiles"), "station"
+    ),
+    "pyarrow": "archive",
+    "ray": "ray",
+}
+"""The extra that brings a package, where it is not `train`."""
 
 
 class Commands(click.Group):
@@ -60,7 +67,7 @@ class Commands(click.Group):
             _fail(str(error))
         except ModuleNotFoundError as error:
             missing = f"{error.name} is not installed, which this command needs"
-            extra = "station" if str(error.name).partition(".")[0] in _STATION else "train"
+            extra = _EXTRAS.get(str(error.name).partition(".")[0], "train")
             _fail(str(RuntimeUnavailable("", missing, remedy=f"pip install 'platewatch[{extra}]'")))
         except KeyboardInterrupt:
             click.echo("interrupted; no incomplete file was left", err=True)

@@ -1,6 +1,6 @@
 """The parts of matplotlib in use; imported only here, so that its list of fonts is not in the home folder."""
 
-from platewatch import telemetry
+from platewatch.model import telemetry
 
 with telemetry.temporary_caches():  # matplotlib writes it on import
     import matplotlib.font_manager  # noqa: F401
