@@ -107,3 +107,12 @@ def test_a_reset_drops_the_reference_of_brightness_and_keeps_that_of_the_score()
     kept = test.state()["lines"]
     assert test.evidence().value == test.evidence().plates == 0
     assert (len(kept[SCORE]["reference"]), len(kept[BRIGHTNESS]["reference"])) == (84, 0)
+
+
+def test_a_reference_takes_eight_bytes_a_plate() -> None:
+    """A station keeps two of 20,000 plates; a list of floats takes four times as much."""
+    test = drift.DriftTest(range(1000), 100.0)
+    for number in range(1000):
+        test.update({SCORE: float(number)}, 0.5)
+    for each in (test, drift.DriftTest.resume(test.state(), 100.0)):
+        assert memoryview(each._statistics[SCORE].reference).nbytes == 8 * 2000
