@@ -21,7 +21,7 @@ from platewatch.model.scoring import Phase, RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
-from platewatch.surface.detector import SurfaceResult
+from platewatch.surface.detector import Surface, SurfaceResult
 from platewatch.surface.fusion import Maps
 
 if TYPE_CHECKING:  # as in __init__
@@ -150,6 +150,11 @@ class Inspector:
         inspection = record(**self._describe(judged, first, anomaly_map, frame, photo.shape))
         maps = anomaly_map, first.anomaly_map, network_map, first.maps if every_bank else ()
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
+
+    @property
+    def surface(self) -> Surface:
+        """Phase one."""
+        return self._surface
 
     def reconstruct(self, prepared: Photo) -> Photo | None:
         """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8.
