@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
     "archive": ("archive",),
+    "archive.ray_cluster": ("ray",),
     "backbone": ("backbone",),
     "cli": (),
     "evaluation": ("train",),

@@ -59,6 +59,7 @@ LIBRARIES = {
     "paho": {"line.topic"},
     "watchfiles": {"line.file_events"},
     "pyarrow": {"archive"},
+    "ray": {"archive.ray_cluster"},
     "pickle": set[str](),
     "joblib": set[str](),
 }
