@@ -1,10 +1,11 @@
 # make demo: the main job on synthetic plates, from nothing.   make test: every check, from nothing.
+# make test-ray: archives on Ray and on an S3 server, both of which it installs (moto needs another python-dateutil).
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
 BIN = $(VENV)/bin
 
-.PHONY: demo test format install clean
+.PHONY: demo test test-ray format install clean
 
 install: $(VENV)/installed
 
@@ -32,6 +33,12 @@ test: install
 	$(BIN)/mypy
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	  $(BIN)/pytest -n 2 --dist worksteal --cov  # compiled once: hundreds of tests start processes; one thread a worker
+
+test-ray: install
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints/dev.txt -e '.[dev,ray]'
+	$(PYTHON) -m venv $(VENV)/moto
+	$(VENV)/moto/bin/python -m pip install --disable-pip-version-check 'moto[server]==5.2.5'
+	MOTO_SERVER=$(VENV)/moto/bin/moto_server $(BIN)/pytest -p no:randomly tests/test_archive_ray.py tests/test_archive_s3.py
 
 format: install
 	$(BIN)/ruff format .

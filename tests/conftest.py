@@ -156,6 +156,15 @@ def surface_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Tiny) ->
 
 
 @pytest.fixture(scope="session")
+def tiled_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of photographs that are not square, with texture features in tiles."""
+    import tiled
+    import tiny
+
+    return tiny.shared(tmp_path_factory, "tiled", tiled.build) / "model"
+
+
+@pytest.fixture(scope="session")
 def untrained_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The graph of untrained networks, as a file."""
     import tiny

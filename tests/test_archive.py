@@ -38,8 +38,8 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards.cut, "__defaults__", (4,))
 
 
-@pytest.fixture
-def folder(tmp_path: Path, tiny_model: Tiny) -> Path:
+@pytest.fixture(name="folder")
+def archive_folder(tmp_path: Path, tiny_model: Tiny) -> Path:
     """Twelve photographs in two folders, one of them damaged, one no photograph, one link that leads nowhere."""
     plates = sorted((tiny_model.data / "test").rglob("*.png"))
     root = tmp_path / "archive"
@@ -275,7 +275,9 @@ def test_a_store_that_refuses_is_waited_for_and_a_single_broken_file_is_not(
     store.broken = "01.png"
     with pytest.raises(InputError, match="cannot be read"):
         reader.read("store://archive/good/01.png")
-    store.refusals = 2  # its own reading, and that of the one that was read before
+    store.broken, store.refusals = "", 1  # back before the one that was read before is tried
+    assert reader.read("store://archive/good/01.png") == (folder / "good" / "01.png").read_bytes()
+    store.refusals = 3  # its own reading, and that of those that were read before
     with pytest.raises(StorageUnavailable, match="what was read before cannot be read either"):
         reader.read("store://archive/good/00.png")
     store.refusals = 10**6

@@ -13,12 +13,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import test_imports
-from test_imports import MODULES, package
+from test_imports import MODULES, around
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
     "archive": ("archive",),
+    "archive.ray_cluster": ("ray",),
     "backbone": ("backbone",),
     "cli": (),
     "evaluation": ("train",),
@@ -26,6 +27,7 @@ EXTRAS = {
     "learning": ("train",),
     "line": ("station",),
     "model": ("openvino",),
+    "model.inspector_graph": ("onnx",),
     "records": ("station",),
     "skipganomaly": ("train",),
     "station": ("station",),
@@ -96,7 +98,7 @@ def imported() -> set[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_every_import_is_declared_in_every_extra_that_needs_it(module: str) -> None:
     needed = third_party({dotted.partition(".")[0] for dotted in test_imports.imports(module)}) - declared("")
-    extras = EXTRAS.get(module, EXTRAS.get(package(module), ()))
+    extras = next((EXTRAS[each] for each in around(module) if each in EXTRAS), ())
     for extra in extras:
         assert needed <= declared(extra), extra
     assert not needed or extras

@@ -1,1 +1,1 @@
-"""Judges many photographs into Parquet, one row each."""
+"""Judges many photographs into Parquet, one row each, on this machine's cores or on a Ray cluster."""

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://(?:[^/@?]*@)?(.*)", re.DOTALL)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EREMOTEIO}
+_TRIES = 4
+"""Of a file that a store does not give, though it gives others."""
 _LONGEST_WAIT_S = 60.0
 _REMEMBERED = 3  # photographs read last, of which one must still be readable when another is not
 
@@ -198,22 +202,35 @@ class Reader:
 
         Raises InputError when it alone cannot be read, StorageUnavailable when those read before cannot be read either.
         """
-        place = self._base.at(image)
-        try:
-            data = read(place)
-        except InputError as error:
-            if isinstance(error.__cause__, OSError) and self._is_away(place, error.__cause__):
-                what = f"{error.what}; what was read before cannot be read either" if self._read else error.what
-                raise StorageUnavailable(place.name, what, remedy="check disk, network or store") from error
-            raise
-        if place not in self._read:
-            self._read.append(place)
-        return data
+        place, waits = self._base.at(image), islice(_waits(), _TRIES - 1)
+        while True:
+            try:
+                data = read(place)
+            except InputError as error:
+                cause = error.__cause__
+                if isinstance(cause, OSError) and self._is_away(place, cause):
+                    what = f"{error.what}; what was read before cannot be read either" if self._read else error.what
+                    raise StorageUnavailable(place.name, what, remedy="check disk, network or store") from error
+                wait = next(waits, None)
+                if wait is None or not isinstance(cause, OSError) or not _may_pass(place, cause):
+                    raise
+                time.sleep(wait)  # the store may have come back since
+                continue
+            if place not in self._read:
+                self._read.append(place)
+            return data
 
     def _is_away(self, place: Place, cause: OSError) -> bool:
         if not self._read:
             return place.system is not None and not isinstance(cause, FileNotFoundError)
         return not any(map(_is_readable, list(self._read)))
+
+
+def _may_pass(place: Place, cause: OSError) -> bool:
+    """Whether the same file may be readable later, though its store answers."""
+    if place.system is None:
+        return cause.errno in _PASSING
+    return not isinstance(cause, FileNotFoundError)
 
 
 def _is_readable(place: Place) -> bool:

@@ -34,6 +34,8 @@ class Settings:
     against: Path | None = None
     workers: int = 0
     """0: one for each core."""
+    ray: str | None = None
+    """Address of a Ray cluster; `local` starts one on this machine. None: no Ray."""
     maps: bool = False
     all_phases: bool = False
     label_by_folder: bool = False
@@ -202,6 +204,11 @@ def work(settings: Settings) -> Work:
 def _engine(
     settings: Settings, to_do: Iterable[Shard], status: Status, events: Events
 ) -> Iterator[Mapping[str, Any] | WorkerError]:
+    if settings.ray is not None:
+        from platewatch.archive import ray_cluster  # noqa: PLC0415 - an extra
+
+        return ray_cluster.run(work(settings), to_do, settings.workers, settings.ray, events.line)
+
     def begun(shard: str, position: int) -> None:
         status.begun[shard] = position
         events.status(status)

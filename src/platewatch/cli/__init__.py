@@ -32,6 +32,7 @@ for command in (
     archiving.archive,
     judging.verify,
     judging.bench,
+    judging.onnx_file,
     watching.watch,
     recording.audit,
     recording.backup,

@@ -23,6 +23,7 @@ _EVERY_S = 30.0  # between two lines of progress where there is no terminal
 @click.option("--model", required=True, type=FOLDER, help="The model folder.")
 @click.option("--out", metavar="RESULTS", help="Folder or URI of the results; the same again goes on where it was.")
 @click.option("--workers", default=0, type=click.IntRange(0), help="Processes, one core each; 0: one for every core.")
+@click.option("--ray", metavar="ADDRESS", help="Run on a Ray cluster; `local` starts one on this machine.")
 @click.option("--against", type=FOLDER, help="Another model, which judges too: the report says where they agree.")
 @click.option("--maps", is_flag=True, help="Write the anomaly maps too, as PNG in Parquet.")
 @click.option(
@@ -49,6 +50,7 @@ def archive(
     model: Path,
     out: str | None,
     workers: int,
+    ray: str | None,
     against: Path | None,
     maps: bool,
     columns: tuple[str, ...],
@@ -70,6 +72,7 @@ def archive(
         out or "",
         against=against,
         workers=workers,
+        ray=ray,
         maps=maps,
         all_phases=all_phases,
         label_by_folder=label_by_folder,

@@ -1,4 +1,4 @@
-"""Commands that use a model: evaluate, inspect, verify, bench."""
+"""Commands that use a model: evaluate, inspect, verify, bench, onnx."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ import click
 import platewatch
 from platewatch import files
 from platewatch.cli.shell import ALL_PHASES, ERROR, FOLDER, NOT_PASSED, RUNTIME, progress, show, warn_of_left_alone
-from platewatch.errors import OutputError
+from platewatch.errors import OutputError, RuntimeUnavailable
 
 if TYPE_CHECKING:
     from platewatch.inspection import Inspection
@@ -151,6 +151,34 @@ def bench(model: Path, photos: Path | None, as_json: bool, runtime: "Runtime", a
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
     else:
         show(*summary.bench(found))
+
+
+@click.command("onnx")
+@click.argument("model", type=FOLDER)
+@click.argument("file", type=FOLDER)
+@click.option("--photos", type=FOLDER, help="Folder of photographs on which graph and product are compared as well.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def onnx_file(model: Path, file: Path, photos: Path | None, as_json: bool) -> None:
+    """Write the whole inspector MODEL to FILE as one ONNX graph, for programs without Python.
+
+    FILE is written only if it judges the model's stored plates as the product does.
+    """
+    try:
+        from platewatch.model.inspector_graph import export as exporting
+    except ModuleNotFoundError as error:
+        raise RuntimeUnavailable(
+            "", f"{error.name} is not installed", remedy="pip install 'platewatch[onnx]'"
+        ) from error
+
+    with progress() as report:
+        found = exporting.export(model, file, photos, report)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        size, pictures = f"{found.image_size}×{found.image_size}", f"{found.compared} pictures"
+        differences = f"score by {found.score_difference:.1e}, map by {found.map_difference:.1e}"
+        click.echo(f"{found.file}: {found.bytes / 1e6:.1f} MB, takes {size} px, runs {' and '.join(found.phases)}")
+        click.echo(f"judges {pictures} as the product does; largest difference: {differences}")
 
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:

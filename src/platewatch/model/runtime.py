@@ -16,10 +16,10 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
-from platewatch.arrays import Floats, Photos
+from platewatch.arrays import Floats, Photo, Photos
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
 from platewatch.model import network_file
-from platewatch.model.network_file import FEATURES, INPUT, OUTPUTS
+from platewatch.model.network_file import FEATURES, OUTPUTS
 from platewatch.model.thread_limits import cores
 
 Runtime = Literal["onnxruntime", "openvino"]
@@ -145,6 +145,21 @@ class FeatureNetwork:
         return np.concatenate(parts)
 
 
+class InspectorFile:
+    """A whole inspector as one graph (`platewatch onnx`), loaded; may be shared by threads."""
+
+    def __init__(
+        self, model: bytes, outputs: Sequence[str], *, threads: int = 1, runtime: Runtime = "onnxruntime", name: str
+    ) -> None:
+        """Load the bytes of an ONNX file; raises as `Network` does."""
+        self._name, self._outputs = name, tuple(outputs)
+        self._session = _open(model, name, threads, runtime)
+
+    def run(self, picture: Photo) -> list[Any]:
+        """The `outputs` for a prepared (S, S, 3) uint8 picture; raises ModelError when the runtime fails."""
+        return _run(self._session, self._name, self._outputs, picture)
+
+
 def installed() -> tuple[Runtime, ...]:
     """The runtimes that are installed here."""
     return tuple(name for name in RUNTIMES if util.find_spec(name) is not None)
@@ -179,9 +194,10 @@ class _OnnxRuntime:
         options.add_session_config_entry("session.use_env_allocators", "1")
         quiet = {"enable_fallback": 0}  # otherwise it prints the failure and tries again
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"], **quiet)
+        self._input = self._session.get_inputs()[0].name
 
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:
-        return list(self._session.run(list(outputs), {INPUT: photos}))
+        return list(self._session.run(list(outputs), {self._input: photos}))
 
 
 class _OpenVino:
@@ -201,12 +217,12 @@ class _OpenVino:
         # In OpenVINO 2026.4.1 the first inferences of two threads may wait for each other for ever: its binding looks
         # NumPy up once, under a lock, and waits for Python's lock meanwhile. So the first one is done here.
         shape = self._model.input(0).get_partial_shape()
-        self.run(OUTPUTS[:0], np.zeros([1, *(shape[axis].get_length() for axis in range(1, 4))], np.uint8))
+        self.run(OUTPUTS[:0], np.zeros([1 if each.is_dynamic else each.get_length() for each in shape], np.uint8))
 
     def run(self, outputs: Sequence[str], photos: Photos) -> list[Any]:
         if not hasattr(self._own, "request"):
             self._own.request = self._model.create_infer_request()
-        self._own.request.infer({INPUT: photos})
+        self._own.request.infer({0: photos})
         return [self._own.request.get_tensor(name).data.copy() for name in outputs]
 
 

@@ -34,15 +34,15 @@ class TextureFeatures:
         cells, count = side // PATCH, tile // PATCH
         features = np.zeros((cells, cells, self._network.length), np.float32)
         covered: Mask = np.asarray(inside.reshape(cells, PATCH, cells, PATCH).any(axis=(1, 3)))
-        for top, rows in _tiles(np.asarray(covered.any(axis=1)), count):
-            for left, columns in _tiles(np.asarray(covered.any(axis=0)), count):
+        for top, rows in tiles(np.asarray(covered.any(axis=1)), count):
+            for left, columns in tiles(np.asarray(covered.any(axis=0)), count):
                 y, x = top * PATCH, left * PATCH
                 found = self._network.run(photo[None, y : y + tile, x : x + tile])[0]
                 features[rows, columns] = found[_shifted(rows, -top), _shifted(columns, -left)]
         return features
 
 
-def _tiles(covered: Mask, count: int) -> Iterator[tuple[int, slice]]:
+def tiles(covered: Mask, count: int) -> Iterator[tuple[int, slice]]:
     """First patch of each tile of `count` patches, and the patches that it gives; `covered` (C,) is True where needed.
 
     Tiles lie evenly between the first and the last patch that is needed.

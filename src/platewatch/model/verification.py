@@ -171,10 +171,10 @@ def _maps(raw: RawNumbers) -> Maps:
 
 def _measure_marked(inspector: Inspector, plate: ReplayPlate) -> RawNumbers:
     frame = Frame(*plate.frame)
-    return inspector.measure(_marked(inspector.stored(plate), frame), frame)
+    return inspector.measure(with_mark(inspector.stored(plate), frame), frame)
 
 
-def _marked(photo: Photo, frame: Frame) -> Photo:
+def with_mark(photo: Photo, frame: Frame) -> Photo:
     """A copy of a prepared photograph with a chequered square of bright colours, half as long as the shorter side."""
     marked = photo.copy()
     side = max(1, min(frame.width, frame.height) // 2)

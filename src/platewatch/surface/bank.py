@@ -10,7 +10,8 @@ from platewatch.arrays import Array, Floats, Mask
 from platewatch.surface.features import blur
 from platewatch.surface.nearest_neighbours import NearestNeighbours
 
-_STEP = 32  # px: every patch's side divides it, and a prepared photograph's side is a multiple of it
+STEP = 32
+"""px: every patch's side divides it, and a prepared photograph's side is a multiple of it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Bank:
         patch = len(inside) // len(features)
         rows, columns = _box(shown(inside, patch))
         distances = _distances(features[rows, columns], self._index) / np.float32(self.scale)
-        blurred = _to_map(distances, patch, smooth)
+        blurred = to_map(distances, patch, smooth)
         pixels = tuple(slice(each.start * patch, each.stop * patch) for each in (rows, columns))
         anomaly_map[pixels] = np.where(inside[pixels], blurred, np.float32(0))
         return anomaly_map
@@ -52,7 +53,7 @@ def shown(inside: Mask, patch: int) -> Mask:
 
 def window(inside: Mask) -> tuple[slice, slice]:
     """Rows and columns of the part of a square that holds the photograph, up to the next multiple of 32 px."""
-    rows, columns = (slice(each.start * _STEP, each.stop * _STEP) for each in _box(shown(inside, _STEP)))
+    rows, columns = (slice(each.start * STEP, each.stop * STEP) for each in _box(shown(inside, STEP)))
     return rows, columns
 
 
@@ -70,7 +71,7 @@ def _distances(features: Floats, bank: NearestNeighbours) -> Floats:
     return bank.distances(np.ascontiguousarray(features).reshape(rows * columns, length)).reshape(rows, columns)
 
 
-def _to_map(patches: Floats, patch: int, smooth: float) -> Floats:
+def to_map(patches: Floats, patch: int, smooth: float) -> Floats:
     """The values (A, B) of patches, blurred by `smooth` px and enlarged to (A · patch, B · patch) px."""
     height, width = patches.shape
     enlarged: Array = cv2.resize(

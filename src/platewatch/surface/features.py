@@ -17,7 +17,8 @@ from platewatch.photographs import colour
 COLOUR_LENGTH = 6
 """Length of a patch's colour features."""
 
-_SMOOTH = 1.4  # px: a picture blurred by at least this is sampled at every second px
+SMOOTH = 1.4
+"""px: a picture blurred by at least this is sampled at every second px."""
 
 
 def describe(photo: Photo, settings: SurfaceConfig) -> tuple[Floats, Floats]:
@@ -49,7 +50,7 @@ def _line(lab: Floats, settings: SurfaceConfig) -> Floats:
         finer, coarser = levels[-1], levels[-1].blurred(width)
         band = finer.picture - coarser.picture
         energies.append(finer.patches(band * band, max(settings.line_window, 1.5 * width), settings.patch))
-        levels.append(coarser.halved() if width >= _SMOOTH else coarser)
+        levels.append(coarser.halved() if width >= SMOOTH else coarser)
     for width in settings.directions:
         smooth = next(level for level in reversed(levels) if level.width < width).blurred(width)
         gx, gy = smooth.gradients()
@@ -89,8 +90,17 @@ class _Level:
         side = patch // self.every
         count = values.shape[1] // side, values.shape[0] // side
         means: Array = cv2.resize(values, count, interpolation=cv2.INTER_AREA)
-        wider = window**2 - (patch**2 - self.every**2) / 12  # minus the variance that the mean over a patch adds
-        return blur(means, math.sqrt(wider) / patch) if wider > 0 else means
+        width = patch_blur(window, patch, self.every)
+        return blur(means, width) if width else means
+
+
+def patch_blur(window: float, patch: int, every: int) -> float:
+    """Standard deviation, in patches, of the blur that makes a patch's mean one over a Gaussian window; 0 for none.
+
+    The mean is of pixels sampled at every `every`-th px.
+    """
+    wider = window**2 - (patch**2 - every**2) / 12  # minus the variance that the mean over a patch adds
+    return math.sqrt(wider) / patch if wider > 0 else 0.0
 
 
 def blur(picture: Floats, width: float) -> Floats:

@@ -103,11 +103,16 @@ def pools(
 ) -> list[float]:
     """The `pool` of a map for each of some fractions."""
     area = anomaly_map.size if inside is None else int(np.count_nonzero(inside))
-    counts = [max(1, round(each * (area if most is None else min(area, most)))) for each in fractions]
-    flat, largest = anomaly_map.ravel(), max(counts)
+    found = counts(fractions, area, most)
+    flat, largest = anomaly_map.ravel(), max(found)
     top = np.partition(flat, flat.size - largest)[-largest:]
     means = []
-    for count in sorted(counts, reverse=True):  # each selects from what the one before has left
+    for count in sorted(found, reverse=True):  # each selects from what the one before has left
         top = top[-count:] if count == len(top) else np.partition(top, len(top) - count)[-count:]
         means.append(float(top.mean(dtype=np.float64)))
-    return [means[sorted(counts, reverse=True).index(count)] for count in counts]
+    return [means[sorted(found, reverse=True).index(count)] for count in found]
+
+
+def counts(fractions: Sequence[float], area: int, most: int | None = None) -> list[int]:
+    """How many pixels each fraction is of a photograph of `area` px, of `most` px at most."""
+    return [max(1, round(each * (area if most is None else min(area, most)))) for each in fractions]

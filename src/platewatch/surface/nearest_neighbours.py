@@ -18,7 +18,8 @@ from platewatch.arrays import Array, Bytes, Floats, Indices
 _CENTROIDS = 32  # at most 256: their numbers are uint8
 _ROUNDS = 4  # of Lloyd's k-means
 _SAMPLE = 8192  # patches that k-means uses
-_PROBE_RATIO = 1.25  # lists of centroids within this ratio of the nearest centroid's distance are scanned
+PROBE_RATIO = 1.25
+"""Lists of centroids within this ratio of the nearest centroid's distance are scanned."""
 _ROWS = 256  # queries compared at a time: their products stay in the cache
 
 
@@ -54,7 +55,7 @@ class NearestNeighbours:
         inverted_lists = tuple(np.ascontiguousarray(each.T) for each in np.split(comparable(patches), starts[1:]))
         centroids = centroids[_nearest(patches[starts], centroids)]  # those that have patches
         away = patches - np.repeat(centroids, counts, axis=0)
-        slack = (_PROBE_RATIO - 1) * float(np.sqrt(np.einsum("mf,mf->m", away, away).max()))
+        slack = (PROBE_RATIO - 1) * float(np.sqrt(np.einsum("mf,mf->m", away, away).max()))
         return NearestNeighbours(centre, comparable(centroids), slack, starts, with_one(patches), inverted_lists)
 
     def distances(self, features: Floats) -> Floats:
@@ -77,7 +78,7 @@ class NearestNeighbours:
         halves = self.centroids @ queries.T  # (L, N): half the squared distance, less half the query's squared length
         same = (np.einsum("nf,nf->n", queries, queries) - 1) / 2
         nearest = np.sqrt(2 * np.maximum(halves.min(axis=0) + same, 0))
-        farthest = np.minimum(_PROBE_RATIO * nearest, nearest + self.slack)
+        farthest = np.minimum(PROBE_RATIO * nearest, nearest + self.slack)
         limit = np.maximum(farthest * farthest / 2 - same, halves.min(axis=0))  # rounding must not exclude the nearest
         centroid, query = np.divmod(np.flatnonzero(halves <= limit), len(queries))
         return centroid, query
