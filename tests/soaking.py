@@ -35,7 +35,7 @@ TURNS = (
     *(("kill", ""), ("broker", "back"), ("clock", "+3650d"), ("disk", "full"), ("disk", "free"), ("kill", "")),
     *(("clock", "+0"), ("broker", "away"), ("clock", "-20000d"), ("broker", "back"), ("clock", "+0"), ("kill", "")),
 )
-STEPS = 40  # disturbances in a run
+STEPS = 40  # disturbances in a run; the last one frees the disk
 KILLED = 1 / 3  # of the run; after it the process stays the same, and its memory is compared with itself
 SLOPE_MB_PER_H = 5.0
 LONG = 20 * 60.0  # seconds without a kill from which the slope is judged
@@ -44,9 +44,9 @@ DISK_MB = 4096
 
 
 def plan(seconds: float) -> list[tuple[float, str, str]]:
-    """Second, what and how of every disturbance; the last tenth of the run is left alone."""
+    """Second, what and how of every disturbance; in the last tenth of the run the disk is free and the broker there."""
     step, found = 0.9 * seconds / STEPS, []
-    for number, (what, how) in zip(range(1, STEPS), cycle(TURNS), strict=False):
+    for number, (what, how) in zip(range(1, STEPS + 1), cycle(TURNS), strict=False):
         if what != "kill" or number * step < KILLED * seconds:
             found.append((number * step, what, how))
     return found

@@ -17,6 +17,7 @@ import onnx
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import measuring
 import mutated_models
@@ -26,7 +27,7 @@ from platewatch.arrays import Photos
 from platewatch.backbone import export as export_module
 from platewatch.backbone import tracing, weights
 from platewatch.backbone.export import export
-from platewatch.backbone.patch_features import PatchFeatures, principal_axes
+from platewatch.backbone.patch_features import PatchFeatures, _at, principal_axes
 from platewatch.errors import InputError, ModelError, RuntimeUnavailable
 from platewatch.evaluation import evaluator
 from platewatch.inspection import Verdict
@@ -112,6 +113,17 @@ def test_each_stage_counts_alike_before_the_projection() -> None:
     stages = np.split(found, np.cumsum([24, 40]), axis=-1)
     for stage in stages:
         np.testing.assert_allclose(np.linalg.norm(stage, axis=-1), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [32, 16, 8, 4])
+def test_a_stage_is_averaged_over_places_at_the_border_as_well(width: int) -> None:
+    """As by pooling, which ONNX Runtime takes ten times as long for."""
+    maps = torch.randn(2, 5, width, width, generator=torch.Generator().manual_seed(0))
+    expected = functional.avg_pool2d(maps, max(1, width // 8))
+    expected = functional.avg_pool2d(expected, 3, 1, 1, count_include_pad=False)
+    expected = functional.interpolate(expected, size=(8, 8), mode="bilinear") if width < 8 else expected
+    expected = expected / torch.linalg.vector_norm(expected, dim=1, keepdim=True)
+    np.testing.assert_allclose(_at(maps, 8).numpy(), expected.numpy(), atol=1e-6)
 
 
 def test_the_network_computes_what_its_weights_say() -> None:
@@ -277,7 +289,7 @@ def test_verify_fails_a_graph_that_gives_every_photograph_the_same_features(mode
 @pytest.mark.usefixtures("one_runtime")
 def test_mutated_graphs_of_texture_features_give_a_model_error_or_a_verification(model: Path, tmp_path: Path) -> None:
     seen = Counter[str]()
-    for what in mutated_models.mutated_model_folders(model, tmp_path / "model", seed=2, count=20):
+    for what in mutated_models.mutated_model_folders(model, tmp_path / "model", seed=3, count=20):
         try:
             found = verification.verify(tmp_path / "model", threads=1)
         except ModelError:

@@ -4,6 +4,7 @@ import json
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -86,8 +87,42 @@ def test_photographs_that_no_detector_gets_to_see_are_no_measure(tiny_model: Tin
         bench.bench(tiny_model.model, tmp_path, progress=silent)
 
 
+def made(**changes: Any) -> bench.Bench:
+    values: dict[str, Any] = {
+        "machine": {"processor": "a", "cores": 2},
+        "photos": "p",
+        "stages": dict.fromkeys(bench.STAGES, 1.0) | {"surface": 5.0},
+        "verdict_core_ms": 5.0,
+        "reference_core_ms": 100.0,
+        "texture_core_ms": 2.0,
+        "plates_per_s": 26.0,
+        "cores_used": 1.9,
+        "latency_ms": bench.Latency(90, 120),
+        "resident_mb": 99,
+    }
+    return bench.Bench(**(values | changes))
+
+
 def test_the_ratio_is_the_reference_over_the_verdict() -> None:
-    machine, stages = {"processor": "a", "cores": 2}, dict.fromkeys(bench.STAGES, 1.0)
-    made = bench.Bench(machine, "p", stages, 5.0, 100.0, 80.0, bench.Latency(9, 12), 99)
-    assert made.reference_ratio == 20
-    assert len(summary.bench(made)) == 2
+    assert made().reference_ratio == 20
+    assert len(summary.bench(made())) == 2
+
+
+def test_it_says_how_many_cameras_of_which_pace_it_keeps_up_with() -> None:
+    """80 % of 26 plates/s; a plate takes up to 120 ms, too long for one every 100 ms."""
+    assert made().cameras == {0.5: 41, 1.0: 20, 2.0: 10, 5.0: 4, 10.0: 0, 20.0: 0}
+    assert made(latency_ms=bench.Latency(9, 12)).cameras[20.0] == 1
+    assert made().plates_per_h == 93_600
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "computing: stage surface, 50% of a plate's core time, of which the texture network 20%"),
+        ({"texture_core_ms": None}, "computing: stage surface, 50% of a plate's core time; more"),
+        ({"stages": dict.fromkeys(bench.STAGES, 1.0) | {"read": 5.0}}, "decoding: 50% of a plate's core time"),
+        ({"cores_used": 1.4}, "waiting: 1.4 of 2 cores were used"),
+    ],
+)
+def test_it_says_what_limits_the_throughput(changes: dict[str, Any], words: str) -> None:
+    assert made(**changes).limit.startswith(words)

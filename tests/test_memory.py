@@ -1,6 +1,9 @@
 """The bound on memory while photographs are decoded."""
 
 import io
+import platform
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -21,6 +24,37 @@ def bounded() -> Iterator[Budget]:
     assert memory._decoding is not None
     yield memory._decoding
     memory.bound(None)
+
+
+_THREADS = """
+import ctypes, os, sys, threading
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+if sys.argv[1] == "limited":
+    from platewatch.model.thread_limits import limit_threads
+    limit_threads()
+libc, together = ctypes.CDLL(None), threading.Barrier(12)
+libc.malloc.restype = ctypes.c_void_p
+def allocate():
+    together.wait()
+    libc.malloc(10_000)
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+for each in threads: each.start()
+for each in threads: each.join()
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+def test_threads_share_a_few_arenas_of_memory() -> None:
+    """Twelve threads on one core; each arena would grow by itself."""
+    counts = {}
+    for how in ("as usual", "limited"):
+        words = [sys.executable, "-c", _THREADS, how]
+        counts[how] = subprocess.run(words, check=True, capture_output=True, text=True).stdout.count("<heap nr=")
+    assert counts["limited"] <= 2 < counts["as usual"]
 
 
 def photograph(width: int = 64, height: int = 48) -> bytes:

@@ -23,7 +23,7 @@ from platewatch.evaluation import bench, evaluator, report
 from platewatch.inspection import Evidence, Inspection
 from platewatch.line import replay
 from platewatch.line.model_registry import ModelRegistry
-from platewatch.model import model_folder, scoring, verification
+from platewatch.model import model_folder, runtime, scoring, verification
 from platewatch.model.inspector import Inspector
 from platewatch.model.runtime import Network
 from platewatch.photographs import reading
@@ -208,6 +208,25 @@ def test_the_benchmark_shows_what_a_verdict_takes(
     rested, ran = (bench.bench(resting, photos, all_phases=each, progress=silent) for each in (False, True))
     assert tuple(rested.stages) == tuple(ran.stages) == bench.STAGES
     assert (rested.stages["network"], ran.stages["network"] > 0) == (0, True)
+
+
+def test_a_network_without_weight_is_opened_when_its_numbers_are_asked_for(
+    resting: Path, tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a tenth of the memory of a process that inspects."""
+    opened, opening = list[str](), runtime._open
+
+    def spied(source: bytes, name: str, threads: int, chosen: runtime.Runtime) -> Any:
+        opened.append(name)
+        return opening(source, name, threads, chosen)
+
+    monkeypatch.setattr(runtime, "_open", spied)
+    inspector, photo = Inspector(resting, threads=1), reading.read(next((tiny_model.data / "test" / "good").iterdir()))
+    inspector.inspect(photo)
+    assert opened == []
+    numbers = {inspector.examine(photo, all_phases=True).inspection.latent_error for _ in range(2)}
+    assert opened == [str(resting / "network.onnx")]
+    assert numbers == {Inspector(resting, threads=1, all_phases=True).inspect(photo).latent_error} != {None}
 
 
 def test_a_model_without_phase_two_holds_nothing_of_it(surface_model: Path) -> None:

@@ -102,6 +102,14 @@ def test_several_full_pictures_are_refused_with_that_reason(kind: str) -> None:
     assert str(caught.value) == f"plate: {count} pictures in one file, expected one; save one picture a file"
 
 
+def test_only_so_many_files_are_searched_behind_a_photograph() -> None:
+    """Each is decoded and compared; reduced copies of the photograph are none of its faults."""
+    photograph, copy = encoded(GOOD, "JPEG", quality=95), encoded(SMALL, "JPEG")
+    assert reading.read(photograph + 7 * copy).shape == GOOD.shape
+    with pytest.raises(InputError, match="8 files behind its end, expected none; save one picture a file"):
+        reading.read(photograph + 8 * copy)
+
+
 @pytest.mark.parametrize("kind", ONE)
 def test_the_full_picture_is_the_one_that_is_read(kind: str) -> None:
     photo = reading.read(ONE[kind])

@@ -146,7 +146,7 @@ def test_find(
 ) -> None:
     """Words are searched in two ways, depending on how common they are."""
     monkeypatch.setattr("platewatch.records.search._RARE", 0 if common else 1000)
-    monkeypatch.setattr("platewatch.records.search._CHUNK", 2)
+    monkeypatch.setattr("platewatch.records.schema._CHUNK", 2)
     assert numbers(filled.find(Query(**conditions))) == expected
     paged, before = list[int](), None
     while True:

@@ -120,3 +120,14 @@ def test_batches_of_any_length_are_few_statements(many: Records, question: str) 
     for count in range(1, 33):
         statements |= {each for each, _ in executed(many, partial(BATCHES[question], count))}
     assert len(statements) < 32
+
+
+def test_no_statement_has_more_than_128_values(many: Records) -> None:
+    found = executed(many, lambda records: records.known([str(number) for number in range(300)]))
+    assert max(statement.count("?") for statement, _ in found) == 128
+
+
+def test_a_connection_keeps_few_pages_in_memory(many: Records) -> None:
+    """Also when nobody writes for long: a disk is full, and pages show the record again and again."""
+    with many._database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA cache_size").scalar() == -512  # KiB

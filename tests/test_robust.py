@@ -42,3 +42,20 @@ def test_outliers_are_far_from_the_median_in_robust_deviations() -> None:
 
 def test_a_score_of_zero_counts_as_very_small() -> None:
     assert np.isfinite(robust.limit([0.0, 0.1, 0.2]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 66, 1311, 6554, 30_000, 65_536])
+def test_the_largest_values_are_those_of_a_sort(count: int) -> None:
+    rng = np.random.default_rng(count)
+    smooth = np.sin(np.arange(65_536, dtype=np.float32) / 16 * np.float32(np.pi) * 2)  # each sampled value is the same
+    for values in (rng.normal(size=65_536).astype(np.float32), smooth, np.zeros(65_536, np.float32)):
+        found = robust.largest(values, count)
+        np.testing.assert_array_equal(np.sort(found), np.sort(values)[-count:])
+        assert found[0] == found.min()
+
+
+def test_a_value_that_is_no_number_is_among_the_largest() -> None:
+    """A score of such a map is no number either, and is REJECT."""
+    values = np.random.default_rng(0).normal(size=65_536).astype(np.float32)
+    values[12_345] = np.nan  # not in the sample
+    assert np.isnan(robust.largest(values, 100)).sum() == 1

@@ -153,14 +153,15 @@ def test_a_network_that_gives_no_numbers_is_an_error_not_a_score(
     path: Path, value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = Network(path, threads=1)
-    right = network._session.run
+    session = network._open()
+    right = session.run
 
     def wrong(outputs: Any, given: Any) -> list[Any]:
         found = right(outputs, given)
         found[1][-1] = value
         return found
 
-    monkeypatch.setattr(network._session, "run", wrong)
+    monkeypatch.setattr(session, "run", wrong)
     with pytest.raises(ModelError, match="latent_error is not finite"):
         network.run(photos(2))
 

@@ -28,6 +28,8 @@ def test_the_plan_has_everything_and_no_kill_after_a_third() -> None:
     assert all(second < 600 for second, what, _ in plan if what == "kill")
     assert sum(what == "kill" for _, what, _ in plan) >= 3
     assert plan[-1][0] <= 0.9 * 1800
+    ends = {what: how for _, what, how in plan}
+    assert (ends["disk"], ends["broker"]) == ("free", "back")
 
 
 def test_a_stall_is_the_longest_time_between_two_plates_that_touches_a_period() -> None:

@@ -40,13 +40,19 @@ class PatchFeatures(nn.Module):
 
 
 def _at(features: Tensor, side: int) -> Tensor:
-    """One stage's map, averaged over 3×3 places, at `side` × `side` places, each place's vector of length 1."""
-    if features.shape[-1] > side:
-        features = functional.avg_pool2d(features, features.shape[-1] // side)
-    features = functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
-    if features.shape[-1] < side:
-        features = functional.interpolate(features, size=(side, side), mode="bilinear", align_corners=False)
-    length = (features * features).sum(dim=1, keepdim=True).sqrt()
+    """One stage's map, averaged over 3×3 places, at `side` × `side` places, each place's vector of length 1.
+
+    Means and lengths are convolutions: ONNX Runtime takes a tenth of its poolings' and sums' time for them. A sum in
+    place of a mean changes no vector of length 1; only before an enlargement the number of summands counts.
+    """
+    channels, width = features.shape[1], features.shape[-1]
+    step = max(1, width // side)
+    kernel = torch.ones(channels, 1, 3 * step, 3 * step)  # 3×3 places, each of step × step
+    features = functional.conv2d(features, kernel, stride=step, padding=step, groups=channels)
+    if width < side:
+        places = functional.conv2d(torch.ones(1, 1, width, width), torch.ones(1, 1, 3, 3), padding=1)
+        features = functional.interpolate(features / places, size=(side, side), mode="bilinear", align_corners=False)
+    length = functional.conv2d(features * features, torch.ones(1, channels, 1, 1)).sqrt()
     return features / length.clamp_min(_SMALLEST)
 
 

@@ -119,7 +119,13 @@ def bench(found: "Bench") -> tuple[Table, ...]:
     else:
         table.add_row("reference network in torch, float32", f"{found.reference_core_ms:.0f} core-ms")
         table.add_row("reference network / verdict", f"{found.reference_ratio:.1f} ×")
-    table.add_row("throughput, from files to verdicts, all cores", f"{found.plates_per_s:.1f} plates/s")
+    if found.texture_core_ms is not None:
+        table.add_row("the texture network's part of surface", f"{found.texture_core_ms:.1f} core-ms")
+    throughput = f"{found.plates_per_s:.1f} plates/s, {found.plates_per_h:,} plates an hour, without a record"
+    table.add_row("throughput, from files to verdicts, all cores", throughput)
+    cameras = [f"{count} at {pace:g}/s" for pace, count in found.cameras.items() if count]
+    table.add_row("cameras that it keeps up with", " or ".join(cameras) or "none")
+    table.add_row("what limits it", found.limit)
     latency = found.latency_ms
     p99 = f"99th percentile {latency.p99:.1f} ms, {latency.p99 / latency.median:.1f} × the median"
     table.add_row("latency, from file to verdict", f"median {latency.median:.1f} ms, {p99}")

@@ -25,6 +25,7 @@ evidence by a factor of at most BOUND. If a change is so large that every plate 
 `share_lost` reports that case; it has no bound.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,7 +87,7 @@ class DriftTest:
         test = cls((), limit)
         for name, statistic in test._statistics.items():
             kept = state["lines"][name]
-            statistic.reference = sorted(map(float, kept["reference"]))
+            statistic.reference = array("d", sorted(map(float, kept["reference"])))
             statistic.evidence = np.array(kept["evidence"], np.float64).reshape(statistic.evidence.shape)
         test._plates = int(state["plates"])
         test._lost.extend(map(bool, state["lost"]))
@@ -136,8 +137,8 @@ class DriftTest:
 class _Statistic:
     """The test of one number: its sorted reference, and R of each bet."""
 
-    def __init__(self, reference: list[float]) -> None:
-        self.reference = reference
+    def __init__(self, reference: Iterable[float]) -> None:
+        self.reference = array("d", reference)  # a quarter of the memory of a list of floats
         self.evidence = np.zeros(2 * len(_TAIL))
 
     def update(self, value: float, tie_break: float) -> None:

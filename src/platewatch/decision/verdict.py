@@ -168,7 +168,7 @@ def evidence(maps: Sequence[Floats], where: Mask | EllipsisType = ...) -> Eviden
 
     `maps` are those of colour, line and, where the model has it, texture, (S, S) float32; 0 where they have no weight.
     """
-    squares = np.array([np.square(each[where], dtype=np.float64).sum() for each in maps])
+    squares = np.array([float(np.vdot(each[where], each[where])) for each in maps])
     total = squares.sum()
     colour, *others = squares / total if total > 0 else np.full(len(maps), 1 / len(maps))
     texture = round(float(others[1]), 4) if len(others) > 1 else None

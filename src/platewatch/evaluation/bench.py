@@ -1,4 +1,4 @@
-"""Speed benchmark of a verdict on this machine: core time by stage, latency, plates per second, memory.
+"""Speed benchmark of a verdict on this machine: core time by stage, latency, throughput, memory, and what limits it.
 
 A core-millisecond is a millisecond of CPU time on one core. The reference network and the verdict are measured in turn,
 so that other load on the machine slows both.
@@ -38,6 +38,11 @@ _ROUNDS = 9  # rounds over all stages, each with one score of the reference netw
 _PLATES = 200  # plates judged for the latency, and again for the throughput
 _SIDE = 512  # px a side to which the model's own plates are enlarged
 
+PACES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""Plates per second of a camera, for which the number of cameras is stated."""
+_USABLE = 0.8  # fraction of the throughput that cameras may take: recording, notifying and peaks need the rest
+_BUSY = 0.75  # fraction of the cores; below it something else than computing limits the throughput
+
 
 class _Reference(Protocol):
     image_size: int
@@ -66,8 +71,12 @@ class Bench:
     """Median core-ms of a verdict from a decoded photograph: every stage except `read`."""
     reference_core_ms: float | None
     """Median core-ms of the reference network in eager torch, float32; None where torch is not installed."""
+    texture_core_ms: float | None
+    """Median core-ms of the texture features' network, which is a part of the stage `surface`; None without one."""
     plates_per_s: float
-    """Throughput from bytes to Inspections on all cores."""
+    """Throughput from bytes to Inspections on all cores, without a record."""
+    cores_used: float
+    """Cores that this process used meanwhile, on average."""
     latency_ms: Latency
     resident_mb: float
     """Resident memory of the process while it inspects, MiB, before torch is loaded."""
@@ -77,9 +86,39 @@ class Bench:
         """Core time of the reference network divided by that of a verdict; None without torch."""
         return None if self.reference_core_ms is None else self.reference_core_ms / self.verdict_core_ms
 
+    @property
+    def plates_per_h(self) -> int:
+        """Throughput in an hour."""
+        return int(3600 * self.plates_per_s)
+
+    @property
+    def cameras(self) -> dict[float, int]:
+        """For each of PACES how many cameras of this pace the machine keeps up with; 0 where a plate takes too long.
+
+        They may take 80 % of the throughput, and 99 % of the plates must be judged before the next one comes.
+        """
+        slowest = 1e-3 * self.latency_ms.p99
+        return {pace: int(_USABLE * self.plates_per_s / pace) if slowest <= 1 / pace else 0 for pace in PACES}
+
+    @property
+    def limit(self) -> str:
+        """What limits the throughput, in words."""
+        cores = self.machine["cores"]
+        if self.cores_used < _BUSY * cores:
+            return f"waiting: {self.cores_used:.1f} of {cores} cores were used; other programs, or threads that wait"
+        total, longest = sum(self.stages.values()), max(self.stages, key=lambda name: self.stages[name])
+        fraction = f"{self.stages[longest] / total:.0%} of a plate's core time"
+        if longest == "read":
+            return f"decoding: {fraction}; smaller photographs, JPEG or frames from the camera take less"
+        network = self.texture_core_ms
+        inside = f", of which the texture network {network / total:.0%}" if longest == "surface" and network else ""
+        return f"computing: stage {longest}, {fraction}{inside}; more or faster cores help"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, as in schemas/bench.json."""
-        return {"schema": SCHEMA, **asdict(self), "reference_ratio": self.reference_ratio}
+        cameras = [{"plates_per_s": pace, "cameras": count} for pace, count in self.cameras.items()]
+        found = {"reference_ratio": self.reference_ratio, "plates_per_h": self.plates_per_h, "cameras": cameras}
+        return {"schema": SCHEMA, **asdict(self), **found, "limit": self.limit}
 
 
 def bench(
@@ -97,17 +136,20 @@ def bench(
     """
     alone = Inspector(folder, threads=1, runtime=runtime, all_phases=all_phases)
     files = _files(folder, alone, photos)
-    plates_per_s = _throughput(alone, files, progress)
+    plates_per_s, cores_used = _throughput(alone, files, progress)
     resident = resident_mb()
     latency = _latency(Inspector(folder, runtime=runtime, all_phases=all_phases), files, progress)
-    stages, verdict, reference = _in_turn(alone, files, progress)
+    times = _in_turn(alone, files, progress)
+    stages, verdict = _stages(times)
     return Bench(
         machine={**_machine(), "runtime": runtime},
         photos=f"{len(files)} photographs of " + (str(photos) if photos else f"the model, {_SIDE}×{_SIDE} px, PNG"),
         stages=stages,
         verdict_core_ms=verdict,
-        reference_core_ms=reference,
+        reference_core_ms=times.get("reference"),
+        texture_core_ms=times.get("texture"),
         plates_per_s=plates_per_s,
+        cores_used=cores_used,
         latency_ms=latency,
         resident_mb=resident,
     )
@@ -149,20 +191,20 @@ def _latency(inspector: Inspector, files: Sequence[bytes], progress: Progress) -
     return Latency(median(times), float(np.quantile(times, 0.99)))
 
 
-def _throughput(inspector: Inspector, files: Sequence[bytes], progress: Progress) -> float:
+def _throughput(inspector: Inspector, files: Sequence[bytes], progress: Progress) -> tuple[float, float]:
+    """Plates per second on all cores, and the cores used."""
     plates = (files[number % len(files)] for number in range(_PLATES))
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     for done, _ in enumerate(ordered_map.ordered_map(inspector.inspect, plates), start=1):
         progress("throughput on all cores", done, _PLATES)
-    return _PLATES / (time.perf_counter() - started)
+    wall = time.perf_counter() - started
+    return _PLATES / wall, (time.process_time() - worked) / wall
 
 
-def _in_turn(
-    inspector: Inspector, files: Sequence[bytes], progress: Progress
-) -> tuple[dict[str, float], float, float | None]:
-    """Core-ms of the stages, of the complete verdict and of the reference network, measured in turn."""
-    reference = _reference()
-    times: dict[str, list[float]] = {name: [] for name in (*STAGES, "verdict", "reference")}
+def _in_turn(inspector: Inspector, files: Sequence[bytes], progress: Progress) -> dict[str, float]:
+    """Median core-ms of the stages, `verdict`, `texture` and `reference`, measured in turn; without what is not run."""
+    reference, texture = _reference(), inspector.surface.texture
+    times: dict[str, list[float]] = {name: [] for name in (*STAGES, "verdict", "texture", "reference")}
 
     def timed(name: str, work: Callable[..., Any], *arguments: Any) -> Any:
         started = time.process_time()
@@ -173,18 +215,23 @@ def _in_turn(
     for done in range(_ROUNDS):
         for data in files:
             photo = timed("read", reading.read, data)
-            inspector.examine(photo, stage=timed)
+            seen = inspector.examine(photo, stage=timed)
             timed("verdict", inspector.inspect, photo)
+            if texture is not None:
+                timed("texture", texture, seen.prepared, seen.frame.inside(len(seen.prepared)))
         if reference is not None:
             timed("reference", reference.score, np.zeros((1, reference.image_size, reference.image_size, 3), np.uint8))
         progress("core time by stage", done + 1, _ROUNDS)
     if not times["surface"]:
         raise InputError("photographs", "none passes the quality check", remedy="pass others by --photos")
-    found = {name: median(each) for name, each in times.items() if each}
-    verdict, reference_ms = found.pop("verdict"), found.pop("reference", None)
-    found = {name: found.get(name, 0.0) for name in STAGES[:-1]}
+    return {name: median(each) for name, each in times.items() if each}
+
+
+def _stages(times: dict[str, float]) -> tuple[dict[str, float], float]:
+    """Core-ms of each of STAGES and of the complete verdict."""
+    found = {name: times.get(name, 0.0) for name in STAGES[:-1]}
     before = sum(found[name] for name in STAGES[1:-1])
-    return {**found, "decide": max(0.0, verdict - before)}, verdict, reference_ms
+    return {**found, "decide": max(0.0, times["verdict"] - before)}, times["verdict"]
 
 
 def _reference() -> _Reference | None:

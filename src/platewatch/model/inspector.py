@@ -21,7 +21,7 @@ from platewatch.model.scoring import Phase, RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import colour, preparation, quality, reading
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
-from platewatch.surface.detector import SurfaceResult
+from platewatch.surface.detector import Surface, SurfaceResult
 from platewatch.surface.fusion import Maps
 
 if TYPE_CHECKING:  # as in __init__
@@ -83,10 +83,10 @@ class Inspector:
             signature.require(folder, loaded.manifest, tuple(signed_by))
         self.manifest: Manifest = loaded.manifest
         self.folder, self._surface = folder, loaded.surface
-        self._network = self._opened(loaded.network, max(1, threads - 1), runtime)
-        self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._all_phases = all_phases
         self._phases = scoring.PHASES if all_phases else scoring.weighted(self.manifest.decision) | _ALWAYS
+        self._network = self._opened(loaded.network, max(1, threads - 1), runtime)
+        self._beside = ThreadPoolExecutor(threads) if threads > 1 else None
         self._model_id = self.manifest.model_id
         self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
         good = list(self._stored.values())
@@ -151,6 +151,11 @@ class Inspector:
         maps = anomaly_map, first.anomaly_map, network_map, first.maps if every_bank else ()
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
 
+    @property
+    def surface(self) -> Surface:
+        """Phase one."""
+        return self._surface
+
     def reconstruct(self, prepared: Photo) -> Photo | None:
         """The generator's reconstruction of a prepared (S, S, 3) uint8 photograph: (R, R, 3) uint8.
 
@@ -174,7 +179,8 @@ class Inspector:
         if network is None:
             return None
         name, size = str(self.folder / model_folder.NETWORK), self.manifest.config.image_size
-        opened = Network(network, threads=threads, runtime=runtime, name=name)
+        at_once = "skipganomaly" in self._phases  # otherwise its memory is for a question that may never come
+        opened = Network(network, threads=threads, runtime=runtime, name=name, at_once=at_once)
         if opened.image_size != size:
             what, expected = f"takes photographs of {opened.image_size} px", f"{size} px, as the manifest says"
             raise ModelError(name, what, expected=expected, remedy="restore the file or train again")

@@ -48,17 +48,28 @@ class Network:
     """The exported network, loaded; may be shared by threads."""
 
     def __init__(
-        self, model: Path | bytes, *, threads: int = 0, runtime: Runtime = "onnxruntime", name: str = ""
+        self,
+        model: Path | bytes,
+        *,
+        threads: int = 0,
+        runtime: Runtime = "onnxruntime",
+        name: str = "",
+        at_once: bool = True,
     ) -> None:
         """Load an ONNX file, or its bytes with the `name` for errors; `threads` 0 uses every core of this process.
 
+        Unless `at_once`, the file is only checked here, and the runtime opens it when it is first run.
         Raises ModelError when it is not a network of Platewatch, RuntimeUnavailable when the runtime is not installed.
         """
         self._name = name or ("network" if isinstance(model, bytes) else str(model))
         source = model if isinstance(model, bytes) else _read(model)
         self.image_size = network_file.check(source, self._name)
         """Side S of the input, px."""
-        self._session = _open(source, self._name, threads or cores(), runtime)
+        self._source, self._options = source, (threads or cores(), runtime)
+        self._lock = threading.Lock()
+        self._session: _Session | None = None
+        if at_once:
+            self._open()
 
     def run(self, photos: Photos) -> NetworkResult:
         """Errors and maps of photos (N, S, S, 3) uint8 RGB; a photograph's numbers do not depend on its batch.
@@ -75,12 +86,19 @@ class Network:
 
     def _infer(self, outputs: tuple[str, ...], photos: Photos) -> list[Any]:
         _check_photos(photos, self.image_size)
+        session = self._open()
         chunks = [np.ascontiguousarray(photos[start : start + _CHUNK]) for start in range(0, len(photos), _CHUNK)]
-        results = [_run(self._session, self._name, outputs, chunk) for chunk in chunks]
+        results = [_run(session, self._name, outputs, chunk) for chunk in chunks]
         for chunk, found in zip(chunks, results, strict=True):
             for name, value in zip(outputs, found, strict=True):
                 _check_result(self._name, name, value, self._shape(name, len(chunk), value))
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+    def _open(self) -> "_Session":
+        with self._lock:
+            if self._session is None:
+                self._session, self._source = _open(self._source, self._name, *self._options), b""
+            return self._session
 
     def _shape(self, output: str, count: int, value: Any) -> tuple[int, ...]:
         """The shape that the file declares for an output of `count` photographs."""
@@ -112,7 +130,7 @@ def _check_result(network: str, output: str, value: Any, expected: tuple[int, ..
     if value.shape != expected or value.dtype != (np.uint8 if output == OUTPUTS[3] else np.float32):
         what = f"{output} has the shape {value.shape}, {value.dtype}"
         raise ModelError(network, what, expected=str(expected), remedy="export the model again")
-    if not (np.abs(value) < _LARGEST).all():
+    if not -_LARGEST < value.min() <= value.max() < _LARGEST:  # NaN fails as well
         what, most = f"{output} is not finite", f"numbers below {_LARGEST:g}"
         raise ModelError(network, what, expected=most, remedy="train the model again")
 

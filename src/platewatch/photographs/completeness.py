@@ -127,8 +127,11 @@ def _repeated(lines: Photo, before: Photo, across: int) -> float:
     """Fraction of lines, along the axis `across`, that are the same as the ones before; 0 for a single line."""
     if lines.size == 0:
         return 0.0
-    change = cv2.reduce(cv2.absdiff(lines, before), across, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
-    return float((change.reshape(-1, 3).mean(axis=1) < _SAME).mean())
+    change = np.asarray(cv2.absdiff(lines, before))
+    flat = change.reshape(len(change), -1) if across else change  # of one channel OpenCV sums rows ten times as fast
+    totals = cv2.reduce(flat, across, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    line_totals = totals.ravel() if across else totals.sum(axis=2).ravel()
+    return float((line_totals < _SAME * change.size / len(line_totals)).mean())
 
 
 def _outline(part: Mask) -> dict[str, float]:

@@ -14,8 +14,6 @@ from platewatch.records import chain, hourly_counts, schema, search, search_inde
 from platewatch.records.schema import entries, one_of
 from platewatch.records.values import Entry, Outcome
 
-_BATCH = 500  # keys per query
-
 
 def check_text(name: str, value: str | None, longest: int) -> None:
     """Raise InputError for a text that is empty, longer than `longest` or not printable."""
@@ -48,8 +46,7 @@ def find_photograph(connection: Connection, sha256: str, key_start: str) -> int 
 def known(connection: Connection, keys: Sequence[str]) -> set[str]:
     """The subset of `keys` that entries have."""
     found = set[str]()
-    for start in range(0, len(keys), _BATCH):
-        some = keys[start : start + _BATCH]
+    for some in schema.chunks(keys):
         found |= {
             str(key) for key in connection.execute(select(entries.c.key).where(one_of(entries.c.key, some))).scalars()
         }

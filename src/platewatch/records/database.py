@@ -25,6 +25,7 @@ from platewatch.records import schema, schema_versions, urls
 from platewatch.records.photographs import close_to_others
 
 _BUSY_MS = 10_000  # longest wait for another process's write
+_CACHE_KIB = 512  # pages that a connection of SQLite keeps; every write of another one makes them worthless
 _WRITES = {"platewatch_writes": True}
 _CHECKER = "SELECT to_regprocedure('bt_index_check(regclass,boolean)')"
 _INDICES = (
@@ -219,13 +220,14 @@ def _name(url: URL) -> str:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """Set what makes acknowledged rows survive a loss of power."""
+    """Set what makes acknowledged rows survive a loss of power, and limit the memory of the connection."""
     raw: sqlite3.Connection = connection
     raw.isolation_level = None  # _begin_sqlite begins transactions, not the sqlite3 module
     raw.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     raw.execute("PRAGMA journal_mode = WAL")
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

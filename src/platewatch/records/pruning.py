@@ -18,7 +18,7 @@ from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.record_time import DAY, RecordTime
-from platewatch.records.schema import entries, one_of, photographs
+from platewatch.records.schema import chunks, entries, one_of, photographs
 from platewatch.records.values import Outcome, Pruned
 
 _BATCH = 500  # photographs pruned in one transaction; plates are added between two transactions
@@ -94,7 +94,9 @@ def _kept_bytes(connection: Connection) -> int:
 def _mark(connection: Connection, chosen: Sequence[Row[Any]], policy: Policy) -> None:
     """Mark the photographs as pruned and record the event."""
     hashes = [row.sha256 for row in chosen]
-    plates = connection.execute(select(entries.c.number).where(one_of(entries.c.photograph, hashes))).scalars()
+    plates = list[int]()
+    for some in chunks(hashes):
+        plates += connection.execute(select(entries.c.number).where(one_of(entries.c.photograph, some))).scalars()
     details = {
         "photographs": len(chosen),
         "bytes": sum(row.bytes for row in chosen),
@@ -102,8 +104,9 @@ def _mark(connection: Connection, chosen: Sequence[Row[Any]], policy: Policy) ->
         "policy": {"keep": policy.keep, "days": policy.days, "gigabytes": policy.gigabytes},
     }
     events.add(connection, PRUNED, "policy", details)
-    marked = update(photographs).where(one_of(photographs.c.sha256, hashes))
-    connection.execute(marked.values(pruned=time.time_ns() // 1000))
+    pruned = time.time_ns() // 1000
+    for some in chunks(hashes):
+        connection.execute(update(photographs).where(one_of(photographs.c.sha256, some)).values(pruned=pruned))
 
 
 def _ranges(numbers: Iterable[int]) -> list[list[int]]:
@@ -131,4 +134,5 @@ def _remove(database: Database, store: Photographs) -> None:
             except OSError as error:
                 what = f"a photograph cannot be removed ({error.strerror})"
                 raise RecordUnavailable(store.folder, what, remedy="check its permissions") from error
-            connection.execute(update(photographs).where(one_of(photographs.c.sha256, hashes)).values(file=False))
+            for some in chunks(hashes):
+                connection.execute(update(photographs).where(one_of(photographs.c.sha256, some)).values(file=False))

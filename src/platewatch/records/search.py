@@ -22,7 +22,6 @@ from platewatch.records.search_index import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
 _RARE = 2000  # occurrences of a word up to which they are looked up first, instead of filtering all entries
-_CHUNK = 200  # occurrences checked per query
 _BEYOND = 2**62  # above every number
 _CURSOR = re.compile(r"(?a:(\d{1,18})\.(\d{1,18})|\d{1,18}-(\d{1,18}))")
 
@@ -189,10 +188,9 @@ def _among(
     """The subset of `numbers`, newest first, that fulfils the conditions; as many as `_ordered` gives."""
     numbers = [number for number in numbers if span[0] <= number < span[1]]
     found = list[int]()
-    for start in range(0, len(numbers), _CHUNK):
+    for chunk in schema.chunks(numbers):
         if len(found) > query.limit:
             break
-        chunk = numbers[start : start + _CHUNK]
         kept = set(
             connection.execute(select(entries.c.number).where(one_of(entries.c.number, chunk), *conditions)).scalars()
         )

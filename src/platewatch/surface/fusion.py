@@ -104,8 +104,7 @@ def pools(
     """The `pool` of a map for each of some fractions."""
     area = anomaly_map.size if inside is None else int(np.count_nonzero(inside))
     found = counts(fractions, area, most)
-    flat, largest = anomaly_map.ravel(), max(found)
-    top = np.partition(flat, flat.size - largest)[-largest:]
+    top = robust.largest(anomaly_map.ravel(), max(found))
     means = []
     for count in sorted(found, reverse=True):  # each selects from what the one before has left
         top = top[-count:] if count == len(top) else np.partition(top, len(top) - count)[-count:]

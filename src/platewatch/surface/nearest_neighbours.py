@@ -60,7 +60,8 @@ class NearestNeighbours:
 
     def distances(self, features: Floats) -> Floats:
         """Euclidean distance of (N, F) float32 queries to their nearest patch in the scanned lists: (N,) float32."""
-        queries = with_one(features - self.centre)
+        queries = np.ones((len(features), features.shape[1] + 1), np.float32)
+        np.subtract(features, self.centre, out=queries[:, :-1])
         centroid, query = self._pairs(queries)
         counts = np.bincount(centroid, minlength=len(self.centroids))
         pairs = queries[query]
