@@ -121,7 +121,7 @@ def _areas(insides: Masks, settings: SurfaceConfig) -> float:
 
 
 def _levelling_error(picture: int, count: int, settings: SurfaceConfig) -> float:
-    """Of a picture of `_with_copies`, of `count` photographs: that of the dimmer copies, up or down in turn; else 0."""
+    """The error of a picture of `_with_copies` of `count` photographs: 0 but for dimmer copies, up or down in turn."""
     copy, photo = divmod(picture, count)
     if copy % 2 == 0:  # as taken, or a brighter copy
         return 0.0
