@@ -19,6 +19,7 @@ from typing import Any
 
 import ray
 
+from platewatch import printable
 from platewatch.archive import processes
 from platewatch.archive.judging import ShardWorker, Work
 from platewatch.archive.processes import WorkerError
@@ -157,7 +158,11 @@ def _connected(address: str, workers: int) -> Iterator[None]:
     if address == LOCAL:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one into the home folder
     own = {"num_cpus": workers or None, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
-    ray.init(address=address, logging_level="warning", **(own if address == LOCAL else {}))
+    try:
+        ray.init(address=address, logging_level="warning", **(own if address == LOCAL else {}))
+    except Exception as error:  # plain ones too, such as when a node does not start in time
+        what = f"no cluster at {address} ({printable.line(str(error))})"
+        raise WorkerError("ray", what, remedy="check address, token and load, or run without --ray") from error
     try:
         yield
     finally:
