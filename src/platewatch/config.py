@@ -213,9 +213,9 @@ class SensitivityConfig:
     """Good plates on which each of these kinds, sizes and strengths is tried, at most."""
     brightnesses: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
     """Every good plate is judged again with all channels multiplied by each of these factors."""
-    warmth: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    warmth: Annotated[float, Field(ge=0, lt=1)] = 0.08
     """Every good plate is judged again with red raised and blue lowered by this fraction, and the other way round.
-    0.04 is about 500 K; 0 leaves these trials out."""
+    0.08 is about 1,000 K; 0 leaves these trials out."""
 
 
 @dataclass(frozen=True, config=STRICT)
