@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -164,7 +164,8 @@ def _connected(address: str, workers: int) -> Iterator[None]:
         what = f"no cluster at {address} ({printable.line(str(error))})"
         raise WorkerError("ray", what, remedy="check address, token and load, or run without --ray") from error
     try:
-        yield
+        with redirect_stdout(sys.stderr):  # where Ray prints what its processes say
+            yield
     finally:
         ray.shutdown()
 
