@@ -1,5 +1,6 @@
 """An archive on Ray: the same rows as without it, also when a node of two is lost. `make test-ray` installs Ray."""
 
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def test_ray_gives_the_rows_of_this_machine(folder: Path, tiny_model: Tiny, tmp_
         str(tmp_path / "ray"),
         "--ray",
         "local",
+        "--json",
     ]
     environment = {**os.environ, "HOME": str(tmp_path / "home")}
     done = subprocess.run(
@@ -45,7 +47,8 @@ def test_ray_gives_the_rows_of_this_machine(folder: Path, tiny_model: Tiny, tmp_
         capture_output=True,
         text=True,
     )
-    assert "12 photographs: " in done.stdout, done.stderr
+    assert done.stdout, done.stderr
+    assert json.loads(done.stdout)["photographs"] == 12  # Ray prints nothing there
     assert table(tmp_path / "ray") == table(tmp_path / "here") == table(tmp_path / "ray", "against")
     names = [{path.name for path in (tmp_path / each / "rows").iterdir()} for each in ("ray", "here")]
     assert names[0] == names[1]

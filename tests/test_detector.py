@@ -311,3 +311,56 @@ def test_several_fractions_are_pooled_as_one_by_one() -> None:
     fractions = (0.005, 0.1, 0.02, 0.1, 1e-9)
     assert fusion.pools(values, fractions, most=1500) == [fusion.pool(values, each, most=1500) for each in fractions]
     assert fusion.pool(values, 0.1, most=1500) == pytest.approx(np.sort(values, axis=None)[-150:].mean())
+
+
+LEVELLED = replace(FEW, levelling_range=0.4, illumination_copies=2)
+
+
+def test_a_levelled_surface_sees_the_same_colours_and_lines_in_a_dimmer_photograph() -> None:
+    photos = rendered("good", 8)
+    photo = rendered("good", 1, 50)[0]
+    dimmer = (photo * 0.8).astype(np.uint8)
+
+    def changes(settings: SurfaceConfig) -> list[float]:
+        fitted = detector.fit(photos, 0, settings)
+        pairs = zip(fitted.maps(photo, ALL), fitted.maps(dimmer, ALL), strict=True)
+        return [float(np.abs(each - other).mean() / each.mean()) for each, other in pairs]
+
+    as_taken, levelled = changes(replace(LEVELLED, levelling_range=0.0)), changes(LEVELLED)
+    assert levelled[0] < 0.5 * as_taken[0]
+    assert levelled[1] < 0.8 * as_taken[1]
+
+
+def test_levelling_is_stored_and_leaves_texture_features_alone() -> None:
+    seen = list[float]()
+
+    def texture(photo: Photo, _inside: Mask) -> Floats:
+        seen.append(float(photo.mean()))
+        return np.zeros((SIZE // 8, SIZE // 8, 3), np.float32)
+
+    photos = rendered("good", 4)
+    insides = np.ones(photos.shape[:3], bool)
+    fitted = detector.fit_unscaled(photos, 0, LEVELLED, insides, texture)
+    seen.clear()
+    photo = (photos[0] * 0.7).astype(np.uint8)
+    again = Surface.from_arrays(fitted.arrays(), LEVELLED, texture=texture)
+    assert again.level == fitted.level
+    assert np.array_equal(again.maps(photo, ALL)[0], fitted.maps(photo, ALL)[0])
+    assert seen == [pytest.approx(float(photo.mean()))] * 2
+    assert detector.fit_unscaled(photos, 0, FEW, insides).level is None
+
+
+def test_a_surface_is_fitted_to_photographs_levelled_right_and_wrong() -> None:
+    photos = np.stack([np.full((SIZE, SIZE, 3), grey, np.uint8) for grey in (100, 110, 120, 130)])
+    fitted = detector.fit_unscaled(photos, 0, replace(LEVELLED, bank=65536), np.ones(photos.shape[:3], bool))
+    assert fitted.level == 115
+    lightness = {round(float(each[0]) / LEVELLED.lightness) for each in fitted.banks[0].patches}
+    right, dim, bright = (
+        float(cv2.cvtColor(np.full((1, 1, 3), each / 255, np.float32), cv2.COLOR_RGB2LAB)[0, 0, 0])
+        for each in (115, 115 * 0.75, 115 * 1.25)
+    )
+    assert {min((right, dim, bright), key=lambda each: abs(each - found)) for found in lightness} == {
+        right,
+        dim,
+        bright,
+    }

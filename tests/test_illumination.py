@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from platewatch.photographs.illumination import gains, relight
+from platewatch.photographs.illumination import brightness, gains, level, relight
 
 PHOTO = np.array([[[100, 100, 100], [250, 20, 0]]], np.uint8)
 
@@ -32,3 +32,23 @@ def test_floats_are_not_rounded() -> None:
 def test_gains_of_many_are_one_row_each() -> None:
     found = gains(np.array([[1.0], [0.5]]), np.array([[0.0], [0.1]]))
     assert found == pytest.approx(np.array([[1, 1, 1], [0.55, 0.5, 0.45]]))
+
+
+def test_levelling_gives_the_photograph_the_brightness_wanted() -> None:
+    photo = np.random.default_rng(0).integers(40, 120, (32, 32, 3), np.uint8)
+    inside = np.ones((32, 32), bool)
+    assert brightness(photo, inside) == pytest.approx(80, abs=3)
+    for dimmer in (0.75, 1.0, 1.25):
+        assert brightness(level(relight(photo, gains(dimmer)), inside, 100, 2), inside) == pytest.approx(100, abs=0.5)
+
+
+def test_levelling_changes_the_brightness_by_a_bounded_factor_and_does_not_look_at_the_padding() -> None:
+    photo = np.full((4, 8, 3), 50, np.uint8)
+    photo[:, 4:] = 255
+    inside = np.zeros((4, 8), bool)
+    inside[:, :4] = True
+    assert level(photo, inside, 60, 1.4)[0, 0].tolist() == [60] * 3
+    assert level(photo, inside, 200, 1.4)[0, 0].tolist() == [70] * 3
+    assert level(photo, inside, 10, 1.4)[0, 0].tolist() == [36] * 3
+    assert level(photo, inside, 60, 1.4, error=-0.25)[0, 0].tolist() == [45] * 3
+    assert level(np.zeros_like(photo), inside, 100, 1.4).max() == 0

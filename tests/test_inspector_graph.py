@@ -24,8 +24,9 @@ from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.model.inspector_graph import export, geometry, judgement, search
 from platewatch.model.inspector_graph.graph import Graph
+from platewatch.model.inspector_graph.levelling import levelled
 from platewatch.model.runtime import InspectorFile
-from platewatch.photographs import preparation, reading
+from platewatch.photographs import illumination, preparation, reading
 
 Judge = Callable[[Photo], tuple[float, float, int, Photo]]
 
@@ -156,6 +157,22 @@ def test_every_frame_that_the_completeness_check_allows_is_found_from_the_pictur
             seen.add(frame.height)
     assert seen == {each.height for each in possible}
     assert len(seen) > 1
+
+
+@pytest.mark.parametrize("brightness", [0.5, 0.8, 1.0, 1.3])
+def test_a_graph_levels_the_brightness_as_the_product_does(brightness: float) -> None:
+    graph, size = Graph(), 96
+    frame = preparation.frame(400, 300, size)
+    places = geometry.Geometry(graph, graph.takes("picture", np.uint8, (size, size, 3)), (frame,), size)
+    graph.gives("found", levelled(graph, places, "picture", 100.0, 1.4), np.float32, (size, size, 3))
+    session = onnxruntime.InferenceSession(graph.model("levelling", {}), providers=["CPUExecutionProvider"])
+    photo = np.random.default_rng(0).integers(0, 200, (300, 400, 3), dtype=np.uint8)
+    prepared = preparation.prepare((photo * brightness).astype(np.uint8), size)
+    (found,) = session.run(None, {"picture": prepared})
+    expected = illumination.level(prepared, frame.inside(size), 100.0, 1.4)
+    apart = np.abs(found - expected)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.001  # halves that are rounded otherwise
 
 
 def test_a_graph_that_judges_otherwise_is_not_written(

@@ -216,7 +216,7 @@ def test_all_good_plates_are_judged_under_every_illumination_and_counted() -> No
     judge = Strict(plates)
     undamaged = [PASS] * 7 + [REVIEW, REJECT]
     levels = illumination_trials(plates, undamaged, judge, settings(brightnesses=(0.5, 1.0, 1.25)), silent)
-    assert [(each.brightness, each.warmth) for each in levels] == [(0.5, 0), (1, 0), (1.25, 0), (1, -0.04), (1, 0.04)]
+    assert [(each.brightness, each.warmth) for each in levels] == [(0.5, 0), (1, 0), (1.25, 0), (1, -0.08), (1, 0.08)]
     counts = [(each.passed, each.review, each.reject) for each in levels]
     assert counts == [(0, 0, 9), (7, 1, 1), (0, 9, 0), (9, 0, 0), (9, 0, 0)]
     assert Counter(plate for plate, _ in judge.seen) == dict.fromkeys(range(9), 4), "as photographed is known already"
@@ -350,7 +350,7 @@ def test_the_model_holds_the_results_of_all_trials(inspector: Inspector) -> None
     assert (found.photo_side, found.scale) == (128, 96 / 128)
     usual = next(each for each in manifest.light if (each.brightness, each.warmth) == (1, 0))
     assert (usual.passed, usual.review, usual.reject) == (verdicts[PASS], verdicts[REVIEW], verdicts[REJECT])
-    assert [(each.brightness, each.warmth) for each in manifest.light] == [(0.8, 0), (1, 0), (1, -0.04), (1, 0.04)]
+    assert [(each.brightness, each.warmth) for each in manifest.light] == [(0.8, 0), (1, 0), (1, -0.08), (1, 0.08)]
     assert {each.plates for each in manifest.light} == {tiny.GOOD}
 
 

@@ -41,7 +41,7 @@ def test_the_map_has_no_seam_and_nothing_on_the_padding(inspector: Inspector) ->
 def test_a_spot_is_found_at_its_place(inspector: Inspector) -> None:
     photo = plate(102)
     spotted = photo.copy()
-    cv2.circle(spotted, (170, 110), 5, (200, 90, 40), -1, cv2.LINE_AA)
+    cv2.circle(spotted, (170, 110), 8, (200, 90, 40), -1, cv2.LINE_AA)
     before, after = inspector.examine(photo).inspection, inspector.examine(spotted).inspection
     assert before.score is not None
     assert after.score is not None

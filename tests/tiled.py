@@ -35,6 +35,7 @@ def build(folder: Path) -> None:
         small_backbone.install(patch)
         for module in ("learning.fitting", "learning.fusing"):
             patch.setattr(f"platewatch.{module}.TILE", TILE)
+        patch.setattr("platewatch.learning.fusing._AT_LEAST", 1.0)  # this poor network keeps its weight
         backbone = small_backbone.weights(folder)
         tiny.learn(
             folder / "data", folder / "model", preset="surface", backbone=backbone, image_size=SIDE, min_images=8

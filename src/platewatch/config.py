@@ -51,9 +51,14 @@ class SurfaceConfig:
     """Illumination augmentation: number of copies of each good photograph in the memory banks, each dimmer or brighter,
     of random warmth."""
     brightness_range: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """Largest relative change of brightness of such a copy; the first two have it."""
+    """Largest relative change of brightness of such a copy; the first two have it. Where photographs are levelled, the
+    brighter copies are too, and show pixels that have clipped; the dimmer ones are levelled wrongly by this fraction,
+    up and down in turn, because a defect changes the mean brightness as well."""
     warmth_range: Annotated[float, Field(ge=0, lt=1)] = 0.04
     """Largest relative change of red in such a copy; blue changes by as much the other way. 0.04 is about 500 K."""
+    levelling_range: Annotated[float, Field(ge=0, le=3)] = 0.0
+    """Colour and line features see the photograph with its mean brightness levelled to that of the good ones, by a
+    factor of 1 + levelling_range at most; 0: as taken."""
     bank: Annotated[int, Field(ge=16, le=2**20)] = 65536
     """Good patches drawn at random for each memory bank, before the coreset is selected. Photographs larger than
     `pool_area` give more, in proportion, up to 8 times as many."""
@@ -208,9 +213,9 @@ class SensitivityConfig:
     """Good plates on which each of these kinds, sizes and strengths is tried, at most."""
     brightnesses: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.75, 0.9, 1.1, 1.25)
     """Every good plate is judged again with all channels multiplied by each of these factors."""
-    warmth: Annotated[float, Field(ge=0, lt=1)] = 0.04
+    warmth: Annotated[float, Field(ge=0, lt=1)] = 0.08
     """Every good plate is judged again with red raised and blue lowered by this fraction, and the other way round.
-    0.04 is about 500 K; 0 leaves these trials out."""
+    0.08 is about 1,000 K; 0 leaves these trials out."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -251,7 +256,8 @@ class Config:
 
 
 _FINE: dict[str, Any] = {"smooth": 2.0, "further_fractions": (0.001, 0.1), "fine_fractions": (0.001, 0.005, 0.02)}
-_TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_area": TILE**2, **_FINE}}
+_LIGHT: dict[str, Any] = {"levelling_range": 0.4, "warmth_range": 0.08}
+_TEXTURE: dict[str, Any] = {"backbone": "efficientnet-lite0", "surface": {"pool_area": TILE**2, **_FINE, **_LIGHT}}
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "reference": {"calibration": {"folds": 2}},

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -159,8 +160,11 @@ def _serve(make: Make, pipe: Connection) -> None:
     """Judge shards until the parent process ends or wants no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
 
+    lock = threading.Lock()  # threads that read ahead from a store pass on lines too
+
     def say(**message: Any) -> None:
-        pipe.send_bytes(json.dumps(message).encode())
+        with lock:
+            pipe.send_bytes(json.dumps(message).encode())
 
     worker: Worker | None = None
     while True:

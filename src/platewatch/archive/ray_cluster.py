@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 import ray
 
+from platewatch import printable
 from platewatch.archive import processes
 from platewatch.archive.judging import ShardWorker, Work
 from platewatch.archive.processes import WorkerError
@@ -157,9 +158,14 @@ def _connected(address: str, workers: int) -> Iterator[None]:
     if address == LOCAL:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one into the home folder
     own = {"num_cpus": workers or None, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
-    ray.init(address=address, logging_level="warning", **(own if address == LOCAL else {}))
     try:
-        yield
+        ray.init(address=address, logging_level="warning", **(own if address == LOCAL else {}))
+    except Exception as error:  # plain ones too, such as when a node does not start in time
+        what = f"no cluster at {address} ({printable.line(str(error))})"
+        raise WorkerError("ray", what, remedy="check address, token and load, or run without --ray") from error
+    try:
+        with redirect_stdout(sys.stderr):  # where Ray prints what its processes say
+            yield
     finally:
         ray.shutdown()
 

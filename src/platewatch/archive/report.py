@@ -27,7 +27,7 @@ OUTCOMES = (*Verdict, rows.FAILED)
 _TEMPLATES = environment()
 _SIDE = 240  # px of a thumbnail
 _PICTURED = 24  # mistakes and disagreements with pictures, at most
-_MOST_ROWS = 40  # of the tables by time and by folder
+_MOST_ROWS = 40  # of the table by folder
 _PERIODS = ((48, "%Y-%m-%d %H:00"), (60 * 24, "%Y-%m-%d"), (800 * 24, "%G week %V"))
 """Hours that a table by time may span for each form of its periods; beyond them it has months."""
 
@@ -153,7 +153,8 @@ def by_folder(folders: Mapping[str, Group]) -> dict[str, Group]:
     """The folders with most photographs, by name; the rest as one."""
     largest = sorted(folders, key=lambda name: (name == OTHERS, -sum(folders[name].outcomes.values())))
     shown = set(largest[:_MOST_ROWS])
-    return _merged((name if name in shown else OTHERS, folders[name]) for name in sorted(folders))
+    found = _merged((name if name in shown else OTHERS, folders[name]) for name in sorted(folders))
+    return {name: found[name] for name in sorted(found, key=lambda name: (name == OTHERS, name))}
 
 
 def grouped_rows(groups: Mapping[str, Group]) -> list[dict[str, Any]]:
@@ -164,7 +165,7 @@ def grouped_rows(groups: Mapping[str, Group]) -> list[dict[str, Any]]:
         low, middle, high = (group.quantile(fraction) for fraction in (0.05, 0.5, 0.95))
         counts = {outcome: group.outcomes[outcome] for outcome in OUTCOMES}
         found.append({"name": name, "count": count, "low": low, "middle": middle, "high": high, "outcomes": counts})
-    return found[-_MOST_ROWS - 1 :]
+    return found
 
 
 def _merged(groups: Iterable[tuple[str, Group]]) -> dict[str, Group]:

@@ -41,7 +41,7 @@ from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 from platewatch.surface.fusion import Fusion
 
-FORMAT = 9
+FORMAT = 10
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, BACKBONE, NETWORK = "manifest.json", "surface.npz", "backbone.onnx", "network.onnx"
 REPLAY, TRAINING, CARD, SIGNATURE = "replay", "training", "model-card.md", "signature.json"

@@ -61,6 +61,7 @@ def _arrays(archive: zipfile.ZipFile, settings: SurfaceConfig, texture_length: i
     shapes: dict[str, Shape] = dict.fromkeys([name.replace("_cells", "_unit") for name in widths], ())
     shapes["map_unit"] = ()
     shapes["score_units"] = (scores,)
+    shapes |= {"level": ()} if settings.levelling_range else {}
     members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
     if members.keys() != shapes.keys() | widths.keys() or len(members) != len(archive.infolist()):
         raise ValueError(f"holds {sorted(members)[:8]}, expected {sorted(shapes.keys() | widths.keys())}")

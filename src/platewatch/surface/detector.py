@@ -56,6 +56,8 @@ class Surface:
     """For each of the score's pooled values (`poolings`): it is divided by this."""
     texture: Texture | None = None
     """Gives the texture features."""
+    level: float | None = None
+    """The brightness, 0 to 255, that a photograph is levelled to for colour and line features; None: as taken."""
     coresets: tuple[Coreset, ...] | None = None
     """The banks' coresets; None after loading from a model folder and after `without`."""
 
@@ -78,7 +80,7 @@ class Surface:
         part, weights = window(inside), self.fusion.weights
         needed = [every_bank or weight > 0 for weight in weights]
         texture = self.texture if needed[-1] else None  # the last one, where there is a network
-        found = patches.describe_all(photo, inside, self.settings, texture)
+        found = patches.describe_all(photo, inside, self.settings, texture, level=self.level)
         maps = tuple(np.zeros(inside.shape, np.float32) for _ in self.banks)
         smooth = (self.settings.smooth, self.settings.smooth, self.settings.texture_smooth)
         for each, bank, features, search, width in zip(maps, self.banks, found, needed, smooth, strict=False):
@@ -126,6 +128,8 @@ class Surface:
         parts = {"map_unit": self.map_scale, "score_units": self.score_scales}
         for kind, bank in zip(KINDS, self.banks, strict=False):
             parts |= {f"{kind}_cells": bank.patches, f"{kind}_unit": bank.scale}
+        if self.level is not None:
+            parts["level"] = self.level
         return {name: np.asarray(value, dtype=np.float32) for name, value in parts.items()}
 
     @staticmethod
@@ -143,7 +147,8 @@ class Surface:
         banks = tuple(Bank(arrays[f"{kind}_cells"], float(arrays[f"{kind}_unit"])) for kind in kinds)
         score_scales = tuple(float(scale) for scale in arrays["score_units"])
         fusion = fusion or Fusion.default(settings, len(kinds))
-        return Surface(settings, banks, fusion, float(arrays["map_unit"]), score_scales, texture)
+        level = float(arrays["level"]) if settings.levelling_range else None
+        return Surface(settings, banks, fusion, float(arrays["map_unit"]), score_scales, texture, level)
 
 
 def fit(
@@ -175,12 +180,13 @@ def fit_unscaled(
 ) -> Surface:
     """Fit as `fit` does, but with all scales 1: maps are plain distances."""
     insides = np.ones(photos.shape[:3], bool) if insides is None else insides
-    samples = patches.sample(photos, insides, seed, settings, texture)
+    level = patches.brightness(photos, insides, settings)
+    samples = patches.sample(photos, insides, seed, settings, texture, level=level)
     coresets = tuple(Coreset.of(each.features(), each.numbers) for each in samples)
     banks = tuple(Bank(each.patches, scale=1.0) for each in coresets)
     default = Fusion.default(settings, len(banks))
     ones = (1.0,) * len(fusion.poolings(settings, default))
-    return Surface(settings, banks, default, 1.0, ones, texture, coresets)
+    return Surface(settings, banks, default, 1.0, ones, texture, level, coresets)
 
 
 def with_scales(fitted: Surface, maps: Sequence[Maps], insides: Masks) -> Surface:

@@ -6,6 +6,7 @@ import numpy as np
 
 from platewatch.arrays import Floats, Indices, Mask, Masks, Photo, Photos
 from platewatch.config import SurfaceConfig
+from platewatch.photographs import illumination
 from platewatch.photographs.illumination import gains, relight
 from platewatch.surface.bank import shown, window
 from platewatch.surface.features import describe
@@ -19,15 +20,33 @@ MOST_AREAS = 8
 """Photographs larger than `pool_area` give more patches to the banks, up to this many times as many."""
 
 
+def brightness(photos: Photos, insides: Masks, settings: SurfaceConfig) -> float | None:
+    """The brightness that photographs are levelled to: the median of the good ones' (N, S, S, 3); None: as taken."""
+    if settings.levelling_range == 0:
+        return None
+    found = [illumination.brightness(*pair) for pair in zip(photos, insides, strict=True)]
+    return float(np.float32(np.median(found)))
+
+
 def describe_all(
-    photo: Photo, inside: Mask, settings: SurfaceConfig, texture: Texture | None = None
+    photo: Photo,
+    inside: Mask,
+    settings: SurfaceConfig,
+    texture: Texture | None = None,
+    *,
+    level: float | None = None,
+    error: float = 0.0,
 ) -> tuple[Floats, ...]:
     """Colour, line and, with `texture`, texture features, each (A, B, F) float32, of the part with the photograph.
 
-    `photo` (S, S, 3) uint8 is prepared, `inside` (S, S) bool is False on its padding; the part is its `window`.
+    `photo` (S, S, 3) uint8 is prepared, `inside` (S, S) bool is False on its padding; the part is its `window`. Colour
+    and line features are of the photograph with its brightness levelled to `level`, wrongly by the fraction `error`;
+    None: as taken.
     """
-    part = window(inside)
-    found = describe(np.ascontiguousarray(photo[part]), settings)
+    part, seen = window(inside), photo
+    if level is not None:
+        seen = illumination.level(photo, inside, level, 1 + settings.levelling_range, error=error)
+    found = describe(np.ascontiguousarray(seen[part]), settings)
     if texture is None:
         return found
     rows, columns = (slice(each.start // TEXTURE_PATCH, each.stop // TEXTURE_PATCH) for each in part)
@@ -63,8 +82,19 @@ class Sample:
         return found
 
 
-def sample(photos: Photos, insides: Masks, seed: int, settings: SurfaceConfig, texture: Texture | None) -> list[Sample]:
-    """Patches of each kind, drawn from the photographs and their copies under other illuminations."""
+def sample(
+    photos: Photos,
+    insides: Masks,
+    seed: int,
+    settings: SurfaceConfig,
+    texture: Texture | None = None,
+    *,
+    level: float | None = None,
+) -> list[Sample]:
+    """Patches of each kind, drawn from the photographs and their copies under other illuminations.
+
+    `level`: as `describe_all` takes it.
+    """
     copies, areas = 1 + settings.illumination_copies, _areas(insides, settings)
     count, rng = round(areas * settings.bank), np.random.default_rng
     samples = [Sample(insides, copies, settings.patch, count, rng(seed)) for _ in range(2)]
@@ -72,8 +102,9 @@ def sample(photos: Photos, insides: Masks, seed: int, settings: SurfaceConfig, t
         count = round(areas * settings.texture_bank)
         samples.append(Sample(insides, copies, TEXTURE_PATCH, count, rng([seed, 1])))
     for picture, photo in enumerate(_with_copies(photos, seed, settings)):
-        inside = insides[picture % len(photos)]
-        for each, features in zip(samples, describe_all(photo, inside, settings, texture), strict=True):
+        inside, error = insides[picture % len(photos)], _levelling_error(picture, len(photos), settings)
+        described = describe_all(photo, inside, settings, texture, level=level, error=error)
+        for each, features in zip(samples, described, strict=True):
             each.take(picture, features, window(inside))
     return samples
 
@@ -87,6 +118,14 @@ def _areas(insides: Masks, settings: SurfaceConfig) -> float:
         return 1.0
     area = float(np.median(np.count_nonzero(insides, axis=(1, 2))))
     return min(max(1.0, area / settings.pool_area), float(MOST_AREAS))
+
+
+def _levelling_error(picture: int, count: int, settings: SurfaceConfig) -> float:
+    """The error of a picture of `_with_copies` of `count` photographs: 0 but for dimmer copies, up or down in turn."""
+    copy, photo = divmod(picture, count)
+    if copy % 2 == 0:  # as taken, or a brighter copy
+        return 0.0
+    return -settings.brightness_range if photo % 2 else settings.brightness_range
 
 
 def _with_copies(photos: Photos, seed: int, settings: SurfaceConfig) -> Iterator[Photo]:

@@ -15,7 +15,9 @@ _CORNERS = list(product((0, 1), repeat=3))
 
 
 def lab(graph: Graph, picture: str, height: int, width: int) -> str:
-    """Lab (1, 3, height, width) float32 of a picture (height, width, 3) uint8, as `photographs.colour.lab`.
+    """Lab (1, 3, height, width) float32 of a picture (height, width, 3), as `photographs.colour.lab`.
+
+    The picture has whole numbers from 0 to 255.
 
     OpenCV converts float pictures by a table: each channel lies between two of 33 levels, in sixteenths.
     """

@@ -7,6 +7,7 @@ from platewatch.decision.verdict import Decision
 from platewatch.model.inspector_graph import search, texture
 from platewatch.model.inspector_graph.geometry import Geometry
 from platewatch.model.inspector_graph.graph import FLOAT, INT64, Graph
+from platewatch.model.inspector_graph.levelling import levelled
 from platewatch.model.inspector_graph.patch_features import PatchFeatures
 from platewatch.model.network_file import INPUT, OUTPUTS
 from platewatch.surface import fusion
@@ -41,7 +42,7 @@ class SurfaceGraph:
         """The maps of the banks that have weight, empty names for the others."""
         graph, geometry, settings = self._graph, self._geometry, self._settings
         used, maps = [weight > 0 for weight in self._surface.fusion.weights], list[str]()
-        patches = PatchFeatures(graph, geometry, picture, settings) if any(used[:2]) else None
+        patches = PatchFeatures(graph, geometry, self._seen(picture), settings) if any(used[:2]) else None
         for number, bank in enumerate(self._surface.banks):
             if not used[number]:
                 maps.append("")
@@ -61,6 +62,11 @@ class SurfaceGraph:
             enlarged = graph.add("MatMul", down, graph.reshape(distances, rows, columns))
             maps.append(graph.add("MatMul", enlarged, across))
         return maps
+
+    def _seen(self, picture: str) -> str:
+        """The picture of which colour and lines are seen: levelled, where the model levels."""
+        level, most = self._surface.level, 1 + self._settings.levelling_range
+        return picture if level is None else levelled(self._graph, self._geometry, picture, level, most)
 
     def _fused(self, how: Fusion, maps: list[str]) -> str:
         """The fused map (S, S), as `Fusion.of`."""

@@ -28,7 +28,7 @@ class PatchFeatures:
     """Colour (A · B, 6) and line (A · B, F) features of the part of a picture; features outside of the window vary."""
 
     def __init__(self, graph: Graph, geometry: Geometry, picture: str, settings: SurfaceConfig) -> None:
-        """`picture` (S, S, 3) uint8."""
+        """`picture` (S, S, 3): whole numbers from 0 to 255, uint8 or float32."""
         self._graph, self._geometry, self._settings = graph, geometry, settings
         (top, bottom), (left, right) = geometry.rows.part, geometry.columns.part
         corners = (np.array(each, np.int64) for each in ([top, left], [bottom, right], [0, 1]))
