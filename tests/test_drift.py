@@ -1,6 +1,7 @@
 """The drift test: p-values and evidence against their definitions, rate of false alarms, saved state."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -104,6 +105,44 @@ def test_a_resumed_test_gives_the_same_state_as_an_uninterrupted_one() -> None:
 def test_a_reset_drops_the_reference_of_brightness_and_keeps_that_of_the_score() -> None:
     test = feed(DriftTest(draw(1, 54)[0], LIMIT), *draw(2, 30))
     test.reset()
-    kept = test.state()["lines"]
+    kept = test._statistics
     assert test.evidence().value == test.evidence().plates == 0
-    assert (len(kept[SCORE]["reference"]), len(kept[BRIGHTNESS]["reference"])) == (84, 0)
+    assert (len(kept[SCORE].reference), len(kept[BRIGHTNESS].reference)) == (84, 0)
+
+
+def test_a_reference_takes_eight_bytes_a_plate() -> None:
+    """A station keeps two of 20,000 plates; a list of floats takes four times as much."""
+    test = drift.DriftTest(range(1000), 100.0)
+    for number in range(1000):
+        test.update({SCORE: float(number)}, 0.5)
+    for each in (test, drift.DriftTest.resume(test.state(), 100.0)):
+        assert memoryview(each._statistics[SCORE].reference).nbytes == 8 * 2000
+
+
+def test_a_state_of_an_earlier_version_is_read() -> None:
+    test = feed(DriftTest([3.0, 1.0, 2.0], LIMIT), *draw(3, 20))
+    state = test.state()
+    for name, statistic in test._statistics.items():
+        state["lines"][name]["reference"] = list(statistic.reference)
+    assert DriftTest.resume(state, LIMIT).state() == test.state()
+
+
+@pytest.mark.parametrize("damaged", ["AAA=", "AAAA", "no base64", 7, None, ["x"]])
+def test_a_damaged_state_is_an_error_that_the_monitor_expects(damaged: object) -> None:
+    state = DriftTest([1.0], LIMIT).state()
+    state["lines"][SCORE]["reference"] = damaged
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        DriftTest.resume(state, LIMIT)
+
+
+def test_saving_the_largest_state_takes_little_memory() -> None:
+    """It is saved every 200 plates; a peak that grows with the plates would look like a leak."""
+    test = DriftTest(np.linspace(0, 1, drift.REFERENCE), LIMIT)
+    tracemalloc.start()
+    try:
+        text = json.dumps(test.state(), indent=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(DriftTest.resume(json.loads(text), LIMIT)._statistics[SCORE].reference) == drift.REFERENCE
+    assert peak < 1.5e6
