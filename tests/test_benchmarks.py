@@ -347,9 +347,9 @@ def test_the_large_record_is_intact_and_spread_over_time(tmp_path: Path) -> None
 def test_other_light_is_noticed_and_told_by_light_and_plates_before(
     tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drift, "BEFORE", (50,))
+    monkeypatch.setattr(drift, "BEFORE", (20,))
     rows = drift.measure(tiny_model.model, tiny_model.data, lights=[0.9], runs=2).tables[""].rows
-    assert [row[:2] for row in rows] == [["× 0.9 after 50 plates", "2 of 2"]]
+    assert [row[:2] for row in rows] == [["× 0.9 after 20 plates", "2 of 2"]]
     assert float(rows[0][2]) <= float(rows[0][3])
 
 

@@ -42,7 +42,7 @@ COMPARED = {"without a network": Step("none", tiled=True), "the default": Step(L
 LADDER = {
     "colour and line, settings of 0.1.0": Step("none", tiled=False, preset="reference"),
     "texture features": Step(LITE, tiled=False, preset="reference"),
-    "wear and thin marks pooled apart": Step(LITE, tiled=False),
+    "wear and thin marks pooled apart, levelled": Step(LITE, tiled=False),
     "long photographs in tiles: the default": Step(LITE, tiled=True),
 }
 _CONFIG = """preset = "{preset}"
