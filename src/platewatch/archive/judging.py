@@ -15,7 +15,7 @@ from platewatch.archive.places import Place, Reader
 from platewatch.archive.shards import Shard, content
 from platewatch.arrays import Floats
 from platewatch.errors import InputError, PlatewatchError
-from platewatch.inspection import Inspection, Verdict
+from platewatch.inspection import Inspection
 from platewatch.line import judging
 from platewatch.line.judging import JudgedPhotograph
 from platewatch.model import ordered_map
@@ -134,11 +134,6 @@ def unread(inspector: Inspector, image: str, error: PlatewatchError) -> Inspecti
     """The Inspection of a photograph whose bytes are not at hand."""
     nothing = np.empty(0, np.uint8)  # no bytes to hash
     return failed(inspector.manifest, nothing, image, error, time.perf_counter())
-
-
-def passed(done: Done) -> bool:
-    """Whether every photograph of the shard is PASS."""
-    return done.outcomes.get(Verdict.PASS, 0) == done.photographs
 
 
 def _map(inspection: Inspection, anomaly_map: Floats) -> dict[str, object]:

@@ -77,8 +77,7 @@ def run(
     """What the worker returned for each shard, as a dictionary, or a WorkerError; in the order in which they end.
 
     `begun` is called with the shard's name and the position of each photograph, `notify` with each line that a worker
-    passes on. Raises WorkerError when
-    processes cannot be kept running.
+    passes on. Raises WorkerError when processes cannot be kept running.
     """
     source, again, failures = iter(shards), deque[_Task](), 0
     children: list[_Child] = []

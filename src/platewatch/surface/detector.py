@@ -180,7 +180,7 @@ def fit_unscaled(
 ) -> Surface:
     """Fit as `fit` does, but with all scales 1: maps are plain distances."""
     insides = np.ones(photos.shape[:3], bool) if insides is None else insides
-    level = patches.brightness(photos, insides, settings)
+    level = patches.usual_brightness(photos, insides, settings)
     samples = patches.sample(photos, insides, seed, settings, texture, level=level)
     coresets = tuple(Coreset.of(each.features(), each.numbers) for each in samples)
     banks = tuple(Bank(each.patches, scale=1.0) for each in coresets)

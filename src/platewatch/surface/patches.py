@@ -20,7 +20,7 @@ MOST_AREAS = 8
 """Photographs larger than `pool_area` give more patches to the banks, up to this many times as many."""
 
 
-def brightness(photos: Photos, insides: Masks, settings: SurfaceConfig) -> float | None:
+def usual_brightness(photos: Photos, insides: Masks, settings: SurfaceConfig) -> float | None:
     """The brightness that photographs are levelled to: the median of the good ones' (N, S, S, 3); None: as taken."""
     if settings.levelling_range == 0:
         return None
