@@ -20,12 +20,16 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 
 
 @click.command()
-@click.argument("model", type=FOLDER)
+@click.argument("model", type=FOLDER, required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another one needs users.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
 @RECORDS
 @PHOTOGRAPHS
-@click.option("--models", type=FOLDER, help="Folder of available models; default: the folder that MODEL is in.")
+@click.option(
+    "--models",
+    type=FOLDER,
+    help="Folder of available models; default: the folder that MODEL is in, without MODEL RECORDS.models.",
+)
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
 @ALL_PHASES
 @line_options
@@ -81,7 +85,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
     help="Longest side of a photograph, in px, such as 20000 for a line-scan camera.",
 )
 def serve(
-    model: Path,
+    model: Path | None,
     host: str,
     port: int,
     records: str,
@@ -99,7 +103,11 @@ def serve(
     signed_by: tuple[Path, ...],
     **rest: Any,
 ) -> None:
-    """Run the inspection station: web pages, a REST service and a record of every plate."""
+    """Run the inspection station: web pages, a REST service and a record of every plate.
+
+    Without MODEL the station takes the model into service that was there last; at first there is none, and an engineer
+    makes the first one in the browser.
+    """
     from platewatch.station import supervisor
 
     with supervisor.listen(host, port) as listening:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from platewatch.errors import ModelError, PlatewatchError, RecordError, RecordUnavailable
+from platewatch.errors import ModelError, NoModel, PlatewatchError, RecordError, RecordUnavailable
 from platewatch.inspection import now
 from platewatch.line.drift_monitor import DriftMonitor
 from platewatch.line.metrics import Metrics
@@ -136,7 +136,7 @@ class Health:
         return {
             "status": "failing" if stops else "degraded" if problems else "ok",
             "problems": [problem.as_dict() for problem in problems],
-            "model_id": self._models.model_id,
+            "model_id": self._models.model_id or None,
             "drift": {
                 "evidence": round(drift.value, 3),
                 "watched": drift.number,
@@ -166,6 +166,8 @@ class Health:
         yield from self._check_record()
         try:
             self._models.inspector()
+        except NoModel as error:
+            yield "no_model", str(error), True
         except ModelError as error:
             yield "model_gone", str(error), True
         for check in self._checks:

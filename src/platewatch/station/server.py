@@ -41,7 +41,8 @@ _STOP_S = 20  # plates that are being judged may take this long before the stati
 class Plan:
     """The options of `platewatch serve`: those of the station itself as `chosen`, and where it runs."""
 
-    model: Path
+    model: Path | None
+    """None: no model until one is made and taken into service in the browser."""
     models: Path | None = None
     signed_by: tuple[Path, ...] = ()
     all_phases: bool = False
@@ -58,6 +59,11 @@ class Plan:
     def users_file(self) -> Path:
         """The file of users."""
         return self.chosen.users or beside(self.records, "users.json")
+
+    @property
+    def models_folder(self) -> Path | None:
+        """The folder of models; None: the one that the model is in."""
+        return self.models if self.models or self.model else beside(self.records, "models")
 
     @property
     def address(self) -> str:
@@ -127,7 +133,7 @@ def memory_line(plan: Plan) -> str:
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     memory.bound(plan.chosen.shares.decoding)
-    models = ModelRegistry(plan.model, plan.models, signed_by=plan.signed_by, all_phases=plan.all_phases)
+    models = ModelRegistry(plan.model, plan.models_folder, signed_by=plan.signed_by, all_phases=plan.all_phases)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:
@@ -137,7 +143,7 @@ def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> 
 
         def ready() -> None:
             report(memory_line(plan))
-            report(f"{plan.address}: model {models.model_id}")
+            report(f"{plan.address}: model {models.model_id}" if models.has_model else f"{plan.address}: no model yet")
             if plan.chosen.devices.modbus is not None:
                 report(f"Modbus TCP: {plan.chosen.devices.modbus.host}:{app.state.station.devices.port}")
 

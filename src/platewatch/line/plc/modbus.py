@@ -100,7 +100,7 @@ class _Server(ModbusTcpServer):
     def callback_new_connection(self) -> ServerRequestHandler:
         return _Connection(self)
 
-    async def _access(  # noqa: PLR0917 - pymodbus passes them so
+    async def _access(
         self,
         function: int,
         start: int,
