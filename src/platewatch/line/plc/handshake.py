@@ -149,17 +149,17 @@ class State:
 
 def command(state: State, given: Command, now: float, deadline_s: float) -> tuple[State, Job | None]:
     """Take what the PLC wrote; with a Job when a part is to be judged."""
-    state = tick(_heard(state, given.beat, now), now)
+    was_ready, state = state.ready, tick(_heard(state, given.beat, now), now)
     trigger, taken = bool(given.bits & CommandBit.TRIGGER), bool(given.bits & CommandBit.TAKEN)
     rising, state = trigger and not state.trigger, replace(state, trigger=trigger)
-    if given.bits & ~(CommandBit.TRIGGER | CommandBit.TAKEN) or not 0 <= given.seq <= HIGHEST_SEQ:
+    if given.bits & ~_KNOWN or not 0 <= given.seq <= HIGHEST_SEQ:
         return _fault(state, Cause.COMMAND), None
     if not trigger and not taken:
         return (replace(state, phase=Phase.IDLE, cause=Cause.NONE) if state.phase in _LEFT_BY_ZERO else state), None
     if state.phase is Phase.DONE and taken and not rising:
         return _zero(state), None
     if state.phase is Phase.IDLE and trigger:
-        return _triggered(state, given, now, deadline_s)
+        return _triggered(state, given, now, deadline_s) if was_ready else (_fault(state, Cause.NOT_READY), None)
     if state.phase in {Phase.BUSY, Phase.DONE} and trigger and (rising or given.seq != state.seq):
         return _fault(state, Cause.BUSY), None
     return state, None
@@ -190,14 +190,14 @@ def reset(state: State) -> State:
     return replace(_zero(state), cause=Cause.NONE)
 
 
+_KNOWN = int(CommandBit.TRIGGER | CommandBit.TAKEN)
 _LEFT_BY_ZERO = {Phase.WAITING, Phase.FAULT}
 
 
 def _triggered(state: State, given: Command, now: float, deadline_s: float) -> tuple[State, Job | None]:
+    """A part's trigger while READY is shown."""
     if given.bits & CommandBit.TAKEN:
         return _fault(state, Cause.COMMAND), None
-    if not state.ready:
-        return _fault(state, Cause.NOT_READY), None
     if given.seq in {0, state.seq}:
         return _fault(state, Cause.SEQUENCE), None
     job = Job(given.seq, given.part_id, given.part_type, now + deadline_s)

@@ -28,6 +28,7 @@ from platewatch.line.plc.listening import Listen
 
 log = logging.getLogger("platewatch.line")
 
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what goes wrong is said in our own words
 _REGISTER_CODES = {3, 4, 6, 16, 22, 23}
 
 
@@ -58,7 +59,9 @@ class ModbusServer:
         except (OSError, RuntimeError) as error:
             self.stop()
             where = f"{self._where.host}:{self._where.port}"
-            raise InputError("--modbus", f"{where} cannot be listened on", remedy="choose a free address") from error
+            raise InputError(
+                "--modbus", f"{where} cannot be listened on", remedy="choose a free address and a port above 1023"
+            ) from error
 
     def stop(self) -> None:
         """Close all connections and stop listening."""
@@ -180,7 +183,7 @@ class PlcClient:
         """Write the PLC's whole block in one request; raises InputError."""
         try:
             answer = self._client.write_registers(registers.COMMANDS, registers.command_words(command))
-        except ModbusException as error:
+        except (ModbusException, OSError) as error:  # a connection that is reset comes as OSError
             raise self._lost(error) from error
         self._check(answer.isError())
 
@@ -188,7 +191,7 @@ class PlcClient:
         """STATUS, BEAT and the result; raises InputError."""
         try:
             answer = self._client.read_holding_registers(registers.RESULTS, count=registers.SIZES["platewatch"])
-        except ModbusException as error:
+        except (ModbusException, OSError) as error:  # a connection that is reset comes as OSError
             raise self._lost(error) from error
         self._check(answer.isError())
         return registers.result(answer.registers)
@@ -198,4 +201,5 @@ class PlcClient:
             raise InputError(self._where, "refuses its registers", expected="a Platewatch station", remedy="check both")
 
     def _lost(self, error: Exception) -> InputError:
+        self.close()
         return InputError(self._where, f"no answer ({type(error).__name__})", remedy="check the connection")

@@ -18,6 +18,7 @@ from platewatch.model.inspector import failed
 
 log = logging.getLogger("platewatch.line")
 
+_TO_JUDGE_S = 0.01  # a frame that comes later than this before the deadline would be judged in vain
 _CODES = {Verdict.PASS: Code.PASS, Verdict.REVIEW: Code.REVIEW, Verdict.REJECT: Code.REJECT}
 
 
@@ -67,7 +68,7 @@ class Parts:
 
     def _recorded(self, job: Job) -> RecordedPlate:
         started, judging = time.perf_counter(), self._line.judging
-        wait_s = max(0.0, job.deadline - time.monotonic())
+        wait_s = max(0.0, job.deadline - _TO_JUDGE_S - time.monotonic())
         try:
             frame = self._source.take(job.part_id, wait_s)
         except NoFrame as error:
