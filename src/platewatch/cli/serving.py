@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from platewatch.cli.devices import device_options, device_plan
 from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import ALL_PHASES, FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
@@ -32,6 +33,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
 @ALL_PHASES
 @line_options
+@device_options
 @_USERS
 @click.option("--name", "names", multiple=True, help="Another host name of the station; may be repeated.")
 @click.option("--public-url", help="Address behind a proxy, with its path: https://plates.example/line3.")
@@ -118,6 +120,7 @@ def serve(
         os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
         names_of = ("public_url", "workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
         own = {name: rest.pop(name) for name in names_of}
+        devices = device_plan(rest)
         kept = {name: rest.pop(name) for name in ("keep", "days", "gigabytes", "review_share")}
         plan = server.Plan(
             model=model,
@@ -134,6 +137,7 @@ def serve(
             chosen=Settings(
                 users=users,
                 data=data,
+                devices=devices,
                 photographs=photographs,
                 destinations=receivers(webhooks, mqtt, ca),
                 anchors=anchor_places(rest.pop("anchors"), ca),

@@ -90,6 +90,8 @@ class Health:
         self._models, self._records, self._metrics, self._actor = models, records, metrics, actor
         self._places, self._low_bytes = [Place(path) for path in places], low_bytes
         self._checks, self._changed = checks, changed
+        self.stops = False
+        """Whether plates were stopped at the last check."""
         self._since: dict[str, datetime] = {}
         self._known: set[str] = set()
         self._record_failed: tuple[str, float] | None = None  # the reason, and when it was tried last
@@ -154,6 +156,7 @@ class Health:
         for code in set(found) | set(self._metrics.problems):
             self._metrics.set_problem(code, present=code in found)
         problems.sort(key=lambda problem: not problem.stops)
+        self.stops = any(problem.stops for problem in problems)
         if changed:
             self._changed(problems)
         return problems
