@@ -70,7 +70,8 @@ def _finer(anomaly_map: Floats) -> tuple[Floats, tuple[int, int]]:
     """The map (h, w) float32 at _FINE px on its longer side, and its width and height there."""
     scale = _FINE / max(anomaly_map.shape)
     size = (max(1, round(anomaly_map.shape[1] * scale)), max(1, round(anomaly_map.shape[0] * scale)))
-    fine: Floats = cv2.resize(anomaly_map.astype(np.float32, copy=False), size, interpolation=cv2.INTER_LINEAR)
+    exact: Floats = anomaly_map.astype(np.float32, copy=False)
+    fine: Array = cv2.resize(exact, size, interpolation=cv2.INTER_LINEAR)
     return fine, size
 
 
