@@ -93,12 +93,18 @@ def without_model(folder: Path) -> ModelRegistry:
 
 @contextmanager
 def running(
-    folder: Path, *, policy: Policy = UNSAMPLED, registry: ModelRegistry | None = None, **options: Any
+    folder: Path,
+    *,
+    policy: Policy = UNSAMPLED,
+    registry: ModelRegistry | None = None,
+    station: str = "",
+    **options: Any,
 ) -> Iterator[Running]:
     """A station that runs until the block ends; its record and users lie in `folder`."""
     users = Users(folder / "users.json")
     file = folder / "records.db"
-    with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
+    url = str(file) if file.exists() else empty_records.sqlite(file)
+    with Records.open(url, policy=policy, station=station) as records:
         chosen: dict[str, Any] = {"users": users.path, "workers": 2, "low_bytes": 0} | options
         settings = Settings(**chosen)
         app = create_app(registry or models(folder), records, settings)

@@ -61,6 +61,7 @@ def watch(
     recursive: bool,
     threads: int,
     all_phases: bool,
+    station: str,
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
@@ -93,7 +94,8 @@ def watch(
         if entry.inspection.error is not None:
             click.echo(f"error: {entry.inspection.error}", err=True)
 
-    with Records.open(records, photographs, policy(**kept)) as opened:
+    with Records.open(records, photographs, policy(**kept), station=station) as opened:
+        opened.hold_station()
         registry = ModelRegistry(
             model, load=lambda path: platewatch.load(path, threads=threads, signed_by=signed_by, all_phases=all_phases)
         )

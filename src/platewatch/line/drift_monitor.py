@@ -109,7 +109,7 @@ class DriftMonitor:
     def follow(self, event: Event) -> None:
         """Take over an alarm or its acknowledgement that another process of this station wrote."""
         with self._lock:
-            if event.station != self._records.station:
+            if not self._records.is_own(event):
                 return
             if event.details.get("model_id") != self._model_id or event.id <= self._decisive:
                 return

@@ -45,6 +45,7 @@ def health(request: Request, _: Viewer) -> Response:
         deliveries=here.records.deliveries(),
         notes=here.line.deliveries.notes(),
         head=here.records.head(),
+        heads=[end for end in here.records.heads().values() if end.length],
     )
 
 

@@ -57,6 +57,8 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
             pictures.keep(recorded.entry.number, recorded.anomaly_map)
 
     def publish(row: Appended) -> None:
+        if records.station and not records.is_own(row):  # a station without a name shows all of them
+            return
         found = message(row)
         if found is not None:
             live.publish(found)

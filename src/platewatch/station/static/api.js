@@ -54,6 +54,8 @@ export function inspect(file) {
   return request(`/inspections?name=${name}&source=page`, { method: "POST", headers, body: file });
 }
 
+const station = document.documentElement.dataset.station;
+export const ownStation = station ? `&station=${encodeURIComponent(station)}` : ""; // of a list's address: a named station shows its own plates
 export const photographOf = (number) => `${root}/inspections/${number}/photograph`;
 /** Whether the whole photograph can be decoded. */
 export async function displays(number) {
