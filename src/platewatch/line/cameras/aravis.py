@@ -1,4 +1,4 @@
-"""GigE Vision and USB3 Vision cameras by Aravis, in a process of the system's Python (`aravis_process.py`)."""
+"""GigE Vision and USB3 Vision cameras by Aravis, in a process of the system's Python."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Runs one GigE Vision or USB3 Vision camera by Aravis, under the system's Python, for `aravis.py`.
+"""Runs one GigE Vision or USB3 Vision camera by Aravis, under the system's Python, for the module aravis.
 
 Imports nothing of Platewatch: Debian packages Aravis's bindings (`gi`) for its own Python alone. Commands come as JSON
 lines on stdin: `open`, `fire`. On stdout come JSON lines; one with `bytes` is followed by so many bytes of a frame.
