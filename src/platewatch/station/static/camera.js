@@ -10,14 +10,18 @@ export class Camera {
     return this.stream !== null;
   }
 
-  /** Start the camera; the error has `refused` when a person or the browser refused it. */
+  /** Whether the browser gives this page the camera's picture at all. */
+  static possible() {
+    return Boolean(navigator.mediaDevices?.getUserMedia);
+  }
+
+  /** Start the camera; an error when a person or the browser refuses it. */
   async start() {
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error("no camera on this page");
     try {
       const wanted = { facingMode: "environment", width: { ideal: 4096 }, height: { ideal: 4096 } };
       this.stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
     } catch (error) {
-      throw Object.assign(new Error(`the camera cannot be used (${error.message})`), { refused: true });
+      throw new Error(`the camera cannot be used (${error.message})`);
     }
     this.video.srcObject = this.stream;
     await this.video.play();

@@ -120,15 +120,20 @@ if (photographs) {
   }
   part("files").addEventListener("click", () => picker("files").click());
   part("directory").addEventListener("click", () => picker("directory").click());
+  const byApp = () => {
+    part("no-camera").hidden = false;
+    picker("camera").click(); // before any wait: browsers open it only right after a touch
+  };
   part("shoot").addEventListener("click", async () => {
+    if (!Camera.possible()) return byApp();
     try {
       await camera.start();
       part("camera-view").hidden = false;
     } catch (error) {
-      part("no-camera").hidden = false;
-      if (error.refused) showMessage(sentence(error.message), { bad: true });
-      picker("camera").click();
+      fail(error);
+      byApp();
     }
+    return undefined;
   });
   part("take").addEventListener("click", () => camera.take());
   part("stop-camera").addEventListener("click", () => {
