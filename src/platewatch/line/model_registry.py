@@ -158,7 +158,7 @@ class ModelRegistry:
         An activation holds until the command line names another model, and for good where it names none.
         """
         try:
-            last = next(iter(records.events(ACTIVATED, limit=1)), None)
+            last = next(iter(records.events(ACTIVATED, limit=1, station=records.station)), None)
             if last is None or (self._command and last.details.get("command") != self._command):
                 return None
             folder = self._find(str(last.details["model_id"]))

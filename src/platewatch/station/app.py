@@ -14,6 +14,7 @@ from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Records
 from platewatch.station import (
     api_reference,
+    cameras,
     first_model,
     health_page,
     inspections,
@@ -39,7 +40,7 @@ from platewatch.station.users import Users
 
 _PARTS = (
     *(inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page),
-    *(model_cards, first_model),
+    *(cameras, model_cards, first_model),
 )
 
 
