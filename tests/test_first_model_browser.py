@@ -58,31 +58,41 @@ class Hand:
         self.page.keyboard.type(text)
 
 
+def at(page: Page, step: str) -> None:
+    """Wait for this step, with its scripts."""
+    expect(page.locator(f"html[data-ready] [data-step={step}]")).to_be_visible()
+
+
 def test_from_a_name_to_the_model_in_service(browser: Browser, site: Site, tmp_path: Path) -> None:
     with tab(browser) as page:
         hand = Hand(page)
         page.goto(site.url)
+        at(page, "name")
         expect(page).to_have_url(f"{site.url}/first-model")
         hand.type("Plate A")
         hand.press("Enter")
+        at(page, "photographs")
         expect(page.locator("[data-count]")).to_contain_text("0 of about 50")
         browsing.drop(page, site.good)
         expect(page.locator("[data-count]")).to_contain_text(f"{len(site.good)} photographs")
         page.reload()  # the browser was closed meanwhile
+        at(page, "photographs")
         expect(page.locator("[data-grid] li")).to_have_count(len(site.good))
         hand.click("Check the photographs")
-        expect(page.locator("[data-step=check] [data-used]")).to_contain_text("24 photographs")
+        at(page, "check")
+        expect(page.locator("[data-used]")).to_contain_text("24 photographs")
         hand.clicks += 1
         page.locator("[data-photograph-name='003.png']").click()
         expect(page.locator("[data-used]")).to_contain_text("23 photographs")
         hand.click("Train the model")
-        expect(page.locator("[data-step=card] h2").first).to_have_text("The model is trained")
+        at(page, "card")
         expect(page.locator(".card.text h2")).to_have_text("Model card")
         assert "|" not in page.locator(".card.text").inner_text(), "no raw Markdown"
         hand.click("Use this model")
         expect(page.locator("dialog[open]")).to_contain_text("From now on")
         hand.press("Enter")
         expect(page).to_have_url(f"{site.url}/")
+        expect(page.locator("[data-connection]")).to_have_text("live")
         expect(page.locator("[data-word]")).to_have_text("Waiting")
         browsing.drop(page, site.good[:1])
         expect(page.locator("[data-word]")).to_have_text("PASS")
@@ -98,7 +108,7 @@ def test_every_step_fits_a_phone_and_a_camera_that_cannot_be_used_is_explained(b
     with tab(browser, PHONE) as page:
         page.goto(site.url)
         for name in ("name", "photographs"):
-            expect(page.locator(f"[data-step={name}]")).to_be_visible()
+            at(page, name)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
             assert page.evaluate(SMALL_TARGETS) == [], name
             if name == "name":
@@ -115,7 +125,7 @@ def test_every_step_fits_a_phone_and_a_camera_that_cannot_be_used_is_explained(b
         expect(page.locator("[data-least]")).to_be_disabled()
         page.get_by_role("button", name="Discard").click()
         page.keyboard.press("Enter")
-        expect(page.locator("[data-step=name]")).to_be_visible()
+        at(page, "name")
 
 
 SMALL_TARGETS = """() => [...document.querySelectorAll("main button, main input:not([type=file])")]

@@ -176,3 +176,4 @@ async function browse(folder) {
 }
 
 connection.on("model", renew);
+document.documentElement.dataset.ready = "";
