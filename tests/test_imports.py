@@ -234,6 +234,7 @@ RESIZES = {
     "photographs.thumbnails": "pictures for people",
     "evaluation.evaluator": "maps and masks to one size",
     "evaluation.blind_spot_pictures": "a cut-out of a judged picture, for people",
+    "photographs.likeness": "reduced pictures, to find the good photograph most like a plate's, for people",
     "photographs.foreground": "the mask of the part, found on a small copy",
     "synthetic.compositing": "noise and strokes of artificial defects",
     "synthetic.materials": "noise of synthetic plates",

@@ -84,6 +84,14 @@ async def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
     return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
+@router.get("/inspections/{number}/good.webp")
+async def good_example(request: Request, _: Viewer, number: Number) -> Response:
+    """The good photograph of training that is most like this plate's, small."""
+    here = station(request)
+    data = await in_thread(here.drawing_thread, here.pictures.good, number)
+    return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})
+
+
 @router.get("/history", openapi_extra=_SEARCHES)
 def history(request: Request, _: Viewer) -> Response:
     """Plates found by time, verdict, review, plate id, reviewer, model and text."""

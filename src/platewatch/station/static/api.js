@@ -72,4 +72,5 @@ export async function displays(number) {
 }
 
 export const thumbnailOf = (number) => `${root}/inspections/${number}/thumbnail.jpg`;
+export const goodOf = (number) => `${root}/inspections/${number}/good.webp`;
 export const mapOf = (number) => `${root}/inspections/${number}/map.png`;

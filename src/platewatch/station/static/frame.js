@@ -93,7 +93,7 @@ const countSoon = () => {
 countWaiting();
 
 // a photograph that was removed meanwhile has no small picture: a symbol instead of the browser's own
-const replaceBroken = (image) => image.matches?.("img:not([data-photo], [data-map])") && image.replaceWith(noPhotograph());
+const replaceBroken = (image) => image.matches?.("img:not([data-photo], [data-map], [data-good-photo])") && image.replaceWith(noPhotograph());
 addEventListener("error", (event) => replaceBroken(event.target), true);
 for (const image of document.images) if (image.getAttribute("src") && image.complete && !image.naturalWidth) replaceBroken(image);
 
