@@ -52,6 +52,7 @@ LIBRARIES = {
     "starlette": {"station"},
     "uvicorn": {"station"},
     "prometheus_client": {"line.metrics"},
+    "markdown_it": {"station.model_cards"},
     "argon2": {"station"},
     "cryptography": {"signing"},
     "sqlalchemy": {"records"},
