@@ -29,6 +29,12 @@ ASKED: dict[str, Callable[[Records], object]] = {
     "word": lambda records: records.find(Query(text="cam7 dust", reviewer="anna")),
     "word of none": lambda records: records.find(Query(text="cam7 nothing")),
     "model and outcome": lambda records: records.find(Query(model_id="0123456789ab", outcome=Outcome.REVIEW)),
+    "part type": lambda records: records.find(Query(part_type="hinge", before="7.1_1000000000007.1000000000001")),
+    "part type and outcome": lambda records: records.find(Query(part_type="hinge", outcome=Outcome.PASS, station="")),
+    "part type and time": lambda records: records.find(Query(part_type="hinge", since=THEN)),
+    "queue of a part type": lambda records: records.queue(50, part_type="hinge"),
+    "part types": lambda records: records.part_types(),
+    "events of a station": lambda records: records.events(station=""),
     "queue": lambda records: records.queue(50),
     "get": lambda records: records.get(1),
     "key": lambda records: records.with_key("key"),
@@ -42,13 +48,13 @@ ASKED: dict[str, Callable[[Records], object]] = {
     "models": lambda records: records.model_ids(),
     "reviewers": lambda records: records.reviewers(),
     "head": lambda records: records.head(),
-    "appended": lambda records: records.appended(0, 10),
-    "appended events": lambda records: records.appended(0, 10, only_events=True),
+    "appended": lambda records: records.appended({}, 10),
+    "appended events": lambda records: records.appended({}, 10, only_events=True),
     "add": lambda records: records.add(plate(), b"photograph", key="another", deliver=["a"]),
     "review": lambda records: records.review(1, Judgement.GOOD, "anna"),
     "claim": lambda records: records.claim("a", 5, 1),
 }
-SMALL = ("head", "destinations", "outbox")
+SMALL = ("heads", "destinations", "outbox")
 """Tables of a few rows; the outbox is emptied all the time."""
 
 
@@ -106,7 +112,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
 
 BATCHES: dict[str, Callable[[int, Records], object]] = {
     "known keys": lambda count, records: records.known([str(number) for number in range(count)]),
-    "appended": lambda count, records: records.appended(0, count),
+    "appended": lambda count, records: records.appended({}, count),
     "claimed and put back": lambda count, records: records.delivered("a", (), records.claim("a", count, 0.0)),
     "postponed": lambda count, records: records.postpone("b", 1, list(range(2, 2 + count)), wait_s=0.0, why="away"),
     "pages": lambda count, records: records.find(Query(limit=count)),

@@ -5,6 +5,7 @@
     ├── OutputError          a result that cannot be written: disk full, folder read-only
     ├── CalibrationError     scores of good plates that allow no limits
     ├── ModelError           a model folder that is damaged, incomplete, altered or too new
+    │   └── NoModel              a station that has no model yet
     ├── RecordError          a record that cannot be opened, read or written
     │   ├── NotFound             an entry or review that does not exist
     │   └── RecordUnavailable    locked, full or not reachable now; the same call may succeed later
@@ -53,6 +54,10 @@ class CalibrationError(PlatewatchError):
 
 class ModelError(PlatewatchError):
     """A model folder is damaged, incomplete, altered or too new."""
+
+
+class NoModel(ModelError):  # noqa: N818 - says what is missing
+    """The station has no model yet, so it judges nothing."""
 
 
 class RecordError(PlatewatchError):

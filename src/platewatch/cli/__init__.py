@@ -6,7 +6,7 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import archiving, judging, learning, recording, serving, signing, watching
+from platewatch.cli import archiving, devices, judging, learning, recording, serving, signing, watching
 from platewatch.cli.shell import Commands
 
 
@@ -40,6 +40,8 @@ for command in (
     recording.export,
     serving.serve,
     serving.users,
+    devices.cameras,
+    devices.plc,
     signing.key,
     signing.sign,
 ):

@@ -50,6 +50,9 @@ _EXTRAS = {
         ("alembic", "argon2", "fastapi", "paho", "psycopg", "sqlalchemy", "uvicorn", "watchfiles"), "station"
     ),
     "pyarrow": "archive",
+    "pymodbus": "plc",
+    "genicam": "genicam",
+    "harvesters": "genicam",
     "ray": "ray",
 }
 """The extra that brings a package, where it is not `train`."""

@@ -107,8 +107,10 @@ class DriftMonitor:
             self._reset()
 
     def follow(self, event: Event) -> None:
-        """Take over an alarm or its acknowledgement that another process on this record wrote."""
+        """Take over an alarm or its acknowledgement that another process of this station wrote."""
         with self._lock:
+            if event.station != self._records.station:
+                return
             if event.details.get("model_id") != self._model_id or event.id <= self._decisive:
                 return
             if event.kind == ALARM:
@@ -195,7 +197,7 @@ class DriftMonitor:
         events = [
             event
             for kind in (ALARM, SEEN, ACTIVATED)
-            for event in self._records.events(kind, limit=20)
+            for event in self._records.events(kind, limit=20, station=self._records.station)
             if event.details.get("model_id") == model_id
         ]
         newest = {event.kind: event for event in sorted(events, key=lambda event: event.id)}
@@ -206,7 +208,8 @@ class DriftMonitor:
     def _since(self, model_id: str, began: Event | None) -> list[Entry]:
         """The newest plates of the model and of this line that the test has not seen, oldest first."""
         found: list[Entry] = []
-        query = Query(model_id=model_id, since=None if began is None else began.time, limit=MOST)
+        since, station = None if began is None else began.time, self._records.station
+        query = Query(model_id=model_id, since=since, station=station, limit=MOST)
         for entry in self._records.every(query):
             if entry.number <= self._newest or len(found) == _READ_BACK:
                 break

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from platewatch.errors import ModelError, PlatewatchError, RecordError, RecordUnavailable
+from platewatch.errors import ModelError, NoModel, PlatewatchError, RecordError, RecordUnavailable
 from platewatch.inspection import now
 from platewatch.line.drift_monitor import DriftMonitor
 from platewatch.line.metrics import Metrics
@@ -90,6 +90,8 @@ class Health:
         self._models, self._records, self._metrics, self._actor = models, records, metrics, actor
         self._places, self._low_bytes = [Place(path) for path in places], low_bytes
         self._checks, self._changed = checks, changed
+        self.stops = False
+        """Whether plates were stopped at the last check."""
         self._since: dict[str, datetime] = {}
         self._known: set[str] = set()
         self._record_failed: tuple[str, float] | None = None  # the reason, and when it was tried last
@@ -134,7 +136,7 @@ class Health:
         return {
             "status": "failing" if stops else "degraded" if problems else "ok",
             "problems": [problem.as_dict() for problem in problems],
-            "model_id": self._models.model_id,
+            "model_id": self._models.model_id or None,
             "drift": {
                 "evidence": round(drift.value, 3),
                 "watched": drift.number,
@@ -154,6 +156,7 @@ class Health:
         for code in set(found) | set(self._metrics.problems):
             self._metrics.set_problem(code, present=code in found)
         problems.sort(key=lambda problem: not problem.stops)
+        self.stops = any(problem.stops for problem in problems)
         if changed:
             self._changed(problems)
         return problems
@@ -163,6 +166,8 @@ class Health:
         yield from self._check_record()
         try:
             self._models.inspector()
+        except NoModel as error:
+            yield "no_model", str(error), True
         except ModelError as error:
             yield "model_gone", str(error), True
         for check in self._checks:

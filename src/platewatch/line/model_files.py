@@ -61,10 +61,10 @@ class ModelFiles:
 
     def look(self) -> None:
         """Check once: read changed files, or all when it is due, and write an event when the faults change."""
+        if not (self._models.folder / model_folder.MANIFEST).is_file():
+            return  # no model, or its folder is missing: Health reports it, and plates stop
         if self._models.folder != self._folder:
             self._begin()
-        if not (self._models.folder / model_folder.MANIFEST).is_file():
-            return  # Health reports it, and plates stop
         due = time.monotonic() - self._read >= self._every
         for name, expected in self._expected.items():
             path = self._models.folder / name

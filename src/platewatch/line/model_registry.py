@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import platewatch
-from platewatch.errors import ModelError, NotFound, RecordError
+from platewatch.errors import ModelError, NoModel, NotFound, RecordError
 from platewatch.line import protections
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
@@ -47,7 +47,7 @@ class ModelRegistry:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         models_folder: Path | None = None,
         load: Load | None = None,
         *,
@@ -56,26 +56,41 @@ class ModelRegistry:
     ) -> None:
         """Load `folder` into service. `models_folder` defaults to its parent. Raises as platewatch.load.
 
+        Without `folder`, which `models_folder` must be given for, there is no model until one is activated.
         With `all_phases` phase two is run also where it has no weight. Without a `load` of its own, models that none of
         the public keys in the files `signed_by` signed are refused.
         """
-        self.folder = folder.resolve()
-        self.models_folder = self.folder.parent if models_folder is None else models_folder.resolve()
+        if folder is None and models_folder is None:
+            raise ValueError("neither a model nor a folder of models")
+        self.models_folder = (models_folder or Path(folder or ".").resolve().parent).resolve()
+        self.folder = self.models_folder if folder is None else folder.resolve()
+        """The folder of the model in service; without a model the folder of models."""
+        self.why_none = ""
+        """Why the model that was in service before is not; empty when there was none."""
         self._load: Load = load or (
             lambda path: platewatch.load(path, threads=1, signed_by=signed_by, all_phases=all_phases)
         )
-        self._inspector = self._load(self.folder)
+        self._inspector = None if folder is None else self._load(self.folder)
         self._command = self.model_id
         self._other: Inspector | None = None  # the last other model that was loaded, for old plates
         self._changing, self._lending = threading.Lock(), threading.Lock()
 
     @property
+    def has_model(self) -> bool:
+        """Whether a model is in service."""
+        return self._inspector is not None
+
+    @property
     def model_id(self) -> str:
-        """Id of the model in service."""
-        return self._inspector.manifest.model_id
+        """Id of the model in service; empty without one."""
+        return "" if self._inspector is None else self._inspector.manifest.model_id
 
     def inspector(self) -> Inspector:
-        """The model in service; raises ModelError while its folder is missing: its verdicts could not be replayed."""
+        """The model in service; raises NoModel without one.
+
+        Raises ModelError while its folder is missing, because its verdicts could not be replayed.
+        """
+        inspector = self.loaded()
         if not (self.folder / model_folder.MANIFEST).is_file():
             raise ModelError(
                 f"model {self.folder.name}",
@@ -83,17 +98,19 @@ class ModelRegistry:
                 expected=f"{model_folder.MANIFEST} in it",
                 remedy="restore it, or take another model into service",
             )
-        return self._inspector
+        return inspector
 
     def loaded(self) -> Inspector:
-        """The model in service as it is in memory, also when its folder is missing."""
+        """The model in service as it is in memory, also when its folder is missing; raises NoModel without one."""
+        if self._inspector is None:
+            before = f": the one before is not taken into service: {self.why_none}" if self.why_none else ""
+            raise NoModel("", f"no model yet{before}", remedy="an engineer makes the first one on the page First model")
         return self._inspector
 
     def available(self) -> tuple[AvailableModel, ...]:
         """The available models and the one in service, by folder name; damaged ones are left out."""
-        folders = {self.folder} | {
-            path.parent.resolve() for path in self.models_folder.glob(f"*/{model_folder.MANIFEST}")
-        }
+        folders = {path.parent.resolve() for path in self.models_folder.glob(f"*/{model_folder.MANIFEST}")}
+        folders |= {self.folder} if self.has_model else set()
         found = []
         for folder in sorted(folders):
             try:
@@ -107,7 +124,7 @@ class ModelRegistry:
 
     def with_id(self, model_id: str) -> Inspector:
         """The model with that id, to explain a plate that it judged; raises NotFound."""
-        if model_id == self.model_id:
+        if self._inspector is not None and model_id == self.model_id:
             return self._inspector
         with self._lending:
             if self._other is None or self._other.manifest.model_id != model_id:
@@ -138,20 +155,23 @@ class ModelRegistry:
     def resume(self, records: Records) -> str | None:
         """Take the last activated model into service; returns the reason if that failed.
 
-        An activation holds until the command line names another model.
+        An activation holds until the command line names another model, and for good where it names none.
         """
         try:
-            last = next(iter(records.events(ACTIVATED, limit=1)), None)
-            if last is None or last.details.get("command") != self._command:
+            last = next(iter(records.events(ACTIVATED, limit=1, station=records.station)), None)
+            if last is None or (self._command and last.details.get("command") != self._command):
                 return None
             folder = self._find(str(last.details["model_id"]))
             self._inspector, self.folder = self._load(folder), folder
         except (NotFound, ModelError, RecordError) as error:
-            return str(error)
+            self.why_none = str(error)
+            return self.why_none
         return None
 
     def _looser(self, folder: Path) -> tuple[str, ...]:
         """The limits that are looser in a model folder than in service; none when a manifest cannot be read."""
+        if not self.has_model:
+            return ()
         try:
             manifests = [model_folder.load_manifest(each) for each in (self.folder, folder)]
         except ModelError:

@@ -13,6 +13,7 @@ from platewatch.line.model_registry import ModelRegistry
 from platewatch.records import Records
 from platewatch.station import (
     api_reference,
+    cameras,
     health_page,
     inspections,
     login,
@@ -60,7 +61,18 @@ def create_app(models: ModelRegistry, records: Records, settings: Settings | Non
     problem_details.install(app)
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
-    for part in (inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page):
+    for part in (
+        inspections,
+        cameras,
+        reviews,
+        service,
+        monitoring,
+        login,
+        api_reference,
+        pages,
+        health_page,
+        models_page,
+    ):
         app.include_router(part.router)
     return app
 
@@ -69,7 +81,9 @@ def _lifespan(station: Station, runs: RetrainingRuns, checks: PasswordChecks) ->
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         station.line.start()
+        station.devices.start()
         yield
+        station.devices.stop()
         runs.stop()
         checks.stop()
         station.live.close()

@@ -6,18 +6,28 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Query, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from pydantic.dataclasses import dataclass
 
 from platewatch.inspection import Inspection
 from platewatch.photographs import formats
-from platewatch.records import Judgement, Outcome, Review
+from platewatch.records import Entry, Judgement, Outcome, Review
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import uploads
 from platewatch.station.problem_details import RequestError
 from platewatch.station.representation import entry_as_dict
-from platewatch.station.rest import STRICT, Number, Viewer, in_thread, json_response, routes, station
+from platewatch.station.rest import (
+    STRICT,
+    AtStation,
+    Number,
+    OfPartType,
+    Viewer,
+    in_thread,
+    json_response,
+    routes,
+    station,
+)
 from platewatch.station.security import needs
 from platewatch.station.times import Time
 from platewatch.station.users import Account, Right
@@ -41,6 +51,9 @@ class Recorded(Inspection):
     """The verdict, or FAILED."""
     review: Review | None
     chain: str
+    station: str
+    """Name of the station that recorded it; empty at the unnamed one."""
+    part_type: str
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -81,7 +94,10 @@ async def inspect(
     account: Annotated[Account, needs(Right.INSPECT)],
     source: Literal["rest", "page"] = "rest",
 ) -> Response:
-    """Judge a plate: once this has answered 201, it is in the record, also if it is not readable."""
+    """Judge a plate: once this has answered 201, it is in the record, also if it is not readable.
+
+    With `Accept: text/plain` the answer is one line: the outcome and the plate's number in the record, `REJECT 17`.
+    """
     started, here = time.perf_counter(), station(request)
     try:
         with here.intake.place(), here.arrivals.room() as room:
@@ -94,8 +110,21 @@ async def inspect(
     here.metrics.seconds.observe(time.perf_counter() - started)
     if found.is_duplicate:
         here.metrics.duplicates.inc()
-    headers = {"Location": f"/inspections/{found.entry.number}"}
-    return json_response(entry_as_dict(found.entry), 200 if found.is_duplicate else 201, headers)
+    return answer(request, found.entry, is_new=not found.is_duplicate)
+
+
+def answer(request: Request, entry: Entry, *, is_new: bool) -> Response:
+    """A plate that was handed in: as JSON, or as one line for who asks for text/plain."""
+    headers, status = {"Location": f"/inspections/{entry.number}"}, 201 if is_new else 200
+    if _wants_text(request.headers.get("accept", "")):
+        return PlainTextResponse(f"{entry.outcome} {entry.number}\n", status, headers)
+    return json_response(entry_as_dict(entry), status, headers)
+
+
+def _wants_text(accept: str) -> bool:
+    """Whether an Accept header names text/plain, and not JSON too."""
+    kinds = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
+    return "text/plain" in kinds and "application/json" not in kinds
 
 
 @router.get("/inspections", response_model=InspectionPage)
@@ -111,6 +140,8 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
     judgement: Judgement | None = None,
     text: str | None = None,
     reviewed: bool | None = None,
+    at: AtStation = None,
+    part_type: OfPartType = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     before: str | None = None,
 ) -> Response:
@@ -125,6 +156,8 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
         judgement=judgement,
         text=text,
         reviewed=reviewed,
+        station=at,
+        part_type=part_type,
         limit=limit,
         before=before,
     )
@@ -134,17 +167,29 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
 
 @router.get("/queue", response_model=InspectionPage)
 def queue(
-    request: Request, _: Viewer, limit: Annotated[int, Query(ge=1, le=MOST)] = 50, before: str | None = None
+    request: Request,
+    _: Viewer,
+    at: AtStation = None,
+    part_type: OfPartType = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    before: str | None = None,
 ) -> Response:
     """Plates that wait for a person, newest first."""
-    found = station(request).records.queue(limit, before)
+    found = station(request).records.queue(limit, before, station=at, part_type=part_type)
     return json_response({"inspections": [entry_as_dict(entry) for entry in found.entries], "next": found.next})
 
 
 @router.get("/counts")
-def counts(request: Request, _: Viewer, since: Time | None = None, until: Time | None = None) -> Response:
+def counts(
+    request: Request,
+    _: Viewer,
+    since: Time | None = None,
+    until: Time | None = None,
+    at: AtStation = None,
+    part_type: OfPartType = None,
+) -> Response:
     """How many plates were received and how they ended: received = judged + failed."""
-    found = station(request).records.counts(since, until)
+    found = station(request).records.counts(since, until, station=at, part_type=part_type)
     names = ("received", "judged", "passed", "review", "reject", "failed")
     return json_response({name: getattr(found, name) for name in names})
 

@@ -29,7 +29,7 @@ def models(request: Request, _: Viewer) -> Response:
     here, runs = station(request), _runs(request)
     manifest = here.models.loaded().manifest
     material = runs.material(here.records)
-    activated = next(iter(here.records.events(ACTIVATED, limit=1)), None)
+    activated = next(iter(here.records.events(ACTIVATED, limit=1, station=here.records.station)), None)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
     folder, models = here.models.models_folder, here.models.available()

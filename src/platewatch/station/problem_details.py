@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from platewatch.errors import (
     InputError,
     ModelError,
+    NoModel,
     NotFound,
     OutputError,
     PlatewatchError,
@@ -36,6 +37,7 @@ LIBRARY_ERRORS: tuple[tuple[type[PlatewatchError], int, str], ...] = (
     (NotFound, 404, "not_found"),
     (RecordUnavailable, 503, "record_unavailable"),
     (RecordError, 500, "record_damaged"),
+    (NoModel, 503, "no_model"),
     (ModelError, 503, "model_unavailable"),
     (OutputError, 503, "cannot_write"),
     (RuntimeUnavailable, 503, "runtime_unavailable"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -21,6 +21,8 @@ from platewatch.station.users import Account, Right
 
 Viewer = Annotated[Account, needs(Right.VIEW)]
 Number = Annotated[int, Path(ge=1, lt=2**53, description="The plate's number in the record.")]
+AtStation = Annotated[str | None, Query(alias="station", max_length=40, description="Name of a station; all without.")]
+OfPartType = Annotated[str | None, Query(max_length=60, description="A part type; all without.")]
 _ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
 _CORRECT = "correct the address"
 

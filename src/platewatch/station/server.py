@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from platewatch import signing
 from platewatch.errors import InputError
-from platewatch.line import anchoring
+from platewatch.line import anchoring, devices
 from platewatch.line.destinations import destinations
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.state_files import beside
@@ -41,7 +41,8 @@ _STOP_S = 20  # plates that are being judged may take this long before the stati
 class Plan:
     """The options of `platewatch serve`: those of the station itself as `chosen`, and where it runs."""
 
-    model: Path
+    model: Path | None
+    """None: no model until one is made and taken into service in the browser."""
     models: Path | None = None
     signed_by: tuple[Path, ...] = ()
     all_phases: bool = False
@@ -60,6 +61,11 @@ class Plan:
         return self.chosen.users or beside(self.records, "users.json")
 
     @property
+    def models_folder(self) -> Path | None:
+        """The folder of models; None: the one that the model is in."""
+        return self.models if self.models or self.model else beside(self.records, "models")
+
+    @property
     def address(self) -> str:
         """Where a browser on this machine finds the station."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -70,6 +76,7 @@ def check(plan: Plan) -> None:
     """Raise InputError for a station that other machines can reach without users, and for unusable receivers."""
     destinations(plan.chosen.destinations)
     anchoring.places(plan.chosen.anchors)
+    devices.check(plan.chosen.devices)
     if plan.chosen.anchor_key is not None:
         signing.private_key(plan.chosen.anchor_key)
     if (plan.certificate is None) != (plan.key is None):
@@ -126,16 +133,19 @@ def memory_line(plan: Plan) -> str:
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     memory.bound(plan.chosen.shares.decoding)
-    models = ModelRegistry(plan.model, plan.models, signed_by=plan.signed_by, all_phases=plan.all_phases)
+    models = ModelRegistry(plan.model, plan.models_folder, signed_by=plan.signed_by, all_phases=plan.all_phases)
     with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
         kept_back = models.resume(records)
         if kept_back is not None:
             report(f"the model that was in service before is not taken into service: {kept_back}")
         app = create_app(models, records, settings(plan, records))
+        app.state.station.devices.listen()
 
         def ready() -> None:
             report(memory_line(plan))
-            report(f"{plan.address}: model {models.model_id}")
+            report(f"{plan.address}: model {models.model_id}" if models.has_model else f"{plan.address}: no model yet")
+            if plan.chosen.devices.modbus is not None:
+                report(f"Modbus TCP: {plan.chosen.devices.modbus.host}:{app.state.station.devices.port}")
 
         most = most_open(plan.chosen.connections)
         with Connections(listening, most=most, wait_s=plan.chosen.header_s) as connections:

@@ -1,7 +1,10 @@
 // A photograph with its anomaly map and boxes; a box can be drawn on it by finger, mouse or keys.
 
-import { mapOf, photographOf } from "./api.js";
+import { displays, mapOf, photographOf } from "./api.js";
 import { svg } from "./elements.js";
+import { Zoom } from "./zoom.js";
+
+const NOT_DISPLAYED = "The photograph cannot be displayed. Its hash and what was found are in the record.";
 
 export class Photograph {
   constructor(figure) {
@@ -12,17 +15,19 @@ export class Photograph {
     this.marked = [];
     this.number = null;
     this.photo.addEventListener("load", () => this.#fit());
-    this.photo.addEventListener("error", () => this.#showMissing("The photograph cannot be displayed. Its hash and verdict are in the record."));
+    this.photo.addEventListener("error", () => this.#showMissing(NOT_DISPLAYED));
     this.map.addEventListener("load", () => (this.busy.hidden = true));
     this.map.addEventListener("error", () => this.#noMap());
     this.#drawByPointer();
     document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => this.toggle(button.dataset.view)));
+    this.zoom = new Zoom(this);
     new ResizeObserver(() => this.#fit()).observe(figure);
   }
 
-  show({ number, kept, defects = [], marked = [], name = "" }) {
+  show({ number, kept, judged = true, defects = [], marked = [], name = "" }) {
     if (number === this.number) return this.#boxes(defects, marked);
     this.stopDrawing();
+    this.zoom.reset();
     this.number = number;
     [this.defects, this.marked] = [defects, marked];
     this.map.removeAttribute("src");
@@ -32,7 +37,13 @@ export class Photograph {
     this.photo.alt = `Photograph of plate ${name}`;
     this.photo.src = photographOf(number);
     this.missing.hidden = true;
+    if (!judged) this.#checkWhole(number);
     return this.#map();
+  }
+
+  /** A browser shows the upper part of a damaged file as if it were all of it. */
+  async #checkWhole(number) {
+    if (!(await displays(number)) && number === this.number) this.#showMissing(NOT_DISPLAYED);
   }
 
   toggle(view) {
@@ -67,10 +78,7 @@ export class Photograph {
     const { naturalWidth: width, naturalHeight: height } = this.photo;
     if (!width || !this.missing.hidden) return;
     this.sheet.hidden = false;
-    const room = this.figure.getBoundingClientRect();
-    const scale = Math.min(room.width / width, room.height / height);
-    this.sheet.style.width = `${width * scale}px`;
-    this.sheet.style.height = `${height * scale}px`;
+    this.zoom.place();
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.#boxes(this.defects, this.marked);
   }
