@@ -99,7 +99,12 @@ def running(
     users = Users(folder / "users.json")
     file = folder / "records.db"
     with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
-        chosen: dict[str, Any] = {"users": users.path, "workers": 2, "low_bytes": 0} | options
+        chosen: dict[str, Any] = {
+            "users": users.path,
+            "workers": 2,
+            "low_bytes": 0,
+            "training": folder / "training",
+        } | options
         settings = Settings(**chosen)
         app = create_app(registry or models(folder), records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
