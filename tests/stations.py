@@ -105,7 +105,12 @@ def running(
     file = folder / "records.db"
     url = str(file) if file.exists() else empty_records.sqlite(file)
     with Records.open(url, policy=policy, station=station) as records:
-        chosen: dict[str, Any] = {"users": users.path, "workers": 2, "low_bytes": 0} | options
+        chosen: dict[str, Any] = {
+            "users": users.path,
+            "workers": 2,
+            "low_bytes": 0,
+            "training": folder / "training",
+        } | options
         settings = Settings(**chosen)
         app = create_app(registry or models(folder), records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:

@@ -9,7 +9,8 @@ from typing import Any
 import platewatch
 from platewatch.errors import ModelError, NoModel, NotFound, RecordError
 from platewatch.line import protections
-from platewatch.model import model_folder
+from platewatch.model import good_examples, model_folder
+from platewatch.model.good_examples import GoodExamples
 from platewatch.model.inspector import Inspector
 from platewatch.records import Records
 
@@ -134,6 +135,11 @@ class ModelRegistry:
     def manifest(self, model_id: str) -> model_folder.Manifest:
         """The manifest of the model with that id, without loading its detectors; raises NotFound, ModelError."""
         return self.loaded().manifest if model_id == self.model_id else model_folder.load_manifest(self._find(model_id))
+
+    def good_examples(self, model_id: str) -> GoodExamples:
+        """The good photographs that the folder of the model with that id keeps; raises NotFound, ModelError."""
+        folder = self.folder if model_id == self.model_id else self._find(model_id)
+        return good_examples.load(folder, self.manifest(model_id))
 
     def activate(self, model_id: str, actor: str, records: Records, *, reason: str = "") -> str:
         """Take the model into service from the next plate on, and write the event; returns the id of the one before.

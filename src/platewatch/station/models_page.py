@@ -1,23 +1,24 @@
 """The models page: model in service, available models, their comparisons, retraining; and the REST addresses for it."""
 
-import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from platewatch.decision.verdict import HOLDS
-from platewatch.errors import InputError
+from platewatch.errors import InputError, ModelError, NotFound
 from platewatch.line import candidates
 from platewatch.line.candidates import Material
 from platewatch.line.model_registry import ACTIVATED
-from platewatch.model import model_folder
-from platewatch.station import retraining_runs
+from platewatch.station import model_changes, retraining_runs
+from platewatch.station.model_changes import ModelChanges
 from platewatch.station.pages import render
 from platewatch.station.rest import Viewer, json_response, routes, station
-from platewatch.station.retraining_runs import RetrainingRuns, Run
+from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import needs
+from platewatch.station.training_child import Run
 from platewatch.station.users import Account, Right
 
 router = routes()
@@ -27,6 +28,8 @@ router = routes()
 def models(request: Request, _: Viewer) -> Response:
     """The model in service, retraining, the available models and their comparisons."""
     here, runs = station(request), _runs(request)
+    if not here.models.has_model:
+        return RedirectResponse("/first-model", 303)
     manifest = here.models.loaded().manifest
     material = runs.material(here.records)
     activated = next(iter(here.records.events(ACTIVATED, limit=1, station=here.records.station)), None)
@@ -43,7 +46,7 @@ def models(request: Request, _: Viewer) -> Response:
         holds=HOLDS,
         activated=activated,
         before=before if before in known else None,
-        card=_card(request),
+        changes=_changes(request),
         material=material,
         obstacle=_obstacle(runs, material),
         run=_run_values(runs.run, {each.model_id: comparison for each, comparison in available}),
@@ -58,6 +61,13 @@ def retrain(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -
     if runs.possible:
         candidates.check(runs.material(here.records))
     return json_response(asdict(runs.start(account.name)), 202)
+
+
+@router.post("/models/retraining/cancel", status_code=204, response_class=Response)
+def cancel(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
+    """End a running retraining; the model in service stays."""
+    _runs(request).cancel(account.name)
+    return Response(status_code=204)
 
 
 @router.get("/models/retraining")
@@ -101,14 +111,18 @@ def _run_values(run: Run | None, comparisons: dict[str, Any]) -> dict[str, Any] 
     return {
         **asdict(run),
         "running": run.running,
-        "seconds": (run.ended or time.time()) - run.began,
+        "seconds": run.seconds,
+        "fraction": run.fraction,
+        "left_s": run.left_s,
         "accepted": found is not None and found.accepted,
     }
 
 
-def _card(request: Request) -> str | None:
-    """The text of the model card of the model in service; None when it has none."""
-    try:
-        return (station(request).models.folder / model_folder.CARD).read_text(encoding="utf-8")
-    except OSError:
-        return None
+def _changes(request: Request) -> dict[str, ModelChanges]:
+    """What taking each of the other models into service changes, by its id; without those whose manifest is damaged."""
+    models, found = station(request).models, dict[str, ModelChanges]()
+    for each in models.available():
+        with suppress(NotFound, ModelError):
+            if not each.in_service:
+                found[each.model_id] = model_changes.of(models, models.manifest(each.model_id))
+    return found

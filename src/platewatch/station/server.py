@@ -111,6 +111,7 @@ def settings(plan: Plan, records: Records) -> Settings:
         places=records.places,
         drift_file=beside(plan.records, f"{plan.station}.drift.json" if plan.station else "drift.json"),
         record_url=plan.records,
+        training=beside(plan.records, "training"),
     )
 
 

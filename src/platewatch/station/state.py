@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from platewatch import signing
 from platewatch.line import anchoring, assembly
+from platewatch.line.alarms import Alarms
 from platewatch.line.assembly import Line
 from platewatch.line.destinations import destinations
 from platewatch.line.devices import Devices
@@ -15,7 +16,7 @@ from platewatch.line.judging import RecordedPlate
 from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.model.thread_limits import cores
-from platewatch.records import Appended, Entry, Records
+from platewatch.records import Appended, Entry, Event, Records
 from platewatch.station.health import check_users
 from platewatch.station.intake import Intake
 from platewatch.station.live import Live, Message
@@ -33,6 +34,7 @@ class Station:
 
     line: Line
     devices: Devices
+    alarms: Alarms
     models: ModelRegistry
     records: Records
     settings: Settings
@@ -59,12 +61,16 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
     def publish(row: Appended) -> None:
         if records.station and not records.is_own(row):  # a station without a name shows all of them
             return
+        if isinstance(row, Event):
+            alarms.follow(row)
         found = message(row)
         if found is not None:
             live.publish(found)
 
     def publish_problems(problems: list[Problem]) -> None:
         live.publish(Message("health", {"problems": [problem.as_dict() for problem in problems]}))
+
+    alarms = Alarms(records, settings.devices.alarms, actor="station")
 
     def device_problems() -> Iterable[Finding]:
         return devices.problems()  # they need the line first
@@ -82,13 +88,13 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         drift_limit=settings.drift_limit,
         places=settings.places,
         low_bytes=settings.low_bytes,
-        checks=[lambda: check_users(settings), device_problems],
+        checks=[lambda: check_users(settings), device_problems, alarms.problems],
         problems_changed=publish_problems,
-        listeners=[keep_map],
+        listeners=[keep_map, alarms.add],
         publish=publish,
         only_events=lambda: not len(live),
     )
-    devices = Devices(line, settings.devices)
+    devices = Devices(line, settings.devices, alarms)
     intake = Intake(
         line.judging,
         line.metrics,
@@ -101,7 +107,7 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
     return Station(
-        *(line, devices, models, records, settings, line.metrics, live, pictures, line.health, intake),
+        *(line, devices, alarms, models, records, settings, line.metrics, live, pictures, line.health, intake),
         Arrivals(settings),
         *threads,
     )
