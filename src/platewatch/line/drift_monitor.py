@@ -55,6 +55,7 @@ class DriftMonitor:
         """
         self._models, self._records, self._actor = models, records, actor
         self._limit, self._file, self._owns = limit, file, owns
+        self._part_type, self._named = models.part_type, models.named()
         self._lock = threading.RLock()
         self._test, self._model_id = DriftTest((), limit), ""
         self._newest, self._unsaved = 0, 0
@@ -102,20 +103,24 @@ class DriftMonitor:
         with self._lock:
             self._follow_model()
             value = self._test.evidence().value
-            details = {"model_id": self._model_id, "evidence": value, "newest": self._newest}
+            details = {"model_id": self._model_id, "evidence": value, "newest": self._newest} | self._named
             self._decisive = self._records.event(SEEN, actor, details).id
             self._reset()
 
     def follow(self, event: Event) -> None:
         """Take over an alarm or its acknowledgement that another process on this record wrote."""
         with self._lock:
-            if event.details.get("model_id") != self._model_id or event.id <= self._decisive:
+            if not self._concerns(event, self._model_id) or event.id <= self._decisive:
                 return
             if event.kind == ALARM:
                 self._decisive, self._alarm = event.id, _message(event)
             elif event.kind == SEEN:
                 self._decisive = event.id
                 self._reset()
+
+    def _concerns(self, event: Event, model_id: str) -> bool:
+        """Whether an event is of this part type and model."""
+        return event.details.get("model_id") == model_id and event.details.get("part_type", "") == self._part_type
 
     def save(self) -> None:
         """Write the file; when the disk is full, a restart only begins without the newest state."""
@@ -148,7 +153,7 @@ class DriftMonitor:
             "message": self._alarm,
         }
         try:
-            self._decisive = self._records.event(ALARM, self._actor, details).id
+            self._decisive = self._records.event(ALARM, self._actor, details | self._named).id
         except PlatewatchError:
             log.exception("the drift alarm is not in the record")
 
@@ -164,7 +169,7 @@ class DriftMonitor:
         if self._model_id == model_id:
             return
         began, alarm = self._history(model_id)
-        calibration = [plate.score for plate in self._models.loaded().manifest.calibration]
+        calibration = [plate.score for plate in self._models.manifest_in_service.calibration]
         self._test, self._newest, decisive = self._saved(model_id) or (DriftTest(calibration, self._limit), 0, None)
         if began is not None and began.kind == SEEN and decisive is not None and began.id > decisive:
             self._test.reset()  # acknowledged while this process did not run
@@ -196,7 +201,7 @@ class DriftMonitor:
             event
             for kind in (ALARM, SEEN, ACTIVATED)
             for event in self._records.events(kind, limit=20)
-            if event.details.get("model_id") == model_id
+            if self._concerns(event, model_id)
         ]
         newest = {event.kind: event for event in sorted(events, key=lambda event: event.id)}
         began = max((newest[kind] for kind in (SEEN, ACTIVATED) if kind in newest), key=_id, default=None)

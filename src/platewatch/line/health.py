@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from platewatch.errors import ModelError, PlatewatchError, RecordError, RecordUnavailable
+from platewatch.errors import PlatewatchError, RecordError, RecordUnavailable
 from platewatch.inspection import now
-from platewatch.line.drift_monitor import DriftMonitor
+from platewatch.line.drift_monitors import DriftMonitors
+from platewatch.line.loaded_models import Leases
 from platewatch.line.metrics import Metrics
-from platewatch.line.model_registry import ModelRegistry
-from platewatch.model.inspector import Inspector
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.printable import printable
 from platewatch.records import Records
 
@@ -71,9 +71,9 @@ class Health:
 
     def __init__(
         self,
-        models: ModelRegistry,
+        models: PartTypeModels,
         records: Records,
-        drift: DriftMonitor,
+        drift: DriftMonitors,
         metrics: Metrics,
         *,
         actor: str,
@@ -108,13 +108,16 @@ class Health:
         if self._thread.is_alive():
             self._thread.join()
 
-    def inspector(self) -> Inspector:
-        """The model in service, for the next plate; raises ModelError or RecordUnavailable while plates must stop."""
+    def lend(self, part_type: str) -> Leases:
+        """The part type's model in service, for its next plate, once it is loaded; every lease must be ended.
+
+        Raises UnknownPartType, ModelError or RecordUnavailable while no plate of it can be judged.
+        """
         for place in self._places:
             if place.is_missing():
                 what = f"{place.name} is missing from its place"
                 raise RecordUnavailable("record", what, remedy="put it back")
-        return self._models.inspector()
+        return self._models.lend(part_type)
 
     def record_works(self) -> None:
         """The record was just used without an error."""
@@ -130,11 +133,13 @@ class Health:
         """The answer of GET /healthz."""
         problems = self.problems()
         stops = any(problem.stops for problem in problems)
-        drift = self.drift.evidence()
+        drift = self.drift.worst()
+        models = self._models.as_dict()
         return {
             "status": "failing" if stops else "degraded" if problems else "ok",
             "problems": [problem.as_dict() for problem in problems],
-            "model_id": self._models.model_id,
+            "model_id": models[0]["model_id"] if models and not models[0]["part_type"] else None,
+            "models": models,
             "drift": {
                 "evidence": round(drift.value, 3),
                 "watched": drift.number,
@@ -161,12 +166,18 @@ class Health:
     def _find(self) -> Iterable[Finding]:
         yield from self._check_places()
         yield from self._check_record()
-        try:
-            self._models.inspector()
-        except ModelError as error:
-            yield "model_gone", str(error), True
+        yield from self._check_models()
         for check in self._checks:
             yield from check()
+
+    def _check_models(self) -> Iterable[Finding]:
+        names, gone = self._models.names(), dict(self._models.problems())
+        if not names:
+            yield "no_part_type", "no part type is known, so that no plate can be judged; add one with its model", True
+        if gone:
+            said = "; ".join(f"part type {name}: {why}" if name else why for name, why in gone.items())
+            yield "model_gone", said, len(gone) == len(names)
+        self._metrics.set_models(self._models.as_dict(), self._models.loaded)
 
     def _check_places(self) -> Iterable[Finding]:
         for place in self._places:

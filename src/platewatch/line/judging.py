@@ -15,6 +15,7 @@ from platewatch.photographs import reading
 
 if TYPE_CHECKING:  # `judge` alone needs neither a record nor metrics
     from platewatch.line.health import Health
+    from platewatch.line.loaded_models import Lease, Leases
     from platewatch.line.metrics import Metrics
     from platewatch.records import Added, Entry, Records
 
@@ -36,6 +37,7 @@ class Plate:
     key: str | None = None
     """The same key again is the same plate."""
     source: str = "rest"
+    part_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class RecordedPlate:
     """Mean lightness of the photograph as the detectors saw it."""
     is_duplicate: bool = False
     """It was in the record before, under the same key."""
+    part_type: str = ""
 
 
 Listener = Callable[[RecordedPlate], None]
@@ -96,22 +99,37 @@ class Judging:
         self._records, self._health, self._metrics = records, health, metrics
         self._deliver, self._listeners = tuple(deliver), tuple(listeners)
 
-    def run(self, plate: Plate) -> RecordedPlate:
+    def lend(self, part_type: str) -> "Leases":
+        """The model in service of a part type once it is loaded, for `run`; every lease must be ended.
+
+        Raises UnknownPartType, ModelError or RecordUnavailable while no plate of it can be judged.
+        """
+        return self._health.lend(part_type)
+
+    def run(self, plate: Plate, lease: "Lease | None" = None) -> RecordedPlate:
         """Judge, record and notify. A plate whose key is in the record is not judged again.
+
+        Without the `lease` of its part type's model, that model may be waited for.
 
         Raises KeyReused when that key is another photograph's, ModelError or RecordUnavailable while no plate can be
         judged, and RecordError when the plate could not be recorded.
         """
         known = None if plate.key is None else self._records.with_key(plate.key)
         if known is None:
-            return self.record(plate, self.judge(plate))
+            return self.record(plate, self.judge(plate, lease))
         if isinstance(plate.photograph, Path) or known.photograph_sha256 != reading.sha256(plate.photograph):
             raise KeyReused("", "the key was another photograph's", expected="one key for each plate")
         return RecordedPlate(known, is_duplicate=True)
 
-    def judge(self, plate: Plate) -> JudgedPhotograph:
-        """Judge with the model in service; raises ModelError or RecordUnavailable while no plate can be judged."""
-        return judge(self._health.inspector(), plate.photograph, plate.name)
+    def judge(self, plate: Plate, lease: "Lease | None" = None) -> JudgedPhotograph:
+        """Judge with the part type's model in service, lent before or now; raises as `lend` does."""
+        if lease is not None:
+            return judge(lease.inspector, plate.photograph, plate.name)
+        lease = self.lend(plate.part_type).result()
+        try:
+            return judge(lease.inspector, plate.photograph, plate.name)
+        finally:
+            lease.end()
 
     def record(self, plate: Plate, judged: JudgedPhotograph, retry: Callable[[], bool] | None = None) -> RecordedPlate:
         """Record a judged plate and notify. Raises RecordError when it could not be recorded.
@@ -133,6 +151,7 @@ class Judging:
             added.entry,
             anomaly_map=None if seen is None else seen.frame.cut(seen.anomaly_map),
             brightness=None if seen is None else seen.conditions.brightness,
+            part_type=plate.part_type,
         )
         self._notify(recorded)
         return recorded

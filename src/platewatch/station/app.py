@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.records import Records
 from platewatch.station import (
     api_reference,
@@ -19,6 +20,7 @@ from platewatch.station import (
     models_page,
     monitoring,
     pages,
+    part_types,
     problem_details,
     reviews,
     service,
@@ -33,14 +35,16 @@ from platewatch.station.state import Station, assemble
 from platewatch.station.users import Users
 
 
-def create_app(models: ModelRegistry, records: Records, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    models: ModelRegistry | PartTypeModels, records: Records, settings: Settings | None = None
+) -> FastAPI:
     """The station for these models and this record; `app.state.station` has its parts.
 
     The caller closes the record. Raises InputError when the file of users is damaged.
     """
     settings = settings or Settings()
-    station = assemble(models, records, settings)
-    runs = RetrainingRuns(models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
+    station = assemble(PartTypeModels.of(models), records, settings)
+    runs = RetrainingRuns(station.models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
     users = Users(settings.users or Path("platewatch-users.json"))
     checks = PasswordChecks(users)
     app = FastAPI(
@@ -60,7 +64,7 @@ def create_app(models: ModelRegistry, records: Records, settings: Settings | Non
     problem_details.install(app)
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
-    for part in (inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page):
+    for part in (inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page, part_types):
         app.include_router(part.router)
     return app
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platewatch.errors import ModelError
-from platewatch.line import candidates, comparison
+from platewatch.line import candidates, comparison, part_types
 from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.records import Records
 from platewatch.station.problem_details import RequestError
 from platewatch.station.settings import Settings
@@ -49,6 +50,7 @@ class Run:
 
     actor: str
     began: float
+    part_type: str = ""
     stages: tuple[Stage, ...] = ()
     findings: tuple[str, ...] = ()
     """What preflight found in the training photographs, a sentence each."""
@@ -71,39 +73,46 @@ class Run:
 class RetrainingRuns:
     """Starts retrainings one at a time and keeps the last one's state; thread-safe."""
 
-    def __init__(self, models: ModelRegistry, settings: Settings, notify: Callable[[Run], None]) -> None:
+    def __init__(self, models: ModelRegistry | PartTypeModels, settings: Settings, notify: Callable[[Run], None]) -> None:
         """`notify` is called with each run that has ended."""
-        self._models, self._settings, self._notify = models, settings, notify
+        self._models, self._settings, self._notify = PartTypeModels.of(models), settings, notify
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._material: tuple[tuple[int, str], Material] | None = None
+        self._material: dict[str, tuple[tuple[int, str], Material]] = {}
         self.run: Run | None = None
         self.program: tuple[str, ...] = (sys.executable, "-m", "platewatch")
 
-    @property
-    def possible(self) -> bool:
-        """Whether the station was given the training photographs of its model."""
-        return self._settings.data is not None and self._settings.record_url is not None
+    def data_of(self, part_type: str) -> Path | None:
+        """The training photographs of the part type's model; None when the station was not given them."""
+        if self._settings.record_url is None:
+            return None
+        if not part_type:
+            return self._settings.data
+        folder = self._models.folder
+        return None if folder is None else folder.data_of(folder.get(part_type))
 
-    def material(self, records: Records) -> Material:
+    def material(self, records: Records, part_type: str = "") -> Material:
         """The reviewed plates by use; computed again after a new review or a change of the model in service."""
-        manifest = self._models.loaded().manifest
+        manifest = self._models.registry(part_type).manifest_in_service
         key = records.last_review(), manifest.model_id
-        if self._material is None or self._material[0] != key:
-            self._material = key, candidates.gather(records, manifest)
-        return self._material[1]
+        known = self._material.get(part_type)
+        if known is None or known[0] != key:
+            known = self._material[part_type] = key, candidates.gather(records, manifest)
+        return known[1]
 
-    def start(self, actor: str) -> Run:
+    def start(self, actor: str, part_type: str = "") -> Run:
         """Start training a candidate; raises RequestError 409 without training photographs or while one is trained."""
-        if self._settings.data is None or self._settings.record_url is None:
+        models, data, record_url = self._models.registry(part_type), self.data_of(part_type), self._settings.record_url
+        if data is None or record_url is None:
             what, expected = "no training photographs", "the photographs that the model was trained on"
-            raise RequestError(409, "no_data", what, expected=expected, next="serve with --data DATA")
+            how = f"name them as data in {part_types.FILE}" if part_type else "serve with --data DATA"
+            raise RequestError(409, "no_data", what, expected=expected, next=how)
         with self._lock:
             if self.run is not None and self.run.running:
                 what = "a candidate is being trained"
                 raise RequestError(409, "training", what, expected="one at a time", next="wait until it ends")
-            self._process = self._spawn(actor, self._settings.data, self._settings.record_url)
-            self.run = Run(actor, time.time())
+            self._process = self._spawn(actor, models, data, record_url)
+            self.run = Run(actor, time.time(), part_type)
         threading.Thread(target=self._follow, args=(self._process,), name="retraining", daemon=True).start()
         return self.run
 
@@ -118,10 +127,11 @@ class RetrainingRuns:
             return
         process.kill()
 
-    def _spawn(self, actor: str, data: Path, record_url: str) -> "subprocess.Popen[str]":
-        models, photographs = self._models, self._settings.photographs
+    def _spawn(self, actor: str, models: ModelRegistry, data: Path, record_url: str) -> "subprocess.Popen[str]":
+        photographs = self._settings.photographs
         command = [*self.program, "retrain", str(models.folder), str(data), "--models", str(models.models_folder)]
         command += ["--actor", actor, "--json", "--progress-lines", "--until-stdin-ends"]
+        command += ["--part-type", models.part_type] if models.part_type else []
         command += [] if photographs is None else ["--photographs", str(photographs)]
         process = subprocess.Popen(  # noqa: S603 - our own command; the record's URL may hold a password, so it is not an argument
             command,

@@ -11,7 +11,7 @@ from platewatch.line.destinations import destinations
 from platewatch.line.health import Health, Problem
 from platewatch.line.judging import RecordedPlate
 from platewatch.line.metrics import Metrics
-from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model.thread_limits import cores
 from platewatch.records import Appended, Entry, Records
 from platewatch.station.health import check_users
@@ -30,7 +30,7 @@ class Station:
     """What every route reaches as request.app.state.station."""
 
     line: Line
-    models: ModelRegistry
+    models: PartTypeModels
     records: Records
     settings: Settings
     metrics: Metrics
@@ -45,7 +45,7 @@ class Station:
     """Draws pictures, one at a time: plates come before pictures."""
 
 
-def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
+def assemble(models: PartTypeModels, records: Records, settings: Settings) -> Station:
     """A station of its parts, none of which runs yet; raises InputError for a destination's URL."""
     live, pictures = Live(), Pictures(records, models)
 
