@@ -86,15 +86,22 @@ def models(folder: Path) -> ModelRegistry:
     return ModelRegistry(first, load=lambda _: cast(Inspector, LineInspector()))
 
 
+def without_model(folder: Path) -> ModelRegistry:
+    """No model yet; any folder of models that comes there is loaded as the fake."""
+    return ModelRegistry(None, folder / "models", load=lambda _: cast(Inspector, LineInspector()))
+
+
 @contextmanager
-def running(folder: Path, *, policy: Policy = UNSAMPLED, **options: Any) -> Iterator[Running]:
+def running(
+    folder: Path, *, policy: Policy = UNSAMPLED, registry: ModelRegistry | None = None, **options: Any
+) -> Iterator[Running]:
     """A station that runs until the block ends; its record and users lie in `folder`."""
     users = Users(folder / "users.json")
     file = folder / "records.db"
     with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
         chosen: dict[str, Any] = {"users": users.path, "workers": 2, "low_bytes": 0} | options
         settings = Settings(**chosen)
-        app = create_app(models(folder), records, settings)
+        app = create_app(registry or models(folder), records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
             yield Running(app, client, records, folder, users)
 

@@ -2,9 +2,11 @@
 
     PlatewatchError
     ├── InputError           a photograph, folder or option that cannot be used
+    │   └── UnknownPartType      a name that no part type has
     ├── OutputError          a result that cannot be written: disk full, folder read-only
     ├── CalibrationError     scores of good plates that allow no limits
     ├── ModelError           a model folder that is damaged, incomplete, altered or too new
+    │   └── NoModel              a station that has no model yet
     ├── RecordError          a record that cannot be opened, read or written
     │   ├── NotFound             an entry or review that does not exist
     │   └── RecordUnavailable    locked, full or not reachable now; the same call may succeed later
@@ -43,6 +45,10 @@ class InputError(PlatewatchError):
     """A photograph, folder or option cannot be used."""
 
 
+class UnknownPartType(InputError):  # noqa: N818 - says what is wrong
+    """No part type has this name; the error names the known ones."""
+
+
 class OutputError(PlatewatchError):
     """A result cannot be written."""
 
@@ -53,6 +59,10 @@ class CalibrationError(PlatewatchError):
 
 class ModelError(PlatewatchError):
     """A model folder is damaged, incomplete, altered or too new."""
+
+
+class NoModel(ModelError):  # noqa: N818 - says what is missing
+    """The station has no model yet, so it judges nothing."""
 
 
 class RecordError(PlatewatchError):

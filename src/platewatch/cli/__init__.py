@@ -6,7 +6,7 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import archiving, judging, learning, recording, serving, signing, watching
+from platewatch.cli import archiving, judging, learning, part_types, recording, serving, signing, watching
 from platewatch.cli.shell import Commands
 
 
@@ -34,6 +34,7 @@ for command in (
     judging.bench,
     judging.onnx_file,
     watching.watch,
+    part_types.part_types,
     recording.audit,
     recording.backup,
     recording.replay,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
+from platewatch.cli.line_options import MODEL_MEMORY, PART_TYPES, anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import ALL_PHASES, FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
 
@@ -19,12 +19,18 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 
 
 @click.command()
-@click.argument("model", type=FOLDER)
+@click.argument("model", type=FOLDER, required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another one needs users.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
 @RECORDS
 @PHOTOGRAPHS
-@click.option("--models", type=FOLDER, help="Folder of available models; default: the folder that MODEL is in.")
+@click.option(
+    "--models",
+    type=FOLDER,
+    help="Folder of available models; default: the folder that MODEL is in, without MODEL RECORDS.models.",
+)
+@PART_TYPES
+@MODEL_MEMORY
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
 @ALL_PHASES
 @line_options
@@ -79,12 +85,13 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
     help="Longest side of a photograph, in px, such as 20000 for a line-scan camera.",
 )
 def serve(
-    model: Path,
+    model: Path | None,
     host: str,
     port: int,
     records: str,
     photographs: Path | None,
     models: Path | None,
+    part_types: Path | None,
     data: Path | None,
     users: Path | None,
     names: tuple[str, ...],
@@ -97,7 +104,11 @@ def serve(
     signed_by: tuple[Path, ...],
     **rest: Any,
 ) -> None:
-    """Run the inspection station: web pages, a REST service and a record of every plate."""
+    """Run the inspection station: web pages, a REST service and a record of every plate.
+
+    Without MODEL the station takes the model into service that was there last; at first there is none, and an engineer
+    makes the first one in the browser.
+    """
     from platewatch.station import supervisor
 
     with supervisor.listen(host, port) as listening:
@@ -108,12 +119,14 @@ def serve(
         from platewatch.station.settings import Settings
 
         os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
-        names_of = ("public_url", "workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
+        most = ("memory_mb", "model_memory_mb", "max_bytes", "max_pixels")
+        names_of = ("public_url", "workers", "waiting", "connections", *most)
         own = {name: rest.pop(name) for name in names_of}
         kept = {name: rest.pop(name) for name in ("keep", "days", "gigabytes", "review_share")}
         plan = server.Plan(
             model=model,
             models=models,
+            part_types=part_types,
             signed_by=signed_by,
             all_phases=rest.pop("all_phases"),
             host=host,

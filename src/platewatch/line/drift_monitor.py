@@ -169,7 +169,7 @@ class DriftMonitor:
         if self._model_id == model_id:
             return
         began, alarm = self._history(model_id)
-        calibration = [plate.score for plate in self._models.manifest_in_service.calibration]
+        calibration = [plate.score for plate in self._models.serving().calibration]
         self._test, self._newest, decisive = self._saved(model_id) or (DriftTest(calibration, self._limit), 0, None)
         if began is not None and began.kind == SEEN and decisive is not None and began.id > decisive:
             self._test.reset()  # acknowledged while this process did not run

@@ -47,7 +47,9 @@ class DriftMonitors:
             return found
 
     def add(self, entry: Entry, brightness: float | None, part_type: str) -> None:
-        """Test a plate that this line judged and recorded."""
+        """Test a plate that this line judged and recorded; one of an unknown part type no model has judged."""
+        if not entry.inspection.model_id:
+            return
         self.of(part_type).add(entry, brightness)
 
     def all(self) -> Iterator[tuple[str, DriftMonitor]]:

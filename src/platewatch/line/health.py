@@ -138,7 +138,7 @@ class Health:
         return {
             "status": "failing" if stops else "degraded" if problems else "ok",
             "problems": [problem.as_dict() for problem in problems],
-            "model_id": models[0]["model_id"] if models and not models[0]["part_type"] else None,
+            "model_id": next((each["model_id"] or None for each in models if not each["part_type"]), None),
             "models": models,
             "drift": {
                 "evidence": round(drift.value, 3),
@@ -171,12 +171,15 @@ class Health:
             yield from check()
 
     def _check_models(self) -> Iterable[Finding]:
-        names, gone = self._models.names(), dict(self._models.problems())
-        if not names:
-            yield "no_part_type", "no part type is known, so that no plate can be judged; add one with its model", True
-        if gone:
-            said = "; ".join(f"part type {name}: {why}" if name else why for name, why in gone.items())
-            yield "model_gone", said, len(gone) == len(names)
+        gone = dict(self._models.problems())
+        for code in ("no_model", "model_gone"):
+            said = [
+                f"part type {name}: {error}" if name else str(error)
+                for name, (kind, error) in gone.items()
+                if kind == code
+            ]
+            if said:
+                yield code, "; ".join(said), len(gone) == len(self._models.names())
         self._metrics.set_models(self._models.as_dict(), self._models.loaded)
 
     def _check_places(self) -> Iterable[Finding]:

@@ -83,6 +83,12 @@ def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> 
     return JudgedPhotograph(seen.inspection, seen)
 
 
+def not_judged(plate: Plate, error: Exception) -> JudgedPhotograph:
+    """A photograph for which there is no model, because its part type is not known; nothing is recorded yet."""
+    inspection = failed(None, plate.photograph, plate.name, error, time.perf_counter())
+    return JudgedPhotograph(inspection, None, error)
+
+
 class Judging:
     """Judges, records and notifies; thread-safe."""
 
@@ -167,6 +173,7 @@ class Judging:
                     key=plate.key,
                     source=plate.source,
                     deliver=self._deliver,
+                    **({"part_type": plate.part_type} if plate.part_type else {}),
                 )
             except RecordError as error:
                 waits = retry is not None and isinstance(error, RecordUnavailable)

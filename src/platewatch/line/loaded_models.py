@@ -127,7 +127,7 @@ class LoadedModels:
         self._pool.shutdown(wait=True, cancel_futures=False)
 
     def _start(self) -> "list[Settled]":
-        """Begin to load what waits and finds room, in order; with the lock. Returns what is known of those that waited."""
+        """Begin to load what waits and finds room, in order; with the lock. Returns what has been decided."""
         settled = list[Settled]()
         while self._waiting:
             folder, futures = next(iter(self._waiting.items()))

@@ -50,7 +50,9 @@ class Metrics:
         self.problem = gauge("problem", "1 for each present problem, as GET /healthz lists them.", ["code"])
         self.drift = gauge("drift_evidence", "Evidence of drift: see platewatch/decision/drift.py.")
         self.drift_limit = gauge("drift_limit", "Evidence from here on raises the alarm.")
-        self.model = gauge("model", "1 for a model in service that is in memory, 0 until then.", ["part_type", "model_id"])
+        self.model = gauge(
+            "model", "1 for a model in service that is in memory, 0 until then.", ["part_type", "model_id"]
+        )
         self.model_memory = gauge("model_memory_bytes", "Memory of the models that are loaded on demand.")
         self.model_memory_limit = gauge("model_memory_limit_bytes", "Largest memory of these models.")
         self.model_loads = gauge("model_loads", "Models loaded on demand since the start.")

@@ -87,14 +87,16 @@ class _Files:
 
     def faults(self, part_type: str) -> list[str]:
         """The present faults, in words."""
-        return [f"part type {part_type}: {each}" if part_type else each for each in sorted(self._damaged.copy().values())]
+        return [
+            f"part type {part_type}: {each}" if part_type else each for each in sorted(self._damaged.copy().values())
+        ]
 
     def look(self) -> None:
         """Check once."""
+        if not (self._models.folder / model_folder.MANIFEST).is_file():
+            return  # no model, or its folder is missing: Health reports it, and plates stop
         if self._models.folder != self._folder:
             self._begin()
-        if not (self._models.folder / model_folder.MANIFEST).is_file():
-            return  # Health reports it, and plates stop
         due = time.monotonic() - self._read >= self._every
         for name, expected in self._expected.items():
             path = self._models.folder / name
@@ -108,7 +110,7 @@ class _Files:
     def _begin(self) -> None:
         """Another model is in service."""
         self._folder, self._read = self._models.folder, time.monotonic()
-        self._expected = dict(self._models.manifest_in_service.files)
+        self._expected = dict(self._models.serving().files)
         self._damaged, self._told = {}, set()
         self._stamps = {}  # so all are read
         try:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platewatch.errors import NotFound, PlatewatchError
+from platewatch.errors import InputError, ModelError, NoModel, NotFound, PlatewatchError
 from platewatch.line import part_types
+from platewatch.line.available_models import manifest_of
 from platewatch.line.loaded_models import Leases, LoadedModels
-from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.model_registry import ACTIVATED, ModelRegistry
 from platewatch.line.part_types import PartType, PartTypeFolder
+from platewatch.line.protections import looser
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
 from platewatch.records import Records
@@ -54,12 +56,14 @@ class PartTypeModels:
         return models if isinstance(models, PartTypeModels) else cls(models)
 
     def names(self) -> tuple[str, ...]:
-        """The names of all part types, `""` first where there is one without a name."""
-        return (*(() if self._unnamed is None else ("",)), *(() if self.folder is None else self.folder.names()))
+        """The names of all part types; `""` first where there is one without a name, and where there is no other."""
+        named = () if self.folder is None else self.folder.names()
+        has_unnamed = self._unnamed is not None and (self._unnamed.has_model or not named)
+        return ("", *named) if has_unnamed else named
 
     def registry(self, name: str) -> ModelRegistry:
         """The registry of a part type; raises UnknownPartType, InputError for a damaged file, and ModelError."""
-        if not name and self._unnamed is not None:
+        if not name and self._unnamed is not None and (self._unnamed.has_model or not self.names()[0]):
             return self._unnamed
         if self.folder is None or not name:
             raise part_types.unknown(name, self.names())
@@ -88,29 +92,107 @@ class PartTypeModels:
         """The manifest of the model with that id; raises NotFound, ModelError."""
         return self._holder(model_id).manifest(model_id)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Each part type that cannot be judged now, with the reason."""
+    def require_own(self, name: str, model_id: str, *, reason: str = "") -> None:
+        """Raise InputError, unless there is a reason, when the model is in service for another part type."""
+        others = [] if reason.strip() else [other for other, models in self.all() if models.model_id == model_id]
+        if others and name not in others:
+            whose = f"part type {others[0]}" if others[0] else "photographs without a part type"
+            what = f"in service for {whose}"
+            raise InputError(f"model {model_id}", what, expected="one of this part type", remedy="or give a reason")
+
+    def add(self, name: str, model: Path, actor: str, *, reason: str = "", **settings: Any) -> PartType:
+        """Add a part type with this model in service, with its events in the record; `settings` as `PartTypeFolder`.
+
+        Raises InputError, ModelError, OutputError. One that was removed before comes back with looser limits only for a
+        reason, and a model that is in service for another part type is taken only for a reason.
+        """
+        folder, records = self._writable()
+        made, picture = folder.make(name, model, **settings)
+        manifest = model_folder.load_manifest(model)
+        self.require_own(name, manifest.model_id, reason=reason)
+        loosened = self._looser_than_before(folder, name, manifest)
+        if loosened and not reason.strip():
+            what = f"loosens limits that the removed one had, and no reason is given: {loosened}"
+            raise InputError(f"part type {name}", what, expected="a reason", remedy="give one, or use another model")
+        details = {"part_type": name, "model_id": manifest.model_id, "folder": model.name, "reason": reason}
+        records.event(part_types.ADDED, actor, details)
+        records.event(ACTIVATED, actor, details | {"before": "", "command": manifest.model_id, "loosened": loosened})
+        folder.add(made, picture)
+        return made
+
+    def use(self, name: str, model: str, actor: str, records: Records, *, reason: str = "") -> str:
+        """Take a model, by its id or its folder, into service for a part type; returns the id of the one before.
+
+        Raises as `ModelRegistry.activate`; InputError too when another part type's model is taken without a reason.
+        """
+        models = self.registry(name)
+        folder = Path(model) if Path(model).is_dir() else None
+        model_id = model if folder is None else model_folder.load_manifest(folder).model_id
+        if name:
+            self.require_own(name, model_id, reason=reason)
+        return models.activate(model_id, actor, records, reason=reason, folder=folder)
+
+    def remove(self, name: str, actor: str) -> None:
+        """Take a part type out, with an event in the record; its plates stay. Raises UnknownPartType, OutputError."""
+        folder, records = self._writable()
+        records.event(part_types.TAKEN_OUT, actor, {"part_type": folder.get(name).name})
+        folder.remove(name)
+        with self._lock:
+            self._known.pop(name, None)
+
+    def problems(self) -> Iterator[tuple[str, tuple[str, PlatewatchError]]]:
+        """Each part type that cannot be judged now, with a code and the reason."""
         for name in self.names():
             try:
                 self.registry(name).check()
             except PlatewatchError as error:
-                yield name, str(error)
+                yield name, ("no_model" if isinstance(error, NoModel) else "model_gone", error)
 
     def as_dict(self) -> list[dict[str, Any]]:
         """Each part type's model, and whether it is in memory, as plain JSON values."""
         return [
-            {"part_type": name, "model_id": models.model_id, "loaded": models.is_loaded}
-            for name, models in self.all()
+            {"part_type": name, "model_id": models.model_id, "loaded": models.is_loaded} for name, models in self.all()
         ]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """One part type as plain JSON values; `problem` says why it cannot be judged, None when it can."""
+        found: dict[str, Any] = dict.fromkeys(("model_id", "folder", "mm_per_px", "problem"))
+        try:
+            models = self.registry(name)
+            found |= {"model_id": models.model_id or None, "folder": models.folder.name, "loaded": models.is_loaded}
+            found["mm_per_px"] = self.folder.get(name).mm_per_px if self.folder is not None and name else None
+            models.check()
+        except PlatewatchError as error:
+            found["problem"] = str(error)
+        return {"name": name, "loaded": False} | found
 
     def stop(self) -> None:
         """Load no further models."""
         if self.loaded is not None:
             self.loaded.stop()
 
+    def _writable(self) -> tuple[PartTypeFolder, Records]:
+        if self.folder is None or self._records is None:
+            raise InputError("part types", "no folder for them", remedy="name one with --part-types")
+        return self.folder, self._records
+
+    def _looser_than_before(self, folder: PartTypeFolder, name: str, manifest: model_folder.Manifest) -> str:
+        """The limits that are looser than those of the part type of this name that was removed."""
+        before = folder.before(name)
+        try:
+            return "" if before is None else "; ".join(looser(manifest_of(folder.model_of(before)), manifest))
+        except ModelError:
+            return ""
+
+    def folder_of(self, model_id: str) -> Path:
+        """The folder of an available model; raises NotFound."""
+        models = self._holder(model_id)
+        return next(each.folder for each in models.available() if each.model_id == model_id)
+
     def _holder(self, model_id: str) -> ModelRegistry:
         """The registry that has a model: one in service first."""
         every = [models for _, models in self.all()]
+        every += [] if self._unnamed is None or self._unnamed in every else [self._unnamed]
         serving = [models for models in every if models.model_id == model_id]
         if serving:
             return serving[0]
@@ -126,24 +208,20 @@ class PartTypeModels:
         if known is not None and known.stamp == stamp:
             return known.models
         found = folder.get(name)
-        if known is None:
-            known = self._known[name] = _Known(stamp, self._opened(folder, found))
-        elif self._records is not None:
-            known.models.take(folder.model_of(found), ACTOR, self._records)
-        known.stamp = stamp
-        return known.models
+        models = self._opened(folder, found) if known is None else known.models
+        if self._records is not None:
+            models.follow(folder.model_of(found), ACTOR, self._records)
+        self._known[name] = _Known(stamp, models)
+        return models
 
     def _opened(self, folder: PartTypeFolder, found: PartType) -> ModelRegistry:
         assert self.loaded is not None  # noqa: S101 - a folder of part types comes with it
-        models = ModelRegistry(
+        return ModelRegistry(
             folder.model_of(found),
             part_type=found.name,
             on_demand=self.loaded,
             keep=lambda model: folder.use(found.name, model),
         )
-        if self._records is not None:
-            models.note(ACTOR, self._records)
-        return models
 
 
 def _stamp(path: Path) -> Stamp:

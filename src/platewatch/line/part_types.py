@@ -13,14 +13,14 @@ import os
 import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from platewatch import files
 from platewatch.config import STRICT
-from platewatch.errors import InputError, OutputError
+from platewatch.errors import InputError, OutputError, UnknownPartType
 from platewatch.model import model_folder
 from platewatch.photographs import formats, reading
 
@@ -29,10 +29,6 @@ ADDED, TAKEN_OUT = "part_type_added", "part_type_removed"
 """Events in the record: a part type with its model; a part type that is no longer judged."""
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
 _MOST_BYTES = 10**6
-
-
-class UnknownPartType(InputError):  # noqa: N818 - says what happened
-    """No part type has this name."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -114,7 +110,7 @@ class PartTypeFolder:
         except InputError:
             return None
 
-    def add(
+    def make(
         self,
         name: str,
         model: Path,
@@ -122,8 +118,11 @@ class PartTypeFolder:
         mm_per_px: float | None = None,
         picture: Path | None = None,
         data: Path | None = None,
-    ) -> PartType:
-        """Add a part type with this model. Raises InputError for a name that is taken or not allowed, ModelError."""
+    ) -> tuple[PartType, bytes | None]:
+        """A part type with this model, and its picture's bytes; nothing is written yet, see `add`.
+
+        Raises InputError for a name that is taken or not allowed, and for a picture that is none; ModelError.
+        """
         place = self.place(name)
         taken = {each.lower(): each for each in self.names()}.get(name.lower())
         if taken is not None:
@@ -132,17 +131,19 @@ class PartTypeFolder:
         content = None if picture is None else reading.load(picture)
         if content is not None:
             reading.read(content, str(picture))  # raises unless it is a photograph
-        shown = None if content is None else f"picture{formats.suffix(content)}"
-        where = None if data is None else self._seen_from(place, data)
-        values = {"mm_per_px": mm_per_px, "picture": shown, "data": where}
+        values: dict[str, Any] = {"mm_per_px": mm_per_px, "model": self._seen_from(place, model)}
+        values["picture"] = None if content is None else f"picture{formats.suffix(content)}"
+        values["data"] = None if data is None else self._seen_from(place, data)
         try:
-            made = PartType(name=name, model=self._seen_from(place, model), **values)  # type: ignore[arg-type]
+            return PartType(name=name, **values), content
         except ValidationError as error:
             raise _invalid(place, error) from error
-        if content is not None and shown is not None:
-            files.write(place / shown, content)
-        self.put(made)
-        return made
+
+    def add(self, part_type: PartType, picture: bytes | None = None) -> None:
+        """Write a new part type with its picture; raises OutputError."""
+        if picture is not None and part_type.picture is not None:
+            files.write(self.place(part_type.name) / part_type.picture, picture)
+        self.put(part_type)
 
     def put(self, part_type: PartType) -> None:
         """Write a part type's file whole; raises OutputError."""

@@ -35,9 +35,7 @@ from platewatch.station.state import Station, assemble
 from platewatch.station.users import Users
 
 
-def create_app(
-    models: ModelRegistry | PartTypeModels, records: Records, settings: Settings | None = None
-) -> FastAPI:
+def create_app(models: ModelRegistry | PartTypeModels, records: Records, settings: Settings | None = None) -> FastAPI:
     """The station for these models and this record; `app.state.station` has its parts.
 
     The caller closes the record. Raises InputError when the file of users is damaged.
@@ -64,7 +62,18 @@ def create_app(
     problem_details.install(app)
     static = resources.files("platewatch.station") / "static"
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
-    for part in (inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page, part_types):
+    for part in (
+        inspections,
+        reviews,
+        service,
+        monitoring,
+        login,
+        api_reference,
+        pages,
+        health_page,
+        models_page,
+        part_types,
+    ):
         app.include_router(part.router)
     return app
 

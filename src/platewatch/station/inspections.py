@@ -64,7 +64,11 @@ class InspectionPage:
                     "schema": {
                         "type": "object",
                         "required": ["photograph"],
-                        "properties": {"photograph": _BYTES, "plate_id": {"type": "string"}},
+                        "properties": {
+                            "photograph": _BYTES,
+                            "plate_id": {"type": "string"},
+                            "part_type": {"type": "string"},
+                        },
                     }
                 },
             },
@@ -72,6 +76,7 @@ class InspectionPage:
         "parameters": [
             {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
             {"name": "plate_id", "in": "query", "schema": {"type": "string", "maxLength": 200}},
+            {"name": "part_type", "in": "query", "schema": {"type": "string", "maxLength": 40}},
             {"name": "name", "in": "query", "schema": {"type": "string", "maxLength": 200}},
         ],
     },
@@ -81,9 +86,14 @@ async def inspect(
     account: Annotated[Account, needs(Right.INSPECT)],
     source: Literal["rest", "page"] = "rest",
 ) -> Response:
-    """Judge a plate: once this has answered 201, it is in the record, also if it is not readable."""
+    """Judge a plate: once this has answered 201, it is in the record, also if it is not readable.
+
+    `part_type` says of which kind it is; a name that is not known is refused.
+    """
     started, here = time.perf_counter(), station(request)
     try:
+        if request.query_params.get("part_type"):  # before the photograph has arrived
+            here.models.registry(request.query_params["part_type"])
         with here.intake.place(), here.arrivals.room() as room:
             plate = await uploads.read(request, here.settings, room, owner=account.name, source=source)
             found = await asyncio.shield(asyncio.wrap_future(here.intake.submit(plate)))

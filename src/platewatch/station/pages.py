@@ -14,6 +14,7 @@ from starlette.datastructures import QueryParams
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import now
 from platewatch.line import shift_report, wording
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
@@ -45,6 +46,12 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
         "root": root(request),
     }
     return HTMLResponse(_PAGES.get_template(name).render(**frame, **values), status)
+
+
+def chosen(request: Request, part_type: str | None) -> ModelRegistry:
+    """The models of the part type that a page is asked for; where none is named, of the first one."""
+    models = station(request).models
+    return models.registry(models.names()[0] if part_type is None else part_type)
 
 
 @router.get("/")

@@ -16,12 +16,14 @@ from starlette.responses import JSONResponse, Response
 from platewatch.errors import (
     InputError,
     ModelError,
+    NoModel,
     NotFound,
     OutputError,
     PlatewatchError,
     RecordError,
     RecordUnavailable,
     RuntimeUnavailable,
+    UnknownPartType,
     line,
 )
 from platewatch.station import times
@@ -32,10 +34,12 @@ RETRY_S = 5
 """Seconds until a client should retry after a failure that may pass, such as a full disk or a locked record."""
 
 LIBRARY_ERRORS: tuple[tuple[type[PlatewatchError], int, str], ...] = (
+    (UnknownPartType, 422, "unknown_part_type"),
     (InputError, 422, "invalid"),
     (NotFound, 404, "not_found"),
     (RecordUnavailable, 503, "record_unavailable"),
     (RecordError, 500, "record_damaged"),
+    (NoModel, 503, "no_model"),
     (ModelError, 503, "model_unavailable"),
     (OutputError, 503, "cannot_write"),
     (RuntimeUnavailable, 503, "runtime_unavailable"),

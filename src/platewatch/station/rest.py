@@ -8,18 +8,20 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import ConfigDict
 
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.station.problem_details import ErrorBody, RequestError
 from platewatch.station.security import needs
 from platewatch.station.state import Station
 from platewatch.station.users import Account, Right
 
 Viewer = Annotated[Account, needs(Right.VIEW)]
+PartTypeName = Annotated[str | None, Query(description="The part type; where none is named, the one without a name.")]
 Number = Annotated[int, Path(ge=1, lt=2**53, description="The plate's number in the record.")]
 _ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
 _CORRECT = "correct the address"
@@ -91,6 +93,11 @@ def station(request: Request) -> Station:
     """The station that received the request."""
     found: Station = request.app.state.station
     return found
+
+
+def registry(request: Request, part_type: str | None) -> ModelRegistry:
+    """The models of a part type, of the one without a name where none is given; raises UnknownPartType, ModelError."""
+    return station(request).models.registry(part_type or "")
 
 
 def root(request: Request) -> str:

@@ -73,7 +73,9 @@ class Run:
 class RetrainingRuns:
     """Starts retrainings one at a time and keeps the last one's state; thread-safe."""
 
-    def __init__(self, models: ModelRegistry | PartTypeModels, settings: Settings, notify: Callable[[Run], None]) -> None:
+    def __init__(
+        self, models: ModelRegistry | PartTypeModels, settings: Settings, notify: Callable[[Run], None]
+    ) -> None:
         """`notify` is called with each run that has ended."""
         self._models, self._settings, self._notify = PartTypeModels.of(models), settings, notify
         self._lock = threading.Lock()
@@ -81,6 +83,10 @@ class RetrainingRuns:
         self._material: dict[str, tuple[tuple[int, str], Material]] = {}
         self.run: Run | None = None
         self.program: tuple[str, ...] = (sys.executable, "-m", "platewatch")
+
+    def run_of(self, part_type: str) -> Run | None:
+        """The running or last retraining if it is of this part type."""
+        return self.run if self.run is not None and self.run.part_type == part_type else None
 
     def data_of(self, part_type: str) -> Path | None:
         """The training photographs of the part type's model; None when the station was not given them."""
@@ -93,11 +99,11 @@ class RetrainingRuns:
 
     def material(self, records: Records, part_type: str = "") -> Material:
         """The reviewed plates by use; computed again after a new review or a change of the model in service."""
-        manifest = self._models.registry(part_type).manifest_in_service
+        manifest = self._models.registry(part_type).serving()
         key = records.last_review(), manifest.model_id
         known = self._material.get(part_type)
         if known is None or known[0] != key:
-            known = self._material[part_type] = key, candidates.gather(records, manifest)
+            known = self._material[part_type] = key, candidates.gather(records, manifest, part_type)
         return known[1]
 
     def start(self, actor: str, part_type: str = "") -> Run:
