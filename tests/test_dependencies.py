@@ -26,6 +26,7 @@ EXTRAS = {
     "exploration": ("train",),
     "learning": ("train",),
     "line": ("station",),
+    "line.plc.modbus": ("plc",),
     "model": ("openvino",),
     "model.inspector_graph": ("onnx",),
     "records": ("station",),

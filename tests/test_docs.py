@@ -14,6 +14,8 @@ from platewatch import cli
 ROOT = Path(__file__).parents[1]
 CLI = ROOT / "docs" / "cli.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+LINE = ROOT / "docs" / "line.md"
+_MAP = re.compile(r"```text\n\$ platewatch plc map\n.*?```", re.DOTALL)
 _HELP = re.compile(r"```text\n\$ platewatch (?P<command>[a-z ]*)--help\n.*?```", re.DOTALL)
 
 
@@ -25,6 +27,18 @@ def help_block(command: str) -> str:
 
 def renewed(text: str) -> str:
     return _HELP.sub(lambda found: help_block(found["command"]), text)
+
+
+def with_map(text: str) -> str:
+    """The text with the PLC's registers as the command prints them."""
+    printed = CliRunner().invoke(cli.main, ["plc", "map"]).output
+    return _MAP.sub(lambda _: f"```text\n$ platewatch plc map\n{printed}```", text)
+
+
+def test_the_registers_are_documented_as_they_are() -> None:
+    text = LINE.read_text(encoding="utf-8")
+    assert _MAP.search(text)
+    assert text == with_map(text), "docs/line.md is behind; run: python tests/test_docs.py"
 
 
 def test_the_command_reference_shows_every_command_s_help_as_it_is() -> None:
@@ -118,3 +132,4 @@ def test_nothing_tracked_names_a_place_on_some_machine() -> None:
 if __name__ == "__main__":
     CLI.write_text(renewed(CLI.read_text(encoding="utf-8")), encoding="utf-8")
     ARCHITECTURE.write_text(with_tree(ARCHITECTURE.read_text(encoding="utf-8")), encoding="utf-8")
+    LINE.write_text(with_map(LINE.read_text(encoding="utf-8")), encoding="utf-8")

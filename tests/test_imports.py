@@ -57,6 +57,7 @@ LIBRARIES = {
     "sqlalchemy": {"records"},
     "alembic": {"records"},
     "paho": {"line.topic"},
+    "pymodbus": {"line.plc.modbus"},
     "watchfiles": {"line.file_events"},
     "pyarrow": {"archive"},
     "ray": {"archive.ray_cluster"},

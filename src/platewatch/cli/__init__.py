@@ -6,7 +6,7 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import archiving, judging, learning, part_types, recording, serving, signing, watching
+from platewatch.cli import archiving, devices, judging, learning, part_types, recording, serving, signing, watching
 from platewatch.cli.shell import Commands
 
 
@@ -41,6 +41,7 @@ for command in (
     recording.export,
     serving.serve,
     serving.users,
+    devices.plc,
     signing.key,
     signing.sign,
 ):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from platewatch.cli.devices import device_options, device_plan
 from platewatch.cli.line_options import MODEL_MEMORY, PART_TYPES, anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import ALL_PHASES, FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
@@ -34,6 +35,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
 @ALL_PHASES
 @line_options
+@device_options
 @_USERS
 @click.option("--name", "names", multiple=True, help="Another host name of the station; may be repeated.")
 @click.option("--public-url", help="Address behind a proxy, with its path: https://plates.example/line3.")
@@ -122,6 +124,7 @@ def serve(
         most = ("memory_mb", "model_memory_mb", "max_bytes", "max_pixels")
         names_of = ("public_url", "workers", "waiting", "connections", *most)
         own = {name: rest.pop(name) for name in names_of}
+        devices = device_plan(rest)
         kept = {name: rest.pop(name) for name in ("keep", "days", "gigabytes", "review_share")}
         plan = server.Plan(
             model=model,
@@ -139,6 +142,7 @@ def serve(
             chosen=Settings(
                 users=users,
                 data=data,
+                devices=devices,
                 photographs=photographs,
                 destinations=receivers(webhooks, mqtt, ca),
                 anchors=anchor_places(rest.pop("anchors"), ca),

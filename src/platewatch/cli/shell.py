@@ -50,6 +50,7 @@ _EXTRAS = {
         ("alembic", "argon2", "fastapi", "paho", "psycopg", "sqlalchemy", "uvicorn", "watchfiles"), "station"
     ),
     "pyarrow": "archive",
+    "pymodbus": "plc",
     "ray": "ray",
 }
 """The extra that brings a package, where it is not `train`."""

@@ -125,9 +125,7 @@ def watch(
             warn=_warn,
             by_part_type=by_part_type,
         )
-        used = [f"model {unnamed.model_id}"] if unnamed is not None else []
-        used += [f"part types {', '.join(filter(None, models.names())) or 'none yet'}"] if by_part_type else []
-        click.echo(f"{folder}: watched; {'; '.join(used)}; record {opened.name}", err=True)
+        click.echo(f"{folder}: watched; {models.summary()}, record {opened.name}", err=True)
         with _stopped_by_signals(watching) as signals:
             line.start()
             try:

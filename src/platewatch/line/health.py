@@ -90,6 +90,8 @@ class Health:
         self._models, self._records, self._metrics, self._actor = models, records, metrics, actor
         self._places, self._low_bytes = [Place(path) for path in places], low_bytes
         self._checks, self._changed = checks, changed
+        self.stops = False
+        """Whether plates were stopped at the last check."""
         self._since: dict[str, datetime] = {}
         self._known: set[str] = set()
         self._record_failed: tuple[str, float] | None = None  # the reason, and when it was tried last
@@ -113,11 +115,19 @@ class Health:
 
         Raises UnknownPartType, ModelError or RecordUnavailable while no plate of it can be judged.
         """
+        self._require_places()
+        return self._models.lend(part_type)
+
+    def check(self, part_type: str) -> None:
+        """Raise as `lend` does."""
+        self._require_places()
+        self._models.registry(part_type).check()
+
+    def _require_places(self) -> None:
         for place in self._places:
             if place.is_missing():
                 what = f"{place.name} is missing from its place"
                 raise RecordUnavailable("record", what, remedy="put it back")
-        return self._models.lend(part_type)
 
     def record_works(self) -> None:
         """The record was just used without an error."""
@@ -159,6 +169,7 @@ class Health:
         for code in set(found) | set(self._metrics.problems):
             self._metrics.set_problem(code, present=code in found)
         problems.sort(key=lambda problem: not problem.stops)
+        self.stops = any(problem.stops for problem in problems)
         if changed:
             self._changed(problems)
         return problems

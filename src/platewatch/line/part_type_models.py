@@ -148,6 +148,20 @@ class PartTypeModels:
             except PlatewatchError as error:
                 yield name, ("no_model" if isinstance(error, NoModel) else "model_gone", error)
 
+    def model_id(self, name: str) -> str:
+        """Id of a part type's model in service; empty without one, and for a name that is not known."""
+        try:
+            return self.registry(name).model_id
+        except PlatewatchError:
+            return ""
+
+    def summary(self) -> str:
+        """The model without a part type and the names of part types, for a line on a terminal."""
+        unnamed = self._unnamed.model_id if self._unnamed is not None else ""
+        named = [] if self.folder is None else self.folder.names()
+        said = [f"model {unnamed}"] if unnamed else []
+        return "; ".join(said + ([f"part types {', '.join(named)}"] if named else [])) or "no model yet"
+
     def as_dict(self) -> list[dict[str, Any]]:
         """Each part type's model, and whether it is in memory, as plain JSON values."""
         return [

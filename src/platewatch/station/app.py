@@ -82,7 +82,9 @@ def _lifespan(station: Station, runs: RetrainingRuns, checks: PasswordChecks) ->
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         station.line.start()
+        station.devices.start()
         yield
+        station.devices.stop()
         runs.stop()
         checks.stop()
         station.live.close()

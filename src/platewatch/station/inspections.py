@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Query, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from pydantic.dataclasses import dataclass
 
 from platewatch.inspection import Inspection
@@ -89,6 +89,7 @@ async def inspect(
     """Judge a plate: once this has answered 201, it is in the record, also if it is not readable.
 
     `part_type` says of which kind it is; a name that is not known is refused.
+    With `Accept: text/plain` the answer is one line: the outcome and the plate's number in the record, `REJECT 17`.
     """
     started, here = time.perf_counter(), station(request)
     try:
@@ -105,7 +106,16 @@ async def inspect(
     if found.is_duplicate:
         here.metrics.duplicates.inc()
     headers = {"Location": f"/inspections/{found.entry.number}"}
-    return json_response(entry_as_dict(found.entry), 200 if found.is_duplicate else 201, headers)
+    status = 200 if found.is_duplicate else 201
+    if _wants_text(request.headers.get("accept", "")):
+        return PlainTextResponse(f"{found.entry.outcome} {found.entry.number}\n", status, headers)
+    return json_response(entry_as_dict(found.entry), status, headers)
+
+
+def _wants_text(accept: str) -> bool:
+    """Whether an Accept header names text/plain, and not JSON too."""
+    kinds = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
+    return "text/plain" in kinds and "application/json" not in kinds
 
 
 @router.get("/inspections", response_model=InspectionPage)

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from platewatch import signing
 from platewatch.errors import InputError
-from platewatch.line import anchoring
+from platewatch.line import anchoring, devices
 from platewatch.line.destinations import destinations
 from platewatch.line.loaded_models import LoadedModels
 from platewatch.line.model_registry import ModelRegistry, loader
@@ -80,6 +80,7 @@ def check(plan: Plan) -> None:
     """Raise InputError for a station that other machines can reach without users, and for unusable receivers."""
     destinations(plan.chosen.destinations)
     anchoring.places(plan.chosen.anchors)
+    devices.check(plan.chosen.devices)
     if plan.chosen.anchor_key is not None:
         signing.private_key(plan.chosen.anchor_key)
     if (plan.certificate is None) != (plan.key is None):
@@ -143,13 +144,13 @@ def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> 
         if kept_back is not None:
             report(f"the model that was in service before is not taken into service: {kept_back}")
         app = create_app(part_type_models(plan, models, records), records, settings(plan, records))
+        app.state.station.devices.listen()
 
         def ready() -> None:
             report(memory_line(plan))
-            named = app.state.station.models.names()
-            has = f"model {models.model_id}" if models.has_model else "" if any(named) else "no model yet"
-            types = f"part types {', '.join(filter(None, named))}" if any(named) else ""
-            report(f"{plan.address}: {'; '.join(filter(None, (has, types)))}")
+            report(f"{plan.address}: {app.state.station.models.summary()}")
+            if plan.chosen.devices.modbus is not None:
+                report(f"Modbus TCP: {plan.chosen.devices.modbus.host}:{app.state.station.devices.port}")
 
         most = most_open(plan.chosen.connections)
         with Connections(listening, most=most, wait_s=plan.chosen.header_s) as connections:

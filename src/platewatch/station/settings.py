@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from platewatch.line.destinations import Address
+from platewatch.line.devices import DevicePlan
 from platewatch.line.drift_monitor import LIMIT
 from platewatch.line.health import LOW_BYTES
 from platewatch.line.loaded_models import LIMIT_MB
@@ -92,6 +93,8 @@ class Settings:
     """Where the head of the chain is sent every hour: folders, webhooks, MQTT topics."""
     anchor_key: Path | None = None
     """The private key that signs anchors."""
+    devices: DevicePlan = field(default_factory=DevicePlan)
+    """The cameras and the PLC of the line."""
     destinations: tuple[str | Address, ...] = field(default=(), repr=False)
     """URLs of the webhooks and MQTT topics that get each plate; they may contain passwords."""
 

@@ -1,6 +1,7 @@
 """A station while it runs: the parts that every route reaches."""
 
 import logging
+from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -8,7 +9,8 @@ from platewatch import signing
 from platewatch.line import anchoring, assembly
 from platewatch.line.assembly import Line
 from platewatch.line.destinations import destinations
-from platewatch.line.health import Health, Problem
+from platewatch.line.devices import Devices
+from platewatch.line.health import Finding, Health, Problem
 from platewatch.line.judging import RecordedPlate
 from platewatch.line.metrics import Metrics
 from platewatch.line.part_type_models import PartTypeModels
@@ -30,6 +32,7 @@ class Station:
     """What every route reaches as request.app.state.station."""
 
     line: Line
+    devices: Devices
     models: PartTypeModels
     records: Records
     settings: Settings
@@ -61,6 +64,9 @@ def assemble(models: PartTypeModels, records: Records, settings: Settings) -> St
     def publish_problems(problems: list[Problem]) -> None:
         live.publish(Message("health", {"problems": [problem.as_dict() for problem in problems]}))
 
+    def device_problems() -> Iterable[Finding]:
+        return devices.problems()  # they need the line first
+
     line = assembly.assemble(
         models,
         records,
@@ -74,12 +80,13 @@ def assemble(models: PartTypeModels, records: Records, settings: Settings) -> St
         drift_limit=settings.drift_limit,
         places=settings.places,
         low_bytes=settings.low_bytes,
-        checks=[lambda: check_users(settings)],
+        checks=[lambda: check_users(settings), device_problems],
         problems_changed=publish_problems,
         listeners=[keep_map],
         publish=publish,
         only_events=lambda: not len(live),
     )
+    devices = Devices(line, settings.devices)
     intake = Intake(
         line.judging,
         line.metrics,
@@ -92,7 +99,9 @@ def assemble(models: PartTypeModels, records: Records, settings: Settings) -> St
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
     return Station(
-        line, models, records, settings, line.metrics, live, pictures, line.health, intake, Arrivals(settings), *threads
+        *(line, devices, models, records, settings, line.metrics, live, pictures, line.health, intake),
+        Arrivals(settings),
+        *threads,
     )
 
 

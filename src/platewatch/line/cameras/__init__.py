@@ -1,0 +1,1 @@
+"""Cameras of a line: where the frame of a part comes from."""

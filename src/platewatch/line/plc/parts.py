@@ -1,0 +1,147 @@
+"""Judges for the PLC: one thread that takes the part's frame, has it judged and recorded, and beats while it runs."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from platewatch.errors import InputError, ModelError, PlatewatchError, RecordError
+from platewatch.inspection import Verdict
+from platewatch.line.assembly import Line
+from platewatch.line.cameras.frames import Frame, FrameSource, NoFrame
+from platewatch.line.health import Finding
+from platewatch.line.judging import JudgedPhotograph, Plate, RecordedPlate
+from platewatch.line.plc.exchange import Exchange
+from platewatch.line.plc.handshake import Cause, Code, Job, Result
+from platewatch.model.inspector import failed
+
+log = logging.getLogger("platewatch.line")
+
+_TO_JUDGE_S = 0.01  # a frame that comes later than this before the deadline would be judged in vain
+_CODES = {Verdict.PASS: Code.PASS, Verdict.REVIEW: Code.REVIEW, Verdict.REJECT: Code.REJECT}
+
+
+class Parts:
+    """The judging thread of one PLC."""
+
+    def __init__(self, line: Line, source: FrameSource, exchange: Exchange) -> None:
+        self._line, self._source, self.exchange = line, source, exchange
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="plc", daemon=True)
+        self._model = line.models.model_id("")
+        self._dead = ""
+
+    def start(self) -> None:
+        """Judge from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Zero the registers, finish the part that is being judged, and end."""
+        self.exchange.reset()
+        self._stopping.set()
+        self._source.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.exchange.reset()
+
+    def problems(self) -> Iterator[Finding]:
+        """A PLC whose heartbeat stands still, and a judging thread that ended."""
+        if self.exchange.state().silent:
+            message = "the PLC's heartbeat stands still; no part is taken until it changes again: check the PLC"
+            yield "plc_silent", message, False
+        if self._dead:
+            yield "plc_stopped", f"parts for the PLC are judged no more ({self._dead}); start the station again", True
+
+    def judge(self, job: Job) -> Result:
+        """The result of one part, once it is in the record."""
+        started = time.perf_counter()
+        try:
+            recorded = self._recorded(job)
+        except NoFrame:
+            return Result(Code.NOT_JUDGED, Cause.NO_FRAME)
+        except ModelError:
+            return Result(Code.NOT_JUDGED, Cause.MODEL)
+        except RecordError:
+            return Result(Code.NOT_JUDGED, Cause.NOT_RECORDED)
+        return _result(recorded, 1e3 * (time.perf_counter() - started))
+
+    def _recorded(self, job: Job) -> RecordedPlate:
+        started, judging = time.perf_counter(), self._line.judging
+        wait_s = max(0.0, job.deadline - _TO_JUDGE_S - time.monotonic())
+        try:
+            frame = self._source.take(job.part_id, wait_s)
+        except NoFrame as error:
+            if self._stopping.is_set():
+                raise
+            plate = Plate(Path(self._source.name), self._source.name, job.part_id or None, source=self._place)
+            missing = InputError(f"camera {self._source.name}", str(error), remedy="check the camera and its trigger")
+            manifest = self._line.models.registry("").serving()
+            inspection = failed(manifest, b"", self._source.name, missing, started)
+            judging.record(plate, JudgedPhotograph(inspection, None, missing))
+            raise
+        return judging.run(self._plate(frame, job))
+
+    def _plate(self, frame: Frame, job: Job) -> Plate:
+        return Plate(frame.photograph, frame.name, job.part_id or None, frame.key, self._place)
+
+    @property
+    def _place(self) -> str:
+        """The source of its plates in the record."""
+        return f"camera {self._source.name}"
+
+    def _run(self) -> None:
+        try:
+            self._source.start()
+            self._line.health.problems()
+            while not self._stopping.is_set():
+                self._beat()
+                job = self.exchange.next_job(self.exchange.times.beat_s / 2)
+                if job is not None:
+                    self._one(job)
+        except BaseException as error:
+            log.exception("the judging thread of the PLC ends")
+            self._dead = type(error).__name__
+            self.exchange.reset()
+            self.exchange.beat(able=False)
+            raise
+
+    def _one(self, job: Job) -> None:
+        try:
+            found = self.judge(job)
+        except Exception as error:
+            if not isinstance(error, PlatewatchError):
+                log.exception("part %s could not be judged", job.seq)
+            found = Result(Code.NOT_JUDGED, Cause.JUDGING_FAILED)
+        self._follow_model()
+        self.exchange.finish(found)
+
+    def _beat(self) -> None:
+        self._follow_model()
+        self.exchange.beat(able=self._able())
+
+    def _able(self) -> bool:
+        """Whether a part could be judged and recorded now."""
+        health = self._line.health
+        try:
+            health.check("")
+        except PlatewatchError:
+            return False
+        return not health.stops
+
+    def _follow_model(self) -> None:
+        """Zero everything when another model is in service."""
+        model_id = self._line.models.model_id("")
+        if model_id != self._model:
+            self._model = model_id
+            self.exchange.reset()
+
+
+def _result(recorded: RecordedPlate, duration_ms: float) -> Result:
+    """The result of a plate in the record; a photograph that was there before is none of this part."""
+    inspection, number = recorded.entry.inspection, recorded.entry.number
+    if recorded.is_duplicate:
+        return Result(Code.NOT_JUDGED, Cause.NO_FRAME, number=number, duration_ms=duration_ms)
+    if inspection.verdict is None:
+        return Result(Code.NOT_JUDGED, Cause.NOT_READABLE, number=number, duration_ms=duration_ms)
+    return Result(_CODES[inspection.verdict], Cause.NONE, 0, inspection.score or 0.0, number, duration_ms)
