@@ -15,6 +15,7 @@ from platewatch.line.part_type_models import PartTypeModels
 from platewatch.line.part_types import PartTypeFolder
 from platewatch.model import model_folder
 from platewatch.model.inspector import Inspector
+from platewatch.photographs.quality import QualityLimits
 from platewatch.records import Records
 
 MB = 10**6
@@ -24,6 +25,7 @@ def manifest(folder: Path) -> Any:
     """What stands in the fake's folder, in the form of a Manifest."""
     found: Any = stations.LineInspector().manifest
     path = folder / model_folder.MANIFEST
+    found.quality_limits, found.completeness = QualityLimits(1, 0.5, 1, 1), None
     for name, value in json.loads(path.read_text()).items():
         setattr(found, name, value)
     return found
