@@ -1,6 +1,9 @@
 """The pages in a real browser, at a tablet's and a monitor's size: what operators and engineers do with them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +12,15 @@ import browsing
 import stations
 from browsing import PHONE, SIZES, Site, tab
 from conftest import Tiny
+from platewatch.line import wording
 from platewatch.records import Judgement, Query
+from platewatch.station.users import Role
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
 PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login", "/plates/999")
+LONG = "Anna-Katharina.Mustermann-Schulze@works"
 
 
 @pytest.fixture(scope="module")
@@ -155,44 +161,110 @@ def test_retrain_use_the_candidate_and_go_back(browser: Browser, site: Site) -> 
 
 @pytest.fixture(scope="module")
 def cookies(browser: Browser, site: Site) -> list[Any]:
-    """What the browser keeps after the engineer's login."""
+    """What the browser keeps after the login of an engineer with a long name."""
     stations.enrol(site.users)
+    site.users.add(LONG, Role.ENGINEER, stations.PASSWORD)
+    with tab(browser, PHONE) as page:
+        page.goto(f"{site.url}/login")
+        page.fill("#name", LONG)
+        page.fill("#password", stations.PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("[data-logout]")).to_be_visible()
+        found = list(page.context.cookies())
+    site.users.path.rename(aside(site))
+    return found
+
+
+def aside(site: Site) -> Path:
+    """Where the file of users lies while the station lets everybody in."""
+    return site.users.path.with_suffix(".aside")
+
+
+@contextmanager
+def engineer(browser: Browser, site: Site, cookies: list[Any], size: tuple[int, int] = PHONE) -> Iterator[Page]:
+    """A page on which the header shows who is logged in, and needs the more room."""
+    aside(site).rename(site.users.path)
     try:
-        with tab(browser, PHONE) as page:
-            page.goto(f"{site.url}/login")
-            page.fill("#name", "engineer")
-            page.fill("#password", stations.PASSWORD)
-            page.get_by_role("button", name="Log in").click()
-            expect(page.locator("[data-logout]")).to_be_visible()
-            return list(page.context.cookies())
+        with tab(browser, size) as page:
+            page.context.add_cookies(cookies)
+            yield page
     finally:
-        site.users.path.unlink()
+        site.users.path.rename(aside(site))
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_every_screen_is_usable_with_gloves_and_has_its_landmarks(
     browser: Browser, site: Site, cookies: list[Any], path: str
 ) -> None:
-    stations.enrol(site.users)  # so that the header shows who is logged in, and needs the more room
-    try:
-        with tab(browser, PHONE) as page:
-            page.context.add_cookies(cookies)
+    with engineer(browser, site, cookies) as page:
+        page.goto(site.url + path)
+        if path not in ("/login", "/plates/999"):
+            expect(page.locator("[data-logout]")).to_be_visible()
+        for size in (PHONE, *SIZES):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.evaluate(DRAWN)
+            assert page.evaluate(TOO_WIDE) == [], size
+            assert page.evaluate(SMALL_TARGETS, 48) == [], size
+            if size != PHONE and path in ("/", "/review"):
+                assert page.evaluate(SCROLLS) == 0, f"{size} scrolls"
+        assert page.locator("main").count() == 1
+        assert page.locator("h1").count() == 1
+        assert page.evaluate(NAMELESS) == []
+        assert page.evaluate(SHUFFLED) == 0
+
+
+def test_a_message_covers_nothing_and_a_lost_connection_widens_nothing(
+    browser: Browser, site: Site, cookies: list[Any]
+) -> None:
+    with engineer(browser, site, cookies) as page:
+        for path in ("/review", "/plates/1"):
             page.goto(site.url + path)
-            if path not in ("/login", "/plates/999"):
-                expect(page.locator("[data-logout]")).to_be_visible()
+            expect(page.locator("[data-sheet]")).to_be_visible()
+            page.evaluate("import('/static/notices.js').then(made => made.showMessage('Reviewed. '.repeat(12)))")
+            page.evaluate("document.querySelector('[data-connection]').textContent = 'no connection'")
             for size in (PHONE, *SIZES):
                 page.set_viewport_size({"width": size[0], "height": size[1]})
                 page.evaluate(DRAWN)
-                assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, size
-                assert size == PHONE or page.evaluate(SMALL_TARGETS, 56 if path in ("/", "/review") else 44) == []
-                if size != PHONE and path in ("/", "/review"):
-                    assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0, f"{size} scrolls"
-            assert page.locator("main").count() == 1
-            assert page.locator("h1").count() == 1
-            assert page.evaluate(NAMELESS) == []
-            assert page.evaluate(SHUFFLED) == 0
-    finally:
-        site.users.path.unlink()
+                assert page.evaluate(TOO_WIDE) == [], size
+                shown = page.locator("[data-toast]").bounding_box()
+                main = page.locator("main").bounding_box()
+                assert shown
+                assert main
+                assert main["y"] + main["height"] <= shown["y"] + 0.5, f"{path} {size}: the message lies on the page"
+                assert shown["y"] + shown["height"] <= size[1] + 0.5, f"{path} {size}: the message is cut off"
+
+
+def test_a_damaged_or_missing_photograph_has_words_or_a_symbol_of_its_own(browser: Browser, site: Site) -> None:
+    data = site.good[0].read_bytes()[:3000]
+    entry = site.records.add(site.models.loaded().inspect(data), data, plate_id="D-1").entry
+    site.records.add(site.records.get(1).inspection, site.rusty[-1].read_bytes())  # the newest plate has a verdict
+    with tab(browser) as page:
+        page.goto(f"{site.url}/plates/{entry.number}")
+        expect(page.locator("[data-missing]")).to_contain_text("cannot be displayed")
+        expect(page.locator("[data-sheet]")).to_be_hidden()
+        page.route("**/thumbnail.jpg", lambda route: route.fulfill(status=404))
+        page.goto(f"{site.url}/history")
+        expect(page.locator(".thumb").first.locator(".no-photograph")).to_be_visible()
+        expect(page.locator(".thumb").first.locator("img")).to_have_count(0)
+        page.goto(site.url)
+        expect(page.locator("[data-last] .no-photograph").first).to_be_visible()
+        page.unroute("**/thumbnail.jpg")
+
+
+def test_times_have_one_form_and_the_station_s_zone(browser: Browser, site: Site) -> None:
+    entry = site.records.get(1)
+    text = wording.stamp(entry.received)
+    zones = {
+        "2026-11-30T08:09:10.123456+05:30": "2026-11-30 08:09:10 UTC+5:30",
+        "2026-11-30T08:09:10Z": "2026-11-30 08:09:10 UTC",
+    }
+    with tab(browser) as page:
+        page.goto(f"{site.url}/plates/1")
+        expect(page.locator(".banner")).to_contain_text(text)
+        for stored, shown in zones.items():
+            assert page.evaluate("one => import('/static/text.js').then(made => made.stamp(one))", stored) == shown
+            assert wording.stamp(datetime.fromisoformat(stored)).endswith(wording.zone(datetime.now().astimezone()))
+            assert wording.zone(datetime.fromisoformat(stored)) == shown.split()[-1]
 
 
 def test_the_verdict_is_readable_from_two_metres(browser: Browser, site: Site) -> None:
@@ -224,21 +296,30 @@ CUT_OFF = """() => [...document.querySelectorAll(".banner, .banner .word")]
     .filter(each => each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight + 12)
     .map(each => each.className)"""
 
+TOO_WIDE = """() => [document.documentElement, document.body, ...document.querySelectorAll("main, .bar, .dock")]
+    .filter(each => each.scrollWidth > each.clientWidth || each.getBoundingClientRect().right > innerWidth)
+    .map(each => `${each.tagName}: ${each.scrollWidth} of ${each.clientWidth}`)"""
+
+SCROLLS = """() => { const page = document.querySelector("main"); return page.scrollHeight - page.clientHeight; }"""
+
 SMALL_TARGETS = """least => [
-        ...document.querySelectorAll("button, a.button, select, input:not([type=file], [type=hidden])")
+        ...document.querySelectorAll("button, a[href], summary, select, input:not([type=file], [type=hidden])")
     ]
-    .filter(each => each.offsetParent && !each.closest("dialog, .toast"))
+    .filter(each => each.offsetParent && !each.closest("dialog, .skip, [aria-hidden=true]"))
+    .filter(each => !each.matches("p:not(.row) a, .small a")) // links in running text
     .map(each => [each.textContent.trim() || each.id, each.getBoundingClientRect()])
-    .filter(([, room]) => room.height < least - 0.5 || room.width < Math.min(least, 50))
+    .filter(([, room]) => room.height < least - 0.5 || room.width < least - 0.5)
     .map(([name, room]) => `${name}: ${room.width}×${room.height}`)"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_an_accessibility_checker_finds_nothing(browser: Browser, site: Site, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "size"), [*(("light", size) for size in (PHONE, *SIZES)), ("dark", SIZES[0])])
+def test_an_accessibility_checker_finds_nothing(
+    browser: Browser, site: Site, scheme: str, size: tuple[int, int]
+) -> None:
     if not browsing.AXE.is_file():
         pytest.skip("axe-core is not here; 'npm install --no-save axe-core' in the repository's root brings it")
     checker = browsing.AXE.read_text(encoding="utf-8")
-    with tab(browser, scheme=scheme) as page:
+    with tab(browser, size, scheme) as page:
         for path in PAGES:
             page.goto(site.url + path)
             page.wait_for_timeout(200)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import platewatch
 import stations
 from platewatch.inspection import Verdict
 from platewatch.line import candidates, comparison
@@ -25,6 +26,7 @@ from platewatch.station.retraining_runs import Run
 from platewatch.station.users import Role
 from stations import Running
 
+TEMPLATES = Path(platewatch.__file__).parent
 PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login")
 HTML = {"Accept": "text/html"}
 PRIVATE = re.compile(
@@ -57,6 +59,13 @@ def test_every_page_is_complete_and_has_no_inline_script_or_style(here: Running,
     assert all("src=" in tag for tag in text.split("<script")[1:])
     assert " onclick=" not in text
     assert "http://" not in text.replace("http://www.w3.org", "")
+
+
+def test_every_area_that_scrolls_sideways_can_be_reached_by_keys() -> None:
+    templates = [*TEMPLATES.glob("templates/*.html"), *TEMPLATES.glob("station/templates/*.html")]
+    areas = [tag for file in templates for tag in re.findall(r'<[^>]*class="[^"]*\bscroll\b[^>]*>', file.read_text())]
+    assert len(areas) > 6
+    assert [tag for tag in areas if 'tabindex="0"' not in tag or "aria-label" not in tag] == []
 
 
 def test_no_page_shows_a_private_word(here: Running) -> None:

@@ -77,7 +77,8 @@ class Shift:
     def span(self) -> str:
         """From when to when, and which models judged."""
         models = f"{'model' if len(self.models) == 1 else 'models'} {', '.join(self.models) or 'none'}"
-        return f"from {self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M %z}; {models}"
+        form = "%Y-%m-%d %H:%M"
+        return f"from {wording.stamp(self.since, form)} to {wording.stamp(self.until, form)}; {models}"
 
 
 def write(records: Records, since: datetime, until: datetime, path: Path, progress: Progress = silent) -> Path:

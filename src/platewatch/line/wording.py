@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from platewatch.inspection import NOT_READABLE
@@ -39,6 +40,21 @@ def event_text(event: Event) -> str:
     return event.kind.replace("_", " ") + (f": {rest}" if rest else "")
 
 
+def stamp(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """An aware time in this machine's zone, with the zone: `2026-11-30 19:33:06 UTC+1`; text.js writes the same."""
+    local = moment.astimezone()
+    return f"{local:{form}} {zone(local)}"
+
+
+def zone(moment: datetime) -> str:
+    """The zone of an aware time: `UTC`, `UTC+1`, `UTC-3:30`."""
+    minutes = round((moment.utcoffset() or timedelta()).total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    if not minutes:
+        return "UTC"
+    return f"UTC{'+' if minutes > 0 else '-'}{hours}{f':{rest:02}' if rest else ''}"
+
+
 def duration(seconds: float) -> str:
     """A time span in s, min or h."""
     if seconds < 90:
@@ -70,6 +86,8 @@ NAMES: Mapping[str, object] = {
     "not_readable": NOT_READABLE,
     "judgements": JUDGEMENTS,
     "event_text": event_text,
+    "stamp": stamp,
+    "zone": zone,
     "duration": duration,
     "size": size,
 }

@@ -98,6 +98,7 @@ def history(request: Request, _: Viewer) -> Response:
         "history.html",
         search=search,
         address=_address(search),
+        zone=wording.zone(now()),
         entries=page.entries,
         next=page.next,
         reviewers=records.reviewers(),

@@ -55,5 +55,16 @@ export function inspect(file) {
 }
 
 export const photographOf = (number) => `${root}/inspections/${number}/photograph`;
+/** Whether the whole photograph can be decoded. */
+export async function displays(number) {
+  try {
+    const response = await fetch(photographOf(number), { credentials: "same-origin" });
+    (await createImageBitmap(await response.blob())).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const thumbnailOf = (number) => `${root}/inspections/${number}/thumbnail.jpg`;
 export const mapOf = (number) => `${root}/inspections/${number}/map.png`;

@@ -2,7 +2,7 @@
 
 import { get, root } from "./api.js";
 import { setNotice } from "./notices.js";
-import { clock } from "./text.js";
+import { stamp } from "./text.js";
 
 const POLL_MS = 4000;
 const ASLEEP_MS = 15000; // without contact for so long the tablet was asleep, and what it shows is old
@@ -24,7 +24,7 @@ function setState(next) {
   label.dataset.state = next;
   label.textContent = { live: "live", slow: "delayed", lost: "no connection" }[next];
   label.title = next === "slow" ? "No live events; the page updates every 4 s." : "";
-  const text = next === "lost" ? `No connection to the station since ${clock(Date.now())}. This page shows old data. Trying to reconnect …` : "";
+  const text = next === "lost" ? `No connection to the station since ${stamp(Date.now())}. This page shows old data. Trying to reconnect …` : "";
   setNotice("connection", text, { bad: true });
   emit("state", next);
 }

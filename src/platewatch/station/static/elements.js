@@ -24,6 +24,13 @@ export function shape(outcome) {
   return made;
 }
 
+/** The symbol in place of a photograph that is not here or cannot be displayed. */
+export function noPhotograph() {
+  const made = svg("svg", { class: "no-photograph", "aria-hidden": "true" });
+  made.append(svg("use", { href: "#no-photograph" }));
+  return made;
+}
+
 /** A plate's verdict as symbol and word. */
 export function chip(entry) {
   const made = element("span", { class: `chip ${outcomeOf(entry)}` });

@@ -2,6 +2,7 @@
 
 import { get, inspect, post, root } from "./api.js";
 import * as connection from "./connection.js";
+import { noPhotograph } from "./elements.js";
 import { bind, read, store } from "./keys.js";
 import { hideMessage, setNotice, showMessage } from "./notices.js";
 import { nameOf, outcomeOf, sentence, verdictText } from "./text.js";
@@ -90,10 +91,10 @@ const countSoon = () => {
 ["inspection", "review", "refresh"].forEach((kind) => connection.on(kind, countSoon));
 countWaiting();
 
-// a photograph that was removed meanwhile has no thumbnail
-const removeBroken = (image) => image.matches?.(".thumb img, .last img") && image.remove();
-addEventListener("error", (event) => removeBroken(event.target), true);
-for (const image of document.images) if (image.complete && !image.naturalWidth) removeBroken(image);
+// a photograph that was removed meanwhile has no small picture: a symbol instead of the browser's own
+const replaceBroken = (image) => image.matches?.("img:not([data-photo], [data-map])") && image.replaceWith(noPhotograph());
+addEventListener("error", (event) => replaceBroken(event.target), true);
+for (const image of document.images) if (image.getAttribute("src") && image.complete && !image.naturalWidth) replaceBroken(image);
 
 // photographs: dropped anywhere, chosen as files, or taken with the tablet's camera
 const picker = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", multiple: true, hidden: true });

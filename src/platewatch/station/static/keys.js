@@ -28,6 +28,16 @@ export function bind(...entries) {
   draw();
 }
 
+// the content scrolls, not the document: without a focus in it, the browser does not scroll it by keys
+const SCROLLED = { ArrowDown: 0.1, ArrowUp: -0.1, PageDown: 0.9, PageUp: -0.9, " ": 0.9, Home: -Infinity, End: Infinity };
+
+function scroll(event) {
+  const page = document.querySelector("main");
+  const by = SCROLLED[event.key] * (event.key === " " && event.shiftKey ? -1 : 1);
+  event.preventDefault();
+  page.scrollTop = Math.min(Math.max(0, page.scrollTop + by * page.clientHeight), page.scrollHeight);
+}
+
 function draw() {
   const entries = [...shortcuts.values()].sort((one, other) => (one.legend === "last") - (other.legend === "last"));
   const caption = (entry) => entry.label ?? (entry.key.length === 1 ? entry.key.toUpperCase() : entry.key);
@@ -48,6 +58,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && target.matches?.("a, button, summary")) return;
   if (document.querySelector("dialog[open]")) return;
   const entry = shortcuts.get(event.key.toLowerCase());
+  if (!entry && event.key in SCROLLED && target === document.body) return scroll(event);
   if (!entry || (!on && event.key.length === 1 && event.key !== "?")) return;
   event.preventDefault();
   if (!event.repeat || event.key.startsWith("Arrow")) entry.run(event); // a key that is held down acts once

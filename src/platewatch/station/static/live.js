@@ -2,11 +2,11 @@
 
 import { get, thumbnailOf, root } from "./api.js";
 import * as connection from "./connection.js";
-import { element, shape } from "./elements.js";
+import { element, noPhotograph, shape } from "./elements.js";
 import { choose, take } from "./frame.js";
 import { bind } from "./keys.js";
 import { Photograph } from "./photograph.js";
-import { clock, duration, nameOf, numbers, outcomeOf, sentence, verdictText } from "./text.js";
+import { duration, nameOf, numbers, outcomeOf, sentence, stamp, verdictText } from "./text.js";
 
 const SHOWN = 20;
 const IDLE_MS = 5 * 60 * 1000; // from here on the page says that no plate arrived
@@ -30,7 +30,7 @@ function draw({ fresh = false } = {}) {
   drawBanner(entry, fresh);
   if (entry) {
     const { number, photograph_kept: kept, defects } = entry;
-    photograph.show({ number, kept, defects, name: nameOf(entry) });
+    photograph.show({ number, kept, judged: entry.verdict !== null, defects, name: nameOf(entry) });
   } else {
     photograph.missing.hidden = false;
     photograph.missing.textContent = "To inspect a photograph, drop it anywhere on this page or take one with the camera.";
@@ -50,7 +50,7 @@ function drawBanner(entry, fresh) {
   if (entry) part("shape").replaceChildren(shape(outcomeOf(entry)).firstChild);
   part("word").textContent = lost ? "No connection" : entry ? verdictText(entry) : "Waiting";
   part("reason").textContent = lost
-    ? `The current verdict is unknown.${entry ? ` Last plate received: ${verdictText(entry)}, ${clock(entry.received)}.` : ""}`
+    ? `The current verdict is unknown.${entry ? ` Last plate received: ${verdictText(entry)}, ${stamp(entry.received)}.` : ""}`
     : sentence(entry?.reason ?? "for the first plate");
   drawFacts();
   if (fresh && !older) {
@@ -65,7 +65,7 @@ function drawFacts() {
   if (!entry || lost) return part("facts").replaceChildren();
   const age = Date.now() - new Date(entry.received);
   const when = isOlder(entry) ? "an older plate, not the newest" : age > IDLE_MS ? `no plate for ${duration(age)}` : `${duration(age)} ago`;
-  return part("facts").replaceChildren(element("b", {}, nameOf(entry)), ` · ${clock(entry.received)}, ${when}`, element("span", { class: "detail" }, numbers(entry)));
+  return part("facts").replaceChildren(element("b", {}, nameOf(entry)), ` · ${stamp(entry.received)}, ${when}`, element("span", { class: "detail" }, numbers(entry)));
 }
 
 function drawLast(current) {
@@ -80,9 +80,9 @@ function drawLast(current) {
 }
 
 function thumbnail(entry) {
-  const label = `${nameOf(entry)}: ${verdictText(entry)}, ${clock(entry.received)}`;
+  const label = `${nameOf(entry)}: ${verdictText(entry)}, ${stamp(entry.received)}`;
   const button = element("button", { type: "button", class: outcomeOf(entry), "aria-label": label, title: label });
-  if (entry.photograph_kept) button.append(element("img", { src: thumbnailOf(entry.number), alt: "" }));
+  button.append(entry.photograph_kept ? element("img", { src: thumbnailOf(entry.number), alt: "" }) : noPhotograph());
   button.append(shape(outcomeOf(entry)));
   button.addEventListener("click", () => select(entry.number));
   const item = element("li", {}, button);

@@ -1,7 +1,9 @@
 // A photograph with its anomaly map and boxes; a box can be drawn on it by finger, mouse or keys.
 
-import { mapOf, photographOf } from "./api.js";
+import { displays, mapOf, photographOf } from "./api.js";
 import { svg } from "./elements.js";
+
+const NOT_DISPLAYED = "The photograph cannot be displayed. Its hash and what was found are in the record.";
 
 export class Photograph {
   constructor(figure) {
@@ -12,7 +14,7 @@ export class Photograph {
     this.marked = [];
     this.number = null;
     this.photo.addEventListener("load", () => this.#fit());
-    this.photo.addEventListener("error", () => this.#showMissing("The photograph cannot be displayed. Its hash and verdict are in the record."));
+    this.photo.addEventListener("error", () => this.#showMissing(NOT_DISPLAYED));
     this.map.addEventListener("load", () => (this.busy.hidden = true));
     this.map.addEventListener("error", () => this.#noMap());
     this.#drawByPointer();
@@ -20,7 +22,7 @@ export class Photograph {
     new ResizeObserver(() => this.#fit()).observe(figure);
   }
 
-  show({ number, kept, defects = [], marked = [], name = "" }) {
+  show({ number, kept, judged = true, defects = [], marked = [], name = "" }) {
     if (number === this.number) return this.#boxes(defects, marked);
     this.stopDrawing();
     this.number = number;
@@ -32,7 +34,13 @@ export class Photograph {
     this.photo.alt = `Photograph of plate ${name}`;
     this.photo.src = photographOf(number);
     this.missing.hidden = true;
+    if (!judged) this.#checkWhole(number);
     return this.#map();
+  }
+
+  /** A browser shows the upper part of a damaged file as if it were all of it. */
+  async #checkWhole(number) {
+    if (!(await displays(number)) && number === this.number) this.#showMissing(NOT_DISPLAYED);
   }
 
   toggle(view) {

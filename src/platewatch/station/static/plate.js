@@ -8,12 +8,14 @@ import { sentence } from "./text.js";
 
 const part = (name) => document.querySelector(`[data-${name}]`);
 const figure = part("photograph");
-const { number, kept, boxes, marked, name } = figure.dataset;
+const { number, kept, readable, boxes, marked, name } = figure.dataset;
 const photograph = new Photograph(figure);
 const drawn = [];
 drawingKeys(photograph);
 const before = JSON.parse(marked);
-const show = () => photograph.show({ number: Number(number), kept: kept === "true", defects: JSON.parse(boxes).map((box) => ({ box })), marked: [...before, ...drawn], name });
+const defects = JSON.parse(boxes).map((box) => ({ box }));
+const show = () =>
+  photograph.show({ number: Number(number), kept: kept === "true", judged: readable === "true", defects, marked: [...before, ...drawn], name });
 show();
 
 async function judge(judgement) {

@@ -6,7 +6,7 @@ import { chip, pairs } from "./elements.js";
 import { bind } from "./keys.js";
 import { showMessage } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
-import { dated, nameOf, sentence } from "./text.js";
+import { nameOf, sentence, stamp } from "./text.js";
 
 const AHEAD = 5; // with fewer plates left, the next page is requested
 const JUDGEMENTS = { defective: "defective", good: "good", unsure: "cannot tell", unusable: "part good, photograph not" };
@@ -50,7 +50,7 @@ function draw() {
   if (mayReview) part("undo").disabled = reviewed.length === 0;
   if (!entry) return;
   const { number, photograph_kept: kept, defects } = entry;
-  photograph.show({ number, kept, defects, marked, name: nameOf(entry) });
+  photograph.show({ number, kept, judged: entry.verdict !== null, defects, marked, name: nameOf(entry) });
   part("chip").replaceChildren(chip(entry));
   part("reason").textContent = sentence(entry.reason) + (entry.sampled ? ". It passed and was chosen at random, to find missed defects." : ".");
   if (mayReview) {
@@ -59,7 +59,7 @@ function draw() {
   }
   const score = entry.score === null ? "no score" : `${entry.score.toFixed(2)} (REJECT above ${entry.threshold.toFixed(2)})`;
   const p = entry.p_value === null ? "–" : entry.p_value.toFixed(3);
-  pairs(part("facts"), { Plate: nameOf(entry), Received: dated(entry.received), Score: score, "p-value": p });
+  pairs(part("facts"), { Plate: nameOf(entry), Received: stamp(entry.received), Score: score, "p-value": p });
   drawPosition();
 }
 

@@ -13,8 +13,21 @@ export function duration(milliseconds) {
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
 }
 
-export const clock = (moment) => new Date(moment).toLocaleTimeString("en-GB");
-export const dated = (moment) => new Date(moment).toLocaleString("en-GB");
+/** A time with its zone, as platewatch/line/wording.py writes it; a time of the station keeps the station's zone. */
+export function stamp(moment) {
+  const [, date, clock, zone] = /^(\S+)T(\d\d:\d\d:\d\d)[^Z+-]*(\S+)$/.exec(typeof moment === "string" ? moment : here(moment));
+  const [, sign, hours, minutes] = /^([+-])(\d\d):(\d\d)$/.exec(zone) ?? ["", "+", "00", "00"];
+  const offset = Number(hours) || Number(minutes) ? `${sign}${Number(hours)}${minutes === "00" ? "" : `:${minutes}`}` : "";
+  return `${date} ${clock} UTC${offset}`;
+}
+
+/** A time of this browser as ISO 8601, in its own zone. */
+function here(milliseconds) {
+  const minutes = -new Date(milliseconds).getTimezoneOffset();
+  const two = (number) => String(Math.floor(number)).padStart(2, "0");
+  const zone = `${minutes < 0 ? "-" : "+"}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`;
+  return new Date(milliseconds + 60000 * minutes).toISOString().replace("Z", zone);
+}
 
 export function numbers(entry) {
   const { score, threshold, p_value: p, error } = entry;
