@@ -20,6 +20,7 @@ from platewatch.line.anchoring import Anchoring, Folder
 from platewatch.line.receivers import DeliveryFailed
 from platewatch.records import Policy, Records, anchors, chain, guards
 from platewatch.records.anchors import Anchor
+from platewatch.records.stations import START
 from waiting import eventually
 
 
@@ -53,7 +54,7 @@ def rechain(url: str, old: str, new: str) -> None:
                 connection.execute(text(f"DROP TRIGGER {name}"))
         else:
             connection.execute(text("SET session_replication_role = replica"))
-        previous = chain.START
+        previous = START
         for position, body in connection.execute(text("SELECT position, body FROM chain ORDER BY position")).all():
             changed = body.replace(old, new)
             digest = chain.digest(previous, changed)
@@ -61,7 +62,7 @@ def rechain(url: str, old: str, new: str) -> None:
             columns = "body = :body, previous = :previous, hash = :hash"
             connection.execute(text(f"UPDATE chain SET {columns} WHERE position = :position"), values)
             previous = digest
-        connection.execute(text("UPDATE head SET hash = :hash"), {"hash": previous})
+        connection.execute(text("UPDATE heads SET hash = :hash"), {"hash": previous})
         for sql in guards.triggers().values() if engine.dialect.name == "sqlite" else ():
             connection.execute(text(sql))
     engine.dispose()

@@ -76,12 +76,12 @@ def written_raw(records: Records, odd: str) -> None:
     number = records.add(old, stations.photograph(), deliver=["http://there/"]).entry.number
     with records._database.writing() as connection:
         body = {"number": number, "judgement": "good", "reviewer": "anna", "note": odd, "boxes": [], "undoes": None}
-        link = chain.append(connection, chain.REVIEW, body | {"time": datetime.now(UTC).isoformat()})
+        link = chain.append(connection, 1, chain.REVIEW, body | {"time": datetime.now(UTC).isoformat()})
         connection.exec_driver_sql(f"INSERT INTO reviews VALUES ({link.position}, {number}, NULL)")
         standing = {"review": link.position, "judgement": "good", "waiting": False}
         connection.execute(entries_table.update().where(entries_table.c.number == number).values(**standing))
         body = {"event": "camera folder vanished", "actor": "watch", "details": {odd: [odd, {"folder": odd}]}}
-        link = chain.append(connection, chain.EVENT, body | {"time": datetime.now(UTC).isoformat()})
+        link = chain.append(connection, 1, chain.EVENT, body | {"time": datetime.now(UTC).isoformat()})
         connection.exec_driver_sql(f"INSERT INTO events VALUES ({link.position}, 'camera folder vanished', 0)")
 
 
@@ -117,7 +117,7 @@ def test_every_reader_of_the_record_reads_them(record_url: str, tmp_path: Path, 
                 number = records.add(plate(None, image=odd, error=odd), b"x", deliver=["http://there/"]).entry.number
                 records.review(number, Judgement.GOOD, "anna", note=odd[:2000])
                 records.event("camera folder vanished", "watch", {odd: [odd, {"folder": odd}]})
-        rows, _ = records.appended(0, 1000)
+        rows, _ = records.appended({}, 1000)
         assert len(rows) == 3 * len(ODD) == records.head().rows
         due = records.claim("http://there/", 100, 60)
         found = [*records.every(), *(row for row in rows if isinstance(row, Entry)), *(each.entry for each in due)]
@@ -330,8 +330,8 @@ def test_a_damaged_row_costs_itself_alone(tmp_path: Path, body: str) -> None:
         assert records.reviews(1) == ()
         (event,) = records.events()
         assert "row 5" in event.details["damaged"]
-        rows, last = records.appended(0, 10)
-        assert (len(rows), last) == (5, 5)
+        rows, last = records.appended({}, 10)
+        assert (len(rows), last) == (5, {"": 5})
         assert not records.audit().intact
 
 

@@ -310,8 +310,8 @@ def test_events_are_in_the_same_chain(records: Records) -> None:
         "UPDATE reviews SET number = 1",
         "DELETE FROM terms",
         "DELETE FROM photographs",
-        "DELETE FROM head",
-        "UPDATE head SET position = 0",
+        "DELETE FROM heads",
+        "UPDATE heads SET position = 0",
     ],
 )
 def test_the_database_itself_refuses_to_change_what_was_written(
@@ -402,8 +402,9 @@ def test_a_full_disk_for_sqlite_itself(tmp_path: Path, monkeypatch: pytest.Monke
         records.add(plate())
     monkeypatch.setattr("sqlite3.dbapi2.connect", confined)
     with Records.open(str(tmp_path / "records.db")) as records:
+        deliver = [f"http://{number:0300}/" for number in range(300)]  # more than the free pages take
         with pytest.raises(RecordUnavailable, match="full"):
-            records.add(plate(reason="x" * 100_000))
+            records.add(plate(), deliver=deliver)
         assert records.audit().intact
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 from plate_rows import plate
 from platewatch.inspection import Verdict
 from platewatch.records import Audit, Judgement, Keep, Policy, Records, chain, guards
+from platewatch.records.stations import START
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ ALTERED = {
     "a count": ("UPDATE hourly_counts SET count = count - 1 WHERE outcome = 'REJECT'", 0, "counts"),
     "a word": ("DELETE FROM terms WHERE word = 'dust'", 0, "words"),
     "a moved word": ("UPDATE terms SET number = 1 WHERE word = 'dust'", 0, "words"),
-    "the head": ("UPDATE head SET entries = 4", 0, "expected row 9 with 4"),
+    "the head": ("UPDATE heads SET entries = 4", 0, "expected row 9 with 4"),
     "a removed photograph's row": ("DELETE FROM photographs", 2, "not listed"),
     "a photograph called pruned": ("UPDATE photographs SET pruned = 1", 3, "no event says"),
 }
@@ -92,8 +93,8 @@ def test_every_alteration_is_found_with_its_row(records: Records, record_url: st
 UNGUARDED = {
     "removed": ("DROP TRIGGER chain_kept{on}",),
     "altered": (
-        "DROP TRIGGER head_stay{on}",
-        "CREATE TRIGGER head_stay BEFORE DELETE ON head WHEN OLD.position > 9 BEGIN SELECT RAISE(IGNORE); END",
+        "DROP TRIGGER heads_stay{on}",
+        "CREATE TRIGGER heads_stay BEFORE DELETE ON heads WHEN OLD.position > 9 BEGIN SELECT RAISE(IGNORE); END",
     ),
     "added": ("CREATE TRIGGER more AFTER INSERT ON chain BEGIN DELETE FROM terms; END",),
     "columns": ("ALTER TABLE terms ADD COLUMN more TEXT",),
@@ -113,7 +114,7 @@ def test_a_record_whose_guards_were_altered_is_not_intact(records: Records, reco
     engine.dispose()
     says = {
         "removed": "the trigger chain_kept is missing or altered: rows could be changed",
-        "altered": "the trigger head_stay is missing or altered: rows could be changed",
+        "altered": "the trigger heads_stay is missing or altered: rows could be changed",
         "added": "the trigger more is none of a record's",
         "columns": "the columns of the table terms were altered",
     }
@@ -139,14 +140,14 @@ def test_a_chain_written_again_from_some_row_on_is_found_by_an_anchor(records: R
     with engine.begin() as connection:
         rows = connection.execute(text("SELECT position, body FROM chain ORDER BY position")).all()
     engine.dispose()
-    previous, statements = chain.START, list[str]()
+    previous, statements = START, list[str]()
     for position, body in rows:
         rewritten = body.replace("here", "nowhere")
         digest = chain.digest(previous, rewritten)
         columns = f"body = '{rewritten}', previous = '{previous}', hash = '{digest}'"
         statements.append(f"UPDATE chain SET {columns} WHERE position = {position}")
         previous = digest
-    alter(record_url, *statements, f"UPDATE head SET hash = '{previous}'")
+    alter(record_url, *statements, f"UPDATE heads SET hash = '{previous}'")
     assert records.audit().intact  # not found without the anchor
     assert found(records.audit(anchor=(anchor.rows, anchor.chain))) == [
         (9, "its hash differs from the anchor: this row or earlier ones were written again")

@@ -87,7 +87,7 @@ def test_a_backup_is_the_record(records: Records, record_url: str, tmp_path: Pat
         assert copied.audit().photographs == records.audit().photographs > 0
         everything = Query(limit=200)
         assert copied.find(everything) == records.find(everything)
-        assert copied.appended(0, 1000) == records.appended(0, 1000)
+        assert copied.appended({}, 1000) == records.appended({}, 1000)
         assert [copied.photograph(n) for n in range(1, 14)] == [records.photograph(n) for n in range(1, 14)]
         assert copied.reviews(3) == records.reviews(3)
         assert copied.counts() == records.counts()
@@ -152,7 +152,7 @@ def test_every_altered_byte_that_matters_is_found(tmp_path: Path) -> None:
     original = tmp_path / "records.db"
     with Records.open(str(original), tmp_path / "photographs") as records:
         fill(records, 25)
-        expected = records.appended(0, 1000)
+        expected = records.appended({}, 1000)
     data, chosen = original.read_bytes(), random.Random(14)  # noqa: S311 - places of a test
     for place in chosen.sample(range(len(data)), 24):
         altered = bytearray(data)
@@ -164,7 +164,7 @@ def test_every_altered_byte_that_matters_is_found(tmp_path: Path) -> None:
         try:
             with Records.open(str(copied), tmp_path / "photographs", create=False) as found:
                 if found.audit().intact:
-                    assert found.appended(0, 1000) == expected, place
+                    assert found.appended({}, 1000) == expected, place
                     assert len(found.find(Query(text="cam7", limit=200)).entries) == 26, place
         except RecordError:
             continue

@@ -11,7 +11,8 @@ from sqlalchemy import create_engine, text
 
 from plate_rows import plate
 from platewatch.inspection import Verdict
-from platewatch.records import Judgement, Policy, Query, Records, record_time, schema_versions
+from platewatch.records import Judgement, Policy, Query, Records, record_time
+from platewatch.records.migrations.versions import v0004_order_by_number
 
 DAY = timedelta(days=1)
 TODAY = datetime(2026, 11, 30, 2, tzinfo=UTC)
@@ -250,8 +251,8 @@ def test_a_clock_that_is_only_corrected_slowly_ends_no_lease(opened: Callable[[N
 
 
 @pytest.fixture
-def as_before(record_url: str) -> Callable[[], None]:
-    """Lets the record's times of photographs be those of the clock, as an earlier version wrote them."""
+def migrated(record_url: str) -> Callable[[], None]:
+    """Sets the times of photographs as an earlier version wrote them, by the clock, and migrates them."""
 
     def distort() -> None:
         engine = create_engine(record_url)
@@ -259,27 +260,22 @@ def as_before(record_url: str) -> Callable[[], None]:
             connection.execute(
                 text("UPDATE photographs SET stored = (SELECT max(received) FROM entries WHERE photograph = sha256)")
             )
-            connection.execute(text("DROP INDEX terms_newest"))
-            for name in ("reviewed", "unreviewed"):
-                connection.execute(text(f"DROP INDEX entries_{name}"))
-                connection.execute(text(f"CREATE INDEX entries_{name} ON entries (received)"))
-            connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+            v0004_order_by_number.undistort(connection)
         engine.dispose()
 
     return distort
 
 
 def test_what_a_wrong_clock_left_in_an_older_record_removes_nothing(
-    opened: Callable[[float], Records], clock: Clock, as_before: Callable[[], None]
+    opened: Callable[[float], Records], clock: Clock, migrated: Callable[[], None]
 ) -> None:
     with opened(365) as records:
         for year in (2026, 1970, 2036, 2026, 2026):
             clock.passes(timedelta(minutes=1))
             clock.now = clock.now.replace(year=year)
             records.add(plate(), clock.now.isoformat().encode())
-    as_before()
+    migrated()
     with opened(20) as records:
-        assert schema_versions.REVISION >= "0004"
         assert records.prune().photographs == 0
         assert kept(records) == [1, 2, 3, 4, 5]
 

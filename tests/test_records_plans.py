@@ -42,13 +42,13 @@ ASKED: dict[str, Callable[[Records], object]] = {
     "models": lambda records: records.model_ids(),
     "reviewers": lambda records: records.reviewers(),
     "head": lambda records: records.head(),
-    "appended": lambda records: records.appended(0, 10),
-    "appended events": lambda records: records.appended(0, 10, only_events=True),
+    "appended": lambda records: records.appended({}, 10),
+    "appended events": lambda records: records.appended({}, 10, only_events=True),
     "add": lambda records: records.add(plate(), b"photograph", key="another", deliver=["a"]),
     "review": lambda records: records.review(1, Judgement.GOOD, "anna"),
     "claim": lambda records: records.claim("a", 5, 1),
 }
-SMALL = ("head", "destinations", "outbox")
+SMALL = ("heads", "destinations", "outbox")
 """Tables of a few rows; the outbox is emptied all the time."""
 
 
@@ -106,7 +106,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
 
 BATCHES: dict[str, Callable[[int, Records], object]] = {
     "known keys": lambda count, records: records.known([str(number) for number in range(count)]),
-    "appended": lambda count, records: records.appended(0, count),
+    "appended": lambda count, records: records.appended({}, count),
     "claimed and put back": lambda count, records: records.delivered("a", (), records.claim("a", count, 0.0)),
     "postponed": lambda count, records: records.postpone("b", 1, list(range(2, 2 + count)), wait_s=0.0, why="away"),
     "pages": lambda count, records: records.find(Query(limit=count)),

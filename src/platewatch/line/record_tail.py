@@ -26,17 +26,17 @@ class RecordTail:
     ) -> None:
         """`passed_on` gets each row appended after `start`; only events while `only_events` says so.
 
-        The record's head is read every `every_s`, and at once after `wake`.
+        The ends of its chains are read every `every_s`, and at once after `wake`.
         """
         self._records, self._passed_on = records, passed_on
         self._only_events, self._every = only_events, every_s
-        self._position: int | None = None
+        self._position = dict[str, int]()
         self._stopping, self._news = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="record tail", daemon=True)
 
     def start(self) -> None:
         """Follow from the present head on; raises RecordError."""
-        self._position = self._records.head().rows
+        self._position = self._heads()
         self._thread.start()
 
     def wake(self) -> None:
@@ -68,12 +68,14 @@ class RecordTail:
                 log.exception("the record could not be followed; the next look tries again")
                 self._stopping.wait(_PAUSE_S)
 
+    def _heads(self) -> dict[str, int]:
+        return {station: end.rows for station, end in self._records.heads().items()}
+
     def _pass_on(self) -> bool:
         """Pass on the next rows; whether there may be more."""
-        head = self._records.head().rows
-        if head == self._position:
+        if self._heads() == self._position:
             return False
-        rows, self._position = self._records.appended(self._position or 0, _BATCH, only_events=self._only_events())
+        rows, self._position = self._records.appended(self._position, _BATCH, only_events=self._only_events())
         for row in rows:
             try:
                 self._passed_on(row)

@@ -4,25 +4,22 @@ The tables must show what the chain says: valid reviews, hourly counts, search i
 with the recorded SHA-256, or an event must say that it was pruned.
 """
 
-import json
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.progress import Progress, silent
-from platewatch.records import chain, guards, schema, search, search_index
+from platewatch.records import chain, guards, schema, search, search_index, stations
 from platewatch.records.anchors import Anchor
+from platewatch.records.audit_walk import Anchored, ChainWalk, Walk
 from platewatch.records.database import Database
-from platewatch.records.hourly_counts import HOUR
 from platewatch.records.photographs import Photographs
-from platewatch.records.schema import entries, events, reviews
-from platewatch.records.values import Audit, Head, Outcome, Tampering
+from platewatch.records.schema import entries, events, one_of, reviews
+from platewatch.records.values import RANGE, Audit, ChainAudit, Head, Outcome, Tampering
 
 _MOST = 1000  # places of tampering listed at most
 _STEP = 500  # rows fetched at a time, and between two reports of progress
@@ -64,7 +61,7 @@ def complete(
         raise
     except (RecordError, *search.UNREADABLE, OverflowError) as error:
         damaged = [f"the database is damaged: {error.what if isinstance(error, RecordError) else error}"]
-        found, unguarded = Audit(0, 0, Head(0, 0, chain.START)), []
+        found, unguarded = Audit(0, 0, Head(0, 0, stations.START)), []
     return replace(found, breaks=(*(Tampering(0, what) for what in damaged), *found.breaks, *unguarded)[:_MOST])
 
 
@@ -76,137 +73,57 @@ def audit(
     unsigned: Sequence[Anchor] = (),
 ) -> Audit:
     """Check all rows from the first to the last; with `photographs` None the files of photographs are not checked."""
-    head = chain.head(connection)
-    walk, anchored = Walk(), Anchored(anchors, unsigned)
+    ends = stations.ends(connection)
+    expected = sum(end.length for end in ends.values())
+    walk, anchored = Walk(stations.known(connection)), Anchored(anchors, unsigned)
     rows = connection.execute(_ROWS.order_by(_row.c.position).execution_options(yield_per=_STEP))
-    for row in rows:
+    for done, row in enumerate(rows, start=1):
         walk.visit(row)
         anchored.visit(row.position, row.hash, walk)
-        if row.position % _STEP == 0 or row.position == head.rows:
-            progress("rows", row.position, head.rows)
-    if (walk.last, walk.hash, walk.seen[chain.INSPECTION]) != (head.rows, head.chain, head.entries):
-        what = f"the chain ends at row {walk.last} with {walk.seen[chain.INSPECTION]} plates"
-        walk.report(0, f"{what}, expected row {head.rows} with {head.entries}: rows were cut off or altered")
+        if done % _STEP == 0 or done == expected:
+            progress("rows", done, expected)
+    chains = tuple(_end(walk, each, ends, anchored) for each in walk.chains.values())
     anchored.finish(walk)
+    _compare_heads(connection, walk)
     _compare_tables(connection, walk)
     read = _compare_photographs(connection, walk, photographs, progress)
+    first = next((each for each in chains if each.rows), chains[0])
     return Audit(
-        walk.rows,
+        sum(each.rows for each in chains),
         read,
-        head,
+        first.head,
         tuple(walk.tampering[:_MOST]),
         _unlisted(connection, photographs),
         len(anchors),
-        anchored.last.rows,
-        anchored.last.time,
+        anchored.row(first.station, walk),
+        first.anchored_since,
+        tuple(each for each in chains if each.rows or each.station),
     )
 
 
-class Anchored:
-    """Compares anchors with the chain while it is walked."""
-
-    def __init__(self, anchors: Sequence[Anchor], unsigned: Sequence[Anchor]) -> None:
-        self.last = Anchor(0, 0, chain.START)
-        """The newest anchor that the chain contains."""
-        self._unsigned = unsigned
-        self._expected = dict[int, list[Anchor]]()
-        for each in anchors:
-            self._expected.setdefault(each.rows, []).append(each)
-
-    def visit(self, position: int, digest: str, walk: "Walk") -> None:
-        """Compare one row."""
-        for each in self._expected.pop(position, ()):
-            if each.chain != digest:
-                walk.report(position, "its hash differs from the anchor: this row or earlier ones were written again")
-            elif each not in self._unsigned:
-                self.last = max(self.last, each, key=lambda anchor: anchor.rows)
-
-    def finish(self, walk: "Walk") -> None:
-        """Report anchors whose rows the chain lacks, and those without the signature."""
-        for position in sorted(self._expected):
-            if position > 0:
-                walk.report(0, f"row {position} of the anchor is missing: rows were cut off, or this copy is older")
-        for each in self._unsigned:
-            walk.report(each.rows, "its anchor does not have the key's signature")
+def _end(walk: Walk, found: ChainWalk, ends: dict[str, Head], anchored: Anchored) -> ChainAudit:
+    """What was found in one chain; its end has to be the one that the table of heads names."""
+    station = found.station
+    end = ends.get(station.name) if station.name or station.id == stations.UNNAMED else None
+    end = end or Head(station.base, 0, stations.genesis(station), station.name)
+    if (found.last, found.hash, found.plates) != (end.rows, end.chain, end.entries):
+        where = f"the chain of {station.name}" if station.name else "the chain"
+        what = f"{where} ends at row {found.last} with {found.plates} plates"
+        walk.report(0, f"{what}, expected row {end.rows} with {end.entries}: rows were cut off or altered")
+    last = anchored.last.get(station.id)
+    return ChainAudit(station.name, found.rows, end, *(0, "") if last is None else (last.rows % RANGE, last.time))
 
 
-class Walk:
-    """The state of an audit: the row reached, and what the tables have to agree with."""
-
-    def __init__(self) -> None:
-        self.rows = self.last = 0
-        self.hash = chain.START
-        self.tampering = list[Tampering]()
-        self.seen = Counter[str]()
-        """Number of rows of each kind."""
-        self.reviews = dict[int, list[dict[str, Any]]]()
-        """For each plate number its reviews, oldest first."""
-        self.hourly_counts = Counter[tuple[int, str]]()
-        self.terms = 0
-        """Checksum of the search index without terms from reviews."""
-        self.stored = dict[str, tuple[int, int]]()
-        """For each stored photograph's hash the row and number of the first plate that has it."""
-        self.pruned = list[tuple[int, int]]()
-        """First and last plate number of each range whose photographs were pruned, as events say."""
-
-    def report(self, row: int, what: str) -> None:
-        """Add a place of tampering; row 0 is the record as a whole."""
-        self.tampering.append(Tampering(row, what))
-
-    def visit(self, row: Row[Any]) -> None:
-        """Check one row against the row before and against the tables."""
-        if row.position != self.last + 1:
-            self.report(row.position, f"rows {self.last + 1} to {row.position - 1} before it were removed")
-        elif row.previous != self.hash:
-            self.report(row.position, "does not follow the row before: one of the two was altered")
-        if chain.digest(row.previous, row.body) != row.hash:
-            self.report(row.position, f"{row.kind} altered: its hash does not match its content")
-        self.rows, self.last, self.hash = self.rows + 1, row.position, row.hash
-        try:
-            body = json.loads(row.body)
-            if (body["position"], body["kind"]) != (row.position, row.kind):
-                self.report(row.position, "was moved: its content names another row")
-            self._tables(row, body)
-        except search.UNREADABLE:
-            self.report(row.position, f"{row.kind} altered: its content cannot be read")
-
-    def _tables(self, row: Row[Any], body: dict[str, Any]) -> None:
-        self.seen[row.kind] += 1
-        match row.kind:
-            case chain.INSPECTION:
-                self._plate(row, body)
-            case chain.REVIEW:
-                self.reviews.setdefault(body["number"], []).append(body)
-                self._compare(row, {"review_number": body["number"], "undoes": body["undoes"]})
-            case chain.EVENT:
-                self._compare(row, {"event_kind": body["event"], "event_time": _stored(body["time"])})
-                if body["event"] == chain.PRUNED:
-                    self.pruned += [(first, last) for first, last in body["details"]["plates"]]
-            case _:
-                self.report(row.position, f"has the unknown kind {row.kind}")
-
-    def _plate(self, row: Row[Any], body: dict[str, Any]) -> None:
-        found, number, received = body["inspection"], body["number"], _stored(body["received"])
-        outcome = found["verdict"] or Outcome.FAILED
-        if number != self.seen[chain.INSPECTION]:
-            self.report(row.position, f"has the plate number {number}, expected {self.seen[chain.INSPECTION]}")
-        columns = {f"entry_{name}": body[name] for name in ("number", "plate_id", "key", "photograph", "sampled")}
-        columns |= {"entry_received": received, "entry_outcome": outcome, "entry_model_id": found["model_id"]}
-        self._compare(row, columns)
-        self.hourly_counts[received // HOUR, outcome] += 1
-        self.terms += search_index.checksum(search_index.of_plate(body["plate_id"], found["image"]), received, number)
-        if body["photograph"] is not None and body["stored"]:
-            self.stored.setdefault(body["photograph"], (row.position, number))
-
-    def _compare(self, row: Row[Any], expected: dict[str, Any]) -> None:
-        for name, value in expected.items():
-            if row._mapping[name] != value:
-                shown = f"{row._mapping[name]!r}, the chain {value!r}"
-                self.report(row.position, f"{row.kind}: the table has {name.replace('_', ' ')} {shown}")
-
-
-def _stored(time: str) -> int:
-    return search.microseconds(datetime.fromisoformat(time))
+def _compare_heads(connection: Connection, walk: Walk) -> None:
+    """Report every row of another chain that a row names and that is not there with its hash."""
+    found = dict[int, str]()
+    for some in schema.chunks([row for _, row, _ in walk.named_heads]):
+        hashes = select(_row.c.position, _row.c.hash).where(one_of(_row.c.position, some))
+        found |= dict(connection.execute(hashes).all())
+    for position, row, digest in walk.named_heads:
+        if found.get(row) != digest:
+            what = "is missing" if row not in found else "has another hash"
+            walk.report(position, f"names row {row} of another station as its end then; that row {what}")
 
 
 def _compare_tables(connection: Connection, walk: Walk) -> None:
@@ -226,7 +143,8 @@ def _compare_tables(connection: Connection, walk: Walk) -> None:
             expected += search_index.checksum(_terms_of_reviews(connection, row, given), row.received, row.number)
         _compare_review(row, given, walk)
     if {
-        (row.hour, row.outcome): row.count for row in connection.execute(select(schema.hourly_counts))
+        (row.hour, row.station, row.part_type, row.outcome): [row.count, row.duration, row.first, row.last]
+        for row in connection.execute(select(schema.hourly_counts))
     } != walk.hourly_counts:
         walk.report(0, "the hourly counts differ from the chain")
     if search_index.total(connection) != expected:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 from platewatch import files
 from platewatch.errors import OutputError, RecordError
 from platewatch.progress import Progress, silent
-from platewatch.records import audit, schema
+from platewatch.records import audit, schema, stations
 from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
 from platewatch.records.values import Audit
@@ -73,12 +73,22 @@ def _copy_database(database: Database, file: Path) -> None:
 def _copy_rows(source: Connection, target: Connection) -> None:
     """All rows of all tables, into the empty tables of another database."""
     for table in schema.metadata.sorted_tables:
-        if table is schema.head:
-            target.execute(update(table).values(**source.execute(select(table)).one()._mapping))
+        if table is schema.heads:
+            _copy_heads(source, target)
             continue
         rows = source.execute(select(table).order_by(*table.primary_key).execution_options(yield_per=_STEP))
         for some in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in some])
+
+
+def _copy_heads(source: Connection, target: Connection) -> None:
+    """The ends of the chains; the unnamed one's is there already, at row 0."""
+    for row in source.execute(select(schema.heads)).mappings():
+        if row["id"] != stations.UNNAMED:
+            target.execute(insert(schema.heads), dict(row))
+        elif row["position"]:
+            end = {name: row[name] for name in ("position", "hash", "entries")}
+            target.execute(update(schema.heads).where(schema.heads.c.id == row["id"]).values(**end))
 
 
 def _copy_photographs(

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from platewatch.errors import RecordError, RecordUnavailable
 from platewatch.printable import printable
-from platewatch.records import schema, schema_versions, urls
+from platewatch.records import schema, schema_versions, stations, urls
 from platewatch.records.photographs import close_to_others
 
 _BUSY_MS = 10_000  # longest wait for another process's write
@@ -71,11 +71,28 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A write transaction; no other thread, process or station writes at the same time."""
-        with self._writing, self._translated(), self.engine.connect() as plain:
+        """A write transaction; no other thread, process or station appends to any chain at the same time."""
+        with self.appending() as connection:
+            connection.execute(select(schema.heads.c.id).order_by(schema.heads.c.id).with_for_update())
+            yield connection
+
+    @contextmanager
+    def appending(self) -> Iterator[Connection]:
+        """A write transaction that locks the chain to which it appends (chain.py)."""
+        with self._writing, self._changing() as connection:
+            yield connection
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """A write transaction that appends to no chain; with PostgreSQL it waits for none that does."""
+        with self._writing if self.is_sqlite else nullcontext(), self._changing() as connection:
+            yield connection
+
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        with self._translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
-                connection.execute(select(schema.head.c.id).with_for_update())
                 yield connection
 
     @property
@@ -105,6 +122,17 @@ class Database:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
                 schema_versions.upgrade(connection, self.name)
+
+    def station(self, name: str) -> stations.Station:
+        """The station with this name; a new one gets an empty chain."""
+        if not name:
+            return stations.Station(stations.UNNAMED, name)
+        with self.reading() as connection:
+            found = stations.find(connection, name)
+        if found is not None:
+            return found
+        with self.writing() as connection:
+            return stations.register(connection, name)
 
     def close(self) -> None:
         """Close all connections; of SQLite, everything is in the one file then, unless another process uses it."""

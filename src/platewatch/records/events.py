@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, false, insert, select, tuple_
 
 from platewatch import printable
 from platewatch.errors import InputError
-from platewatch.records import appending, chain, schema, search
+from platewatch.records import appending, chain, schema, search, stations
 from platewatch.records.schema import events
-from platewatch.records.values import MOST, Event
+from platewatch.records.stations import Station
+from platewatch.records.values import MOST, RANGE, Event
 
 
-def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any]) -> Event:
-    """Append an event within a write transaction; raises InputError when its details are not JSON values."""
+def add(connection: Connection, station: Station, kind: str, actor: str, details: Mapping[str, Any]) -> Event:
+    """Append an event to a station's chain in a write transaction; raises InputError when its details are not JSON."""
     appending.check_text("event", kind, 64)
     appending.check_text("actor", actor, 200)
     time = datetime.now(UTC)
@@ -29,9 +30,9 @@ def add(connection: Connection, kind: str, actor: str, details: Mapping[str, Any
         chain.canonical(body)
     except (TypeError, ValueError) as error:
         raise InputError(f"event {kind}", f"its details are not JSON ({error})", remedy="give plain values") from error
-    link = chain.append(connection, chain.EVENT, body)
-    connection.execute(insert(events), {"position": link.position, "kind": kind, "time": search.microseconds(time)})
-    return Event(link.position, kind, actor, time.astimezone(), body["details"], link.hash)
+    link = chain.append(connection, station.id, chain.EVENT, body)
+    connection.execute(insert(events), {"position": link.position, "kind": kind, "time": schema.microseconds(time)})
+    return Event(link.position, kind, actor, time.astimezone(), body["details"], link.hash, station.name)
 
 
 def find(
@@ -42,8 +43,12 @@ def find(
     until: datetime | None,
     limit: int,
     before: int | None,
+    station: Station | None,
 ) -> tuple[Event, ...]:
-    """Events, newest first; `before` is the id of the last one seen."""
+    """Events, newest first, of one station or of all; `before` is the id of the last one seen.
+
+    One station's are in the order of its chain. Those of several stations are in the order of their times.
+    """
     if not 1 <= limit <= MOST:
         raise InputError("events", f"limit {limit}", expected=f"1 to {MOST}", remedy="page on with before")
     query = select(events, schema.chain.c.body, schema.chain.c.hash).select_from(
@@ -52,20 +57,30 @@ def find(
     if kind is not None:
         query = query.where(events.c.kind == kind)
     if since is not None:
-        query = query.where(events.c.time >= search.microseconds(since))
+        query = query.where(events.c.time >= schema.microseconds(since))
     if until is not None:
-        query = query.where(events.c.time < search.microseconds(until))
+        query = query.where(events.c.time < schema.microseconds(until))
+    one = station is not None or len(stations.known(connection)) == 1
+    if station is not None:
+        query = query.where(events.c.position > station.base, events.c.position <= station.base + RANGE)
     if before is not None:
-        query = query.where(events.c.position < before)
-    rows = connection.execute(query.order_by(events.c.position.desc()).limit(limit))
+        query = query.where(events.c.position < before if one else _earlier(connection, before))
+    order = (events.c.position.desc(),) if one else (events.c.time.desc(), events.c.position.desc())
+    rows = connection.execute(query.order_by(*order).limit(limit))
     return tuple(_read(row) for row in rows)
+
+
+def _earlier(connection: Connection, before: int) -> ColumnElement[bool]:
+    """Whether an event comes after `before` in a list of all stations, newest first."""
+    time = connection.execute(select(events.c.time).where(events.c.position == before)).scalar()
+    return false() if time is None else tuple_(events.c.time, events.c.position) < tuple_(time, before)
 
 
 def _read(row: Row[Any]) -> Event:
     try:
         return event(json.loads(row.body), row.hash)
     except search.UNREADABLE:
-        return Event(row.position, row.kind, "unknown", search.moment(row.time), damaged(row.position), row.hash)
+        return Event(row.position, row.kind, "unknown", schema.moment(row.time), damaged(row.position), row.hash)
 
 
 def damaged(position: int) -> dict[str, Any]:
@@ -82,4 +97,5 @@ def event(values: dict[str, Any], chain_hash: str) -> Event:
         time=datetime.fromisoformat(values["time"]).astimezone(),
         details=printable.values(values["details"]),
         chain=chain_hash,
+        station=values.get("station", ""),
     )

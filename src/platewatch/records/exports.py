@@ -138,7 +138,7 @@ def _write_plate(folder: Path, entry: Entry, photograph: bytes, kind: str, sha25
 _COLUMNS = (
     *("number", "received", "outcome", "plate_id", "image", "score", "threshold", "p_value", "reason", "defects"),
     *("error", "model_id", "source", "time", "duration_ms", "judgement", "reviewer", "reviewed", "note"),
-    *("photograph_sha256", "photograph_kept", "chain"),
+    *("photograph_sha256", "photograph_kept", "chain", "station", "part_type"),
 )
 
 
@@ -148,7 +148,7 @@ def _values(entry: Entry) -> Iterator[object]:
     yield from (found.threshold, found.p_value, found.reason, len(found.defects), found.error, found.model_id)
     yield from (entry.source, found.time.isoformat(), found.duration_ms)
     yield from (review.judgement, review.reviewer, review.time.isoformat(), review.note) if review else (None,) * 4
-    yield from (entry.photograph_sha256, entry.photograph_kept, entry.chain)
+    yield from (entry.photograph_sha256, entry.photograph_kept, entry.chain, entry.station, entry.part_type)
 
 
 def _cell(value: object, decimal: str) -> object:

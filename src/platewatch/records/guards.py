@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from platewatch.records import schema
 
 _WRITTEN_ONCE = ("chain", "reviews", "events", "terms")
-_NEVER_DELETED = (*_WRITTEN_ONCE, "entries", "photographs", "head")
-_FIXED = "number, position, key, received, outcome, plate_id, model_id, photograph, sampled"
+_NEVER_DELETED = (*_WRITTEN_ONCE, "entries", "photographs", "heads")
+_FIXED = "number, position, key, received, outcome, plate_id, model_id, photograph, sampled, station, part_type"
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END"
 
 _ACTIVE = (
@@ -29,9 +29,10 @@ def triggers() -> dict[str, str]:
     stay = {
         f"{table}_stay": f"CREATE TRIGGER {table}_stay BEFORE DELETE ON {table} {_REFUSE}" for table in _NEVER_DELETED
     }
-    grows = f"CREATE TRIGGER head_grows BEFORE UPDATE ON head WHEN NEW.position <= OLD.position {_REFUSE}"
+    grow = f"CREATE TRIGGER heads_grow BEFORE UPDATE ON heads WHEN NEW.position <= OLD.position {_REFUSE}"
+    named = f"CREATE TRIGGER heads_named BEFORE UPDATE OF id, station ON heads {_REFUSE}"
     fixed = f"CREATE TRIGGER entries_kept BEFORE UPDATE OF {_FIXED} ON entries {_REFUSE}"
-    return kept | stay | {"entries_kept": fixed, "head_grows": grows}
+    return kept | stay | {"entries_kept": fixed, "heads_grow": grow, "heads_named": named}
 
 
 def problems(connection: Connection) -> Iterator[str]:

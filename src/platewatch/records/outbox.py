@@ -8,11 +8,11 @@ an earlier process or another machine left, counts as due.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, select, update
 
 from platewatch.printable import printable
-from platewatch.records import search
 from platewatch.records.schema import destinations, one_of, outbox
 from platewatch.records.values import Entry
 
@@ -73,12 +73,18 @@ class Destination:
     """Error of the last failed attempt; None when every plate that failed was delivered later."""
 
 
-def enqueue(connection: Connection, names: Sequence[str], number: int) -> None:
-    """Add deliveries of the plate to these destinations, within the plate's own transaction."""
-    for name in names:
-        if connection.execute(select(destinations.c.name).where(destinations.c.name == name)).first() is None:
-            connection.execute(insert(destinations), {"name": name, "delivered": 0, "failures": 0})
-        connection.execute(insert(outbox), {"destination": name, "number": number, "attempts": 0, "due": _AT_ONCE})
+def enqueue(count: int) -> str:
+    """The statement that adds deliveries of the plate :number to :to0, :to1 …, in the plate's own transaction."""
+    rows = ", ".join(f"(:to{place}, :number, 0, {_AT_ONCE})" for place in range(count))
+    return f"INSERT INTO outbox (destination, number, attempts, due) VALUES {rows}"  # noqa: S608 - names of parameters
+
+
+def prepare(connection: Connection, names: Sequence[str], station: str) -> None:
+    """Make this station's counts of deliveries to these destinations, unless they are there."""
+    known = select(destinations.c.name).where(destinations.c.station == station)
+    for name in sorted({*names} - {*connection.execute(known).scalars()}):
+        row = {"name": name, "station": station, "delivered": 0, "failures": 0}
+        connection.execute(insert(destinations), row)
 
 
 def release(connection: Connection, name: str) -> None:
@@ -87,20 +93,22 @@ def release(connection: Connection, name: str) -> None:
     connection.execute(update(outbox).where(timed).values(due=_AT_ONCE))
 
 
-def claim(connection: Connection, name: str, limit: int, *, lease_s: float, now: int) -> tuple[Due, ...]:
-    """Deliveries due for a destination at `now` (µs), in order; within the lease no other caller gets them."""
+def claim(connection: Connection, name: str, limit: int, *, lease_s: float, now: int) -> Sequence[Row[Any]]:
+    """Deliveries due for a destination at `now` (µs), in order; within the lease no other caller gets them.
+
+    What another process claims at this moment is skipped, not waited for.
+    """
     is_due = (outbox.c.due <= now) | (outbox.c.due > after(now, LONGEST_WAIT_S))
     chosen = select(outbox).where(outbox.c.destination == name, is_due)
-    rows = connection.execute(chosen.order_by(outbox.c.due, outbox.c.id).limit(limit)).all()
-    if not rows:
-        return ()
-    leased = update(outbox).where(one_of(outbox.c.id, [row.id for row in rows]))
-    connection.execute(leased.values(due=after(now, lease_s)))
-    entries = {entry.number: entry for entry in search.load(connection, sorted({row.number for row in rows}))}
-    return tuple(Due(row.id, entries[row.number], row.attempts) for row in rows if row.number in entries)
+    ordered = chosen.order_by(outbox.c.due, outbox.c.id).limit(limit)
+    rows = connection.execute(ordered.with_for_update(skip_locked=True)).all()
+    if rows:
+        leased = update(outbox).where(one_of(outbox.c.id, [row.id for row in rows]))
+        connection.execute(leased.values(due=after(now, lease_s)))
+    return rows
 
 
-def delivered(connection: Connection, name: str, plates: Sequence[Due], untried: Sequence[Due]) -> None:
+def delivered(connection: Connection, name: str, station: str, plates: Sequence[Due], untried: Sequence[Due]) -> None:
     """Remove successful deliveries from the outbox and count them; those claimed with them but not tried are due.
 
     Once the lease of a claim has ended, another process may have removed a delivery, and SQLite gives its id to a
@@ -109,10 +117,11 @@ def delivered(connection: Connection, name: str, plates: Sequence[Due], untried:
     count = connection.execute(delete(outbox).where(*_these(name, plates))).rowcount
     if untried:
         connection.execute(update(outbox).where(*_these(name, untried)).values(due=_AT_ONCE))
+    here = destinations.c.name == name
+    counted = update(destinations).where(here, destinations.c.station == station)
+    connection.execute(counted.values(delivered=destinations.c.delivered + count))
     failed = exists().where(outbox.c.destination == name, outbox.c.attempts > 0)
-    counted = update(destinations).where(destinations.c.name == name)
-    left = case((failed, destinations.c.error), else_=None)
-    connection.execute(counted.values(delivered=destinations.c.delivered + count, error=left))
+    connection.execute(update(destinations).where(here, destinations.c.error.is_not(None), ~failed).values(error=None))
 
 
 def _these(name: str, plates: Sequence[Due]) -> tuple[ColumnElement[bool], ...]:
@@ -120,25 +129,32 @@ def _these(name: str, plates: Sequence[Due]) -> tuple[ColumnElement[bool], ...]:
     return one_of(outbox.c.id, [each.id for each in plates]), numbers, outbox.c.destination == name
 
 
-def postpone(connection: Connection, name: str, failed: int, others: Sequence[int], *, due: int, why: str) -> None:
+def postpone(
+    connection: Connection, name: str, station: str, failed: int, others: Sequence[int], *, due: int, why: str
+) -> None:
     """Retry a failed delivery at `due` (µs), and the `others` that were claimed with it but not tried."""
     connection.execute(update(outbox).where(outbox.c.id == failed).values(due=due, attempts=outbox.c.attempts + 1))
     if others:
         connection.execute(update(outbox).where(one_of(outbox.c.id, others)).values(due=due))
-    counted = update(destinations).where(destinations.c.name == name)
+    counted = update(destinations).where(destinations.c.name == name, destinations.c.station == station)
     connection.execute(counted.values(failures=destinations.c.failures + 1, error=printable(why)[:400]))
 
 
 def state(connection: Connection) -> tuple[Destination, ...]:
-    """The state of every destination that has ever been used, by name."""
-    waiting = select(outbox.c.destination, func.count().label("count")).group_by(outbox.c.destination).subquery()
-    joined = destinations.outerjoin(waiting, waiting.c.destination == destinations.c.name)
-    rows = connection.execute(
-        select(destinations, func.coalesce(waiting.c.count, 0).label("waiting"))
-        .select_from(joined)
-        .order_by(destinations.c.name)
+    """The state of every destination that has ever been used, by name, over all stations."""
+    waits = select(outbox.c.destination, func.count()).group_by(outbox.c.destination)
+    waiting: dict[str, int] = dict(connection.execute(waits).all())
+    counted = select(
+        destinations.c.name,
+        func.sum(destinations.c.delivered).label("delivered"),
+        func.sum(destinations.c.failures).label("failures"),
+        func.max(destinations.c.error).label("error"),
     )
-    return tuple(Destination(row.name, row.delivered, row.waiting, row.failures, row.error) for row in rows)
+    rows = connection.execute(counted.group_by(destinations.c.name).order_by(destinations.c.name))
+    return tuple(
+        Destination(row.name, int(row.delivered), waiting.get(row.name, 0), int(row.failures), row.error)
+        for row in rows
+    )
 
 
 def after(now: int, seconds: float) -> int:

@@ -19,12 +19,13 @@ from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.record_time import DAY, RecordTime
 from platewatch.records.schema import chunks, entries, one_of, photographs
+from platewatch.records.stations import Station
 from platewatch.records.values import Outcome, Pruned
 
 _BATCH = 500  # photographs pruned in one transaction; plates are added between two transactions
 
 
-def prune(database: Database, store: Photographs, policy: Policy, record_time: RecordTime) -> Pruned:
+def prune(database: Database, store: Photographs, policy: Policy, record_time: RecordTime, station: Station) -> Pruned:
     """Apply the policy to the photographs; raises RecordUnavailable when a file cannot be removed."""
     count = freed = 0
     _remove(database, store)  # files left by a crash
@@ -32,7 +33,7 @@ def prune(database: Database, store: Photographs, policy: Policy, record_time: R
         with database.writing() as connection:
             chosen = _next(connection, policy, record_time)
             if chosen:
-                _mark(connection, chosen, policy)
+                _mark(connection, chosen, policy, station)
             left = _kept_bytes(connection)
         count, freed = count + len(chosen), freed + sum(row.bytes for row in chosen)
         _remove(database, store)
@@ -91,8 +92,8 @@ def _kept_bytes(connection: Connection) -> int:
     return int(connection.execute(kept).scalar_one())
 
 
-def _mark(connection: Connection, chosen: Sequence[Row[Any]], policy: Policy) -> None:
-    """Mark the photographs as pruned and record the event."""
+def _mark(connection: Connection, chosen: Sequence[Row[Any]], policy: Policy, station: Station) -> None:
+    """Mark the photographs as pruned and record the event in this station's chain; it names plates of all stations."""
     hashes = [row.sha256 for row in chosen]
     plates = list[int]()
     for some in chunks(hashes):
@@ -103,7 +104,7 @@ def _mark(connection: Connection, chosen: Sequence[Row[Any]], policy: Policy) ->
         "plates": _ranges(sorted(plates)),
         "policy": {"keep": policy.keep, "days": policy.days, "gigabytes": policy.gigabytes},
     }
-    events.add(connection, PRUNED, "policy", details)
+    events.add(connection, station, PRUNED, "policy", details)
     pruned = time.time_ns() // 1000
     for some in chunks(hashes):
         connection.execute(update(photographs).where(one_of(photographs.c.sha256, some)).values(pruned=pruned))

@@ -10,6 +10,7 @@ import time
 
 from sqlalchemy import Connection, func, select
 
+from platewatch.records import stations
 from platewatch.records.policy import Policy
 from platewatch.records.schema import entries, photographs
 
@@ -44,7 +45,8 @@ def _resumed(connection: Connection, policy: Policy) -> int:
     kept = connection.execute(select(func.max(photographs.c.stored)).where(photographs.c.pruned.is_(None))).scalar()
     if kept is None:
         return clock
-    newest = select(entries.c.received).order_by(entries.c.number.desc()).limit(1)
-    since = clock - (connection.execute(newest).scalar() or clock)
+    newest = [stations.newest(each) for each in stations.ends(connection).values() if each.entries]
+    last = select(func.max(entries.c.received)).where(entries.c.number.in_(newest))
+    since = clock - (connection.execute(last).scalar() or clock)
     longest = _LONGEST if policy.days is None else min(_LONGEST, round(policy.days * DAY / 10))
     return int(kept) + passed(since, longest)

@@ -4,20 +4,28 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
 from platewatch import printable
 from platewatch.errors import InputError, NotFound
-from platewatch.records import appending, chain, schema, search, search_index
+from platewatch.records import appending, chain, schema, search, search_index, stations
 from platewatch.records.schema import entries, reviews
 from platewatch.records.values import Box, Judgement, Outcome, Review
 
 
 def review(
-    connection: Connection, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box], note: str
+    connection: Connection,
+    number: int,
+    judgement: Judgement,
+    reviewer: str,
+    *,
+    boxes: Sequence[Box],
+    note: str,
+    at: str,
 ) -> Review:
-    """Append a review within a write transaction; raises NotFound, InputError."""
+    """Append a review made `at` this station to the chain of the plate's own; raises NotFound, InputError."""
     appending.check_text("reviewer", reviewer, 200)
     new = Review(
         id=0,
@@ -28,12 +36,14 @@ def review(
         boxes=tuple(_box(box) for box in boxes),
         note=_note(note),
     )
-    return _append(connection, new)
+    chain.hold(connection, number)
+    return _append(connection, new, at)
 
 
-def undo(connection: Connection, review_id: int, reviewer: str) -> Review:
+def undo(connection: Connection, review_id: int, reviewer: str, *, at: str) -> Review:
     """Append the undo of a review; raises NotFound, and InputError when it is already undone."""
     appending.check_text("reviewer", reviewer, 200)
+    chain.hold(connection, review_id)
     row = connection.execute(select(reviews).where(reviews.c.position == review_id)).one_or_none()
     if row is None:
         raise NotFound(f"review {review_id}", "there is none in this record", remedy="look at the plate's reviews")
@@ -41,7 +51,7 @@ def undo(connection: Connection, review_id: int, reviewer: str) -> Review:
     if row.undoes is not None or undone is not None:
         what = "is itself an undo" if row.undoes is not None else "is already undone"
         raise InputError(f"review {review_id}", what, expected="a valid review", remedy="review the plate again")
-    return _append(connection, Review(0, row.number, None, reviewer, datetime.now(UTC), undoes=review_id))
+    return _append(connection, Review(0, row.number, None, reviewer, datetime.now(UTC), undoes=review_id), at)
 
 
 def of_entry(connection: Connection, number: int) -> tuple[Review, ...]:
@@ -69,9 +79,9 @@ def standing(connection: Connection, number: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _append(connection: Connection, new: Review) -> Review:
-    received = _received(connection, new.number)
-    body = {
+def _append(connection: Connection, new: Review, at: str) -> Review:
+    received, station = _received(connection, new.number)
+    body: dict[str, Any] = {
         "number": new.number,
         "judgement": new.judgement,
         "reviewer": new.reviewer,
@@ -80,7 +90,9 @@ def _append(connection: Connection, new: Review) -> Review:
         "note": new.note,
         "undoes": new.undoes,
     }
-    link = chain.append(connection, chain.REVIEW, body)
+    if at != station:
+        body["at"] = at
+    link = chain.append(connection, stations.of_number(new.number), chain.REVIEW, body)
     connection.execute(insert(reviews), {"position": link.position, "number": new.number, "undoes": new.undoes})
     search_index.index(connection, search_index.of_review(new.reviewer, new.note), received, new.number)
     position: int | None = link.position
@@ -105,11 +117,13 @@ def _set_review(connection: Connection, number: int, position: int | None, judge
     connection.execute(update(entries).where(here).values(review=position, judgement=judgement, waiting=waiting))
 
 
-def _received(connection: Connection, number: int) -> int:
-    received: int | None = connection.execute(select(entries.c.received).where(entries.c.number == number)).scalar()
-    if received is None:
+def _received(connection: Connection, number: int) -> tuple[int, str]:
+    """When the plate came, and its station; raises NotFound."""
+    columns = select(entries.c.received, entries.c.station).where(entries.c.number == number)
+    row = connection.execute(columns).one_or_none()
+    if row is None:
         raise NotFound(f"plate {number}", "there is none in this record", remedy="look it up in the history")
-    return received
+    return row.received, row.station
 
 
 def _note(note: str) -> str:

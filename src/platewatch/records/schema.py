@@ -4,23 +4,24 @@
      ├── entries      one per plate: columns to search by, and the valid review
      ├── reviews      the plate of each review, and the review that it undoes
      └── events       kind and time
-    head              the last row of the chain; its lock is the writer's lock
+    heads             the stations, and the last row of each one's chain; its lock is the writer's lock
     terms             search index: words of plates and reviews, names of reviewers
-    hourly_counts     number of plates per hour and outcome
+    hourly_counts     number of plates per hour, station, part type and outcome, with their first, last and time
     photographs       stored and pruned photographs (`file`: whether the file still exists)
-    destinations      webhooks and MQTT topics, with numbers of deliveries and failures
+    destinations      webhooks and MQTT topics, with each station's numbers of deliveries and failures
     outbox            pending deliveries
 
 Times are integer microseconds since 1970, UTC; `stored` of a photograph is the record's own time (record_time.py).
+A plate's number and a row's position tell the station (stations.py). `duration` is a sum in µs.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     ColumnElement,
     ForeignKey,
@@ -30,12 +31,24 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    literal_column,
 )
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 128  # values in one statement: 55 kB when it is prepared
 Value = TypeVar("Value")
 
 metadata = MetaData()
+
+
+def microseconds(time: datetime) -> int:
+    """An aware time in microseconds since 1970, as the tables hold it."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(stored: int) -> datetime:
+    """A time of the tables as datetime in this machine's zone."""
+    return (_EPOCH + timedelta(microseconds=stored)).astimezone()
 
 
 def one_of(column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -68,10 +81,11 @@ chain = Table(
     Column("body", Text, nullable=False),
 )
 
-head = Table(
-    "head",
+heads = Table(
+    "heads",
     metadata,
-    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("station", String(40), nullable=False, unique=True),
     Column("position", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("entries", BigInteger, nullable=False),
@@ -92,6 +106,8 @@ entries = Table(
     Column("review", BigInteger, ForeignKey("chain.position")),
     Column("judgement", String(16)),
     Column("waiting", Boolean, nullable=False),
+    Column("station", String(40), nullable=False, server_default=""),
+    Column("part_type", String(60), nullable=False, server_default=""),
 )
 
 Index("entries_received", entries.c.received, entries.c.number, entries.c.outcome)
@@ -112,6 +128,11 @@ Index(
 )
 Index("entries_waiting", entries.c.waiting, entries.c.number)
 Index("entries_photograph", entries.c.photograph)
+has_part_type = entries.c.part_type != literal_column("''")
+"""The condition of the indices by part type; a query that is to use one has it too."""
+Index("entries_part_type", entries.c.part_type, entries.c.number, **_where(has_part_type))
+Index("entries_part_type_outcome", entries.c.part_type, entries.c.outcome, entries.c.number, **_where(has_part_type))
+Index("entries_part_type_waiting", entries.c.part_type, entries.c.waiting, entries.c.number, **_where(has_part_type))
 
 reviews = Table(
     "reviews",
@@ -151,8 +172,13 @@ hourly_counts = Table(
     "hourly_counts",
     metadata,
     Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("station", String(40), primary_key=True),
+    Column("part_type", String(60), primary_key=True),
     Column("outcome", String(8), primary_key=True),
     Column("count", BigInteger, nullable=False),
+    Column("duration", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
 )
 
 photographs = Table(
@@ -172,6 +198,7 @@ destinations = Table(
     "destinations",
     metadata,
     Column("name", String(400), primary_key=True),
+    Column("station", String(40), primary_key=True),
     Column("delivered", BigInteger, nullable=False),
     Column("failures", BigInteger, nullable=False),
     Column("error", String(400)),
@@ -181,7 +208,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("destination", String(400), ForeignKey("destinations.name"), nullable=False),
+    Column("destination", String(400), nullable=False),
     Column("number", BigInteger, ForeignKey("entries.number"), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due", BigInteger, nullable=False),

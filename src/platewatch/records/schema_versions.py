@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from platewatch.errors import RecordError
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration of this version."""
 
 _LOCK = 5_034_712  # an arbitrary number that nothing else in the database uses

@@ -1,34 +1,27 @@
-"""Search for entries by time, outcome, plate, model, reviewer, judgement and words, newest first, page by page.
+"""Search for entries by time, station, part type, outcome, plate, model, reviewer and words, newest first, by pages.
 
 Newest first is the order of numbers: a clock that was set back does not change it. Every kind of query uses a database
-index in that order.
+index in that order (paging.py).
 """
 
 import json
-import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from platewatch import printable
-from platewatch.errors import InputError
 from platewatch.inspection import Inspection
-from platewatch.records import schema
-from platewatch.records.schema import entries, one_of, terms
+from platewatch.records import paging, schema
+from platewatch.records.paging import Span, Spans
+from platewatch.records.schema import entries, has_part_type, microseconds, moment, one_of, terms
 from platewatch.records.search_index import REVIEWER, TEXT, words
 from platewatch.records.values import Entry, Judgement, Outcome, Page, Query, Review, Reviewed
 
 _RARE = 2000  # occurrences of a word up to which they are looked up first, instead of filtering all entries
-_BEYOND = 2**62  # above every number
-_CURSOR = re.compile(r"(?a:(\d{1,18})\.(\d{1,18})|\d{1,18}-(\d{1,18}))")
-
-Span = tuple[int, int]
-"""The first number, and the number after the last one."""
 _LAST = "\U0010ffff"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSPECTION = TypeAdapter(Inspection)
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """Exceptions that reading a damaged body raises."""
@@ -48,16 +41,6 @@ _ENTRY = select(
     .outerjoin(_review, _review.c.position == entries.c.review)
     .outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
 )
-
-
-def microseconds(time: datetime) -> int:
-    """An aware time in microseconds since 1970, as the tables hold it."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(stored: int) -> datetime:
-    """A time of the tables as datetime in this machine's zone."""
-    return (_EPOCH + timedelta(microseconds=stored)).astimezone()
 
 
 def load(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
@@ -88,6 +71,8 @@ def entry(row: Row[Any]) -> Entry:
         review=None if row.review is None else _standing(row),
         chain=row.hash,
         key=row.key,
+        station=row.station,
+        part_type=row.part_type,
     )
 
 
@@ -133,53 +118,38 @@ def review(values: dict[str, Any], chain: str) -> Review:
 def find(connection: Connection, query: Query) -> Page:
     """One page of the query's entries, newest first."""
     prefixes = words(query.text or "")
-    span = _span(connection, query)
-    if (query.text is not None and not prefixes) or span is None:
+    spans = paging.spans(connection, query)
+    if (query.text is not None and not prefixes) or not spans:
         return Page((), None)
     conditions = list(_conditions(query))
     rarest, rare = _rarest(connection, prefixes)
     conditions += [_has(_prefix(word)) for word in prefixes if rare is None or word != rarest]
     if rare is not None:
         conditions += [_has(_reviewed_by(query.reviewer))] if query.reviewer is not None else []
-        rows = _among(connection, rare, conditions, query, span)
-    elif query.reviewer is not None:
+        found = [_among(connection, rare, conditions, query, span) for span in spans]
+        return _page(connection, found, query.limit, spans)
+    number, chosen = entries.c.number, select(entries.c.number).where(*conditions)
+    if query.reviewer is not None:
         joined = terms.join(entries, entries.c.number == terms.c.number)
-        chosen = select(terms.c.number).select_from(joined).where(_reviewed_by(query.reviewer), *conditions)
-        rows = _ordered(connection, chosen, terms.c.number, query, span)
-    else:
-        rows = _ordered(connection, select(entries.c.number).where(*conditions), entries.c.number, query, span)
-    return _page(connection, rows, query.limit, span)
+        number = terms.c.number
+        chosen = select(number).select_from(joined).where(_reviewed_by(query.reviewer), *conditions)
+    return _page(connection, [_ordered(connection, chosen, number, query, span) for span in spans], query.limit, spans)
 
 
-def queue(connection: Connection, limit: int, before: str | None) -> Page:
+def queue(connection: Connection, query: Query) -> Page:
     """One page of the entries waiting for review, newest first."""
-    query = Query(limit=limit, before=before)
-    span = _span(connection, query) or (0, 0)
-    rows = _ordered(connection, select(entries.c.number).where(entries.c.waiting), entries.c.number, query, span)
-    return _page(connection, rows, limit, span)
-
-
-def _span(connection: Connection, query: Query) -> Span | None:
-    """The numbers among which a page's entries are; None when there are none.
-
-    A time span becomes a span of numbers once, for the first page: the cursor of each further page holds its beginning.
-    """
-    if query.before is not None:
-        return _cursor(query.before)
-    if query.since is None and query.until is None:
-        return 0, _BEYOND
-    bounds = select(func.min(entries.c.number), func.max(entries.c.number)).where(*_within(query))
-    first, last = connection.execute(bounds).one()
-    return None if first is None else (first, last + 1)
+    spans = paging.spans(connection, query)
+    chosen = select(entries.c.number).where(entries.c.waiting, *_conditions(query))
+    found = [_ordered(connection, chosen, entries.c.number, query, span) for span in spans]
+    return _page(connection, found, query.limit, spans)
 
 
 def _ordered(
     connection: Connection, chosen: Select[Any], number: ColumnElement[int], query: Query, span: Span
 ) -> list[int]:
     """The newest numbers of the selection, one more than the page holds, to see whether there is a next page."""
-    chosen = chosen.where(number >= span[0]) if span[0] else chosen
-    chosen = chosen.where(number < span[1]) if span[1] < _BEYOND else chosen
-    return list(connection.execute(chosen.order_by(number.desc()).limit(query.limit + 1)).scalars())
+    within = chosen.where(number >= span[0], number < span[1])
+    return list(connection.execute(within.order_by(number.desc()).limit(query.limit + 1)).scalars())
 
 
 def _among(
@@ -198,25 +168,10 @@ def _among(
     return found[: query.limit + 1]
 
 
-def _page(connection: Connection, numbers: list[int], limit: int, span: Span) -> Page:
-    found = load(connection, numbers[:limit])
-    return Page(tuple(found), f"{numbers[limit - 1]}.{span[0]}" if len(numbers) > limit else None)
-
-
-def _cursor(before: str) -> Span:
-    """The numbers of a page from its cursor `LAST.FIRST`; `TIME-LAST` is a cursor of an earlier version."""
-    found = _CURSOR.fullmatch(before)
-    if found is None:
-        raise InputError("query", f"before {before!r}", expected="a page's next", remedy="leave it out")
-    last, first, last_before = found.groups()
-    return int(first or 0), int(last or last_before)
-
-
-def _within(query: Query) -> Iterable[ColumnElement[bool]]:
-    if query.since is not None:
-        yield entries.c.received >= microseconds(query.since)
-    if query.until is not None:
-        yield entries.c.received < microseconds(query.until)
+def _page(connection: Connection, found: Sequence[list[int]], limit: int, spans: Spans) -> Page:
+    """The page of what each span's station has, newest first, and the cursor of the rest."""
+    chosen = paging.merged(connection, [numbers for numbers in found if numbers])[:limit]
+    return Page(tuple(load(connection, chosen)), paging.cursor(found, chosen, spans))
 
 
 def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
@@ -224,9 +179,11 @@ def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
         yield entries.c.received + 0 >= microseconds(query.since)
     if query.until is not None:
         yield entries.c.received + 0 < microseconds(query.until)
-    for name in ("outcome", "plate_id", "model_id", "judgement"):
+    for name in ("outcome", "plate_id", "model_id", "judgement", "part_type"):
         if getattr(query, name) is not None:
             yield entries.c[name] == getattr(query, name)
+    if query.part_type:
+        yield has_part_type
     if query.reviewed is not None:
         yield entries.c.review.is_not(None) if query.reviewed else entries.c.review.is_(None)
 
@@ -261,17 +218,18 @@ def _has(term: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def reviewed(connection: Connection, query: Query) -> tuple[Reviewed, ...]:
-    """Every plate within the query's time with a valid review, in the order of arrival."""
+    """Every plate within the query's time with a valid review, in the order of arrival, one station after the other."""
     kept = (_photo.c.sha256.is_not(None) & _photo.c.pruned.is_(None)).label("kept")
     columns = entries.c.number, entries.c.plate_id, entries.c.outcome, entries.c.judgement, entries.c.photograph, kept
     text = case((entries.c.outcome == Outcome.REVIEW, _body.c.body))  # only there a score may be missing or not
     joined = entries.outerjoin(_photo, _photo.c.sha256 == entries.c.photograph)
     joined = joined.join(_body, _body.c.position == entries.c.position)
     chosen = select(*columns, text).select_from(joined).where(*_conditions(query))
-    span = _span(connection, query)
-    if span is None:
+    spans = paging.spans(connection, query)
+    if not spans:
         return ()
-    chosen = chosen.where(entries.c.number >= span[0], entries.c.number < span[1]).order_by(entries.c.number)
+    within = entries.c.number >= spans[0][0], entries.c.number < spans[-1][1]
+    chosen = chosen.where(*within).order_by(entries.c.number)
     return tuple(
         Reviewed(
             *(number, plate_id, Outcome(outcome), Judgement(judgement), photograph, bool(stored)),

@@ -34,12 +34,17 @@ def of_review(reviewer: str, note: str) -> set[Term]:
     return {(REVIEWER, reviewer), *((TEXT, word) for word in words(note))}
 
 
-def index(connection: Connection, found: set[Term], received: int, number: int, *, new: bool = False) -> None:
-    """Add terms of an entry to the index, within a write transaction; a `new` entry has no terms yet."""
-    if not new:
-        present = connection.execute(select(terms.c.kind, terms.c.word).where(terms.c.number == number))
-        found = found - {(row.kind, row.word) for row in present}
-    rows = [{"kind": kind, "word": word, "received": received, "number": number} for kind, word in sorted(found)]
+def insert_words(count: int) -> str:
+    """The statement that adds this many words of a new entry, as :word0, :word1 …; it has no terms yet."""
+    rows = ", ".join(f"('{TEXT}', :word{place}, :received, :number)" for place in range(count))
+    return f"INSERT INTO terms (kind, word, received, number) VALUES {rows}"  # noqa: S608 - names of parameters
+
+
+def index(connection: Connection, found: set[Term], received: int, number: int) -> None:
+    """Add terms to an entry's in the index, within a write transaction."""
+    present = connection.execute(select(terms.c.kind, terms.c.word).where(terms.c.number == number))
+    missing = found - {(row.kind, row.word) for row in present}
+    rows = [{"kind": kind, "word": word, "received": received, "number": number} for kind, word in sorted(missing)]
     if rows:
         connection.execute(insert(terms), rows)
 

@@ -18,6 +18,9 @@ _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 MOST = 200
 """Largest number of entries on one page."""
 
+RANGE = 10**12
+"""Numbers of one station (stations.py)."""
+
 Box = tuple[int, int, int, int]
 """Left, top, width, height in px of the photograph."""
 
@@ -67,7 +70,7 @@ class Entry:
     """One plate in the record."""
 
     number: int
-    """1, 2, 3 … without gaps, in the order of arrival."""
+    """In the order of arrival without gaps, from 1 on, at a named station from k × 10¹² + 1: unique in the record."""
     inspection: Inspection
     plate_id: str | None
     source: str
@@ -84,6 +87,15 @@ class Entry:
     """Hash of this row in the chain; it covers all rows before."""
     key: str | None = None
     """Idempotency key: adding a plate with the same key again gives this entry."""
+    station: str = ""
+    """Name of the station that recorded it; empty at the unnamed one."""
+    part_type: str = ""
+    """Kind of part; empty when none was named."""
+
+    @property
+    def place(self) -> int:
+        """Its number within its station: 1, 2, 3 …"""
+        return (self.number - 1) % RANGE + 1
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -140,6 +152,8 @@ class Event:
     time: AwareDatetime
     details: Mapping[str, Any]
     chain: str
+    station: str = ""
+    """Name of the station in whose chain it is."""
 
 
 Appended = Entry | Review | Event
@@ -164,12 +178,15 @@ class Query:
     text: str | None = None
     """Beginnings of words in the plate id, the photograph's name and the notes; all must occur."""
     reviewed: bool | None = None
+    station: str | None = None
+    """Name of the station; empty for the unnamed one."""
+    part_type: str | None = None
     limit: int = 50
     before: str | None = None
     """`next` of the page before."""
 
     def __post_init__(self) -> None:
-        for name in ("plate_id", "model_id", "reviewer", "text"):  # as the record holds them
+        for name in ("plate_id", "model_id", "reviewer", "text", "part_type"):  # as the record holds them
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else printable(value))
         if not 1 <= self.limit <= MOST:
@@ -218,8 +235,17 @@ class Head:
     """The end of the chain. Kept elsewhere as an anchor, it proves later that no row before it was altered."""
 
     rows: int
+    """The last row; at a named station the count begins after its base (stations.py)."""
     entries: int
+    """Number of plates."""
     chain: str
+    """Hash of the last row."""
+    station: str = ""
+
+    @property
+    def length(self) -> int:
+        """Number of rows."""
+        return self.rows % RANGE
 
 
 @dataclass(frozen=True)
@@ -261,8 +287,21 @@ class Tampering:
 
 
 @dataclass(frozen=True)
+class ChainAudit:
+    """What an audit found in the chain of one station."""
+
+    station: str
+    rows: int
+    head: Head
+    anchored: int = 0
+    """Number of its rows that an anchor confirms; what came after them is not anchored."""
+    anchored_since: str = ""
+    """When that anchor was made, as it says; empty when unknown."""
+
+
+@dataclass(frozen=True)
 class Audit:
-    """The result of an audit."""
+    """The result of an audit; `head` and what is anchored are those of the first chain with rows."""
 
     rows: int
     photographs: int
@@ -277,6 +316,8 @@ class Audit:
     """The last row that an anchor confirms; what came after it is not anchored."""
     anchored_since: str = ""
     """When that anchor was made, as it says; empty when unknown."""
+    chains: tuple[ChainAudit, ...] = ()
+    """Each station's chain, in the order in which the stations came."""
 
     @property
     def intact(self) -> bool:

@@ -41,6 +41,9 @@ class Recorded(Inspection):
     """The verdict, or FAILED."""
     review: Review | None
     chain: str
+    station: str
+    """Name of the station that recorded it; empty at the unnamed one."""
+    part_type: str
 
 
 @dataclass(frozen=True, config=STRICT)

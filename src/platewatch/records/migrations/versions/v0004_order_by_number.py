@@ -29,12 +29,11 @@ def upgrade() -> None:
         where = sa.text(condition)
         op.create_index(f"entries_{name}", "entries", ["number"], sqlite_where=where, postgresql_where=where)
     op.create_index("terms_newest", "terms", ["kind", "word", "number"])
-    _undistort()
+    undistort(op.get_bind())
 
 
-def _undistort() -> None:
+def undistort(connection: sa.Connection) -> None:
     """Correct the times of photographs in the order of plates: a difference counts as at most a day."""
-    connection = op.get_bind()
     rows = connection.execute(
         sa.text(
             "SELECT e.received, p.sha256, p.stored FROM entries e"
