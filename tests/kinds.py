@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 import stations
+from platewatch.errors import ModelError
 from platewatch.line.loaded_models import LoadedModels
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.part_type_models import PartTypeModels
@@ -25,6 +26,8 @@ def manifest(folder: Path) -> Any:
     """What stands in the fake's folder, in the form of a Manifest."""
     found: Any = stations.LineInspector().manifest
     path = folder / model_folder.MANIFEST
+    if not path.is_file():
+        raise ModelError(folder, "missing")
     found.quality_limits, found.completeness = QualityLimits(1, 0.5, 1, 1), None
     for name, value in json.loads(path.read_text()).items():
         setattr(found, name, value)

@@ -123,7 +123,7 @@ def assemble(
     def notify(recorded: RecordedPlate) -> None:
         tail.wake()
         deliveries.wake()
-        drift.add(recorded.entry, recorded.brightness, recorded.part_type)
+        drift.add(recorded.entry, recorded.brightness)
 
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
     metrics.drift.set_function(lambda: drift.worst().value)

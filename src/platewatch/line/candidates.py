@@ -56,7 +56,7 @@ class Material:
 
 def gather(records: Records, champion: Manifest, part_type: str = "") -> Material:
     """A part type's reviewed plates that the record holds; `champion` is the manifest of its model in service."""
-    reviewed = [each for each in records.reviewed() if getattr(each, "part_type", "") == part_type]
+    reviewed = records.reviewed(part_type=part_type)
     good = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.GOOD}
     defective = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.DEFECTIVE}
     known = {plate.sha256 for plate in champion.calibration}

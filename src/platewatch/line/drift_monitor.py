@@ -211,7 +211,8 @@ class DriftMonitor:
     def _since(self, model_id: str, began: Event | None) -> list[Entry]:
         """The newest plates of the model and of this line that the test has not seen, oldest first."""
         found: list[Entry] = []
-        query = Query(model_id=model_id, since=None if began is None else began.time, limit=MOST)
+        since = None if began is None else began.time
+        query = Query(model_id=model_id, since=since, part_type=self._part_type, limit=MOST)
         for entry in self._records.every(query):
             if entry.number <= self._newest or len(found) == _READ_BACK:
                 break

@@ -46,11 +46,11 @@ class DriftMonitors:
                 )
             return found
 
-    def add(self, entry: Entry, brightness: float | None, part_type: str) -> None:
+    def add(self, entry: Entry, brightness: float | None) -> None:
         """Test a plate that this line judged and recorded; one of an unknown part type no model has judged."""
         if not entry.inspection.model_id:
             return
-        self.of(part_type).add(entry, brightness)
+        self.of(entry.part_type).add(entry, brightness)
 
     def all(self) -> Iterator[tuple[str, DriftMonitor]]:
         """Every part type that can be judged, with its monitor."""

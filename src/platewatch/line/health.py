@@ -185,7 +185,7 @@ class Health:
         gone = dict(self._models.problems())
         for code in ("no_model", "model_gone"):
             said = [
-                f"part type {name}: {error}" if name else str(error)
+                f"part type {name}: {error}" if name and not str(error).startswith("part type ") else str(error)
                 for name, (kind, error) in gone.items()
                 if kind == code
             ]

@@ -62,7 +62,6 @@ class RecordedPlate:
     """Mean lightness of the photograph as the detectors saw it."""
     is_duplicate: bool = False
     """It was in the record before, under the same key."""
-    part_type: str = ""
 
 
 Listener = Callable[[RecordedPlate], None]
@@ -157,7 +156,6 @@ class Judging:
             added.entry,
             anomaly_map=None if seen is None else seen.frame.cut(seen.anomaly_map),
             brightness=None if seen is None else seen.conditions.brightness,
-            part_type=plate.part_type,
         )
         self._notify(recorded)
         return recorded
@@ -173,7 +171,7 @@ class Judging:
                     key=plate.key,
                     source=plate.source,
                     deliver=self._deliver,
-                    **({"part_type": plate.part_type} if plate.part_type else {}),
+                    part_type=plate.part_type,
                 )
             except RecordError as error:
                 waits = retry is not None and isinstance(error, RecordUnavailable)

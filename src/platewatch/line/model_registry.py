@@ -161,7 +161,7 @@ class ModelRegistry:
                 return before
             folder = self._find(model_id) if folder is None else folder.resolve()
             inspector, manifest = self._opened(folder)
-            loosened = "; ".join(self._looser(folder))
+            loosened = "; ".join(self._looser_than(before, manifest))
             if self.part_type and loosened and not reason.strip():
                 what = f"loosens limits that protect, and no reason is given: {loosened}"
                 raise InputError(f"model {model_id}", what, expected="a reason", remedy="give one, or keep the model")
@@ -196,8 +196,9 @@ class ModelRegistry:
             last = last_activation(records, self.part_type)
             before = "" if last is None else str(last.details.get("model_id", ""))
             if before != manifest.model_id:
+                loosened = self._looser_than(before, manifest)
                 details = {"model_id": manifest.model_id, "before": before, "command": self._command}
-                details |= {"folder": folder.name, "loosened": "; ".join(self._looser(folder)), "reason": ""}
+                details |= {"folder": folder.name, "loosened": "; ".join(loosened), "reason": ""}
                 records.event(ACTIVATED, actor, details | self.named())
             self.folder, self._inspector, self._manifest = folder, inspector, manifest
 
@@ -212,15 +213,12 @@ class ModelRegistry:
         inspector = self._load(folder)
         return inspector, inspector.manifest
 
-    def _looser(self, folder: Path) -> tuple[str, ...]:
-        """The limits that are looser in a model folder than in service; none when a manifest cannot be read."""
-        if not self.has_model:
-            return ()
+    def _looser_than(self, before: str, manifest: Manifest) -> tuple[str, ...]:
+        """The limits that are looser than those of the model with the id `before`; none when it is not here."""
         try:
-            manifests = [model_folder.load_manifest(each) for each in (self.folder, folder)]
-        except ModelError:
+            return protections.looser(self.manifest(before), manifest)
+        except (NotFound, ModelError):
             return ()
-        return protections.looser(*manifests)
 
     def _find(self, model_id: str) -> Path:
         for each in self.available():
@@ -238,12 +236,12 @@ def loader(signed_by: Sequence[Path] = (), *, all_phases: bool = False, threads:
 
 def last_activation(records: Records, part_type: str = "") -> Event | None:
     """The newest event that took a model of this part type into service; None when there was none."""
-    found = records.events(ACTIVATED)
+    found = records.events(ACTIVATED, station=records.station)
     while found:
         for event in found:
             if event.details.get("part_type", "") == part_type:
                 return event
-        found = records.events(ACTIVATED, before=found[-1].id)
+        found = records.events(ACTIVATED, before=found[-1].id, station=records.station)
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platewatch.errors import InputError, ModelError, NoModel, NotFound, PlatewatchError
+from platewatch.errors import InputError, ModelError, NoModel, NotFound, PlatewatchError, RecordError, UnknownPartType
 from platewatch.line import part_types
 from platewatch.line.available_models import manifest_of
 from platewatch.line.loaded_models import Leases, LoadedModels
@@ -67,8 +67,17 @@ class PartTypeModels:
             return self._unnamed
         if self.folder is None or not name:
             raise part_types.unknown(name, self.names())
-        with self._lock:
-            return self._followed(self.folder, name)
+        try:
+            with self._lock:
+                return self._followed(self.folder, name)
+        except (UnknownPartType, RecordError):
+            raise
+        except ModelError as error:  # without the path: GET /healthz is open to all
+            where = f"part type {name}: model {Path(error.where).name}"
+            raise ModelError(where, error.what, expected=error.expected, remedy=error.remedy) from error
+        except InputError as error:
+            where = f"part type {name}: {Path(error.where).name}"
+            raise InputError(where, error.what, expected=error.expected, remedy=error.remedy) from error
 
     def all(self) -> Iterator[tuple[str, ModelRegistry]]:
         """Every part type with its registry; those that cannot be judged are left out."""
