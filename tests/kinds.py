@@ -76,4 +76,4 @@ def models(
         made, _ = folder.make(name, model(root / "kinds" / name, f"{number:012x}"))
         folder.add(made)
     loaded = LoadedModels(load or Loader(), limit, size=lambda _: 10 * MB)
-    return PartTypeModels(unnamed, folder, loaded, records)
+    return PartTypeModels(unnamed or stations.without_model(root), folder, loaded, records)

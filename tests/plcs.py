@@ -7,6 +7,7 @@ from typing import Any
 
 import stations
 from platewatch.line.cameras.frames import Frame, NoFrame
+from platewatch.line.cameras.parts import CameraParts
 from platewatch.line.health import Finding
 from platewatch.line.plc.exchange import Exchange, Times
 from platewatch.line.plc.handshake import Code, Command, Result, StatusBit
@@ -72,7 +73,7 @@ class Station:
 
     def start(self) -> None:
         exchange = Exchange(Times(deadline_s=1.0, beat_s=0.02), self.clock)
-        self.parts = Parts(self._line, self._camera, exchange)
+        self.parts = Parts(self._line, CameraParts(self._line, self._camera), exchange)
         self._server = ModbusServer(listen(LOOPBACK), exchange)
         self._server.start()
         self.parts.start()

@@ -26,6 +26,7 @@ EXTRAS = {
     "exploration": ("train",),
     "learning": ("train",),
     "line": ("station",),
+    "line.cameras.genicam": ("genicam",),
     "line.plc.modbus": ("plc",),
     "model": ("openvino",),
     "model.inspector_graph": ("onnx",),

@@ -58,6 +58,8 @@ LIBRARIES = {
     "alembic": {"records"},
     "paho": {"line.topic"},
     "pymodbus": {"line.plc.modbus"},
+    "harvesters": {"line.cameras.genicam"},
+    "genicam": {"line.cameras.genicam"},
     "watchfiles": {"line.file_events"},
     "pyarrow": {"archive"},
     "ray": {"archive.ray_cluster"},

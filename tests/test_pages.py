@@ -136,7 +136,7 @@ def test_a_thumbnail_and_a_map_are_small_pictures(here: Running) -> None:
 
 
 def test_the_maps_that_are_kept_take_a_bounded_number_of_bytes(here: Running) -> None:
-    pictures = Pictures(here.records, here.station.models)
+    pictures = Pictures(here.records, here.station.part_types)
     for number in range(1, 4):
         pictures.keep(number, np.zeros((1024, 2048), np.float32))  # 8 MiB
     assert list(pictures._maps) == [2, 3]
@@ -210,7 +210,7 @@ def test_a_refused_candidate_cannot_be_used(here: Running) -> None:
     pair = Pair(3, "A-2", False, *judged)
     sides = Candidate("0123456789ab", 30, 0.03, 0.09), Candidate("ba9876543210", 40, 0.03, 0.09)
     found = Comparison(*sides, (), (pair,), 10, 0, 0, 1.0, tuple(candidates.refusals([], [pair])))
-    comparison.write(found, comparison.file_of(here.station.models.registry("").models_folder, "ba9876543210"))
+    comparison.write(found, comparison.file_of(here.station.models.models_folder, "ba9876543210"))
     answer = here.client.post("/model/activate", json={"model_id": "ba9876543210"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "worse")
     assert "A-2" in answer.json()["error"]["message"]
@@ -247,11 +247,11 @@ def test_the_models_page_shows_what_preflight_found_and_what_is_looser(tmp_path:
             loosened=("darkest 10 in place of 20",),
             loosened_because="new light source",
         )
-        models_folder = here.station.models.registry("").models_folder
+        models_folder = here.station.models.models_folder
         comparison.write(found, comparison.file_of(models_folder, "ba9876543210"))
         here.app.state.retraining_runs.run = Run("anna", 0.0, findings=("look at 007.png: too dark",))
         available = AvailableModel("ba9876543210", models_folder / "second", False, 40, 2.0)
-        here.station.models.registry("").available = lambda: (available,)  # type: ignore[method-assign]
+        here.station.models.available = lambda: (available,)  # type: ignore[method-assign]
         text = page(here, "/models")
         for shown in (
             "Look at 003.png: blurred",

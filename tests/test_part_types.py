@@ -130,7 +130,7 @@ def test_health_and_metrics_say_which_models_are_in_memory(line: Running) -> Non
 
 
 def test_a_part_type_whose_model_is_gone_stops_no_other(line: Running, tmp_path: Path) -> None:
-    line.station.models.registry("left")
+    line.station.part_types.registry("left")
     (tmp_path / "kinds/left/manifest.json").unlink()
     answer = post(line, "left")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_unavailable")
@@ -141,7 +141,7 @@ def test_a_part_type_whose_model_is_gone_stops_no_other(line: Running, tmp_path:
 
 
 def test_a_folder_that_holds_another_model_by_now_gives_no_verdict(line: Running, tmp_path: Path) -> None:
-    assert line.station.models.registry("left").model_id == LEFT
+    assert line.station.part_types.registry("left").model_id == LEFT
     kinds.model(tmp_path / "kinds/left", RIGHT)
     answer = post(line, "left")
     assert answer.status_code == 503

@@ -185,9 +185,9 @@ def test_a_station_without_a_model_or_record_is_not_ready_and_another_model_zero
         plc.parts[1] = "one"
         client.write(Command(1, 1, "one"))
         assert plc.until(StatusBit.DONE)[1].code is Code.PASS
-        here.station.models.registry("").serving().model_id = "another"
+        here.station.models.loaded().manifest.model_id = "another"
         eventually(lambda: client.read()[2].code is Code.NONE)
-        here.station.models.registry("").folder = tmp_path / "gone"
+        here.station.models.folder = tmp_path / "gone"
         client.write(Command())
         eventually(lambda: not client.read()[0] & (StatusBit.MODEL_OK | StatusBit.READY))
         station.stop()

@@ -41,6 +41,7 @@ for command in (
     recording.export,
     serving.serve,
     serving.users,
+    devices.cameras,
     devices.plc,
     signing.key,
     signing.sign,

@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from platewatch.cli.shell import NOT_PASSED
+from platewatch.cli.shell import FOLDER, NOT_PASSED
 from platewatch.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ _OPTIONS = (
         "cameras",
         multiple=True,
         metavar="[NAME=]KIND:ADDRESS",
-        help="A camera whose frames are judged: folder:PATH, the file with the part's id or the next one that comes.",
+        help="A camera whose frames are judged: folder:PATH, genicam:FILE.cti[:DEVICE], usb:NUMBER or rtsp://…; "
+        "?trigger=free|software|line&store=png|jpeg|bmp; may be repeated.",
     ),
     click.option("--modbus", metavar="HOST:PORT", help="Modbus TCP server for a PLC (extra plc); see `plc map`."),
     click.option(
@@ -67,6 +69,24 @@ def device_plan(values: dict[str, Any]) -> "DevicePlan":
     times = Times(deadline_s=values.pop("deadline_ms") / 1e3, beat_s=values.pop("beat_ms") / 1e3)
     where = None if modbus is None else listen(modbus, allow)
     return DevicePlan(cameras=camera_addresses(values.pop("cameras")), modbus=where, times=times)
+
+
+@click.command()
+@click.option("--cti", multiple=True, type=FOLDER, help="A vendor's GenTL producer; default: those installed here.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def cameras(cti: tuple[Path, ...], as_json: bool) -> None:
+    """List the cameras that this machine reaches, each with the word for `serve --camera`."""
+    from platewatch.line.cameras.listing import reachable
+
+    found, problems = reachable(cti)
+    for problem in problems:
+        click.echo(f"warning: {problem}", err=True)
+    if as_json:
+        click.echo(json.dumps([dict(vars(each)) for each in found], indent=1))
+    for each in () if as_json else found:
+        click.echo(f"{each.camera}  {each.description}".rstrip())
+    if not found:
+        click.echo("no camera found; --cti FILE names a vendor's GenTL producer", err=True)
 
 
 @click.group()

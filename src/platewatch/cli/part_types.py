@@ -106,13 +106,13 @@ def _records(url: str) -> "Records":
 
 def _models(records: "Records | None", url: str, folder: Path | None) -> "PartTypeModels":
     from platewatch.line.loaded_models import LoadedModels
-    from platewatch.line.model_registry import loader
+    from platewatch.line.model_registry import ModelRegistry, loader
     from platewatch.line.part_type_models import PartTypeModels
     from platewatch.line.part_types import PartTypeFolder
     from platewatch.line.state_files import beside
 
     types = PartTypeFolder(folder or beside(url, "part-types"))
-    return PartTypeModels(None, types, LoadedModels(loader()), records)
+    return PartTypeModels(ModelRegistry(None, types.folder), types, LoadedModels(loader()), records)
 
 
 def _print(models: "PartTypeModels", names: list[str], *, as_json: bool) -> None:

@@ -51,6 +51,8 @@ _EXTRAS = {
     ),
     "pyarrow": "archive",
     "pymodbus": "plc",
+    "genicam": "genicam",
+    "harvesters": "genicam",
     "ray": "ray",
 }
 """The extra that brings a package, where it is not `train`."""

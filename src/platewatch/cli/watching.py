@@ -111,7 +111,7 @@ def watch(
 
     with Records.open(records, photographs, policy(**kept)) as opened:
         load = loader(signed_by, all_phases=all_phases, threads=threads)
-        unnamed = None if model is None else ModelRegistry(model, load=load)
+        unnamed = ModelRegistry(model, None if model else folder, load=load)
         types = PartTypeFolder(part_types or beside(records, "part-types")) if by_part_type else None
         models = PartTypeModels(unnamed, types, LoadedModels(load, model_memory_mb * 10**6), opened)
         line = _line(folder, models, records, opened, to, anchor_places=to_anchor, anchor_key=key)

@@ -25,7 +25,9 @@ from platewatch.signing import PrivateKey
 class Line:
     """The parts of a line in one process; `start` starts the threads beside the judging."""
 
-    models: PartTypeModels
+    models: ModelRegistry
+    """Of photographs without a part type; it may be without a model."""
+    part_types: PartTypeModels
     records: Records
     metrics: Metrics
     health: Health
@@ -55,7 +57,7 @@ class Line:
         self.tail.stop()
         self.model_files.stop()
         self.health.stop()
-        self.models.stop()
+        self.part_types.stop()
         self.health.drift.save()
 
 
@@ -85,11 +87,11 @@ def assemble(
     what deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish`
     and `only_events` RecordTail's.
     """
-    metrics, models = Metrics(), PartTypeModels.of(models)
+    metrics, part_types = Metrics(), PartTypeModels.of(models)
     anchoring = Anchoring(records, anchor_places, actor=actor, key=anchor_key, warn=warn)
     deliveries, camera = Deliveries(records, destinations, warn), CameraProblems(records)
-    model_files = ModelFiles(models, records, actor=actor)
-    drift = DriftMonitors(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
+    model_files = ModelFiles(part_types, records, actor=actor)
+    drift = DriftMonitors(part_types, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
     retention = RetentionJob(records, warn=warn)
 
     def pass_on(row: Appended) -> None:
@@ -101,7 +103,7 @@ def assemble(
 
     tail = RecordTail(records, pass_on, only_events=only_events)
     health = Health(
-        models,
+        part_types,
         records,
         drift,
         metrics,
@@ -128,4 +130,5 @@ def assemble(
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
     metrics.drift.set_function(lambda: drift.worst().value)
     metrics.drift_limit.set(drift_limit)
-    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera, model_files, anchoring)
+    beside = deliveries, retention, tail, camera, model_files, anchoring
+    return Line(part_types.unnamed, part_types, records, metrics, health, judging, *beside)

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from platewatch.errors import InputError
 from platewatch.line.assembly import Line
 from platewatch.line.cameras import sources
+from platewatch.line.cameras.each_frame import EachFrame
+from platewatch.line.cameras.parts import CameraParts
 from platewatch.line.cameras.sources import CameraAddress
-from platewatch.line.health import Finding
+from platewatch.line.cameras.stream import Stream, Trigger
+from platewatch.line.health import Check, Finding
 from platewatch.line.plc.exchange import Exchange, Times
 from platewatch.line.plc.listening import Listen
 from platewatch.line.plc.parts import Parts
@@ -23,10 +26,10 @@ class DevicePlan:
 
 
 def check(plan: DevicePlan) -> None:
-    """Raise InputError for devices that do not go together, ModuleNotFoundError without pymodbus."""
+    """Raise InputError for devices that do not go together, ModuleNotFoundError for a package that is missing."""
+    for camera in plan.cameras:
+        sources.source(camera, lambda _keys: set())
     if plan.modbus is None:
-        if plan.cameras:
-            raise InputError("--camera", "nothing triggers it", expected="--modbus HOST:PORT", remedy="add it")
         return
     if len(plan.cameras) != 1:
         given = f"{len(plan.cameras)} cameras" if plan.cameras else "no camera"
@@ -38,13 +41,20 @@ class Devices:
     """The devices of one line."""
 
     def __init__(self, line: Line, plan: DevicePlan) -> None:
-        self._cameras = [sources.source(each, line.records.known) for each in plan.cameras]
-        self._plan, self._parts = plan, list[Parts]()
+        self.cameras, self._each = dict[str, CameraParts](), list[EachFrame]()
+        for address in plan.cameras:
+            source = sources.source(address, line.records.known)
+            options = {"kind": address.kind, "trigger": "file" if address.kind == "folder" else str(address.trigger)}
+            parts = CameraParts(line, source, address.store, **options)
+            self.cameras[address.name] = parts
+            if plan.modbus is None and isinstance(source, Stream) and address.trigger is Trigger.LINE:
+                self._each.append(EachFrame(parts, source))
+        self._parts = list[Parts]()
         if plan.modbus is not None:
             from platewatch.line.plc.modbus import ModbusServer  # noqa: PLC0415 - as in `check`
 
-            parts = Parts(line, self._cameras[0], Exchange(plan.times))
-            self._parts, self._server = [parts], ModbusServer(plan.modbus, parts.exchange)
+            plc = Parts(line, next(iter(self.cameras.values())), Exchange(plan.times))
+            self._parts, self._server = [plc], ModbusServer(plan.modbus, plc.exchange)
 
     @property
     def port(self) -> int | None:
@@ -59,18 +69,31 @@ class Devices:
     def start(self) -> None:
         """Judge what they trigger; raises as `listen`."""
         self.listen()
+        for camera in self.cameras.values():
+            camera.source.start()
+        for every in self._each:
+            every.start()
         for each in self._parts:
             each.start()
 
     def stop(self) -> None:
         """Zero what the PLC reads, finish the part that is being judged, and close all connections."""
+        for parts in self._parts:
+            parts.exchange.reset()
+        for every in self._each:
+            every.stop()
+        for camera in self.cameras.values():
+            camera.stop()
         for each in self._parts:
             each.stop()
             self._server.stop()
 
     def problems(self) -> Iterator[Finding]:
-        """What is wrong with them now."""
-        for camera in self._cameras:
-            yield from camera.problems()
-        for each in self._parts:
-            yield from each.problems()
+        """What is wrong with them now; one finding for each code, which names all cameras that have it."""
+        found = dict[str, Finding]()
+        checks: list[Check] = [camera.source.problems for camera in self.cameras.values()]
+        checks += [each.problems for each in self._parts]
+        for code, message, stops in (finding for check in checks for finding in check()):
+            before = found.get(code)
+            found[code] = (code, message, stops) if before is None else (code, f"{before[1]}; {message}", stops)
+        yield from found.values()

@@ -16,6 +16,7 @@ from platewatch.line.drift_monitors import DriftMonitors
 from platewatch.line.loaded_models import Leases
 from platewatch.line.metrics import Metrics
 from platewatch.line.part_type_models import PartTypeModels
+from platewatch.model.inspector import Inspector
 from platewatch.printable import printable
 from platewatch.records import Records
 
@@ -118,10 +119,10 @@ class Health:
         self._require_places()
         return self._models.lend(part_type)
 
-    def check(self, part_type: str) -> None:
-        """Raise as `lend` does."""
+    def inspector(self) -> Inspector:
+        """The model in service of photographs without a part type; raises as `lend`."""
         self._require_places()
-        self._models.registry(part_type).check()
+        return self._models.registry("").inspector()
 
     def _require_places(self) -> None:
         for place in self._places:

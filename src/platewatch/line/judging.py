@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platewatch.arrays import Floats
+from platewatch.arrays import Floats, Photo
 from platewatch.errors import InputError, PlatewatchError, RecordError, RecordUnavailable
 from platewatch.inspection import Inspection
 from platewatch.model.inspector import Examination, Inspector, Source, failed
@@ -30,8 +30,8 @@ class KeyReused(InputError):  # noqa: N818 - says what happened
 class Plate:
     """A photograph as it was handed in."""
 
-    photograph: bytes | Path = field(repr=False)
-    """A file's bytes; the path of a file whose bytes cannot be read."""
+    photograph: bytes | Path | Photo = field(repr=False)
+    """A file's bytes; the path of a file whose bytes cannot be read; a frame's pixels while it is judged."""
     name: str | None = None
     plate_id: str | None = None
     key: str | None = None
@@ -122,7 +122,7 @@ class Judging:
         known = None if plate.key is None else self._records.with_key(plate.key)
         if known is None:
             return self.record(plate, self.judge(plate, lease))
-        if isinstance(plate.photograph, Path) or known.photograph_sha256 != reading.sha256(plate.photograph):
+        if not isinstance(plate.photograph, bytes) or known.photograph_sha256 != reading.sha256(plate.photograph):
             raise KeyReused("", "the key was another photograph's", expected="one key for each plate")
         return RecordedPlate(known, is_duplicate=True)
 

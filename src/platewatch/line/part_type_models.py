@@ -37,16 +37,16 @@ class PartTypeModels:
 
     def __init__(
         self,
-        unnamed: ModelRegistry | None,
+        unnamed: ModelRegistry,
         folder: PartTypeFolder | None = None,
         loaded: LoadedModels | None = None,
         records: Records | None = None,
     ) -> None:
-        """`unnamed` judges photographs without a part type; None: they are refused.
+        """`unnamed` judges photographs without a part type; without a model, and where others are, they are refused.
 
         `records` gets an event when a file names another model than before.
         """
-        self._unnamed, self.folder, self.loaded, self._records = unnamed, folder, loaded, records
+        self.unnamed, self.folder, self.loaded, self._records = unnamed, folder, loaded, records
         self._known: dict[str, _Known] = {}
         self._lock = threading.RLock()
 
@@ -58,13 +58,12 @@ class PartTypeModels:
     def names(self) -> tuple[str, ...]:
         """The names of all part types; `""` first where there is one without a name, and where there is no other."""
         named = () if self.folder is None else self.folder.names()
-        has_unnamed = self._unnamed is not None and (self._unnamed.has_model or not named)
-        return ("", *named) if has_unnamed else named
+        return ("", *named) if self.unnamed.has_model or not named else named
 
     def registry(self, name: str) -> ModelRegistry:
         """The registry of a part type; raises UnknownPartType, InputError for a damaged file, and ModelError."""
-        if not name and self._unnamed is not None and (self._unnamed.has_model or not self.names()[0]):
-            return self._unnamed
+        if not name and (self.unnamed.has_model or not self.names()[0]):
+            return self.unnamed
         if self.folder is None or not name:
             raise part_types.unknown(name, self.names())
         try:
@@ -166,7 +165,7 @@ class PartTypeModels:
 
     def summary(self) -> str:
         """The model without a part type and the names of part types, for a line on a terminal."""
-        unnamed = self._unnamed.model_id if self._unnamed is not None else ""
+        unnamed = self.unnamed.model_id
         named = [] if self.folder is None else self.folder.names()
         said = [f"model {unnamed}"] if unnamed else []
         return "; ".join(said + ([f"part types {', '.join(named)}"] if named else [])) or "no model yet"
@@ -215,7 +214,7 @@ class PartTypeModels:
     def _holder(self, model_id: str) -> ModelRegistry:
         """The registry that has a model: one in service first."""
         every = [models for _, models in self.all()]
-        every += [] if self._unnamed is None or self._unnamed in every else [self._unnamed]
+        every += [] if self.unnamed in every else [self.unnamed]
         serving = [models for models in every if models.model_id == model_id]
         if serving:
             return serving[0]

@@ -14,6 +14,7 @@ from platewatch.line.part_type_models import PartTypeModels
 from platewatch.records import Records
 from platewatch.station import (
     api_reference,
+    cameras,
     health_page,
     inspections,
     login,
@@ -42,7 +43,7 @@ def create_app(models: ModelRegistry | PartTypeModels, records: Records, setting
     """
     settings = settings or Settings()
     station = assemble(PartTypeModels.of(models), records, settings)
-    runs = RetrainingRuns(station.models, settings, lambda run: station.live.publish(Message("model", run.outcome)))
+    runs = RetrainingRuns(station.part_types, settings, lambda run: station.live.publish(Message("model", run.outcome)))
     users = Users(settings.users or Path("platewatch-users.json"))
     checks = PasswordChecks(users)
     app = FastAPI(
@@ -64,6 +65,7 @@ def create_app(models: ModelRegistry | PartTypeModels, records: Records, setting
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
     for part in (
         inspections,
+        cameras,
         reviews,
         service,
         monitoring,

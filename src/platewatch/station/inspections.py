@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from platewatch.inspection import Inspection
 from platewatch.photographs import formats
-from platewatch.records import Judgement, Outcome, Review
+from platewatch.records import Entry, Judgement, Outcome, Review
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import uploads
@@ -97,7 +97,7 @@ async def inspect(
     started, here = time.perf_counter(), station(request)
     try:
         if request.query_params.get("part_type"):  # before the photograph has arrived
-            here.models.registry(request.query_params["part_type"])
+            here.part_types.registry(request.query_params["part_type"])
         with here.intake.place(), here.arrivals.room() as room:
             plate = await uploads.read(request, here.settings, room, owner=account.name, source=source)
             found = await asyncio.shield(asyncio.wrap_future(here.intake.submit(plate)))
@@ -108,11 +108,15 @@ async def inspect(
     here.metrics.seconds.observe(time.perf_counter() - started)
     if found.is_duplicate:
         here.metrics.duplicates.inc()
-    headers = {"Location": f"/inspections/{found.entry.number}"}
-    status = 200 if found.is_duplicate else 201
+    return answer(request, found.entry, is_new=not found.is_duplicate)
+
+
+def answer(request: Request, entry: Entry, *, is_new: bool) -> Response:
+    """A plate that was handed in: as JSON, or as one line for who asks for text/plain."""
+    headers, status = {"Location": f"/inspections/{entry.number}"}, 201 if is_new else 200
     if _wants_text(request.headers.get("accept", "")):
-        return PlainTextResponse(f"{found.entry.outcome} {found.entry.number}\n", status, headers)
-    return json_response(entry_as_dict(found.entry), status, headers)
+        return PlainTextResponse(f"{entry.outcome} {entry.number}\n", status, headers)
+    return json_response(entry_as_dict(entry), status, headers)
 
 
 def _wants_text(accept: str) -> bool:

@@ -50,7 +50,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
 
 def chosen(request: Request, part_type: str | None) -> ModelRegistry:
     """The models of the part type that a page is asked for; where none is named, of the first one."""
-    models = station(request).models
+    models = station(request).part_types
     return models.registry(models.names()[0] if part_type is None else part_type)
 
 
@@ -242,7 +242,7 @@ def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:
     if found.score is None:
         return None
     try:
-        manifest = station(request).models.manifest(found.model_id)
+        manifest = station(request).part_types.manifest(found.model_id)
     except NotFound:
         return None
     good = [plate.score for plate in manifest.calibration]

@@ -33,14 +33,14 @@ class NewPartType:
 @router.get("/part-types")
 def part_types(request: Request, _: Viewer) -> Response:
     """All part types: each one's model in service, whether it is in memory, and what is wrong with it."""
-    models = station(request).models
+    models = station(request).part_types
     return json_response({"part_types": [models.describe(name) for name in models.names()]})
 
 
 @router.post("/part-types", status_code=201)
 def add(request: Request, account: Annotated[Account, needs(Right.MODEL)], asked: NewPartType) -> Response:
     """Add a part type with an available model in service. A model of another part type needs a reason."""
-    models = station(request).models
+    models = station(request).part_types
     folder = models.folder_of(asked.model_id)
     made = models.add(asked.name, folder, account.name, reason=asked.reason, mm_per_px=asked.mm_per_px)
     station(request).line.tail.wake()
@@ -50,7 +50,7 @@ def add(request: Request, account: Annotated[Account, needs(Right.MODEL)], asked
 @router.delete("/part-types/{name}", status_code=204, response_class=Response)
 def remove(request: Request, account: Annotated[Account, needs(Right.MODEL)], name: str) -> Response:
     """Take a part type out: its photographs are refused from then on. Its plates, models and settings stay."""
-    station(request).models.remove(name, account.name)
+    station(request).part_types.remove(name, account.name)
     return Response(status_code=204)
 
 
@@ -66,7 +66,7 @@ def picture(request: Request, _: Viewer, name: str) -> Response:
 
 
 def _folder(here: Station) -> PartTypeFolder:
-    folder = here.models.folder
+    folder = here.part_types.folder
     if folder is None:
         raise RequestError(404, "not_found", "no part types here", expected="--part-types", next="see the station")
     return folder

@@ -97,7 +97,7 @@ def station(request: Request) -> Station:
 
 def registry(request: Request, part_type: str | None) -> ModelRegistry:
     """The models of a part type, of the one without a name where none is given; raises UnknownPartType, ModelError."""
-    return station(request).models.registry(part_type or "")
+    return station(request).part_types.registry(part_type or "")
 
 
 def root(request: Request) -> str:

@@ -148,7 +148,7 @@ def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> 
 
         def ready() -> None:
             report(memory_line(plan))
-            report(f"{plan.address}: {app.state.station.models.summary()}")
+            report(f"{plan.address}: {app.state.station.part_types.summary()}")
             if plan.chosen.devices.modbus is not None:
                 report(f"Modbus TCP: {plan.chosen.devices.modbus.host}:{app.state.station.devices.port}")
 

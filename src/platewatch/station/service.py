@@ -65,7 +65,7 @@ def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], 
     """
     here, models = station(request), registry(request, asked.part_type)
     retraining_runs.require_accepted(models.models_folder, asked.model_id)
-    before = here.models.use(asked.part_type, asked.model_id, account.name, here.records, reason=asked.reason)
+    before = here.part_types.use(asked.part_type, asked.model_id, account.name, here.records, reason=asked.reason)
     values = {"model_id": models.model_id, "before": before} | models.named()
     here.line.tail.wake()
     return json_response(values)

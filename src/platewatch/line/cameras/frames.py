@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from platewatch.arrays import Photo
 from platewatch.line.health import Finding
 
 
@@ -15,15 +16,15 @@ class NoFrame(Exception):  # noqa: N818 - says what happened
 class Frame:
     """The photograph of one part."""
 
-    photograph: bytes = field(repr=False)
-    """A file's bytes."""
+    photograph: bytes | Photo = field(repr=False)
+    """A file's bytes, or (H, W, 3) uint8 RGB pixels of a camera."""
     name: str
     key: str | None = None
     """Its key in the record; None for a frame that cannot come again."""
 
 
 class FrameSource(Protocol):
-    """Gives one frame for each part; used by one thread, but `problems` by any."""
+    """Gives one frame for each part; `take` is for one thread at a time."""
 
     name: str
 
@@ -36,7 +37,7 @@ class FrameSource(Protocol):
     def take(self, part_id: str, wait_s: float) -> Frame:
         """The frame of the part that lies there now; raises NoFrame when none came within `wait_s`.
 
-        Never a frame that was taken before this call, unless it has the part's id.
+        Never a frame that was taken before this call, unless it has the part's id, or the camera's own line fired.
         """
 
     def problems(self) -> Iterable[Finding]:

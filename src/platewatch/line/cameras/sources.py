@@ -1,18 +1,22 @@
-"""Cameras from the command line's words: [NAME=]KIND:ADDRESS."""
+"""Cameras from the command line's words: [NAME=]KIND:ADDRESS[?trigger=…&store=…]."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from platewatch.errors import InputError
 from platewatch.line.cameras.folder import FolderCamera
 from platewatch.line.cameras.frames import FrameSource
+from platewatch.line.cameras.parts import FORMATS
+from platewatch.line.cameras.stream import Driver, Stream, Trigger
 
 Known = Callable[[Sequence[str]], set[str]]
-KINDS = ("folder",)
+KINDS = ("folder", "genicam", "usb", "rtsp")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,24}")
+_OPTIONS = {"trigger": tuple(Trigger), "store": tuple(FORMATS)}
 
 
 @dataclass(frozen=True)
@@ -22,20 +26,14 @@ class CameraAddress:
     name: str
     kind: str
     address: str
+    trigger: Trigger = Trigger.FREE
+    store: str = "png"
+    """The format of its stored photographs, where they are no files already."""
 
 
 def camera_addresses(given: Sequence[str]) -> tuple[CameraAddress, ...]:
-    """Read [NAME=]KIND:ADDRESS; without a name a camera is called after its kind. Raises InputError."""
-    found = list[CameraAddress]()
-    for text in given:
-        name, is_named, rest = text.partition("=")
-        if not is_named or not _NAME.fullmatch(name):
-            name, rest = "", text
-        kind, _, address = rest.partition(":")
-        if kind not in KINDS or not address:
-            kinds = ", ".join(f"{each}:…" for each in KINDS)
-            raise InputError("--camera", f"{text!r}", expected=f"[NAME=]KIND:ADDRESS, one of {kinds}")
-        found.append(CameraAddress(name or kind, kind, address))
+    """Read the words; without a name a camera is called after its kind. Raises InputError."""
+    found = [_camera_address(text) for text in given]
     names = [each.name for each in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -44,5 +42,43 @@ def camera_addresses(given: Sequence[str]) -> tuple[CameraAddress, ...]:
 
 
 def source(camera: CameraAddress, known: Known) -> FrameSource:
-    """The camera; `known` gives those of the keys that the record has."""
-    return FolderCamera(camera.name, Path(camera.address), known)
+    """The camera; `known` gives those of the keys that the record has. Raises ModuleNotFoundError without its extra."""
+    if camera.kind == "folder":
+        return FolderCamera(camera.name, Path(camera.address), known)
+    return Stream(camera.name, _driver(camera), camera.trigger)
+
+
+def _camera_address(text: str) -> CameraAddress:
+    name, is_named, rest = text.partition("=")
+    if not is_named or not _NAME.fullmatch(name):
+        name, rest = "", text
+    kind, _, address = rest.partition(":")
+    if kind not in KINDS or not address:
+        kinds = ", ".join(f"{each}:…" for each in KINDS)
+        raise InputError("--camera", f"{text!r}", expected=f"[NAME=]KIND:ADDRESS, one of {kinds}")
+    options = dict[str, str]()
+    if kind != "rtsp":  # its URL may have a query of its own
+        address, _, query = address.partition("?")
+        options = dict(parse_qsl(query, keep_blank_values=True))
+    for option, value in options.items():
+        allowed = _OPTIONS.get(option)
+        if allowed is None or value not in allowed:
+            expected = " or ".join(f"{each}={'|'.join(values)}" for each, values in _OPTIONS.items())
+            raise InputError("--camera", f"{option}={value}", expected=expected)
+    if kind == "usb" and not address.isdecimal():
+        raise InputError("--camera", f"{text!r}", expected="usb:0, the camera's number")
+    return CameraAddress(
+        name or kind, kind, address, Trigger(options.get("trigger", "free")), options.get("store", "png")
+    )
+
+
+def _driver(camera: CameraAddress) -> Driver:
+    """The driver; a foreign library is imported only where a camera needs it."""
+    if camera.kind == "genicam":
+        from platewatch.line.cameras.genicam import GenicamDriver  # noqa: PLC0415
+
+        file, mark, device = camera.address.partition(".cti")
+        return GenicamDriver(Path(file + mark), device.removeprefix(":"))
+    from platewatch.line.cameras.opencv import OpenCvDriver  # noqa: PLC0415
+
+    return OpenCvDriver(int(camera.address) if camera.kind == "usb" else f"rtsp:{camera.address}")

@@ -4,17 +4,16 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-from platewatch.errors import InputError, ModelError, PlatewatchError, RecordError
+from platewatch.errors import ModelError, PlatewatchError, RecordError
 from platewatch.inspection import Verdict
 from platewatch.line.assembly import Line
-from platewatch.line.cameras.frames import Frame, FrameSource, NoFrame
+from platewatch.line.cameras.frames import NoFrame
+from platewatch.line.cameras.parts import CameraParts
 from platewatch.line.health import Finding
-from platewatch.line.judging import JudgedPhotograph, Plate, RecordedPlate
+from platewatch.line.judging import RecordedPlate
 from platewatch.line.plc.exchange import Exchange
 from platewatch.line.plc.handshake import Cause, Code, Job, Result
-from platewatch.model.inspector import failed
 
 log = logging.getLogger("platewatch.line")
 
@@ -25,11 +24,11 @@ _CODES = {Verdict.PASS: Code.PASS, Verdict.REVIEW: Code.REVIEW, Verdict.REJECT: 
 class Parts:
     """The judging thread of one PLC."""
 
-    def __init__(self, line: Line, source: FrameSource, exchange: Exchange) -> None:
-        self._line, self._source, self.exchange = line, source, exchange
+    def __init__(self, line: Line, camera: CameraParts, exchange: Exchange) -> None:
+        self._line, self._camera, self.exchange = line, camera, exchange
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plc", daemon=True)
-        self._model = line.models.model_id("")
+        self._model = line.models.model_id
         self._dead = ""
 
     def start(self) -> None:
@@ -40,7 +39,6 @@ class Parts:
         """Zero the registers, finish the part that is being judged, and end."""
         self.exchange.reset()
         self._stopping.set()
-        self._source.stop()
         if self._thread.is_alive():
             self._thread.join()
         self.exchange.reset()
@@ -57,7 +55,7 @@ class Parts:
         """The result of one part, once it is in the record."""
         started = time.perf_counter()
         try:
-            recorded = self._recorded(job)
+            recorded = self._camera.judge(job.part_id, max(0.0, job.deadline - _TO_JUDGE_S - time.monotonic()))
         except NoFrame:
             return Result(Code.NOT_JUDGED, Cause.NO_FRAME)
         except ModelError:
@@ -66,33 +64,8 @@ class Parts:
             return Result(Code.NOT_JUDGED, Cause.NOT_RECORDED)
         return _result(recorded, 1e3 * (time.perf_counter() - started))
 
-    def _recorded(self, job: Job) -> RecordedPlate:
-        started, judging = time.perf_counter(), self._line.judging
-        wait_s = max(0.0, job.deadline - _TO_JUDGE_S - time.monotonic())
-        try:
-            frame = self._source.take(job.part_id, wait_s)
-        except NoFrame as error:
-            if self._stopping.is_set():
-                raise
-            plate = Plate(Path(self._source.name), self._source.name, job.part_id or None, source=self._place)
-            missing = InputError(f"camera {self._source.name}", str(error), remedy="check the camera and its trigger")
-            manifest = self._line.models.registry("").serving()
-            inspection = failed(manifest, b"", self._source.name, missing, started)
-            judging.record(plate, JudgedPhotograph(inspection, None, missing))
-            raise
-        return judging.run(self._plate(frame, job))
-
-    def _plate(self, frame: Frame, job: Job) -> Plate:
-        return Plate(frame.photograph, frame.name, job.part_id or None, frame.key, self._place)
-
-    @property
-    def _place(self) -> str:
-        """The source of its plates in the record."""
-        return f"camera {self._source.name}"
-
     def _run(self) -> None:
         try:
-            self._source.start()
             self._line.health.problems()
             while not self._stopping.is_set():
                 self._beat()
@@ -124,16 +97,15 @@ class Parts:
         """Whether a part could be judged and recorded now."""
         health = self._line.health
         try:
-            health.check("")
+            health.inspector()
         except PlatewatchError:
             return False
         return not health.stops
 
     def _follow_model(self) -> None:
         """Zero everything when another model is in service."""
-        model_id = self._line.models.model_id("")
-        if model_id != self._model:
-            self._model = model_id
+        if self._line.models.model_id != self._model:
+            self._model = self._line.models.model_id
             self.exchange.reset()
 
 
