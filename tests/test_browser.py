@@ -17,7 +17,7 @@ from platewatch.records import Judgement, Query
 from platewatch.station.users import Role
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login", "/plates/999")
 LONG = "Anna-Katharina.Mustermann-Schulze@works"
@@ -136,6 +136,53 @@ def test_map_boxes_theme_and_keys(browser: Browser, site: Site) -> None:
         page.keyboard.press("5")
         expect(page).to_have_url(f"{site.url}/models")
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_wheel_fingers_keys_and_drag_zoom_into_the_photograph(browser: Browser, site: Site) -> None:
+    with tab(browser) as page:
+        page.goto(f"{site.url}/plates/1")
+        sheet, figure = page.locator("[data-sheet]"), page.locator("[data-photograph]")
+        expect(sheet).to_be_visible()
+        whole = place(sheet)
+        at = (whole["x"] + 0.25 * whole["width"], whole["y"] + 0.4 * whole["height"])
+        page.mouse.move(*at)
+        page.mouse.wheel(0, -400)
+        expect(figure).to_have_class("photograph zooming zoomed")
+        near = place(sheet)
+        assert near["width"] > 1.5 * whole["width"]
+        assert at[0] - near["x"] == pytest.approx(0.25 * near["width"], abs=2), "the place under the pointer stays"
+        assert at[1] - near["y"] == pytest.approx(0.4 * near["height"], abs=2)
+        page.mouse.down()
+        page.mouse.move(at[0] + 20, at[1] - 30, steps=2)
+        page.mouse.up()
+        assert (place(sheet)["x"], place(sheet)["y"]) == pytest.approx((near["x"] + 20, near["y"] - 30), abs=2)
+        page.keyboard.press("0")
+        assert place(sheet) == whole, "all of it"
+        page.keyboard.press("+")
+        assert place(sheet)["width"] == pytest.approx(1.5 * whole["width"], abs=2)
+        page.get_by_label("Zoom out").click()
+        assert place(sheet)["width"] == pytest.approx(whole["width"], abs=1)
+        figure.evaluate(PINCH)
+        assert place(sheet)["width"] == pytest.approx(2 * whole["width"], rel=0.02)
+
+
+def place(element: Locator) -> Any:
+    return element.bounding_box()
+
+
+PINCH = """figure => {
+    const room = figure.getBoundingClientRect();
+    const [x, y] = [room.left + room.width / 2, room.top + room.height / 2];
+    const finger = (kind, pointerId, clientX) => figure.dispatchEvent(
+        new PointerEvent(kind, { pointerId, clientX, clientY: y, pointerType: "touch", bubbles: true }));
+    figure.setPointerCapture = () => {};
+    finger("pointerdown", 11, x - 40);
+    finger("pointerdown", 12, x + 40);
+    finger("pointermove", 11, x - 80);
+    finger("pointermove", 12, x + 80);
+    finger("pointerup", 11, x - 80);
+    finger("pointerup", 12, x + 80);
+}"""
 
 
 def test_retrain_use_the_candidate_and_go_back(browser: Browser, site: Site) -> None:

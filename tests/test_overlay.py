@@ -5,7 +5,7 @@ import pytest
 
 from platewatch.arrays import Array
 from platewatch.inspection import Defect, Evidence
-from platewatch.photographs.overlay import FAINT, FULL, boxed, colours, overlay
+from platewatch.photographs.overlay import FAINT, FULL, boxed, colours, heat, overlay
 
 
 def _photo(height: int = 120, width: int = 160) -> Array:
@@ -30,9 +30,26 @@ def test_the_same_value_gets_the_same_colour_whatever_else_is_on_the_plate() -> 
 def test_more_is_drawn_stronger_and_saturates() -> None:
     away = [
         float(np.abs(overlay(_photo(), np.full((30, 40), value, np.float32)).astype(int) - _photo()).mean())
-        for value in (1.05, 1.5, 2.0, FULL, 10 * FULL)
+        for value in (1.05, 1.3, 1.6, FULL, 10 * FULL)
     ]
     assert 2 < away[0] < away[1] < away[2] < away[3] == away[4]
+
+
+@pytest.mark.parametrize("paint", [(70, 90, 140), (96, 60, 40), (40, 40, 42)])  # blue, rust, a dark picture
+def test_a_reject_s_map_and_its_contour_at_the_limit_show_on_any_paint(paint: tuple[int, int, int]) -> None:
+    found = np.zeros((30, 40), np.float32)
+    found[10:20, 15:30] = 1.25  # what real rejects reach
+    photo = np.full((240, 320, 3), paint, np.uint8)
+    drawn = overlay(photo, found).astype(int)
+    assert np.abs(drawn[120, 180] - photo[120, 180]).max() > 36
+    across = drawn[120, :180]
+    edge = np.flatnonzero((across == (0, 255, 255)).all(axis=1))
+    assert len(edge)
+    assert abs(edge[0] - 120) < 10, "the contour is where the map exceeds the limit"
+    layer = heat(found).astype(int)
+    assert layer.shape == (768, 1024, 4)
+    assert ((layer == (0, 255, 255, 255)).all(axis=2)).any()
+    assert layer[10, 10, 3] == 0
 
 
 def test_the_map_is_drawn_at_its_place() -> None:

@@ -28,6 +28,7 @@ from waiting import GIVE_UP_S
 
 RECORDS_OWN = {
     *("number", "plate_id", "source", "received", "photograph_sha256", "photograph_kept", "sampled", "outcome"),
+    *("station", "part_type"),
     *("review", "chain"),
 }
 

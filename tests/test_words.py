@@ -41,7 +41,6 @@ ALLOWED = {
     ("tests/test_model_folder.py", "relit"): _OLD_SETTING,
     ("src/platewatch/records/migrations/versions/v0001_chain.py", "tallies"): "a table's name before migration 0003",
     ("src/platewatch/records/migrations/versions/v0003_hourly_counts.py", "tallies"): "the table that it renames",
-    ("tests/test_records_migrations.py", "tallies"): "a table's name before migration 0003",
     ("src/platewatch/evaluation/bench.py", "judgeable"): "a JSON key of `platewatch bench`",
     ("src/platewatch/schemas/bench.json", "judgeable"): "a JSON key of `platewatch bench`",
     ("src/platewatch/station/security.py", "forged"): "an error code of the REST interface",

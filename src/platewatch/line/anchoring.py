@@ -81,7 +81,7 @@ class Anchoring:
         key = "" if self._key is None else self._key.public.fingerprint
         folders = [str(each.path) for each in self._places if isinstance(each, Folder)]
         details = {"to": [each.name for each in self._places], "folders": folders, "key": key}
-        last = self._records.events(anchors.STARTED, limit=1)
+        last = self._records.events(anchors.STARTED, limit=1, station=self._records.station)
         if not last or dict(last[0].details) != details:
             self._records.event(anchors.STARTED, self._actor, details)
         self._thread.start()

@@ -27,7 +27,7 @@ class CameraProblems:
     def __init__(self, records: Records) -> None:
         """Nothing is known before `start`."""
         self._records = records
-        self._newest = dict[tuple[str, str], Event]()  # by code and folder
+        self._newest = dict[tuple[str, str, str], Event]()  # by station, code and folder
 
     def start(self) -> None:
         """Read the present problems from the record; raises RecordError."""
@@ -40,19 +40,20 @@ class CameraProblems:
         code = _BEGINS.get(event.kind) or _ENDS.get(event.kind)
         if code is None:
             return
-        place = code, str(event.details.get("folder", ""))
+        place = event.station, code, str(event.details.get("folder", ""))
         if place not in self._newest or self._newest[place].id < event.id:
             self._newest[place] = event
 
     def has(self, code: str, folder: Path) -> bool:
         """Whether the folder has this problem."""
-        event = self._newest.get((code, printable.name(str(folder))))  # in the form that the record holds
+        place = printable.name(str(folder))  # in the form that the record holds
+        event = self._newest.get((self._records.station, code, place))
         return event is not None and event.kind in _BEGINS
 
     def problems(self) -> Iterator[Finding]:
         """One finding for each code, which names the folders without their paths."""
         present = [place for place, event in list(self._newest.items()) if event.kind in _BEGINS]
         for code, message in _MESSAGES.items():
-            folders = sorted({Path(folder).name for each, folder in present if each == code})
+            folders = sorted({Path(folder).name for _, each, folder in present if each == code})
             if folders:
                 yield code, message.format(", ".join(folders)), False

@@ -18,7 +18,7 @@ from platewatch import files
 from platewatch.decision.drift import BRIGHTNESS, SCORE, DriftEvidence, DriftTest
 from platewatch.errors import OutputError, PlatewatchError
 from platewatch.inspection import Verdict
-from platewatch.line.model_registry import ACTIVATED, ModelRegistry
+from platewatch.line.model_registry import ACTIVATED, ModelRegistry, newest_event
 from platewatch.records import Entry, Event, Query, Records
 from platewatch.records.values import MOST
 
@@ -108,19 +108,17 @@ class DriftMonitor:
             self._reset()
 
     def follow(self, event: Event) -> None:
-        """Take over an alarm or its acknowledgement that another process on this record wrote."""
+        """Take over an alarm or its acknowledgement that another process of this station wrote."""
         with self._lock:
-            if not self._concerns(event, self._model_id) or event.id <= self._decisive:
+            if event.station != self._records.station or event.id <= self._decisive:
+                return
+            if event.details.get("model_id") != self._model_id or event.details.get("part_type", "") != self._part_type:
                 return
             if event.kind == ALARM:
                 self._decisive, self._alarm = event.id, _message(event)
             elif event.kind == SEEN:
                 self._decisive = event.id
                 self._reset()
-
-    def _concerns(self, event: Event, model_id: str) -> bool:
-        """Whether an event is of this part type and model."""
-        return event.details.get("model_id") == model_id and event.details.get("part_type", "") == self._part_type
 
     def save(self) -> None:
         """Write the file; when the disk is full, a restart only begins without the newest state."""
@@ -197,13 +195,9 @@ class DriftMonitor:
 
     def _history(self, model_id: str) -> tuple[Event | None, Event | None]:
         """The event from which evidence counts, and the alarm that nobody acknowledged yet."""
-        events = [
-            event
-            for kind in (ALARM, SEEN, ACTIVATED)
-            for event in self._records.events(kind, limit=20)
-            if self._concerns(event, model_id)
-        ]
-        newest = {event.kind: event for event in sorted(events, key=lambda event: event.id)}
+        of: dict[str, str] = {"model_id": model_id, "part_type": self._part_type}
+        found = [newest_event(self._records, kind, **of) for kind in (ALARM, SEEN, ACTIVATED)]
+        newest = {event.kind: event for event in found if event is not None}
         began = max((newest[kind] for kind in (SEEN, ACTIVATED) if kind in newest), key=_id, default=None)
         alarm = newest.get(ALARM)
         return began, alarm if alarm is not None and (began is None or alarm.id > began.id) else None
@@ -211,8 +205,8 @@ class DriftMonitor:
     def _since(self, model_id: str, began: Event | None) -> list[Entry]:
         """The newest plates of the model and of this line that the test has not seen, oldest first."""
         found: list[Entry] = []
-        since = None if began is None else began.time
-        query = Query(model_id=model_id, since=since, part_type=self._part_type, limit=MOST)
+        since, at = None if began is None else began.time, self._records.station
+        query = Query(model_id=model_id, since=since, station=at, part_type=self._part_type, limit=MOST)
         for entry in self._records.every(query):
             if entry.number <= self._newest or len(found) == _READ_BACK:
                 break

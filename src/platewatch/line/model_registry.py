@@ -236,12 +236,17 @@ def loader(signed_by: Sequence[Path] = (), *, all_phases: bool = False, threads:
 
 def last_activation(records: Records, part_type: str = "") -> Event | None:
     """The newest event that took a model of this part type into service; None when there was none."""
-    found = records.events(ACTIVATED, station=records.station)
+    return newest_event(records, ACTIVATED, part_type=part_type)
+
+
+def newest_event(records: Records, kind: str, **details: str) -> Event | None:
+    """The newest event of this station with these details, one that is missing counting as empty; None without one."""
+    found = records.events(kind, station=records.station)
     while found:
         for event in found:
-            if event.details.get("part_type", "") == part_type:
+            if all(event.details.get(name, "") == value for name, value in details.items()):
                 return event
-        found = records.events(ACTIVATED, before=found[-1].id, station=records.station)
+        found = records.events(kind, before=found[-1].id, station=records.station)
     return None
 
 

@@ -17,7 +17,17 @@ from platewatch.records.values import MOST
 from platewatch.station import uploads
 from platewatch.station.problem_details import RequestError
 from platewatch.station.representation import entry_as_dict
-from platewatch.station.rest import STRICT, Number, Viewer, in_thread, json_response, routes, station
+from platewatch.station.rest import (
+    STRICT,
+    AtStation,
+    Number,
+    OfPartType,
+    Viewer,
+    in_thread,
+    json_response,
+    routes,
+    station,
+)
 from platewatch.station.security import needs
 from platewatch.station.times import Time
 from platewatch.station.users import Account, Right
@@ -138,6 +148,8 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
     judgement: Judgement | None = None,
     text: str | None = None,
     reviewed: bool | None = None,
+    at: AtStation = None,
+    part_type: OfPartType = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     before: str | None = None,
 ) -> Response:
@@ -152,6 +164,8 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
         judgement=judgement,
         text=text,
         reviewed=reviewed,
+        station=at,
+        part_type=part_type,
         limit=limit,
         before=before,
     )
@@ -161,17 +175,29 @@ def find(  # noqa: PLR0917 - FastAPI passes them by name
 
 @router.get("/queue", response_model=InspectionPage)
 def queue(
-    request: Request, _: Viewer, limit: Annotated[int, Query(ge=1, le=MOST)] = 50, before: str | None = None
+    request: Request,
+    _: Viewer,
+    at: AtStation = None,
+    part_type: OfPartType = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    before: str | None = None,
 ) -> Response:
     """Plates that wait for a person, newest first."""
-    found = station(request).records.queue(limit, before)
+    found = station(request).records.queue(limit, before, station=at, part_type=part_type)
     return json_response({"inspections": [entry_as_dict(entry) for entry in found.entries], "next": found.next})
 
 
 @router.get("/counts")
-def counts(request: Request, _: Viewer, since: Time | None = None, until: Time | None = None) -> Response:
+def counts(
+    request: Request,
+    _: Viewer,
+    since: Time | None = None,
+    until: Time | None = None,
+    at: AtStation = None,
+    part_type: OfPartType = None,
+) -> Response:
     """How many plates were received and how they ended: received = judged + failed."""
-    found = station(request).records.counts(since, until)
+    found = station(request).records.counts(since, until, station=at, part_type=part_type)
     names = ("received", "judged", "passed", "review", "reject", "failed")
     return json_response({name: getattr(found, name) for name in names})
 

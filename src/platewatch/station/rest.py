@@ -23,6 +23,8 @@ from platewatch.station.users import Account, Right
 Viewer = Annotated[Account, needs(Right.VIEW)]
 PartTypeName = Annotated[str | None, Query(description="The part type; where none is named, the one without a name.")]
 Number = Annotated[int, Path(ge=1, lt=2**53, description="The plate's number in the record.")]
+AtStation = Annotated[str | None, Query(alias="station", max_length=40, description="Name of a station; all without.")]
+OfPartType = Annotated[str | None, Query(max_length=60, description="A part type; all without.")]
 _ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
 _CORRECT = "correct the address"
 

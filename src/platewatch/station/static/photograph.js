@@ -2,6 +2,7 @@
 
 import { displays, mapOf, photographOf } from "./api.js";
 import { svg } from "./elements.js";
+import { Zoom } from "./zoom.js";
 
 const NOT_DISPLAYED = "The photograph cannot be displayed. Its hash and what was found are in the record.";
 
@@ -19,12 +20,14 @@ export class Photograph {
     this.map.addEventListener("error", () => this.#noMap());
     this.#drawByPointer();
     document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => this.toggle(button.dataset.view)));
+    this.zoom = new Zoom(this);
     new ResizeObserver(() => this.#fit()).observe(figure);
   }
 
   show({ number, kept, judged = true, defects = [], marked = [], name = "" }) {
     if (number === this.number) return this.#boxes(defects, marked);
     this.stopDrawing();
+    this.zoom.reset();
     this.number = number;
     [this.defects, this.marked] = [defects, marked];
     this.map.removeAttribute("src");
@@ -75,10 +78,7 @@ export class Photograph {
     const { naturalWidth: width, naturalHeight: height } = this.photo;
     if (!width || !this.missing.hidden) return;
     this.sheet.hidden = false;
-    const room = this.figure.getBoundingClientRect();
-    const scale = Math.min(room.width / width, room.height / height);
-    this.sheet.style.width = `${width * scale}px`;
-    this.sheet.style.height = `${height * scale}px`;
+    this.zoom.place();
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.#boxes(this.defects, this.marked);
   }
