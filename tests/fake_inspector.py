@@ -60,6 +60,7 @@ class FakeInspector:
         self.manifest = SimpleNamespace(
             model_id="0123456789ab",
             files={},
+            replay=(),
             alpha=0.8,
             threshold=THRESHOLD,
             review=REVIEW,

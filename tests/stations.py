@@ -105,7 +105,12 @@ def running(
     users = Users(folder / "users.json")
     file = folder / "records.db"
     with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
-        chosen: dict[str, Any] = {"users": users.path, "workers": 2, "low_bytes": 0} | options
+        chosen: dict[str, Any] = {
+            "users": users.path,
+            "workers": 2,
+            "low_bytes": 0,
+            "training": folder / "training",
+        } | options
         settings = Settings(**chosen)
         judging = registry or models(folder) if part_types is None else part_types(records)
         app = create_app(judging, records, settings)

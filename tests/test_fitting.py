@@ -36,6 +36,7 @@ def quick(tiny_model: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_model_folder_has_the_documented_files(tiny_model: Tiny) -> None:
     assert sorted(path.name for path in tiny_model.model.iterdir()) == [
         "blind-spots.png",
+        "good",
         "manifest.json",
         "model-card.md",
         "network.onnx",

@@ -234,6 +234,8 @@ class Config:
     """Bits that the camera fills where its files store more, such as 12 in PNGs of 16 bits; None for all of them."""
     backbone: Annotated[str, Field(pattern=BACKBONES, max_length=1000)] = "none"
     """The network of phase one's texture features: `efficientnet-lite0`, `timm:NAME=FILE`, or `none`."""
+    examples: Annotated[int, Field(ge=0, le=64)] = 24
+    """Good photographs that the model folder keeps as small pictures, to show what good looks like; 0 keeps none."""
     skipganomaly: bool = True
     """Whether there is a phase two. Without it no network is trained, and torch is not needed."""
     surface: SurfaceConfig = SurfaceConfig()

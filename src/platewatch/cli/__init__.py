@@ -6,7 +6,18 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import archiving, devices, judging, learning, part_types, recording, serving, signing, watching
+from platewatch.cli import (
+    archiving,
+    devices,
+    judging,
+    learning,
+    part_types,
+    recording,
+    serving,
+    signing,
+    training,
+    watching,
+)
 from platewatch.cli.shell import Commands
 
 
@@ -25,8 +36,9 @@ for command in (
     learning.render,
     learning.arrange,
     learning.explore,
-    learning.train,
-    learning.retrain,
+    training.preflight,
+    training.train,
+    training.retrain,
     judging.evaluate,
     judging.inspect,
     archiving.archive,

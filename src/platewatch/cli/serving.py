@@ -33,6 +33,18 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 @PART_TYPES
 @MODEL_MEMORY
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
+@click.option(
+    "--train-config",
+    "training_config",
+    type=FOLDER,
+    help="A TOML file with settings of models made in the browser, as for train --config.",
+)
+@click.option(
+    "--import-from",
+    multiple=True,
+    type=FOLDER,
+    help="Folder of this machine below which engineers may choose training photographs; may be repeated.",
+)
 @ALL_PHASES
 @line_options
 @device_options
@@ -147,6 +159,8 @@ def serve(
                 destinations=receivers(webhooks, mqtt, ca),
                 anchors=anchor_places(rest.pop("anchors"), ca),
                 anchor_key=rest.pop("anchor_key"),
+                training_config=rest.pop("training_config"),
+                import_from=rest.pop("import_from"),
                 **own,
             ),
         )

@@ -32,7 +32,7 @@ from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlat
 from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.scoring import Checks, RawNumbers
 from platewatch.model.texture import TextureFeatures
-from platewatch.photographs import reading, robust
+from platewatch.photographs import likeness, reading, robust, thumbnails
 from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # needs torch
     from platewatch.learning.phase_two import PhaseTwo
 
 _REPLAYED = 8  # plates stored for `verify`
+_EXAMPLE, _QUALITY, _EXAMPLES = 320, 70, 256 * 1024  # side in px and quality of a good example; bytes of all
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,7 @@ def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated
     )
     if second and network:
         second.draw(folder / model_folder.TRAINING, network, calibrated.sensitivity, calibrated.light)
+    _store_examples(folder, plates, config.examples)
     if calibrated.examples:
         (folder / model_folder.BLIND_SPOTS).write_bytes(blind_spot_pictures.png(calibrated.examples))
     outliers = [(_text(path.name), why) for path, why in found.outliers]
@@ -267,6 +269,20 @@ def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated
     manifest = replace(manifest, files=model_folder.files(folder))
     model_folder.write_manifest(folder, manifest)
     return manifest
+
+
+def _store_examples(folder: Path, plates: GoodPlates, most: int) -> None:
+    """Store small pictures of good plates that stand for all of them, 256 KiB in all at most."""
+    photos = [frame.cut(photo) for photo, frame in zip(plates.photos, plates.frames, strict=True)]
+    left = _EXAMPLES
+    for plate in likeness.spread(photos, most):
+        data = thumbnails.webp(photos[plate], _EXAMPLE, _QUALITY)
+        left -= len(data)
+        if left < 0:
+            break
+        place = folder / model_folder.EXAMPLES
+        place.mkdir(exist_ok=True)
+        (place / f"{plate:03d}.webp").write_bytes(data)
 
 
 def _errors(found: Doubles) -> tuple[float | None, float | None]:

@@ -10,7 +10,8 @@ from platewatch.errors import InputError, ModelError, NoModel, NotFound, RecordE
 from platewatch.line import available_models, protections
 from platewatch.line.available_models import AvailableModel
 from platewatch.line.loaded_models import Lease, Leases, Load, LoadedModels
-from platewatch.model import model_folder
+from platewatch.model import good_examples, model_folder
+from platewatch.model.good_examples import GoodExamples
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
 from platewatch.records import Event, Records
@@ -144,6 +145,11 @@ class ModelRegistry:
         if in_service is not None and in_service.model_id == model_id:
             return in_service
         return model_folder.load_manifest(self._find(model_id))
+
+    def good_examples(self, model_id: str) -> GoodExamples:
+        """The good photographs that the folder of the model with that id keeps; raises NotFound, ModelError."""
+        folder = self.folder if model_id == self.model_id else self._find(model_id)
+        return good_examples.load(folder, self.manifest(model_id))
 
     def activate(
         self, model_id: str, actor: str, records: Records, *, reason: str = "", folder: Path | None = None

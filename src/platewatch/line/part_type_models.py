@@ -15,6 +15,7 @@ from platewatch.line.model_registry import ACTIVATED, ModelRegistry
 from platewatch.line.part_types import PartType, PartTypeFolder
 from platewatch.line.protections import looser
 from platewatch.model import model_folder
+from platewatch.model.good_examples import GoodExamples
 from platewatch.model.inspector import Inspector
 from platewatch.records import Records
 
@@ -60,6 +61,11 @@ class PartTypeModels:
         named = () if self.folder is None else self.folder.names()
         return ("", *named) if self.unnamed.has_model or not named else named
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no model yet, neither of a part type nor without one."""
+        return not self.unnamed.has_model and not any(self.names())
+
     def registry(self, name: str) -> ModelRegistry:
         """The registry of a part type; raises UnknownPartType, InputError for a damaged file, and ModelError."""
         if not name and (self.unnamed.has_model or not self.names()[0]):
@@ -99,6 +105,10 @@ class PartTypeModels:
     def manifest(self, model_id: str) -> model_folder.Manifest:
         """The manifest of the model with that id; raises NotFound, ModelError."""
         return self._holder(model_id).manifest(model_id)
+
+    def good_examples(self, model_id: str) -> GoodExamples:
+        """The good photographs that the folder of the model with that id keeps; raises NotFound, ModelError."""
+        return self._holder(model_id).good_examples(model_id)
 
     def require_own(self, name: str, model_id: str, *, reason: str = "") -> None:
         """Raise InputError, unless there is a reason, when the model is in service for another part type."""

@@ -6,6 +6,7 @@ model/
 ├── backbone.onnx     phase one's texture features; not with --backbone none
 ├── network.onnx      phase two: the exported network; not with the preset `surface`
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
+├── good/             good photographs as small pictures, to show beside a plate; not with `examples = 0`
 ├── training/         plots: loss curves, reconstructions, sensitivity, illumination; not with the preset `surface`
 ├── model-card.md     training data, limits, sensitivity and blind spots, for people
 ├── blind-spots.png   artificial defects that were missed and found, for the card; not where no good plate passes
@@ -45,7 +46,7 @@ FORMAT = 10
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, BACKBONE, NETWORK = "manifest.json", "surface.npz", "backbone.onnx", "network.onnx"
 REPLAY, TRAINING, CARD, SIGNATURE = "replay", "training", "model-card.md", "signature.json"
-BLIND_SPOTS = "blind-spots.png"
+BLIND_SPOTS, EXAMPLES = "blind-spots.png", "good"
 
 _MOST_MANIFEST_BYTES, _MOST_BYTES = 2**26, 2**29  # of the manifest, of each other file
 

@@ -19,6 +19,13 @@ def jpeg(picture: Photo | Mask, side: int = 320) -> bytes:
     return buffer.getvalue()
 
 
+def webp(picture: Photo, side: int, quality: int) -> bytes:
+    """An (H, W, 3) uint8 RGB picture as WebP of at most `side` px a side; the same picture gives the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(shrunk(picture, side)).save(buffer, format="WEBP", quality=quality, method=4)
+    return buffer.getvalue()
+
+
 def unreadable(side: int) -> bytes:
     """A grey picture with a cross as JPEG of `side` px a side, in place of a photograph that is not readable."""
     picture = np.full((side, side, 3), 224, np.uint8)

@@ -33,7 +33,6 @@ from platewatch.station.times import Time
 from platewatch.station.users import Account, Right
 
 router = routes()
-_BYTES = {"type": "string", "format": "binary"}
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -69,28 +68,12 @@ class InspectionPage:
     status_code=201,
     responses={201: {"model": Recorded}, 200: {"model": Recorded, "description": "Known by its Idempotency-Key."}},
     openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "image/*": {"schema": _BYTES},
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["photograph"],
-                        "properties": {
-                            "photograph": _BYTES,
-                            "plate_id": {"type": "string"},
-                            "part_type": {"type": "string"},
-                        },
-                    }
-                },
-            },
-        },
+        **uploads.BODY,
         "parameters": [
             {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
             {"name": "plate_id", "in": "query", "schema": {"type": "string", "maxLength": 200}},
             {"name": "part_type", "in": "query", "schema": {"type": "string", "maxLength": 40}},
-            {"name": "name", "in": "query", "schema": {"type": "string", "maxLength": 200}},
+            *uploads.BODY["parameters"],
         ],
     },
 )

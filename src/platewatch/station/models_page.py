@@ -1,23 +1,24 @@
 """The models page: model in service, available models, their comparisons, retraining; and the REST addresses for it."""
 
-import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from platewatch.decision.verdict import HOLDS
-from platewatch.errors import InputError
+from platewatch.errors import InputError, ModelError, NotFound
 from platewatch.line import candidates, part_types
 from platewatch.line.candidates import Material
 from platewatch.line.model_registry import ModelRegistry, last_activation
-from platewatch.model import model_folder
-from platewatch.station import retraining_runs
+from platewatch.station import model_changes, retraining_runs
+from platewatch.station.model_changes import ModelChanges
 from platewatch.station.pages import chosen, render
 from platewatch.station.rest import PartTypeName, Viewer, json_response, registry, routes, station
-from platewatch.station.retraining_runs import RetrainingRuns, Run
+from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import needs
+from platewatch.station.training_child import Run
 from platewatch.station.users import Account, Right
 
 router = routes()
@@ -28,6 +29,8 @@ def models(request: Request, _: Viewer, part_type: PartTypeName = None) -> Respo
     """A part type's model in service, retraining, the available models and their comparisons."""
     here, runs = station(request), _runs(request)
     of = chosen(request, part_type)
+    if not of.has_model:
+        return RedirectResponse("/first-model", 303)
     part_type, manifest = of.part_type, of.serving()
     material = runs.material(here.records, part_type)
     activated = last_activation(here.records, part_type)
@@ -44,7 +47,7 @@ def models(request: Request, _: Viewer, part_type: PartTypeName = None) -> Respo
         holds=HOLDS,
         activated=activated,
         before=before if before in known else None,
-        card=_card(of),
+        changes=_changes(of),
         material=material,
         obstacle=_obstacle(runs, material, part_type),
         run=_run_values(runs.run_of(part_type), {each.model_id: comparison for each, comparison in available}),
@@ -61,6 +64,13 @@ def retrain(
     if runs.data_of(name) is not None:
         candidates.check(runs.material(here.records, name))
     return json_response(asdict(runs.start(account.name, name)), 202)
+
+
+@router.post("/models/retraining/cancel", status_code=204, response_class=Response)
+def cancel(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
+    """End a running retraining; the model in service stays."""
+    _runs(request).cancel(account.name)
+    return Response(status_code=204)
 
 
 @router.get("/models/retraining")
@@ -106,14 +116,18 @@ def _run_values(run: Run | None, comparisons: dict[str, Any]) -> dict[str, Any] 
     return {
         **asdict(run),
         "running": run.running,
-        "seconds": (run.ended or time.time()) - run.began,
+        "seconds": run.seconds,
+        "fraction": run.fraction,
+        "left_s": run.left_s,
         "accepted": found is not None and found.accepted,
     }
 
 
-def _card(models: ModelRegistry) -> str | None:
-    """The text of the model card of the model in service; None when it has none."""
-    try:
-        return (models.folder / model_folder.CARD).read_text(encoding="utf-8")
-    except OSError:
-        return None
+def _changes(models: ModelRegistry) -> dict[str, ModelChanges]:
+    """What taking each of the other models into service changes, by its id; without those whose manifest is damaged."""
+    found = dict[str, ModelChanges]()
+    for each in models.available():
+        with suppress(NotFound, ModelError):
+            if not each.in_service:
+                found[each.model_id] = model_changes.of(models, models.manifest(each.model_id))
+    return found

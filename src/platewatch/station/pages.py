@@ -21,7 +21,7 @@ from platewatch.records.exports import csv_lines
 from platewatch.station import charts, security, times
 from platewatch.station.problem_details import RequestError, problem
 from platewatch.station.rest import Number, Viewer, in_thread, json_response, query_names, root, routes, station
-from platewatch.station.users import LOCAL, Account
+from platewatch.station.users import LOCAL, Account, Right
 from platewatch.templates import environment
 
 router = routes(include_in_schema=False)
@@ -40,6 +40,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
     account: Account = getattr(request.state, "account", None) or LOCAL
     frame = {
         "account": account,
+        "rights": " ".join(right for right in Right if account.may(right)),
         "logged_in": getattr(request.state, "cookie", None) is not None,
         "csrf": security.page_token(request),
         "here": request.url.path,
@@ -56,7 +57,9 @@ def chosen(request: Request, part_type: str | None) -> ModelRegistry:
 
 @router.get("/")
 def live(request: Request, _: Viewer) -> Response:
-    """The newest plate large, the last twenty small."""
+    """The newest plate large, the last twenty small; without a model the page that makes the first one."""
+    if station(request).part_types.is_empty:
+        return RedirectResponse("/first-model", 303)
     return render(request, "live.html")
 
 
@@ -86,6 +89,14 @@ async def anomaly_map(request: Request, _: Viewer, number: Number) -> Response:
     here = station(request)
     data = await in_thread(here.drawing_thread, here.pictures.heat, number)
     return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/inspections/{number}/good.webp")
+async def good_example(request: Request, _: Viewer, number: Number) -> Response:
+    """The good photograph of training that is most like this plate's, small."""
+    here = station(request)
+    data = await in_thread(here.drawing_thread, here.pictures.good, number)
+    return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})
 
 
 @router.get("/history", openapi_extra=_SEARCHES)

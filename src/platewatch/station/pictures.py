@@ -14,6 +14,7 @@ from platewatch.errors import InputError, NotFound, RecordError, RecordUnavailab
 from platewatch.inspection import Defect
 from platewatch.line import shift_report
 from platewatch.line.part_type_models import PartTypeModels
+from platewatch.model.good_examples import GoodExamples
 from platewatch.photographs import reading, thumbnails
 from platewatch.photographs.overlay import boxed, heat, overlay
 from platewatch.records import Entry, Records
@@ -21,6 +22,7 @@ from platewatch.records import Entry, Records
 _MAPS, _MAP_BYTES = 40, 16 * 2**20  # the newest plates' maps that are kept: 256 KiB each at 256 px, more at 3,000 px
 _DRAWN = 16 * 2**20  # bytes of overlays that are kept as PNG
 _THUMBNAILS, _THUMBNAIL = 16 * 2**20, 160  # bytes of small pictures that are kept, and their side in px
+_MODELS = 4  # whose good photographs are kept
 _SIDE = 3000
 """Longest side in px of an overlay: drawing takes 14 bytes of memory a pixel."""
 
@@ -33,6 +35,7 @@ class Pictures:
         self._maps: OrderedDict[int, Floats] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
+        self._good: OrderedDict[str, GoodExamples] = OrderedDict()  # by model
         self._lock, self._drawing = (
             threading.Lock(),
             threading.Semaphore(1),
@@ -112,6 +115,21 @@ class Pictures:
             with self._lock:
                 _remember(self._small, (number, boxes), small, (_bytes, _THUMBNAILS))
         return small
+
+    def good(self, number: int) -> bytes:
+        """The good photograph of training that is most like the plate's, as WebP: what good looks like.
+
+        Raises NotFound when the plate's photograph, its model or that model's good photographs are not here.
+        """
+        entry, data = self._records.get(number), self.photograph(number)
+        model_id = entry.inspection.model_id
+        with self._drawing:
+            try:
+                examples = self._good.get(model_id) or self._models.good_examples(model_id)
+                _remember(self._good, model_id, examples, (len, _MODELS))
+                return examples.nearest(reading.shown(data, f"plate {number}"))
+            except InputError as error:
+                raise NotFound(f"plate {number}", "its photograph is not readable: nothing is like it") from error
 
     def _shrink(self, number: int, data: bytes, *, boxes: bool) -> bytes:
         try:

@@ -113,6 +113,7 @@ def settings(plan: Plan, records: Records) -> Settings:
         places=records.places,
         drift_file=beside(plan.records, "drift.json"),
         record_url=plan.records,
+        training=beside(plan.records, "training"),
     )
 
 

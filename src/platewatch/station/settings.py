@@ -85,6 +85,12 @@ class Settings:
     """File that keeps the state of the drift check over a restart."""
     data: Path | None = None
     """The training photographs of the model in service; retraining needs them."""
+    training: Path | None = None
+    """Folder of the draft of a model that is made in the browser, and of what such models were trained on; mode 700."""
+    training_config: Path | None = None
+    """A TOML file with the settings of models that are made in the browser, as for `platewatch train --config`."""
+    import_from: tuple[Path, ...] = ()
+    """Folders of this machine below which an engineer may choose photographs in the browser; none by default."""
     record_url: str | None = field(default=None, repr=False)
     """The record's URL, passed to the retraining process; it may contain a password."""
     photographs: Path | None = None

@@ -19,6 +19,28 @@ from platewatch.station.bodies import too_large
 from platewatch.station.problem_details import RequestError
 from platewatch.station.settings import Settings
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **dict.fromkeys(("image/png", "image/jpeg", "image/*", "application/octet-stream"), _BYTES),
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["photograph"],
+                    "properties": {
+                        "photograph": _BYTES["schema"],
+                        "plate_id": {"type": "string"},
+                        "part_type": {"type": "string"},
+                    },
+                }
+            },
+        },
+    },
+    "parameters": [{"name": "name", "in": "query", "schema": {"type": "string", "maxLength": 200}}],
+}
+"""The body and the query of an address that takes a photograph, for OpenAPI."""
 _TEXT = 200  # letters of a name or plate id
 _KEY = 200
 

@@ -1,7 +1,8 @@
 // What every page does: keys to the pages, theme, sound, notices, and photographs dropped anywhere.
 
-import { get, inspect, post, root } from "./api.js";
+import { get, inspect, may, post, root } from "./api.js";
 import * as connection from "./connection.js";
+import { onDrop } from "./dropping.js";
 import { noPhotograph } from "./elements.js";
 import { bind, read, store } from "./keys.js";
 import { hideMessage, setNotice, showMessage } from "./notices.js";
@@ -92,7 +93,7 @@ const countSoon = () => {
 countWaiting();
 
 // a photograph that was removed meanwhile has no small picture: a symbol instead of the browser's own
-const replaceBroken = (image) => image.matches?.("img:not([data-photo], [data-map])") && image.replaceWith(noPhotograph());
+const replaceBroken = (image) => image.matches?.("img:not([data-photo], [data-map], [data-good-photo])") && image.replaceWith(noPhotograph());
 addEventListener("error", (event) => replaceBroken(event.target), true);
 for (const image of document.images) if (image.getAttribute("src") && image.complete && !image.naturalWidth) replaceBroken(image);
 
@@ -115,25 +116,7 @@ document.querySelectorAll("[data-choose]").forEach((button) => button.addEventLi
 document.querySelectorAll("[data-camera]").forEach((button) => button.addEventListener("click", take));
 export { choose, take };
 
-let depth = 0;
-const isFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-addEventListener("dragenter", (event) => {
-  if (!isFiles(event)) return;
-  depth += 1;
-  document.body.classList.add("dropping");
-});
-addEventListener("dragleave", () => {
-  depth = Math.max(0, depth - 1);
-  if (!depth) document.body.classList.remove("dropping");
-});
-addEventListener("dragover", (event) => isFiles(event) && event.preventDefault());
-addEventListener("drop", (event) => {
-  if (!isFiles(event)) return;
-  event.preventDefault();
-  depth = 0;
-  document.body.classList.remove("dropping");
-  send([...event.dataTransfer.files]);
-});
+if (may("inspect") && !document.querySelector("main.first-model")) onDrop((transfer) => send([...transfer.files]));
 
 async function send(files) {
   for (const [index, file] of files.entries()) {

@@ -1,6 +1,6 @@
 // The live page: the newest plate large, the last twenty small. An older plate is never shown as the newest.
 
-import { get, thumbnailOf, root } from "./api.js";
+import { get, may, thumbnailOf, root } from "./api.js";
 import * as connection from "./connection.js";
 import { element, noPhotograph, shape } from "./elements.js";
 import { choose, take } from "./frame.js";
@@ -33,7 +33,7 @@ function draw({ fresh = false } = {}) {
     photograph.show({ number, kept, judged: entry.verdict !== null, defects, name: nameOf(entry) });
   } else {
     photograph.missing.hidden = false;
-    photograph.missing.textContent = "To inspect a photograph, drop it anywhere on this page or take one with the camera.";
+    photograph.missing.textContent = may("inspect") ? "To inspect a photograph, drop it anywhere on this page or take one with the camera." : "No plate was judged yet.";
   }
   part("newest").hidden = !isOlder(entry);
   part("open").hidden = !entry;
@@ -138,9 +138,8 @@ bind(
   { key: "m", text: "Map", legend: true, run: () => photograph.toggle("map") },
   { key: "x", text: "Boxes", legend: true, run: () => photograph.toggle("boxes") },
   { key: "Enter", text: "Open the plate", legend: true, run: () => shown() && part("open").click() },
-  { key: "o", text: "Inspect a photograph", legend: true, run: choose },
-  { key: "c", text: "Take a photograph", run: take },
 );
+if (may("inspect")) bind({ key: "o", text: "Inspect a photograph", legend: true, run: choose }, { key: "c", text: "Take a photograph", run: take });
 setInterval(drawFacts, 1000);
 draw();
 load().catch(() => {});

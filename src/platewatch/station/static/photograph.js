@@ -1,6 +1,6 @@
 // A photograph with its anomaly map and boxes; a box can be drawn on it by finger, mouse or keys.
 
-import { displays, mapOf, photographOf } from "./api.js";
+import { displays, goodOf, mapOf, photographOf } from "./api.js";
 import { svg } from "./elements.js";
 import { Zoom } from "./zoom.js";
 
@@ -10,7 +10,7 @@ export class Photograph {
   constructor(figure) {
     this.figure = figure;
     for (const part of ["sheet", "photo", "map", "svg", "missing", "busy"]) this[part] = figure.querySelector(`[data-${part}]`);
-    this.views = { map: false, boxes: true };
+    this.views = { map: false, boxes: true, good: false };
     this.defects = [];
     this.marked = [];
     this.number = null;
@@ -20,6 +20,7 @@ export class Photograph {
     this.map.addEventListener("error", () => this.#noMap());
     this.#drawByPointer();
     document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => this.toggle(button.dataset.view)));
+    this.#good();
     this.zoom = new Zoom(this);
     new ResizeObserver(() => this.#fit()).observe(figure);
   }
@@ -38,6 +39,7 @@ export class Photograph {
     this.photo.src = photographOf(number);
     this.missing.hidden = true;
     if (!judged) this.#checkWhole(number);
+    this.#loadGood();
     return this.#map();
   }
 
@@ -50,6 +52,7 @@ export class Photograph {
     this.views[view] = !this.views[view];
     document.querySelectorAll(`[data-view="${view}"]`).forEach((button) => button.setAttribute("aria-pressed", String(this.views[view])));
     if (view === "map") this.#map();
+    else if (view === "good") this.#loadGood();
     else this.#boxes(this.defects, this.marked);
   }
 
@@ -60,6 +63,29 @@ export class Photograph {
     this.busy.hidden = false;
     this.map.alt = "Anomaly map: differences from the good plates";
     this.map.src = mapOf(this.number);
+  }
+
+  /** The good photograph beside this one, where the page has a place for it. */
+  #good() {
+    const figure = document.querySelector("[data-good-example]");
+    if (!figure) return;
+    const [sheet, photo, missing] = ["sheet", "photo", "missing"].map((name) => figure.querySelector(`[data-good-${name}]`));
+    this.good = { figure, sheet, photo };
+    const show = (found) => {
+      sheet.hidden = !found;
+      missing.hidden = found;
+      this.zoom.place();
+    };
+    photo.addEventListener("load", () => show(true));
+    photo.addEventListener("error", () => show(false));
+    new ResizeObserver(() => this.zoom.place()).observe(figure);
+  }
+
+  #loadGood() {
+    if (!this.good) return;
+    this.good.figure.hidden = !this.views.good;
+    const address = this.number === null ? "" : goodOf(this.number);
+    if (this.views.good && address && this.good.photo.getAttribute("src") !== address) this.good.photo.src = address;
   }
 
   #noMap() {

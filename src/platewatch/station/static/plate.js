@@ -54,6 +54,7 @@ part("draw")?.addEventListener("click", mark);
 bind(
   { key: "m", text: "Map", legend: true, run: () => photograph.toggle("map") },
   { key: "x", text: "Boxes", legend: true, run: () => photograph.toggle("boxes") },
+  { key: "e", text: "Good part beside it", legend: true, run: () => photograph.toggle("good") },
   { key: "+", text: "Zoom in; − zooms out, 0 shows all, Shift and arrows move", run: () => photograph.zoom.by(1.5) },
 );
 if (part("draw")) {

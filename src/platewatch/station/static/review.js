@@ -144,6 +144,7 @@ bind(
   { key: "ArrowRight", label: "→", text: "Next", legend: true, run: () => step(1) },
   { key: "m", text: "Map", legend: true, run: () => photograph.toggle("map") },
   { key: "x", text: "Boxes", legend: true, run: () => photograph.toggle("boxes") },
+  { key: "e", text: "Good part beside it", legend: true, run: () => photograph.toggle("good") },
   { key: "+", text: "Zoom in; − zooms out, 0 shows all, Shift and arrows move", run: () => photograph.zoom.by(1.5) },
 );
 

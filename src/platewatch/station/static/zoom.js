@@ -46,19 +46,24 @@ export class Zoom {
     this.place();
   }
 
-  /** Size and place of the sheet; the photograph never leaves its room. */
+  /** Size and place of the sheet, and of the good one beside it; a photograph never leaves its room. */
   place() {
-    const { figure, sheet, photo } = this.photograph;
+    const { good, figure } = this.photograph;
+    [this.x, this.y] = this.#place(this.photograph) ?? [this.x, this.y];
+    if (good && !good.figure.hidden) this.#place(good);
+    figure.classList.toggle("zoomed", this.times > 1);
+    for (const button of this.buttons) button.disabled = button.dataset.zoom === "in" ? this.times >= MOST : this.times <= 1;
+  }
+
+  #place({ figure, sheet, photo }) {
     const { clientWidth: across, clientHeight: down } = figure;
     const scale = Math.min(across / photo.naturalWidth, down / photo.naturalHeight) * this.times;
-    if (!Number.isFinite(scale)) return;
+    if (!Number.isFinite(scale)) return null;
     const [wide, high] = [photo.naturalWidth * scale, photo.naturalHeight * scale];
     const within = (middle, length, room) => (length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, room / 2 - middle * length)));
     const [left, top] = [within(this.x, wide, across), within(this.y, high, down)];
-    [this.x, this.y] = [(across / 2 - left) / wide, (down / 2 - top) / high];
     Object.assign(sheet.style, { width: `${wide}px`, height: `${high}px`, left: `${left}px`, top: `${top}px` });
-    figure.classList.toggle("zoomed", this.times > 1);
-    for (const button of this.buttons) button.disabled = button.dataset.zoom === "in" ? this.times >= MOST : this.times <= 1;
+    return [(across / 2 - left) / wide, (down / 2 - top) / high];
   }
 
   #wheel(event) {
