@@ -209,7 +209,7 @@ class LoadedModels:
 
 def memory_of(folder: Path) -> int:
     """Bytes of memory that a model folder takes once loaded, from the sizes of its files; 0 where it cannot be read."""
-    judging = (model_folder.SURFACE, model_folder.BACKBONE, model_folder.NETWORK)
+    judging = (model_folder.SURFACE, model_folder.BACKBONE, model_folder.NETWORK, model_folder.SHAPE)
     total = 0
     for path in (*(folder / name for name in judging), *folder.glob("replay/*")):
         with suppress(OSError):

@@ -91,6 +91,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         station.line.start()
+        station.alarms.start()
         station.devices.start()
         yield
         station.devices.stop()

@@ -32,6 +32,15 @@ def metrics(request: Request, _: Viewer) -> Response:
     return Response(here.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
+@router.post("/alarms/seen", status_code=204, response_class=Response)
+def alarm_seen(request: Request, account: Annotated[Account, needs(Right.REVIEW)]) -> Response:
+    """Acknowledge the alarm of many rejected plates: the count begins again. It is an event in the record."""
+    here = station(request)
+    here.alarms.acknowledge(account.name)
+    here.line.tail.wake()
+    return Response(status_code=204)
+
+
 @router.post("/drift/seen", status_code=204, response_class=Response)
 def seen(request: Request, account: Annotated[Account, needs(Right.MODEL)], part_type: PartTypeName = None) -> Response:
     """Acknowledge the drift alarm of a part type: its drift test restarts. It is an event in the record."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from platewatch import signing
 from platewatch.line import anchoring, assembly
+from platewatch.line.alarms import Alarms
 from platewatch.line.assembly import Line
 from platewatch.line.destinations import destinations
 from platewatch.line.devices import Devices
@@ -16,7 +17,7 @@ from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model.thread_limits import cores
-from platewatch.records import Appended, Entry, Records
+from platewatch.records import Appended, Entry, Event, Records
 from platewatch.station.health import check_users
 from platewatch.station.intake import Intake
 from platewatch.station.live import Live, Message
@@ -34,6 +35,7 @@ class Station:
 
     line: Line
     devices: Devices
+    alarms: Alarms
     models: ModelRegistry
     """Of photographs without a part type; it may be without a model."""
     part_types: PartTypeModels
@@ -60,12 +62,16 @@ def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -
             pictures.keep(recorded.entry.number, recorded.anomaly_map)
 
     def publish(row: Appended) -> None:
+        if isinstance(row, Event):
+            alarms.follow(row)
         found = message(row)
         if found is not None:
             live.publish(found)
 
     def publish_problems(problems: list[Problem]) -> None:
         live.publish(Message("health", {"problems": [problem.as_dict() for problem in problems]}))
+
+    alarms = Alarms(records, settings.devices.alarms, actor="station")
 
     def device_problems() -> Iterable[Finding]:
         return devices.problems()  # they need the line first
@@ -83,13 +89,13 @@ def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -
         drift_limit=settings.drift_limit,
         places=settings.places,
         low_bytes=settings.low_bytes,
-        checks=[lambda: check_users(settings), device_problems],
+        checks=[lambda: check_users(settings), device_problems, alarms.problems],
         problems_changed=publish_problems,
-        listeners=[keep_map],
+        listeners=[keep_map, alarms.add],
         publish=publish,
         only_events=lambda: not len(live),
     )
-    devices = Devices(line, settings.devices)
+    devices = Devices(line, settings.devices, alarms)
     intake = Intake(
         line.judging,
         line.metrics,
@@ -102,19 +108,8 @@ def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
     return Station(
-        *(
-            line,
-            devices,
-            part_types.unnamed,
-            part_types,
-            records,
-            settings,
-            line.metrics,
-            live,
-            pictures,
-            line.health,
-            intake,
-        ),
+        *(line, devices, alarms, part_types.unnamed, part_types, records, settings, line.metrics, live, pictures),
+        *(line.health, intake),
         Arrivals(settings),
         *threads,
     )
