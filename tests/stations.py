@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,6 +18,7 @@ from PIL import Image
 import empty_records
 import fake_inspector
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model import model_folder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import reading
@@ -98,6 +99,7 @@ def running(
     policy: Policy = UNSAMPLED,
     registry: ModelRegistry | None = None,
     station: str = "",
+    part_types: Callable[[Records], PartTypeModels] | None = None,
     **options: Any,
 ) -> Iterator[Running]:
     """A station that runs until the block ends; its record and users lie in `folder`."""
@@ -112,7 +114,8 @@ def running(
             "training": folder / "training",
         } | options
         settings = Settings(**chosen)
-        app = create_app(registry or models(folder), records, settings)
+        judging = registry or models(folder) if part_types is None else part_types(records)
+        app = create_app(judging, records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
             yield Running(app, client, records, folder, users)
 

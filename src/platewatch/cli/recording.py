@@ -183,6 +183,7 @@ def replay(
     "--since", callback=_time, metavar="TIME", help="Received at TIME or later: 2026-11-24, 2026-11-24T06:00."
 )
 @click.option("--until", callback=_time, metavar="TIME", help="Received before TIME.")
+@click.option("--part-type", metavar="NAME", help="Plates of this part type alone.")
 @click.option(
     "--decimal",
     type=click.Choice([".", ","]),
@@ -191,7 +192,6 @@ def replay(
     help="Decimal sign of csv; with a comma, semicolons separate the columns and --bom is on.",
 )
 @click.option("--station", metavar="NAME", help="Plates of this station only; '' is the one without a name.")
-@click.option("--part-type", metavar="NAME", help="Plates of this part type only.")
 @click.option("--bom/--no-bom", default=None, help="Begin csv with the byte order mark, by which Excel knows UTF-8.")
 def export(
     kind: str,

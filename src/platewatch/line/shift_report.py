@@ -73,13 +73,16 @@ class Shift:
     heads: tuple[Head, ...]
     """The end of each station's chain, of those in the report."""
     made: datetime
+    part_type: str | None = None
+    """The only part type that it is of; None: of all."""
 
     @property
     def span(self) -> str:
         """From when to when, and which models judged."""
         models = f"{'model' if len(self.models) == 1 else 'models'} {', '.join(self.models) or 'none'}"
         form = "%Y-%m-%d %H:%M"
-        return f"from {wording.stamp(self.since, form)} to {wording.stamp(self.until, form)}; {models}"
+        of = f"part type {self.part_type}, " if self.part_type else ""
+        return f"{of}from {wording.stamp(self.since, form)} to {wording.stamp(self.until, form)}; {models}"
 
 
 def write(
@@ -94,7 +97,7 @@ def write(
 ) -> Path:
     """Write the report on the plates received from `since` on and before `until` as one HTML file.
 
-    Raises InputError, OutputError.
+    With a part type on its plates alone. Raises InputError, OutputError.
     """
     shift = gather(records, since, until, progress=progress, station=station, part_type=part_type)
     return files.write(path, _TEMPLATES.get_template("shift.html").render(shift=shift))
@@ -157,11 +160,18 @@ def gather(
         overruled=sum(each.judgement is Judgement.GOOD for each in stopped),
         missed=sum(each.judgement is Judgement.DEFECTIVE and each.outcome is Outcome.PASS for each in reviewed),
         waiting=counts.review + counts.reject - len(stopped),
-        events=tuple(event for event in reversed(events) if event.kind not in _UNREPORTED),
+        events=tuple(event for event in reversed(events) if _is_reported(event, part_type)),
         models=_models(records, query),
         heads=tuple(end for end in heads if end.length) or heads[:1],
         made=now(),
+        part_type=part_type,
     )
+
+
+def _is_reported(event: Event, part_type: str | None) -> bool:
+    """Whether the report of a part type shows an event: its own ones, and those of no part type."""
+    of = event.details.get("part_type")
+    return event.kind not in _UNREPORTED and (part_type is None or of is None or of == part_type)
 
 
 def _not_passed(records: Records, query: Query) -> list[Entry]:

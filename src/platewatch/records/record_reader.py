@@ -192,7 +192,8 @@ class RecordReader:
     def model_ids(self) -> tuple[str, ...]:
         """The ids of all models that judged a plate of this record."""
         with self._database.reading() as connection:
-            return search.distinct(connection, entries.c.model_id)
+            found = search.distinct(connection, entries.c.model_id)
+        return tuple(filter(None, found))  # a plate of an unknown part type was judged by none
 
     def stations(self) -> tuple[str, ...]:
         """The names of all stations, in the order in which they came; the unnamed one only where it has rows."""
