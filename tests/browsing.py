@@ -63,9 +63,22 @@ def running(tiny_model: Tiny, folder: Path) -> Iterator[Site]:
         for path in (rusty[-1], good[-1]):  # so that every test, run alone, finds plates
             records.add(models.loaded().inspect(path), path.read_bytes())
         app = create_app(models, records, settings)
-        app.state.retraining_runs.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
+        app.state.retraining_runs.child.program = (sys.executable, str(ROOT / "tests" / "quick_training.py"))
         with _served(app) as port:
             yield Site(f"http://127.0.0.1:{port}", records, models, users, good, rusty)
+
+
+@contextlib.contextmanager
+def running_without_model(folder: Path, **options: Any) -> Iterator[Site]:
+    """A station that has no model yet, and photographs of good plates."""
+    rendered_plates.render_set(folder / "line", good=24, test={}, size=96, seed=5)
+    url = f"sqlite:///{folder / 'records.db'}"
+    with Records.open(url, policy=Policy(review_share=0)) as records:
+        models, users = ModelRegistry(None, folder / "models"), Users(folder / "users.json")
+        settings = Settings(record_url=url, users=users.path, training=folder / "training", **options)
+        with _served(create_app(models, records, settings)) as port:
+            good = tuple(reading.find(folder / "line" / "train" / "good"))
+            yield Site(f"http://127.0.0.1:{port}", records, models, users, good, ())
 
 
 @contextlib.contextmanager

@@ -270,12 +270,20 @@ def test_retrain_use_the_candidate_and_go_back(browser: Browser, site: Site) -> 
     with tab(browser) as page:
         page.goto(f"{site.url}/models")
         page.keyboard.press("r")
+        expect(page.locator("dialog[open]")).to_contain_text("No model is taken into service")
+        page.keyboard.press("Enter")
         expect(page.locator(".outcome[role=status]")).to_contain_text("Accepted")
         page.get_by_role("button", name="Use this model").click()
+        expect(page.locator("dialog[open]")).to_contain_text("in place of")
+        page.keyboard.press("Escape")  # a touch by mistake changes nothing
+        assert site.models.model_id == first
+        page.get_by_role("button", name="Use this model").click()
+        page.keyboard.press("Enter")
         expect(page.locator("[data-toast]")).to_contain_text("is in service instead of")
         assert site.models.model_id != first
         expect(page.locator("[data-back]")).to_contain_text(first)
         page.keyboard.press("z")
+        page.keyboard.press("Enter")
         expect(page.locator("h2").first).to_contain_text(first)
     assert site.models.model_id == first
     kinds = [event.kind for event in site.records.events()]

@@ -16,12 +16,13 @@ import platewatch
 import stations
 from platewatch.inspection import Verdict
 from platewatch.line import candidates, comparison
+from platewatch.line.available_models import AvailableModel
 from platewatch.line.comparison import Candidate, Comparison, Judged, Pair, UnusablePair
-from platewatch.line.model_registry import ACTIVATED, AvailableModel
+from platewatch.line.model_registry import ACTIVATED
 from platewatch.records import Judgement
 from platewatch.station import charts
 from platewatch.station.pictures import Pictures
-from platewatch.station.retraining_runs import Run
+from platewatch.station.training_child import Run
 from platewatch.station.users import Role
 from stations import Running
 
@@ -135,7 +136,7 @@ def test_a_thumbnail_and_a_map_are_small_pictures(here: Running) -> None:
 
 
 def test_the_maps_that_are_kept_take_a_bounded_number_of_bytes(here: Running) -> None:
-    pictures = Pictures(here.records, here.station.models)
+    pictures = Pictures(here.records, here.station.part_types)
     for number in range(1, 4):
         pictures.keep(number, np.zeros((1024, 2048), np.float32))  # 8 MiB
     assert list(pictures._maps) == [2, 3]
@@ -248,7 +249,7 @@ def test_the_models_page_shows_what_preflight_found_and_what_is_looser(tmp_path:
         )
         models_folder = here.station.models.models_folder
         comparison.write(found, comparison.file_of(models_folder, "ba9876543210"))
-        here.app.state.retraining_runs.run = Run("anna", 0.0, findings=("look at 007.png: too dark",))
+        here.app.state.retraining_runs.child.run = Run("anna", 0.0, findings=("look at 007.png: too dark",))
         available = AvailableModel("ba9876543210", models_folder / "second", False, 40, 2.0)
         here.station.models.available = lambda: (available,)  # type: ignore[method-assign]
         text = page(here, "/models")
@@ -285,5 +286,6 @@ def test_axes_have_round_numbers(low: float, high: float, expected: list[float])
 def test_no_mark_leaves_its_chart_whatever_the_score() -> None:
     for score in (-1.0, 0.0, 0.5, 2.0, 900.0):
         chart = charts.scores([0.4, 0.5, 0.5, 0.9], 1.0, 2.0, score)
+        assert chart.score is not None
         marks = [chart.score, chart.threshold, chart.review, *(x for x, _ in chart.dots)]
         assert all(0 <= mark <= chart.width for mark in marks)

@@ -6,7 +6,18 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import archiving, devices, judging, learning, recording, serving, signing, watching
+from platewatch.cli import (
+    archiving,
+    devices,
+    judging,
+    learning,
+    part_types,
+    recording,
+    serving,
+    signing,
+    training,
+    watching,
+)
 from platewatch.cli.shell import Commands
 
 
@@ -25,8 +36,9 @@ for command in (
     learning.render,
     learning.arrange,
     learning.explore,
-    learning.train,
-    learning.retrain,
+    training.preflight,
+    training.train,
+    training.retrain,
     judging.evaluate,
     judging.inspect,
     archiving.archive,
@@ -34,6 +46,7 @@ for command in (
     judging.bench,
     judging.onnx_file,
     watching.watch,
+    part_types.part_types,
     recording.audit,
     recording.backup,
     recording.replay,

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -221,6 +222,35 @@ def findings(found: Preflight) -> tuple[str, ...]:
     left_out = [f"left out, not readable: {error}" for _, error in plates.failed]
     left_out += [f"left out, the same as {other.name}: {one.name}" for one, other in plates.duplicates]
     return (*left_out, *found.warnings, *(f"look at {path.name}: {why}" for path, why in found.outliers))
+
+
+def as_dict(found: Preflight) -> dict[str, Any]:
+    """What preflight found as plain JSON values: each photograph with its state and why, and the set as a whole.
+
+    States: `used`, `outlier` and `unusable` (used too, unless a person leaves them out), `duplicate` and `not_readable`
+    (left out by training itself).
+    """
+    plates = found.plates
+    states = dict[str, tuple[str, str]]()
+    unusable = {path.name for path, _ in plates.unusable()}
+    for path, why in found.outliers:
+        before = states.get(path.name, ("", ""))[1]
+        state = "unusable" if path.name in unusable else "outlier"
+        states[path.name] = state, "; ".join(each for each in (before, why) if each)
+    states |= {one.name: ("duplicate", f"the same as {other.name}") for one, other in plates.duplicates}
+    states |= {path.name: ("not_readable", error.removeprefix(f"{path}: ")) for path, error in plates.failed}
+    groups = {path.name: name for path, name in zip(plates.paths, found.groups.names, strict=True)}
+    names = sorted({*groups, *states})
+    return {
+        "photographs": [
+            {"name": name, "state": state, "why": why, "group": groups.get(name, "")}
+            for name, (state, why) in ((name, states.get(name, ("used", ""))) for name in names)
+        ],
+        "groups": found.groups.count,
+        "rule": found.groups.rule,
+        "warnings": list(found.warnings),
+        "lowest_false_alarm_rate": found.floor,
+    }
 
 
 def _too_few(folder: Path, found: int, failed: int, duplicates: int, needed: int) -> InputError:

@@ -20,7 +20,8 @@ class ScoreChart:
     dots: tuple[tuple[float, float], ...]
     review: float
     threshold: float
-    score: float
+    score: float | None
+    """Position of the plate; None on a chart of good plates alone."""
     ticks: tuple[tuple[float, str], ...]
     """Position and label of each tick of the horizontal axis."""
     description: str
@@ -43,10 +44,32 @@ class CurveChart:
     description: str
 
 
-def scores(good: Sequence[float], review: float, threshold: float, score: float) -> ScoreChart:
-    """A dot plot of the good plates' scores, with both limits and the score of one plate."""
-    low = min(0.0, *good, score)
-    high = 1.08 * max(threshold, score, *good, 1e-9)
+@dataclass(frozen=True)
+class Bars:
+    """Verdicts on the good plates as one stacked bar of `width` × `height`; each part with its left edge and width."""
+
+    name: str
+    width: int
+    height: int
+    parts: tuple[tuple[str, float, float, int], ...]
+    """Verdict, left edge, width, number of plates; parts without plates are left out."""
+
+
+def bars(name: str, passed: int, review: int, reject: int) -> Bars:
+    """The stacked bar of one illumination."""
+    total, left, parts = max(1, passed + review + reject), 0.0, []
+    for verdict, count in (("PASS", passed), ("REVIEW", review), ("REJECT", reject)):
+        width = round(_WIDTH * count / total, 1)
+        parts += [(verdict, left, width, count)] if count else []
+        left = round(left + width, 1)
+    return Bars(name, _WIDTH, 30, tuple(parts))
+
+
+def scores(good: Sequence[float], review: float, threshold: float, score: float | None = None) -> ScoreChart:
+    """A dot plot of the good plates' scores, with both limits and, where one is given, the score of a plate."""
+    own = () if score is None else (score,)
+    low = min(0.0, *good, *own)
+    high = 1.08 * max(threshold, *own, *good, 1e-9)
     x = _axis(low, high, _MARGIN, _WIDTH - _MARGIN)
     rows: dict[int, int] = {}  # the highest row used in each column of 8 px
     dots = []
@@ -54,7 +77,14 @@ def scores(good: Sequence[float], review: float, threshold: float, score: float)
         column = round(x(value) / 8)
         row = rows[column] = rows.get(column, -1) + 1
         dots.append((round(x(value), 1), 112.0 - 8 * min(row, _ROWS - 1)))
-    above = sum(value >= score for value in good)
+    limits = f"REVIEW above {review:.2f}, REJECT above {threshold:.2f}"
+    if score is None:
+        description = f"Scores of {len(good)} good plates, each by detectors fitted without it; {limits}."
+    else:
+        above = sum(value >= score for value in good)
+        description = (
+            f"Score {score:.2f}, REJECT above {threshold:.2f}; {above} of {len(good)} good plates are as high."
+        )
     return ScoreChart(
         width=_WIDTH,
         height=172,
@@ -63,9 +93,9 @@ def scores(good: Sequence[float], review: float, threshold: float, score: float)
         dots=tuple(dots),
         review=round(x(min(review, threshold)), 1),
         threshold=round(x(threshold), 1),
-        score=round(x(score), 1),
+        score=None if score is None else round(x(score), 1),
         ticks=tuple((round(x(value), 1), f"{value:g}") for value in steps(low, high)),
-        description=f"Score {score:.2f}, REJECT above {threshold:.2f}; {above} of {len(good)} good plates are as high.",
+        description=description,
     )
 
 

@@ -33,7 +33,6 @@ from platewatch.station.times import Time
 from platewatch.station.users import Account, Right
 
 router = routes()
-_BYTES = {"type": "string", "format": "binary"}
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -69,23 +68,12 @@ class InspectionPage:
     status_code=201,
     responses={201: {"model": Recorded}, 200: {"model": Recorded, "description": "Known by its Idempotency-Key."}},
     openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "image/*": {"schema": _BYTES},
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["photograph"],
-                        "properties": {"photograph": _BYTES, "plate_id": {"type": "string"}},
-                    }
-                },
-            },
-        },
+        **uploads.BODY,
         "parameters": [
             {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
             {"name": "plate_id", "in": "query", "schema": {"type": "string", "maxLength": 200}},
-            {"name": "name", "in": "query", "schema": {"type": "string", "maxLength": 200}},
+            {"name": "part_type", "in": "query", "schema": {"type": "string", "maxLength": 40}},
+            *uploads.BODY["parameters"],
         ],
     },
 )
@@ -96,10 +84,13 @@ async def inspect(
 ) -> Response:
     """Judge a plate: once this has answered 201, it is in the record, also if it is not readable.
 
+    `part_type` says of which kind it is; a name that is not known is refused.
     With `Accept: text/plain` the answer is one line: the outcome and the plate's number in the record, `REJECT 17`.
     """
     started, here = time.perf_counter(), station(request)
     try:
+        if request.query_params.get("part_type"):  # before the photograph has arrived
+            here.part_types.registry(request.query_params["part_type"])
         with here.intake.place(), here.arrivals.room() as room:
             plate = await uploads.read(request, here.settings, room, owner=account.name, source=source)
             found = await asyncio.shield(asyncio.wrap_future(here.intake.submit(plate)))

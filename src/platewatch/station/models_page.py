@@ -1,38 +1,42 @@
 """The models page: model in service, available models, their comparisons, retraining; and the REST addresses for it."""
 
-import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from platewatch.decision.verdict import HOLDS
-from platewatch.errors import InputError
-from platewatch.line import candidates
+from platewatch.errors import InputError, ModelError, NotFound
+from platewatch.line import candidates, part_types
 from platewatch.line.candidates import Material
-from platewatch.line.model_registry import ACTIVATED
-from platewatch.model import model_folder
-from platewatch.station import retraining_runs
-from platewatch.station.pages import render
-from platewatch.station.rest import Viewer, json_response, routes, station
-from platewatch.station.retraining_runs import RetrainingRuns, Run
+from platewatch.line.model_registry import ModelRegistry, last_activation
+from platewatch.station import model_changes, retraining_runs
+from platewatch.station.model_changes import ModelChanges
+from platewatch.station.pages import chosen, render
+from platewatch.station.rest import PartTypeName, Viewer, json_response, registry, routes, station
+from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import needs
+from platewatch.station.training_child import Run
 from platewatch.station.users import Account, Right
 
 router = routes()
 
 
 @router.get("/models", include_in_schema=False)
-def models(request: Request, _: Viewer) -> Response:
-    """The model in service, retraining, the available models and their comparisons."""
+def models(request: Request, _: Viewer, part_type: PartTypeName = None) -> Response:
+    """A part type's model in service, retraining, the available models and their comparisons."""
     here, runs = station(request), _runs(request)
-    manifest = here.models.loaded().manifest
-    material = runs.material(here.records)
-    activated = next(iter(here.records.events(ACTIVATED, limit=1, station=here.records.station)), None)
+    of = chosen(request, part_type)
+    if not of.has_model:
+        return RedirectResponse("/first-model", 303)
+    part_type, manifest = of.part_type, of.serving()
+    material = runs.material(here.records, part_type)
+    activated = last_activation(here.records, part_type)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
-    folder, models = here.models.models_folder, here.models.available()
+    folder, models = of.models_folder, of.available()
     available = [(each, retraining_runs.comparison_of(folder, each.model_id)) for each in models]
     known = {each.model_id for each, _ in available}
     before = None if activated is None else activated.details.get("before")
@@ -43,21 +47,30 @@ def models(request: Request, _: Viewer) -> Response:
         holds=HOLDS,
         activated=activated,
         before=before if before in known else None,
-        card=_card(request),
+        changes=_changes(of),
         material=material,
-        obstacle=_obstacle(runs, material),
-        run=_run_values(runs.run, {each.model_id: comparison for each, comparison in available}),
+        obstacle=_obstacle(runs, material, part_type),
+        run=_run_values(runs.run_of(part_type), {each.model_id: comparison for each, comparison in available}),
         available=sorted(available, key=lambda pair: (not pair[0].in_service, pair[0].model_id)),
     )
 
 
 @router.post("/models/retraining", status_code=202)
-def retrain(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
-    """Start training a candidate on the plates reviewed as good; GET returns the progress."""
-    here, runs = station(request), _runs(request)
-    if runs.possible:
-        candidates.check(runs.material(here.records))
-    return json_response(asdict(runs.start(account.name)), 202)
+def retrain(
+    request: Request, account: Annotated[Account, needs(Right.MODEL)], part_type: PartTypeName = None
+) -> Response:
+    """Start training a candidate of a part type on its plates reviewed as good; GET returns the progress."""
+    here, runs, name = station(request), _runs(request), registry(request, part_type).part_type
+    if runs.data_of(name) is not None:
+        candidates.check(runs.material(here.records, name))
+    return json_response(asdict(runs.start(account.name, name)), 202)
+
+
+@router.post("/models/retraining/cancel", status_code=204, response_class=Response)
+def cancel(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
+    """End a running retraining; the model in service stays."""
+    _runs(request).cancel(account.name)
+    return Response(status_code=204)
 
 
 @router.get("/models/retraining")
@@ -68,9 +81,9 @@ def retraining(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/models/{model_id}/comparison")
-def comparison(request: Request, _: Viewer, model_id: str) -> Response:
+def comparison(request: Request, _: Viewer, model_id: str, part_type: PartTypeName = None) -> Response:
     """The comparison of a candidate with the model in service, plate by plate; null for a model without one."""
-    models = station(request).models
+    models = registry(request, part_type)
     known = {each.model_id for each in models.available()}
     found = retraining_runs.comparison_of(models.models_folder, model_id) if model_id in known else None
     return json_response(None if found is None else found.as_dict())
@@ -81,9 +94,11 @@ def _runs(request: Request) -> RetrainingRuns:
     return found
 
 
-def _obstacle(runs: RetrainingRuns, material: Material) -> str | None:
+def _obstacle(runs: RetrainingRuns, material: Material, part_type: str) -> str | None:
     """Why retraining is not possible now; None when it is."""
-    if not runs.possible:
+    if runs.data_of(part_type) is None:
+        if part_type:
+            return f"Name the folder of the model's training photographs as data in {part_type}/{part_types.FILE}."
         return "Start the station with --data DATA, the folder of the model's training photographs."
     try:
         candidates.check(material)
@@ -101,14 +116,18 @@ def _run_values(run: Run | None, comparisons: dict[str, Any]) -> dict[str, Any] 
     return {
         **asdict(run),
         "running": run.running,
-        "seconds": (run.ended or time.time()) - run.began,
+        "seconds": run.seconds,
+        "fraction": run.fraction,
+        "left_s": run.left_s,
         "accepted": found is not None and found.accepted,
     }
 
 
-def _card(request: Request) -> str | None:
-    """The text of the model card of the model in service; None when it has none."""
-    try:
-        return (station(request).models.folder / model_folder.CARD).read_text(encoding="utf-8")
-    except OSError:
-        return None
+def _changes(models: ModelRegistry) -> dict[str, ModelChanges]:
+    """What taking each of the other models into service changes, by its id; without those whose manifest is damaged."""
+    found = dict[str, ModelChanges]()
+    for each in models.available():
+        with suppress(NotFound, ModelError):
+            if not each.in_service:
+                found[each.model_id] = model_changes.of(models, models.manifest(each.model_id))
+    return found

@@ -29,8 +29,9 @@ HEALTH = "/healthz"
 OPEN = (HEALTH, "/login", "/static/")
 """Addresses that need no account; one that ends in / stands for everything below it."""
 CSRF = "X-CSRF-Token"
-UPLOAD = "/inspections"
-_SMALL = 2**20  # bytes; largest body of any address but UPLOAD
+UPLOADS = ("/inspections", "/first-model/photographs")
+"""Addresses that take a photograph as POST."""
+_SMALL = 2**20  # bytes; largest body of any address but UPLOADS
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@\[\]]+)(:\d+)?")  # name, IPv4 address or IPv6 address in brackets; port
 
 HEADERS = {
@@ -183,7 +184,7 @@ class AccessControl:
 
     def _limit_body(self, request: Request, receive: Receive) -> Receive:
         """`receive`, which raises RequestError as soon as the body exceeds what the address allows."""
-        if request.url.path == UPLOAD:
+        if request.url.path in UPLOADS:
             most, seconds = self._settings.max_bytes + FORM_BYTES, self._settings.upload_s
         else:
             most, seconds = _SMALL, self._settings.body_s

@@ -19,6 +19,28 @@ from platewatch.station.bodies import too_large
 from platewatch.station.problem_details import RequestError
 from platewatch.station.settings import Settings
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **dict.fromkeys(("image/png", "image/jpeg", "image/*", "application/octet-stream"), _BYTES),
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["photograph"],
+                    "properties": {
+                        "photograph": _BYTES["schema"],
+                        "plate_id": {"type": "string"},
+                        "part_type": {"type": "string"},
+                    },
+                }
+            },
+        },
+    },
+    "parameters": [{"name": "name", "in": "query", "schema": {"type": "string", "maxLength": 200}}],
+}
+"""The body and the query of an address that takes a photograph, for OpenAPI."""
 _TEXT = 200  # letters of a name or plate id
 _KEY = 200
 
@@ -88,6 +110,7 @@ async def read(request: Request, settings: Settings, room: Room, *, owner: str, 
         plate_id=_once(
             "plate_id", _plate_id(form.fields.get(forms.PLATE_ID)), _plate_id(request.query_params.get("plate_id"))
         ),
+        part_type=_once("part_type", form.fields.get(forms.PART_TYPE), request.query_params.get("part_type")) or "",
         key=None if key is None else f"{_escaped(owner)}:{key}",
         source=source,
     )

@@ -5,6 +5,9 @@ const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 /** The path before every address of the station; empty unless it is behind a proxy with one. */
 export const root = document.documentElement.dataset.root ?? "";
 
+/** Whether the role of who looks at this page has a right. */
+export const may = (right) => (document.documentElement.dataset.may ?? "").split(" ").includes(right);
+
 const TIMEOUT_MS = 30000;
 
 /** An error response, or no response (status 0); the message is a sentence for a person. */
@@ -45,14 +48,19 @@ export const post = (path, values) =>
 
 export const remove = (path) => request(path, { method: "DELETE", headers: { "X-CSRF-Token": csrf } });
 
-/** Upload one photograph; the key makes it safe to send it twice. */
-export function inspect(file) {
+/** Send a photograph to an address that takes one. */
+export function upload(path, file, { headers = {}, query = "" } = {}) {
   const type = file.type.startsWith("image/") ? file.type : "application/octet-stream";
-  const headers = { "Content-Type": type, "X-CSRF-Token": csrf };
-  headers["Idempotency-Key"] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
   const name = encodeURIComponent(file.name || "photograph");
-  return request(`/inspections?name=${name}&source=page`, { method: "POST", headers, body: file });
+  return request(`${path}?name=${name}${query}`, { method: "POST", headers: { "Content-Type": type, "X-CSRF-Token": csrf, ...headers }, body: file });
 }
+
+/** Have one photograph judged; the key makes it safe to send it twice. */
+export const inspect = (file) =>
+  upload("/inspections", file, { headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` }, query: "&source=page" });
+
+const station = document.documentElement.dataset.station;
+export const ownStation = station ? `&station=${encodeURIComponent(station)}` : ""; // of a list's address: a named station shows its own plates
 
 export const photographOf = (number) => `${root}/inspections/${number}/photograph`;
 /** Whether the whole photograph can be decoded. */

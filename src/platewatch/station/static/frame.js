@@ -1,7 +1,8 @@
 // What every page does: keys to the pages, theme, sound, notices, and photographs dropped anywhere.
 
-import { get, inspect, post, root } from "./api.js";
+import { get, inspect, may, post, root } from "./api.js";
 import * as connection from "./connection.js";
+import { onDrop } from "./dropping.js";
 import { noPhotograph } from "./elements.js";
 import { bind, read, store } from "./keys.js";
 import { hideMessage, setNotice, showMessage } from "./notices.js";
@@ -58,10 +59,12 @@ function beep(outcome) {
 soundButton.addEventListener("click", switchSound);
 bind({ key: "s", text: "Sound on or off", run: switchSound });
 showSound();
-let beeped = 0; // a plate uploaded on this page arrives twice: as response and as event
+const beeped = []; // a plate uploaded on this page arrives twice: as response and as event
 connection.on("inspection", (entry) => {
-  if (sound && entry.number > beeped) beep(outcomeOf(entry));
-  beeped = Math.max(beeped, entry.number);
+  if (beeped.includes(entry.number)) return;
+  beeped.splice(0, Math.max(0, beeped.length - 50)); // the newest are enough
+  beeped.push(entry.number);
+  if (sound) beep(outcomeOf(entry));
 });
 
 document.querySelector("[data-logout]")?.addEventListener("click", async () => {
@@ -115,25 +118,7 @@ document.querySelectorAll("[data-choose]").forEach((button) => button.addEventLi
 document.querySelectorAll("[data-camera]").forEach((button) => button.addEventListener("click", take));
 export { choose, take };
 
-let depth = 0;
-const isFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-addEventListener("dragenter", (event) => {
-  if (!isFiles(event)) return;
-  depth += 1;
-  document.body.classList.add("dropping");
-});
-addEventListener("dragleave", () => {
-  depth = Math.max(0, depth - 1);
-  if (!depth) document.body.classList.remove("dropping");
-});
-addEventListener("dragover", (event) => isFiles(event) && event.preventDefault());
-addEventListener("drop", (event) => {
-  if (!isFiles(event)) return;
-  event.preventDefault();
-  depth = 0;
-  document.body.classList.remove("dropping");
-  send([...event.dataTransfer.files]);
-});
+if (may("inspect") && !document.querySelector("main.first-model")) onDrop((transfer) => send([...transfer.files]));
 
 async function send(files) {
   for (const [index, file] of files.entries()) {

@@ -1,12 +1,12 @@
 // The live page: the newest plate large, the last twenty small. An older plate is never shown as the newest.
 
-import { get, thumbnailOf, root } from "./api.js";
+import { get, may, ownStation, thumbnailOf, root } from "./api.js";
 import * as connection from "./connection.js";
 import { element, noPhotograph, shape } from "./elements.js";
 import { choose, take } from "./frame.js";
 import { bind } from "./keys.js";
 import { Photograph } from "./photograph.js";
-import { duration, nameOf, numbers, outcomeOf, sentence, stamp, verdictText } from "./text.js";
+import { duration, nameOf, newestFirst, numbers, outcomeOf, sentence, stamp, verdictText } from "./text.js";
 
 const SHOWN = 20;
 const IDLE_MS = 5 * 60 * 1000; // from here on the page says that no plate arrived
@@ -33,7 +33,7 @@ function draw({ fresh = false } = {}) {
     photograph.show({ number, kept, judged: entry.verdict !== null, defects, name: nameOf(entry) });
   } else {
     photograph.missing.hidden = false;
-    photograph.missing.textContent = "To inspect a photograph, drop it anywhere on this page or take one with the camera.";
+    photograph.missing.textContent = may("inspect") ? "To inspect a photograph, drop it anywhere on this page or take one with the camera." : "No plate was judged yet.";
   }
   part("newest").hidden = !isOlder(entry);
   part("open").hidden = !entry;
@@ -101,7 +101,7 @@ function step(by) {
 }
 
 async function load() {
-  const [page, counts] = await Promise.all([get(`/inspections?limit=${SHOWN}`), get(`/counts?since=${encodeURIComponent(midnight())}`)]);
+  const [page, counts] = await Promise.all([get(`/inspections?limit=${SHOWN}${ownStation}`), get(`/counts?since=${encodeURIComponent(midnight())}${ownStation}`)]);
   const newest = entries[0]?.number;
   entries = page.inspections;
   draw({ fresh: newest !== undefined && entries[0]?.number !== newest });
@@ -119,7 +119,7 @@ function loadSoon() {
 }
 connection.on("inspection", (entry) => {
   if (!entries.some((other) => other.number === entry.number)) {
-    entries = [entry, ...entries].sort((one, other) => other.number - one.number).slice(0, SHOWN);
+    entries = [entry, ...entries].sort(newestFirst).slice(0, SHOWN);
     draw({ fresh: true });
   }
   loadSoon(); // for the counts, and for plates in between
@@ -138,9 +138,8 @@ bind(
   { key: "m", text: "Map", legend: true, run: () => photograph.toggle("map") },
   { key: "x", text: "Boxes", legend: true, run: () => photograph.toggle("boxes") },
   { key: "Enter", text: "Open the plate", legend: true, run: () => shown() && part("open").click() },
-  { key: "o", text: "Inspect a photograph", legend: true, run: choose },
-  { key: "c", text: "Take a photograph", run: take },
 );
+if (may("inspect")) bind({ key: "o", text: "Inspect a photograph", legend: true, run: choose }, { key: "c", text: "Take a photograph", run: take });
 setInterval(drawFacts, 1000);
 draw();
 load().catch(() => {});

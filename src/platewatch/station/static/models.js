@@ -1,8 +1,9 @@
 // The models page: retrain, use a model, go back. The page refreshes itself.
 
-import { post } from "./api.js";
+import { may, post } from "./api.js";
 import * as connection from "./connection.js";
 import { bind } from "./keys.js";
+import { ask } from "./questions.js";
 import { showMessage } from "./notices.js";
 import { refresh } from "./refresh.js";
 import { sentence } from "./text.js";
@@ -21,13 +22,16 @@ const activate = (id) =>
   act(() => post("/model/activate", { model_id: id }), ({ model_id: now, before }) => `Model ${now} is in service instead of ${before}.`);
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-retrain], [data-activate]");
+  const button = event.target.closest("[data-start-retraining], [data-activate], [data-post]");
   if (!button || button.disabled) return;
   if (button.dataset.activate) activate(button.dataset.activate);
+  else if (button.dataset.post) act(() => post(button.dataset.post), () => "The training is cancelled.");
   else retrain();
 });
-bind(
-  { key: "r", text: "Retrain", legend: true, run: () => document.querySelector("[data-retrain]:not(:disabled)")?.click() },
-  { key: "z", text: "Go back to the previous model", legend: true, run: () => document.querySelector("[data-back]")?.click() },
-);
+if (may("model")) {
+  bind(
+    { key: "r", text: "Retrain", legend: true, run: () => ask("[data-retrain]") },
+    { key: "z", text: "Go back to the previous model", legend: true, run: () => ask("[data-back]") },
+  );
+}
 connection.on("model", () => refresh());

@@ -1,6 +1,6 @@
 // The plates waiting for review, and the answers to them, for the single view and the grid alike.
 
-import { get, post, remove } from "./api.js";
+import { get, ownStation, post, remove } from "./api.js";
 
 const PAGE = 50;
 const FAILED = "the station did not take it";
@@ -19,7 +19,7 @@ export class Queue {
   async load({ least = PAGE, keep = () => false } = {}) {
     this.clock += 1;
     const began = this.clock;
-    let page = await get(`/queue?limit=${PAGE}`);
+    let page = await get(`/queue?limit=${PAGE}${ownStation}`);
     if (keep(page)) return false;
     let found = page.inspections;
     while (page.next !== null && found.length < least) {

@@ -4,6 +4,7 @@ const content = () => document.querySelector("[data-refresh]");
 
 /** Request this page again and replace its content; open details and the focus stay. */
 export async function refresh() {
+  if (content().querySelector("dialog[open]")) return; // a person reads a question
   const open = [...document.querySelectorAll("details[open][id]")].map((each) => each.id);
   const focused = document.activeElement?.id;
   try {
