@@ -12,7 +12,7 @@ import numpy as np
 
 from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
-from platewatch.errors import InputError, ModelError, PlatewatchError
+from platewatch.errors import InputError, ModelError, PlatewatchError, UnknownPartType
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import model_folder, pose_words, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
@@ -233,15 +233,18 @@ class Inspector:
         return _inspection(self.manifest.threshold, self._model_id, started, name, sha256, **found)
 
 
-def failed(manifest: Manifest, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
+def failed(manifest: Manifest | None, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
     """The Inspection of a photograph without a verdict: an InputError means that the photograph is not readable.
 
-    Any other error is the detectors'. `started` is `time.perf_counter()` when judging began.
+    UnknownPartType means that there is no model for it; then `manifest` is None, and the model's id is empty. Any other
+    error is the detectors'. `started` is `time.perf_counter()` when judging began.
     """
     reason = "the photograph is not readable" if isinstance(error, InputError) else "could not be judged"
+    reason = "the part type is unknown" if isinstance(error, UnknownPartType) else reason
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
     found = {"verdict": None, "reason": reason, "error": what}
-    return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)
+    threshold, model_id = (0.0, "") if manifest is None else (manifest.threshold, manifest.model_id)
+    return _inspection(threshold, model_id, started, _name(image, name), _sha256(image), **found)
 
 
 def _inspection(
