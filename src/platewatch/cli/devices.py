@@ -25,7 +25,7 @@ _OPTIONS = (
         multiple=True,
         metavar="[NAME=]KIND:ADDRESS",
         help="A camera whose frames are judged: folder:PATH, genicam:FILE.cti[:DEVICE], gige:DEVICE, "
-        "usb:NUMBER or rtsp://…; ?trigger=free|software|line&store=png|jpeg|bmp; may be repeated.",
+        "usb:NUMBER or rtsp://…; ?trigger=free|software|line|still&store=png|jpeg|bmp; may be repeated.",
     ),
     click.option("--modbus", metavar="HOST:PORT", help="Modbus TCP server for a PLC (extra plc); see `plc map`."),
     click.option(
