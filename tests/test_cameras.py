@@ -299,7 +299,10 @@ def test_cameras_that_cannot_be_are_refused(words: str, says: str) -> None:
 def test_two_cameras_need_two_names() -> None:
     with pytest.raises(InputError, match="two are called usb"):
         camera_addresses(["usb:0", "usb:1"])
-    first, second = camera_addresses(["left=usb:0", "genicam:/opt/x.cti:SN7?trigger=software&store=jpeg"])
+    first, second = camera_addresses(["left@hinge-left=usb:0", "genicam:/opt/x.cti:SN7?trigger=software&store=jpeg"])
+    assert first.part_type == "hinge-left"
+    (network,) = camera_addresses(["rtsp://user@camera/stream?channel=1"])
+    assert (network.name, network.address, network.part_type) == ("rtsp", "//user@camera/stream?channel=1", "")
     assert (first.name, second.name, second.address) == ("left", "genicam", "/opt/x.cti:SN7")
     assert (second.trigger, second.store) == (Trigger.SOFTWARE, "jpeg")
 

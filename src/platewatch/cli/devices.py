@@ -23,7 +23,7 @@ _OPTIONS = (
         "--camera",
         "cameras",
         multiple=True,
-        metavar="[NAME=]KIND:ADDRESS",
+        metavar="[NAME[@PART_TYPE]=]KIND:ADDRESS",
         help="A camera whose frames are judged: folder:PATH, genicam:FILE.cti[:DEVICE], gige:DEVICE, "
         "usb:NUMBER or rtsp://…; ?trigger=free|software|line|still&store=png|jpeg|bmp; may be repeated.",
     ),

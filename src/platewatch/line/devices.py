@@ -48,7 +48,11 @@ class Devices:
         self.cameras, self._each = dict[str, CameraParts](), list[EachFrame]()
         for address in plan.cameras:
             source = sources.source(address, line.records.known)
-            options = {"kind": address.kind, "trigger": "file" if address.kind == "folder" else str(address.trigger)}
+            options = {
+                "part_type": address.part_type,
+                "kind": address.kind,
+                "trigger": "file" if address.kind == "folder" else str(address.trigger),
+            }
             parts = CameraParts(line, source, address.store, **options)
             self.cameras[address.name] = parts
             if plan.modbus is None and isinstance(source, Stream) and address.trigger in _BY_ITSELF:
