@@ -46,6 +46,7 @@ def health(request: Request, _: Viewer, part_type: PartTypeName = None) -> Respo
         deliveries=here.records.deliveries(),
         notes=here.line.deliveries.notes(),
         head=here.records.head(),
+        heads=[end for end in here.records.heads().values() if end.length],
     )
 
 
