@@ -24,8 +24,8 @@ _OPTIONS = (
         "cameras",
         multiple=True,
         metavar="CAMERA",
-        help="A camera whose frames are judged: [NAME[@PART_TYPE]=] and folder:PATH, genicam:FILE.cti[:DEVICE], gige:DEVICE, "
-        "usb:NUMBER or rtsp://…; ?trigger=free|software|line|still&store=png|jpeg|bmp; may be repeated.",
+        help="A camera whose frames are judged: [NAME[@PART_TYPE]=] and folder:PATH, genicam:FILE.cti[:DEVICE], "
+        "gige:DEVICE, usb:NUMBER or rtsp://…; ?trigger=free|software|line|still&store=png|jpeg|bmp; may be repeated.",
     ),
     click.option("--modbus", metavar="HOST:PORT", help="Modbus TCP server for a PLC (extra plc); see `plc map`."),
     click.option(
