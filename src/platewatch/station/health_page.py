@@ -11,17 +11,18 @@ from platewatch.inspection import now
 from platewatch.line import metrics
 from platewatch.records import Query
 from platewatch.records.values import MOST
-from platewatch.station import charts
+from platewatch.station import charts, commands
 from platewatch.station.pages import render
 from platewatch.station.rest import Viewer, routes, station
 from platewatch.station.settings import Settings
 from platewatch.station.state import Station
+from platewatch.station.users import Right
 
 router = routes(include_in_schema=False)
 
 
 @router.get("/health")
-def health(request: Request, _: Viewer) -> Response:
+def health(request: Request, account: Viewer) -> Response:
     """The station's state, for an engineer before a shift."""
     here = station(request)
     today = datetime.combine(now().date(), time()).astimezone()
@@ -45,6 +46,7 @@ def health(request: Request, _: Viewer) -> Response:
         deliveries=here.records.deliveries(),
         notes=here.line.deliveries.notes(),
         head=here.records.head(),
+        add_user=commands.add_user(here.settings) if account.may(Right.MODEL) else None,
     )
 
 

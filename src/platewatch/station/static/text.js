@@ -6,6 +6,9 @@ export const outcomeOf = (entry) => entry.verdict ?? "FAILED"; // for colours an
 export const verdictText = (entry) => entry.verdict ?? NOT_READABLE;
 export const nameOf = (entry) => entry.plate_id || `No. ${entry.number}`;
 
+/** Why it has its verdict; of a photograph that is not readable, what is wrong with it. */
+export const why = ({ reason, error }) => (error ? `${reason}: ${error}` : reason);
+
 export function duration(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) return `${seconds} s`;
