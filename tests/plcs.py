@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import stations
+from platewatch.line.alarms import AlarmPlan, Alarms
 from platewatch.line.cameras.frames import Frame, NoFrame
 from platewatch.line.cameras.parts import CameraParts
 from platewatch.line.health import Finding
@@ -66,14 +67,15 @@ class Clock:
 class Station:
     """The judging thread and the Modbus server on a line whose record stays; can be started again."""
 
-    def __init__(self, line: Any, camera: Camera) -> None:
+    def __init__(self, line: Any, camera: Camera, alarms: Alarms | None = None) -> None:
         self._line, self._camera, self.clock = line, camera, Clock()
+        self._alarms = alarms or Alarms(line.records, AlarmPlan(), actor="test")
         camera.late = self.clock.pass_deadline
         self.start()
 
     def start(self) -> None:
         exchange = Exchange(Times(deadline_s=1.0, beat_s=0.02), self.clock)
-        self.parts = Parts(self._line, CameraParts(self._line, self._camera), exchange)
+        self.parts = Parts(self._line, CameraParts(self._line, self._camera), exchange, self._alarms)
         self._server = ModbusServer(listen(LOOPBACK), exchange)
         self._server.start()
         self.parts.start()

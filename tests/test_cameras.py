@@ -1,6 +1,9 @@
 """Cameras: pixel formats, streams that are never late, lost and changed cameras, and real GenICam frames."""
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -18,7 +21,8 @@ from fake_inspector import photograph
 from platewatch import cli
 from platewatch.arrays import Array
 from platewatch.errors import InputError
-from platewatch.line.cameras import pixel_formats
+from platewatch.line.cameras import aravis, pixel_formats
+from platewatch.line.cameras.aravis import AravisDriver
 from platewatch.line.cameras.each_frame import EachFrame
 from platewatch.line.cameras.frames import NoFrame
 from platewatch.line.cameras.opencv import OpenCvDriver
@@ -374,3 +378,49 @@ def test_the_cameras_are_listed_as_serve_takes_them() -> None:
     ] * 3
     missing = CliRunner().invoke(cli.main, ["cameras", "--cti", "none.cti"])
     assert "no such GenTL producer" in missing.stderr
+
+
+@contextmanager
+def gige_camera() -> Iterator[str]:
+    """Aravis's GigE Vision device on loopback."""
+    process = subprocess.Popen(
+        ["arv-fake-gv-camera-0.8", "-i", "127.0.0.1", "-s", "PWTEST"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield "Aravis-Fake-PWTEST"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(shutil.which("arv-fake-gv-camera-0.8") is None, reason="Debian's aravis-tools are not installed")
+def test_a_gige_vision_camera_is_judged_lost_and_found_again(tmp_path: Path) -> None:
+    with stations.running(tmp_path) as here:
+        with gige_camera() as name:
+            if name not in {each["id"] for each in aravis.listed()}:
+                pytest.skip("the camera on loopback is not found: another one has its port")
+            stream = Stream("gige", AravisDriver(name), Trigger.SOFTWARE)
+            parts = CameraParts(here.station.line, stream)
+            stream.start()
+            eventually(lambda: not list(stream.problems()))
+            assert parts.judge("A-17", 60).entry.outcome in {"PASS", "REVIEW", "REJECT"}
+            assert reading.read(here.station.pictures.photograph(1)).shape == (512, 512, 3)
+        code, message, stops = eventually(lambda: list(stream.problems()))[0]
+        assert (code, stops) == ("camera_lost", True)
+        assert message.startswith("camera gige: ")
+        with gige_camera():
+            eventually(lambda: not list(stream.problems()))
+            assert parts.judge("A-18", 60).entry.number == 2
+            parts.stop()
+
+
+def test_without_aravis_a_gige_camera_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATEWATCH_SYSTEM_PYTHON", "/no/python")
+    with pytest.raises(InputError, match=r"/no/python does not start; apt-get install gir1\.2-aravis-0\.8"):
+        AravisDriver("any").open(Trigger.FREE, {})
+    monkeypatch.setenv("PLATEWATCH_SYSTEM_PYTHON", sys.executable)  # has no bindings of Aravis
+    driver = AravisDriver("any")
+    with pytest.raises(InputError, match="Aravis is not installed"):
+        driver.open(Trigger.FREE, {})
+    driver.close()
+    assert "GigE Vision cameras are not looked for" in CliRunner().invoke(cli.main, ["cameras"]).stderr

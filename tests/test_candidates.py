@@ -21,6 +21,7 @@ from platewatch.line.comparison import Judged, Pair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
 from platewatch.photographs.completeness import CompletenessLimits
+from platewatch.photographs.part_shape import ShapeLimits
 from platewatch.photographs.quality import QualityLimits
 from platewatch.photographs.reading import sha256
 from platewatch.records import Judgement, Records
@@ -31,6 +32,7 @@ PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
 
 LIMITS = QualityLimits(darkest=20, most_clipped=0.3, least_sharp=2, least_contrast=5)
 FRAMING = CompletenessLimits({"aspect": (-0.1, 0.1), "area": (-2.0, 0.0)})
+SHAPE = ShapeLimits(32, 0.002, (1e-4, 1e-4, 2e-3, 1e-4), (0.5,), 0.05, (-9.0, 9.0), mirrored=False)
 EMPTY = {"empty (001.png)": np.zeros((8, 8, 3), np.uint8)}
 
 
@@ -40,7 +42,7 @@ class Stub:
     def __init__(self, model_id: str, passes: tuple[bytes, ...], known: tuple[bytes, ...] = (), **limits: Any) -> None:
         calibration = tuple(SimpleNamespace(sha256=sha256(photograph)) for photograph in known)
         self.manifest = SimpleNamespace(model_id=model_id, promise=PROMISE, calibration=calibration)
-        usual = {"quality_limits": LIMITS, "completeness": FRAMING, "review": 1.0, "threshold": 2.0}
+        usual = {"quality_limits": LIMITS, "completeness": FRAMING, "shape": SHAPE, "review": 1.0, "threshold": 2.0}
         self.on_unusable: Verdict = limits.pop("on_unusable", REVIEW)
         vars(self.manifest).update(usual | limits)
         self._passes = passes
@@ -227,6 +229,13 @@ LOOSER = [
     ({"completeness": CompletenessLimits({"aspect": (-0.1, 0.1)})}, "completeness is not checked by area"),
     ({"completeness": CompletenessLimits({**FRAMING.ranges, "area": (-3, 0)})}, "lowest area -3 in place of -2"),
     ({"completeness": CompletenessLimits({**FRAMING.ranges, "aspect": (0, 1)})}, "highest aspect 1 in place of 0.1"),
+    ({"shape": None}, "the part's shape is not checked"),
+    ({"shape": replace(SHAPE, level=8)}, "presence of an additional hole 8 in place of 32"),
+    ({"shape": replace(SHAPE, less=0.003)}, "shape limit 'less' 0.003 in place of 0.002"),
+    ({"shape": replace(SHAPE, corners=(2e-4, 2e-3, 1e-4, 1e-4))}, "limit of cut corners 0.0002 in place of 0.0001"),
+    ({"shape": replace(SHAPE, covered=())}, "0 covered holes are checked in place of 1"),
+    ({"shape": replace(SHAPE, turned=None)}, "parts may be turned farther"),
+    ({"shape": replace(SHAPE, mirrored=True)}, "parts may lie with their other side up"),
     ({"review": 1.5}, "review limit 1.5 in place of 1"),
     ({"threshold": 2.5}, "threshold limit 2.5 in place of 2"),
 ]

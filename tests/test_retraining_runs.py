@@ -56,7 +56,8 @@ time.sleep(1000)
 
 def runs_of(folder: Path, program: str, notify: Callable[[Run], None] = print, **changes: Any) -> RetrainingRuns:
     given: dict[str, Any] = {"data": folder, "record_url": "sqlite:///secret.db"} | changes
-    models = cast(ModelRegistry, SimpleNamespace(folder=folder / "model", models_folder=folder, model_id=""))
+    serving = {"folder": folder / "model", "models_folder": folder, "model_id": "", "has_model": True, "part_type": ""}
+    models = cast(ModelRegistry, SimpleNamespace(**serving))
     made = RetrainingRuns(models, Settings(**given), notify)
     made.child.program = (sys.executable, "-c", program)
     return made
@@ -124,7 +125,7 @@ def test_the_child_gets_the_option_to_end_with_the_station(tmp_path: Path) -> No
 
 def test_without_training_photographs_the_error_names_the_option(tmp_path: Path) -> None:
     training = runs_of(tmp_path, WELL, data=None)
-    assert not training.possible
+    assert training.data_of("") is None
     with pytest.raises(RequestError) as refused:
         training.start("anna")
     assert refused.value.next == "serve with --data DATA"

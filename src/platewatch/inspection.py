@@ -56,6 +56,29 @@ class Defect:
     evidence: Evidence
 
 
+@dataclass(frozen=True, config=_FROZEN)
+class Finding:
+    """One way in which the part's shape or place differs from the good parts'; the verdict is not PASS."""
+
+    check: str
+    """`present`, `unlike`, `hole`, `covered`, `corner`, `less`, `turned` or `mirrored`."""
+    reason: Line
+    box: tuple[int, int, int, int] | None
+    """Left, top, width, height in px of the original photograph; None for the part as a whole."""
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class Pose:
+    """Where the part lies in the photograph."""
+
+    outline: tuple[tuple[float, float], ...]
+    """Corners x, y of the outline, px of the original photograph: four for a part with four sides."""
+    turned_deg: float
+    """Direction of the x axis of the part's frame, clockwise from the photograph's x axis, -180 to 180 degrees."""
+    mirrored: bool
+    """Whether the part lies with its other side up, compared with the model's frame."""
+
+
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Inspection:
     """The result for one plate; there is exactly one per plate, also when its photograph is not readable."""
@@ -80,6 +103,10 @@ class Inspection:
     latent_error: float | None = None
     evidence: Evidence | None = None
     defects: tuple[Defect, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the shape check found; empty for a model without it."""
+    pose: Pose | None = None
+    """None for a model without a shape check, and where the pose is not sure."""
     error: Line | None = None
     decoder_messages: tuple[Line, ...] = ()
     """What the decoders remarked on the file; empty for most."""

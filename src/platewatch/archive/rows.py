@@ -28,6 +28,10 @@ _DEFECT = pa.struct(
         ("evidence", _EVIDENCE),
     ]
 )
+_FINDING = pa.struct([("check", pa.string()), ("reason", pa.string()), ("box", pa.list_(pa.int32()))])
+_POSE = pa.struct(
+    [("outline", pa.list_(pa.list_(pa.float64()))), ("turned_deg", pa.float64()), ("mirrored", pa.bool_())]
+)
 INSPECTION = pa.schema(
     [
         ("schema", pa.int32()),
@@ -43,6 +47,8 @@ INSPECTION = pa.schema(
         ("latent_error", pa.float64()),
         ("evidence", _EVIDENCE),
         ("defects", pa.list_(_DEFECT)),
+        ("findings", pa.list_(_FINDING)),
+        ("pose", _POSE),
         ("error", pa.string()),
         ("decoder_messages", pa.list_(pa.string())),
         ("model_id", pa.string()),

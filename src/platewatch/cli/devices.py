@@ -24,8 +24,8 @@ _OPTIONS = (
         "cameras",
         multiple=True,
         metavar="[NAME=]KIND:ADDRESS",
-        help="A camera whose frames are judged: folder:PATH, genicam:FILE.cti[:DEVICE], usb:NUMBER or rtsp://…; "
-        "?trigger=free|software|line&store=png|jpeg|bmp; may be repeated.",
+        help="A camera whose frames are judged: folder:PATH, genicam:FILE.cti[:DEVICE], gige:DEVICE, "
+        "usb:NUMBER or rtsp://…; ?trigger=free|software|line&store=png|jpeg|bmp; may be repeated.",
     ),
     click.option("--modbus", metavar="HOST:PORT", help="Modbus TCP server for a PLC (extra plc); see `plc map`."),
     click.option(
@@ -41,6 +41,14 @@ _OPTIONS = (
         type=click.IntRange(20, 60_000),
         help="Milliseconds from the PLC's trigger; then the part counts as not judged.",
     ),
+    click.option(
+        "--alarm",
+        "alarms",
+        multiple=True,
+        metavar="N|N/M",
+        help="Alarm when N plates in a row, or N of the last M, are rejected; a person acknowledges it; repeatable.",
+    ),
+    click.option("--alarm-stops", is_flag=True, help="While there is an alarm, the PLC gets no part (READY drops)."),
     click.option(
         "--beat-ms",
         default=500,
@@ -60,6 +68,7 @@ def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def device_plan(values: dict[str, Any]) -> "DevicePlan":
     """The devices that the options name; takes the options out of `values`. Raises InputError."""
+    from platewatch.line import alarms
     from platewatch.line.cameras.sources import camera_addresses
     from platewatch.line.devices import DevicePlan
     from platewatch.line.plc.exchange import Times
@@ -68,7 +77,13 @@ def device_plan(values: dict[str, Any]) -> "DevicePlan":
     modbus, allow = values.pop("modbus"), values.pop("modbus_allow")
     times = Times(deadline_s=values.pop("deadline_ms") / 1e3, beat_s=values.pop("beat_ms") / 1e3)
     where = None if modbus is None else listen(modbus, allow)
-    return DevicePlan(cameras=camera_addresses(values.pop("cameras")), modbus=where, times=times)
+    rules = tuple(alarms.rule(each) for each in values.pop("alarms"))
+    return DevicePlan(
+        cameras=camera_addresses(values.pop("cameras")),
+        modbus=where,
+        times=times,
+        alarms=alarms.AlarmPlan(rules=rules, stops=values.pop("alarm_stops")),
+    )
 
 
 @click.command()

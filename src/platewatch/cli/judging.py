@@ -179,6 +179,7 @@ def onnx_file(model: Path, file: Path, photos: Path | None, as_json: bool) -> No
         differences = f"score by {found.score_difference:.1e}, map by {found.map_difference:.1e}"
         click.echo(f"{found.file}: {found.bytes / 1e6:.1f} MB, takes {size} px, runs {' and '.join(found.phases)}")
         click.echo(f"judges {pictures} as the product does; largest difference: {differences}")
+        click.echo(f"not in the file: checks of {', '.join(found.left_out)}")
 
 
 def _photographs(given: Iterable[Path]) -> Iterator[Path]:

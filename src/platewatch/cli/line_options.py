@@ -56,6 +56,21 @@ def _lines(file: Path) -> list[str]:
     return found
 
 
+PART_TYPES = click.option(
+    "--part-types",
+    type=click.Path(path_type=Path),
+    envvar="PLATEWATCH_PART_TYPES",
+    show_envvar=True,
+    help="Folder of part types; default: RECORDS.part-types.",
+)
+MODEL_MEMORY = click.option(
+    "--model-memory",
+    "model_memory_mb",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(10, 1_000_000),
+    help="Memory of the models of part types, at most, in MB; the least recently used is dropped first.",
+)
 _POSITIVE = click.FloatRange(0, min_open=True)
 _OPTIONS = (
     click.option(

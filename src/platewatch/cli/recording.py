@@ -15,7 +15,7 @@ from platewatch import files
 from platewatch.cli.shell import ERROR, FOLDER, PHOTOGRAPHS, RECORDS, progress
 
 if TYPE_CHECKING:
-    from platewatch.records import Audit, Records
+    from platewatch.records import Audit, Query, Records
 
 
 def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -173,6 +173,7 @@ def replay(
     "--since", callback=_time, metavar="TIME", help="Received at TIME or later: 2026-11-24, 2026-11-24T06:00."
 )
 @click.option("--until", callback=_time, metavar="TIME", help="Received before TIME.")
+@click.option("--part-type", metavar="NAME", help="Plates of this part type alone.")
 @click.option(
     "--decimal",
     type=click.Choice([".", ","]),
@@ -188,6 +189,7 @@ def export(
     photographs: Path | None,
     since: datetime | None,
     until: datetime | None,
+    part_type: str | None,
     decimal: str,
     bom: bool | None,
 ) -> None:
@@ -196,41 +198,36 @@ def export(
     """
     from platewatch.records import Query
 
+    query = Query(since=since, until=until, part_type=part_type)
     with _open(records, photographs) as opened:
         if kind == "dataset":
-            made = opened.export_dataset(out, Query(since=since, until=until))
+            made = opened.export_dataset(out, query)
             left_out = made.unsure + made.without_photograph + made.contradictory
             click.echo(f"{out}: {made.good} good, {made.defective} defective; {left_out} reviewed plates left out")
         elif kind == "report":
-            _report(opened, out, since, until)
+            _report(opened, out, query)
         else:
             style = {"decimal": decimal, "bom": decimal == "," if bom is None else bom}
-            _lines(opened, kind, out, since, until, style if kind == "csv" else {})
+            _lines(opened, kind, out, query, style if kind == "csv" else {})
 
 
-def _report(records: "Records", out: Path, since: datetime | None, until: datetime | None) -> None:
+def _report(records: "Records", out: Path, query: "Query") -> None:
     from platewatch.inspection import now
     from platewatch.line import shift_report
 
-    if since is None:
+    if query.since is None:
         raise click.UsageError("a report needs the start of the shift: --since 2026-11-24T06:00")
     with progress() as report:
-        path = shift_report.write(records, since, until or now(), out, progress=report)
+        span = query.since, query.until or now()
+        path = shift_report.write(records, *span, out, part_type=query.part_type, progress=report)
     click.echo(str(path))
 
 
-def _lines(
-    records: "Records",
-    kind: str,
-    out: Path,
-    since: datetime | None,
-    until: datetime | None,
-    style: "dict[str, Any]",
-) -> None:
-    from platewatch.records import Query, write_csv, write_json_lines
+def _lines(records: "Records", kind: str, out: Path, query: "Query", style: "dict[str, Any]") -> None:
+    from platewatch.records import write_csv, write_json_lines
 
     write: Callable[..., int] = partial(write_csv, **style) if kind == "csv" else write_json_lines
-    entries = records.every(Query(since=since, until=until))
+    entries = records.every(query)
     if str(out) == "-":
         write(entries, sys.stdout)
         return

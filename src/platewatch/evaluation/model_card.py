@@ -47,6 +47,7 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
         illumination_sheet=tables.illumination_sheet(manifest.light),
         costly=sensitivity_summary.costly(manifest.light),
         outliers=outliers,
+        shape=manifest.shape,
         unusual=[plate for plate in manifest.calibration if plate.score > decision.review],
         training=model_folder.TRAINING,
     )
@@ -77,9 +78,17 @@ def _code(name: str) -> str:
     return fence + pad + " ".join(name.split("\n")) + pad + fence
 
 
+def _percent(fraction: float) -> str:
+    return f"{fraction:.0%}"
+
+
+def _hundredths(fraction: float) -> str:
+    return f"{fraction:.2%}"
+
+
 def _runs(name: str) -> list[str]:
     """The runs of backticks in a name."""
     return "".join(letter if letter == "`" else " " for letter in name).split()
 
 
-_TEMPLATES = environment(filters={"table": _table, "code": _code})
+_TEMPLATES = environment(filters={"table": _table, "code": _code, "percent": _percent, "percent2": _hundredths})

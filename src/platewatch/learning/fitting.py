@@ -27,12 +27,13 @@ from platewatch.evaluation.blind_spot_pictures import Example
 from platewatch.learning import fusing, out_of_fold, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors, OutOfFold
 from platewatch.learning.preflight import GoodPlates, Preflight
-from platewatch.model import model_folder, scoring, thread_limits
+from platewatch.model import model_folder, scoring, shape_file, thread_limits
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.scoring import Checks, RawNumbers
 from platewatch.model.texture import TextureFeatures
-from platewatch.photographs import likeness, reading, robust, thumbnails
+from platewatch.photographs import likeness, reading, robust, shape_limits, thumbnails
+from platewatch.photographs.part_shape import ShapeCheck
 from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
@@ -57,6 +58,8 @@ class Calibrated:
     examples: tuple[Example, ...]
     """Weak defects that were found, and strong ones that were missed."""
     light: tuple[Illumination, ...]
+    shape: ShapeCheck | None
+    """None where the good parts have no common pose. No trial uses it."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,16 @@ def _calibrate(
     found = sensitivity_trials.summarise(plates, undamaged, tried, config)
     examples = sensitivity_trials.examples(plates, tried, found, config)
     light = sensitivity_trials.illumination_trials(plates, undamaged, judge, config, progress)
-    return Calibrated(raw, decision, scores, checks, found, examples, light)
+    return Calibrated(raw, decision, scores, checks, found, examples, light, _shape(plates, groups, held))
+
+
+def _shape(plates: GoodPlates, groups: Sequence[int] | None, held: Manifest | None) -> ShapeCheck | None:
+    """The shape check of the good parts, no looser than that of the `held` model."""
+    photos = [frame.cut(photo) for photo, frame in zip(plates.photos, plates.frames, strict=True)]
+    found = shape_limits.learn(photos, groups or range(len(photos)))
+    if found is None or held is None or held.shape is None:
+        return found
+    return replace(found, limits=shape_limits.stricter(found.limits, held.shape))
 
 
 def _decide(raw: OutOfFold, config: Config, groups: Sequence[int] | None) -> tuple[Decision, Doubles]:
@@ -228,6 +240,8 @@ def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated
     if final.graph is not None:
         (folder / model_folder.BACKBONE).write_bytes(final.graph)
     np.savez_compressed(folder / model_folder.SURFACE, allow_pickle=False, **fitted.arrays())
+    if calibrated.shape is not None:
+        shape_file.write(folder / model_folder.SHAPE, calibrated.shape.good)
     network = second.write(folder) if second else None
     numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
     if second:
@@ -241,6 +255,7 @@ def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated
         decision=decision,
         quality_limits=calibrated.checks.quality,
         completeness=calibrated.checks.completeness,
+        shape=calibrated.shape.limits if calibrated.shape else None,
         promise=calibration.false_alarm_bound(
             calibrated.scores, decision.threshold, config.calibration.false_alarm_rate, found.groups.numbers
         ),

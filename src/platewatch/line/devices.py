@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from platewatch.errors import InputError
+from platewatch.line.alarms import AlarmPlan, Alarms
 from platewatch.line.assembly import Line
 from platewatch.line.cameras import sources
 from platewatch.line.cameras.each_frame import EachFrame
@@ -23,6 +24,7 @@ class DevicePlan:
     cameras: tuple[CameraAddress, ...] = ()
     modbus: Listen | None = None
     times: Times = field(default_factory=Times)
+    alarms: AlarmPlan = field(default_factory=AlarmPlan)
 
 
 def check(plan: DevicePlan) -> None:
@@ -40,7 +42,7 @@ def check(plan: DevicePlan) -> None:
 class Devices:
     """The devices of one line."""
 
-    def __init__(self, line: Line, plan: DevicePlan) -> None:
+    def __init__(self, line: Line, plan: DevicePlan, alarms: Alarms) -> None:
         self.cameras, self._each = dict[str, CameraParts](), list[EachFrame]()
         for address in plan.cameras:
             source = sources.source(address, line.records.known)
@@ -53,7 +55,7 @@ class Devices:
         if plan.modbus is not None:
             from platewatch.line.plc.modbus import ModbusServer  # noqa: PLC0415 - as in `check`
 
-            plc = Parts(line, next(iter(self.cameras.values())), Exchange(plan.times))
+            plc = Parts(line, next(iter(self.cameras.values())), Exchange(plan.times), alarms)
             self._parts, self._server = [plc], ModbusServer(plan.modbus, plc.exchange)
 
     @property

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -72,21 +72,32 @@ class Shift:
     models: tuple[str, ...]
     head: Head
     made: datetime
+    part_type: str | None = None
+    """The only part type that it is of; None: of all."""
 
     @property
     def span(self) -> str:
         """From when to when, and which models judged."""
         models = f"{'model' if len(self.models) == 1 else 'models'} {', '.join(self.models) or 'none'}"
         form = "%Y-%m-%d %H:%M"
-        return f"from {wording.stamp(self.since, form)} to {wording.stamp(self.until, form)}; {models}"
+        of = f"part type {self.part_type}, " if self.part_type else ""
+        return f"{of}from {wording.stamp(self.since, form)} to {wording.stamp(self.until, form)}; {models}"
 
 
-def write(records: Records, since: datetime, until: datetime, path: Path, progress: Progress = silent) -> Path:
+def write(
+    records: Records,
+    since: datetime,
+    until: datetime,
+    path: Path,
+    progress: Progress = silent,
+    *,
+    part_type: str | None = None,
+) -> Path:
     """Write the report on the plates received from `since` on and before `until` as one HTML file.
 
-    Raises InputError, OutputError.
+    With a part type on its plates alone. Raises InputError, OutputError.
     """
-    shift = gather(records, since, until, progress=progress)
+    shift = gather(records, since, until, part_type=part_type, progress=progress)
     return files.write(path, _TEMPLATES.get_template("shift.html").render(shift=shift))
 
 
@@ -110,6 +121,7 @@ def gather(
     since: datetime,
     until: datetime,
     *,
+    part_type: str | None = None,
     card: Callable[[Records, Entry], Card] = draw,
     progress: Progress = silent,
 ) -> Shift:
@@ -121,13 +133,14 @@ def gather(
         raise InputError(
             "report", f"from {since} to {until}", expected="an end after the beginning", remedy="swap them"
         )
-    head, counts = records.head(), records.counts(since, until)
-    shown = _not_passed(records, since, until)
+    head, counts = records.head(), records.counts(since, until, part_type=part_type)
+    query = Query(since=since, until=until, part_type=part_type, limit=_MOST)
+    shown = _not_passed(records, query)
     cards = []
     for done, entry in enumerate(shown, start=1):
         cards.append(card(records, entry))
         progress("drawing plates", done, len(shown))
-    reviewed = records.reviewed(since, until)
+    reviewed = records.reviewed(since, until, part_type=part_type)
     stopped = [each for each in reviewed if each.outcome in (Outcome.REVIEW, Outcome.REJECT)]
     step = timedelta(hours=1) if until - since <= timedelta(hours=_MOST_ROWS) else timedelta(days=1)
     events = records.events(since=since, until=until, limit=200)
@@ -135,41 +148,45 @@ def gather(
         since=since,
         until=until,
         counts=counts,
-        rows=_rows(records, since, until, step),
+        rows=_rows(records, since, until, step, part_type),
         step="hour" if step < timedelta(days=1) else "day",
         cards=tuple(cards),
         left_out=counts.review + counts.reject + counts.failed - len(shown),
         overruled=sum(each.judgement is Judgement.GOOD for each in stopped),
         missed=sum(each.judgement is Judgement.DEFECTIVE and each.outcome is Outcome.PASS for each in reviewed),
         waiting=counts.review + counts.reject - len(stopped),
-        events=tuple(event for event in reversed(events) if event.kind not in _UNREPORTED),
-        models=_models(records, since, until),
+        events=tuple(event for event in reversed(events) if _is_reported(event, part_type)),
+        models=tuple(each for each in records.model_ids() if records.find(replace(query, model_id=each)).entries),
         head=head,
         made=now(),
+        part_type=part_type,
     )
 
 
-def _not_passed(records: Records, since: datetime, until: datetime) -> list[Entry]:
+def _is_reported(event: Event, part_type: str | None) -> bool:
+    """Whether the report of a part type shows an event: its own ones, and those of no part type."""
+    of = event.details.get("part_type")
+    return event.kind not in _UNREPORTED and (part_type is None or of is None or of == part_type)
+
+
+def _not_passed(records: Records, query: Query) -> list[Entry]:
     """The newest REVIEW, REJECT and not readable plates, oldest first."""
     found = list[Entry]()
     for outcome in (Outcome.REVIEW, Outcome.REJECT, Outcome.FAILED):
-        found += records.find(Query(since=since, until=until, outcome=outcome, limit=_MOST)).entries
+        found += records.find(replace(query, outcome=outcome)).entries
     return sorted(found, key=lambda entry: entry.number)[-_MOST:]
 
 
-def _models(records: Records, since: datetime, until: datetime) -> tuple[str, ...]:
-    asked = ((model, Query(since=since, until=until, model_id=model, limit=1)) for model in records.model_ids())
-    return tuple(model for model, query in asked if records.find(query).entries)
-
-
-def _rows(records: Records, since: datetime, until: datetime, step: timedelta) -> tuple[Row, ...]:
+def _rows(
+    records: Records, since: datetime, until: datetime, step: timedelta, part_type: str | None
+) -> tuple[Row, ...]:
     """One for each hour or day in which plates came, beginning at full ones."""
     start = since.replace(minute=0, second=0, microsecond=0)
     if step >= timedelta(days=1):
         start = start.replace(hour=0)
     rows = list[Row]()
     while start < until:
-        counts = records.counts(max(start, since), min(start + step, until))
+        counts = records.counts(max(start, since), min(start + step, until), part_type=part_type)
         rows += [Row(max(start, since), counts)] if counts.received else []
         start += step
     return tuple(rows)

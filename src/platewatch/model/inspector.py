@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ import numpy as np
 
 from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
-from platewatch.errors import InputError, ModelError, PlatewatchError
+from platewatch.errors import InputError, ModelError, PlatewatchError, UnknownPartType
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.model import model_folder, scoring, thread_limits
+from platewatch.model import model_folder, pose_words, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
 from platewatch.model.scoring import Phase, RawNumbers, ScoredPhoto, Stage
-from platewatch.photographs import colour, preparation, quality, reading
+from platewatch.photographs import colour, part_shape, preparation, quality, reading
+from platewatch.photographs.part_shape import Finding
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
 from platewatch.surface.detector import Surface, SurfaceResult
@@ -91,6 +92,7 @@ class Inspector:
         self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
         good = list(self._stored.values())
         self._knows_colour = 2 * sum(map(colour.has_much, good)) > len(good)
+        self._checks = replace(self.manifest.checks, shape=loaded.shape)
         self._good_scores = self.manifest.group_scores
         self._good = "groups of good plates" if self.manifest.grouping else "good plates"
 
@@ -135,7 +137,7 @@ class Inspector:
             inspection = record(verdict=Verdict.REVIEW, reason=f"the file is damaged ({found.damage})")
             conditions = quality.measure(frame.cut(prepared))
             return Examination(inspection, photo, prepared, frame, conditions, *(blank,) * 3, damage=found.damage)
-        taken, checks = (photo.shape[1], photo.shape[0]), self.manifest.checks
+        taken, checks = (photo.shape[1], photo.shape[0]), self._checks
         judged = scoring.judge_prepared(prepared, frame, decision, checks, detect, size=taken, stage=stage)
         unusable = judged.unusable
         if unusable is None and self._knows_colour and colour.has_none(photo):
@@ -166,6 +168,11 @@ class Inspector:
     def replay(self, plate: ReplayPlate) -> RawNumbers:
         """Compute the raw numbers of a stored calibration plate again with this inspector's runtime, by all phases."""
         return self.measure(self.stored(plate), Frame(*plate.frame))
+
+    def findings(self, plate: ReplayPlate) -> tuple[Finding, ...]:
+        """What the shape check finds on a stored calibration plate; empty in a model without it."""
+        shown = Frame(*plate.frame).cut(self.stored(plate))
+        return () if self._checks.shape is None else part_shape.examine(shown, self._checks.shape).findings
 
     def measure(self, prepared: Photo, frame: Frame) -> RawNumbers:
         """The raw numbers of a prepared (S, S, 3) uint8 photograph, by all phases and banks."""
@@ -203,12 +210,16 @@ class Inspector:
         raw, score, decided = judged.raw, judged.score, judged.verdict
         assert raw is not None and score is not None  # noqa: S101, PT018 - it passed the checks
         p = verdict.p_value(score, self._good_scores)
+        by_score = self.manifest.decision.verdict(score)
         size, weights = (shape[1], shape[0]), self._surface.fusion.weights
         maps = [each if weight else np.zeros_like(each) for weight, each in zip(weights, first.maps, strict=True)]
-        found = () if decided is Verdict.PASS else verdict.defects(anomaly_map, maps, frame, size)
+        found = () if by_score is Verdict.PASS else verdict.defects(anomaly_map, maps, frame, size)
+        reason = verdict.reason(by_score, p, len(self._good_scores), found, size, what=self._good)
+        described = pose_words.described(judged.shape, frame, size)
         return {
+            **described,
             "verdict": decided,
-            "reason": verdict.reason(decided, p, len(self._good_scores), found, size, what=self._good),
+            "reason": pose_words.reason(reason, described["findings"], passed=by_score is Verdict.PASS),
             "score": score,
             "p_value": p,
             "surface": raw.surface,
@@ -222,15 +233,18 @@ class Inspector:
         return _inspection(self.manifest.threshold, self._model_id, started, name, sha256, **found)
 
 
-def failed(manifest: Manifest, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
+def failed(manifest: Manifest | None, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
     """The Inspection of a photograph without a verdict: an InputError means that the photograph is not readable.
 
-    Any other error is the detectors'. `started` is `time.perf_counter()` when judging began.
+    UnknownPartType means that there is no model for it; then `manifest` is None, and the model's id is empty. Any other
+    error is the detectors'. `started` is `time.perf_counter()` when judging began.
     """
     reason = "the photograph is not readable" if isinstance(error, InputError) else "could not be judged"
+    reason = "the part type is unknown" if isinstance(error, UnknownPartType) else reason
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
     found = {"verdict": None, "reason": reason, "error": what}
-    return _inspection(manifest.threshold, manifest.model_id, started, _name(image, name), _sha256(image), **found)
+    threshold, model_id = (0.0, "") if manifest is None else (manifest.threshold, manifest.model_id)
+    return _inspection(threshold, model_id, started, _name(image, name), _sha256(image), **found)
 
 
 def _inspection(

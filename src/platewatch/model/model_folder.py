@@ -4,6 +4,7 @@ model/
 ├── manifest.json     every setting, scale and limit, and the SHA-256 of every other file
 ├── surface.npz       phase one: memory banks and scales
 ├── backbone.onnx     phase one's texture features; not with --backbone none
+├── shape.npz         what the good parts are like in their frame; where they have a common pose
 ├── network.onnx      phase two: the exported network; not with the preset `surface`
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
 ├── good/             good photographs as small pictures, to show beside a plate; not with `examples = 0`
@@ -33,18 +34,20 @@ from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
 from platewatch.decision.weighing import Weighing
 from platewatch.errors import InputError, ModelError
-from platewatch.model import surface_file
+from platewatch.model import shape_file, surface_file
 from platewatch.model.runtime import FeatureNetwork, Runtime
 from platewatch.model.scoring import Checks
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs.completeness import CompletenessLimits
+from platewatch.photographs.part_shape import ShapeCheck, ShapeLimits
 from platewatch.photographs.quality import QualityLimits
 from platewatch.surface.detector import Surface
 from platewatch.surface.fusion import Fusion
 
-FORMAT = 10
+FORMAT = 11
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, BACKBONE, NETWORK = "manifest.json", "surface.npz", "backbone.onnx", "network.onnx"
+SHAPE = "shape.npz"
 REPLAY, TRAINING, CARD, SIGNATURE = "replay", "training", "model-card.md", "signature.json"
 BLIND_SPOTS, EXAMPLES = "blind-spots.png", "good"
 
@@ -107,6 +110,8 @@ class Manifest:
     """The weights of phase one's maps; None: those of the settings."""
     former_digest: str = ""
     """The digest of a manifest that an earlier version wrote under other keys; empty otherwise."""
+    shape: ShapeLimits | None = None
+    """The limits of the shape check; None where the good parts have no common pose, and in format 10 or older."""
     grouping: Name = ""
     """How the groups of good plates were told: a regular expression on the file name, `runs:8`, or a CSV file's name.
     Empty when they were not; then only near duplicates are in one group."""
@@ -146,7 +151,7 @@ class Manifest:
 
     @property
     def checks(self) -> Checks:
-        """The limits within which a photograph is judged."""
+        """The limits of quality and completeness within which a photograph is judged."""
         return Checks(self.quality_limits, self.completeness)
 
     @property
@@ -198,6 +203,8 @@ class Loaded(NamedTuple):
     """The file NETWORK; not parsed yet. None in a model without phase two."""
     replay: dict[str, bytes]
     """The stored plates' files by name; not decoded yet."""
+    shape: ShapeCheck | None = None
+    """None in a model without a shape check."""
 
 
 def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") -> Loaded:
@@ -208,7 +215,8 @@ def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") ->
     """
     manifest = load_manifest(folder)
     networks = (BACKBONE,) * manifest.config.has_texture + (NETWORK,) * manifest.config.skipganomaly
-    used = (SURFACE, *networks, *(plate.file for plate in manifest.replay))
+    shape_files = (SHAPE,) if manifest.shape is not None else ()
+    used = (SURFACE, *networks, *shape_files, *(plate.file for plate in manifest.replay))
     for name in used:
         if name not in manifest.files:
             raise ModelError(folder / MANIFEST, f"has no SHA-256 of {name!r}", remedy="restore it or train again")
@@ -233,7 +241,9 @@ def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") ->
     given: dict[str, Any] = {"fusion": fusion, "texture": texture, "texture_length": length}
     surface = surface_file.read(judging[SURFACE], manifest.config.surface, str(folder / SURFACE), **given)
     replay = {plate.file: judging[plate.file] for plate in manifest.replay}
-    return Loaded(manifest, surface, judging.get(NETWORK), replay)
+    limits = manifest.shape
+    shape = None if limits is None else shape_file.read(judging[SHAPE], limits, str(folder / SHAPE))
+    return Loaded(manifest, surface, judging.get(NETWORK), replay, shape)
 
 
 def load_manifest(folder: Path) -> Manifest:

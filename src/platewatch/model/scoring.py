@@ -12,8 +12,9 @@ from platewatch.arrays import Floats, Mask, Photo
 from platewatch.decision.verdict import Decision
 from platewatch.inspection import Verdict
 from platewatch.model.runtime import Network, NetworkResult
-from platewatch.photographs import completeness, quality
+from platewatch.photographs import completeness, part_shape, quality
 from platewatch.photographs.completeness import CompletenessLimits
+from platewatch.photographs.part_shape import Examined, ShapeCheck
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions, QualityLimits
 from platewatch.surface.detector import Surface, SurfaceResult
@@ -32,7 +33,7 @@ def weighted(decision: Decision) -> frozenset[Phase]:
 
 
 class Stage(Protocol):
-    """Runs one stage of judging a photograph; its name is `prepare`, `quality`, `surface` or `network`."""
+    """Runs one stage of judging a photograph; its name is `prepare`, `quality`, `shape`, `surface` or `network`."""
 
     def __call__(self, name: str, work: Callable[[], T], /) -> T:
         """Run `work()` and return its result."""
@@ -50,6 +51,8 @@ class Checks:
     quality: QualityLimits
     completeness: CompletenessLimits | None
     """None for a model folder of format 6 or older."""
+    shape: ShapeCheck | None = None
+    """None where the good parts have no common pose. It takes a PASS back, and no detector's input depends on it."""
 
     def examine(self, photo: Photo, size: tuple[int, int]) -> tuple[Conditions, str | None]:
         """The Conditions of a prepared (H, W, 3) uint8 photograph without its padding, and why it cannot be judged.
@@ -63,7 +66,7 @@ class Checks:
         return conditions, unusable
 
     def stricter(self, other: "Checks") -> "Checks":
-        """The checks that a photograph passes when it passes both."""
+        """The checks of quality and completeness that a photograph passes when it passes both."""
         known = [each.completeness for each in (self, other) if each.completeness is not None]
         both = completeness.stricter(*known) if len(known) > 1 else next(iter(known), None)
         return Checks(quality.stricter(self.quality, other.quality), both)
@@ -115,6 +118,8 @@ class ScoredPhoto:
     """Why the photograph failed a check; then no detector is run, and `raw` and `score` are None."""
     raw: RawNumbers | None = None
     score: float | None = None
+    shape: Examined | None = None
+    """None for a model without a shape check."""
 
 
 def judge_prepared(
@@ -127,7 +132,9 @@ def judge_prepared(
     size: tuple[int, int],
     stage: Stage = run_stage,
 ) -> ScoredPhoto:
-    """Checks → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
+    """Checks → detectors → score → shape check → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
+
+    A part whose shape or place differs from the good ones is REVIEW in place of PASS.
 
     `size` is (width, height) of the photograph as taken, px.
     The line, the out-of-fold verdicts and the speed benchmark all call it. `measure` runs the detectors.
@@ -137,7 +144,13 @@ def judge_prepared(
         return ScoredPhoto(conditions, Verdict.REVIEW, unusable)
     raw = measure(prepared, frame)
     score = decision.score(*raw.numbers)
-    return ScoredPhoto(conditions, decision.verdict(score), None, raw, score)
+    decided, check = decision.verdict(score), checks.shape
+    if check is None:
+        return ScoredPhoto(conditions, decided, None, raw, score)
+    shape = stage("shape", lambda: part_shape.examine(frame.cut(prepared), check))
+    if shape.findings and decided is Verdict.PASS:
+        decided = Verdict.REVIEW
+    return ScoredPhoto(conditions, decided, None, raw, score, shape)
 
 
 def measure(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # as in _signer
 
 TOLERANCE = 1e-4
 """Largest allowed relative difference of a raw number from the stored one."""
+_MOST_ODD = 0.5  # fraction of the stored plates on which the shape check may find something
 _FEWEST = 2  # different stored plates; training stores up to eight
 _LEAST_CHANGE = 0.01  # of a bank's map where a large mark is painted; 1 is the robust 3σ limit of good plates
 
@@ -146,6 +147,9 @@ def _faults(inspector: Inspector, again: Sequence[RawNumbers], runtime: Runtime)
     for level, empty in ((0, "black"), (255, "white")):
         if inspector.inspect(np.full((size, size, 3), level, np.uint8)).verdict is Verdict.PASS:
             found.append(f"{runtime}: a {empty} photograph is PASS")
+    odd = sum(bool(inspector.findings(plate)) for plate in manifest.replay)
+    if odd > _MOST_ODD * len(manifest.replay):
+        found.append(f"{runtime}: the shape check finds something on {odd} of {len(again)} stored plates, all good")
     marked = [_measure_marked(inspector, plate) for plate in manifest.replay]
     found += [f"{runtime}: {fault}" for fault in _blind_banks(again, marked)]
     decision = manifest.decision

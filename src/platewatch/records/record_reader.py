@@ -111,12 +111,14 @@ class RecordReader:
         with self._database.reading() as connection:
             return reviewing.of_entry(connection, number)
 
-    def reviewed(self, since: datetime | None = None, until: datetime | None = None) -> tuple[Reviewed, ...]:
+    def reviewed(
+        self, since: datetime | None = None, until: datetime | None = None, *, part_type: str | None = None
+    ) -> tuple[Reviewed, ...]:
         """Every plate received from `since` on and before `until` with a valid review, in the order of arrival.
 
         Thousands take a fraction of a second.
         """
-        query = Query(since=since, until=until, reviewed=True)
+        query = Query(since=since, until=until, part_type=part_type, reviewed=True)
         with self._database.reading() as connection:
             return search.reviewed(connection, query)
 
@@ -180,7 +182,8 @@ class RecordReader:
     def model_ids(self) -> tuple[str, ...]:
         """The ids of all models that judged a plate of this record."""
         with self._database.reading() as connection:
-            return search.distinct(connection, entries.c.model_id)
+            found = search.distinct(connection, entries.c.model_id)
+        return tuple(filter(None, found))  # a plate of an unknown part type was judged by none
 
     def stations(self) -> tuple[str, ...]:
         """The names of all stations, in the order in which they came; the unnamed one only where it has rows."""

@@ -14,6 +14,7 @@ from starlette.datastructures import QueryParams
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import now
 from platewatch.line import shift_report, wording
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
@@ -48,10 +49,16 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
     return HTMLResponse(_PAGES.get_template(name).render(**frame, **values), status)
 
 
+def chosen(request: Request, part_type: str | None) -> ModelRegistry:
+    """The models of the part type that a page is asked for; where none is named, of the first one."""
+    models = station(request).part_types
+    return models.registry(models.names()[0] if part_type is None else part_type)
+
+
 @router.get("/")
 def live(request: Request, _: Viewer) -> Response:
     """The newest plate large, the last twenty small; without a model the page that makes the first one."""
-    if not station(request).models.has_model:
+    if station(request).part_types.is_empty:
         return RedirectResponse("/first-model", 303)
     return render(request, "live.html")
 
@@ -250,7 +257,7 @@ def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:
     if found.score is None:
         return None
     try:
-        manifest = station(request).models.manifest(found.model_id)
+        manifest = station(request).part_types.manifest(found.model_id)
     except NotFound:
         return None
     good = [plate.score for plate in manifest.calibration]

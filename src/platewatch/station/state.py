@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from platewatch import signing
 from platewatch.line import anchoring, assembly
+from platewatch.line.alarms import Alarms
 from platewatch.line.assembly import Line
 from platewatch.line.destinations import destinations
 from platewatch.line.devices import Devices
@@ -14,8 +15,9 @@ from platewatch.line.health import Finding, Health, Problem
 from platewatch.line.judging import RecordedPlate
 from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model.thread_limits import cores
-from platewatch.records import Appended, Entry, Records
+from platewatch.records import Appended, Entry, Event, Records
 from platewatch.station.health import check_users
 from platewatch.station.intake import Intake
 from platewatch.station.live import Live, Message
@@ -33,7 +35,10 @@ class Station:
 
     line: Line
     devices: Devices
+    alarms: Alarms
     models: ModelRegistry
+    """Of photographs without a part type; it may be without a model."""
+    part_types: PartTypeModels
     records: Records
     settings: Settings
     metrics: Metrics
@@ -48,15 +53,17 @@ class Station:
     """Draws pictures, one at a time: plates come before pictures."""
 
 
-def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
+def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -> Station:
     """A station of its parts, none of which runs yet; raises InputError for a destination's URL."""
-    live, pictures = Live(), Pictures(records, models)
+    live, pictures = Live(), Pictures(records, part_types)
 
     def keep_map(recorded: RecordedPlate) -> None:
         if recorded.anomaly_map is not None:
             pictures.keep(recorded.entry.number, recorded.anomaly_map)
 
     def publish(row: Appended) -> None:
+        if isinstance(row, Event):
+            alarms.follow(row)
         found = message(row)
         if found is not None:
             live.publish(found)
@@ -64,11 +71,13 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
     def publish_problems(problems: list[Problem]) -> None:
         live.publish(Message("health", {"problems": [problem.as_dict() for problem in problems]}))
 
+    alarms = Alarms(records, settings.devices.alarms, actor="station")
+
     def device_problems() -> Iterable[Finding]:
         return devices.problems()  # they need the line first
 
     line = assembly.assemble(
-        models,
+        part_types,
         records,
         actor="station",
         warn=log.warning,
@@ -80,13 +89,13 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         drift_limit=settings.drift_limit,
         places=settings.places,
         low_bytes=settings.low_bytes,
-        checks=[lambda: check_users(settings), device_problems],
+        checks=[lambda: check_users(settings), device_problems, alarms.problems],
         problems_changed=publish_problems,
-        listeners=[keep_map],
+        listeners=[keep_map, alarms.add],
         publish=publish,
         only_events=lambda: not len(live),
     )
-    devices = Devices(line, settings.devices)
+    devices = Devices(line, settings.devices, alarms)
     intake = Intake(
         line.judging,
         line.metrics,
@@ -99,7 +108,8 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
     return Station(
-        *(line, devices, models, records, settings, line.metrics, live, pictures, line.health, intake),
+        *(line, devices, alarms, part_types.unnamed, part_types, records, settings, line.metrics, live, pictures),
+        *(line.health, intake),
         Arrivals(settings),
         *threads,
     )

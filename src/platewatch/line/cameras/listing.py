@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platewatch.errors import PlatewatchError
+from platewatch.line.cameras import aravis
 
 _VIDEO = Path("/sys/class/video4linux")
 
@@ -30,6 +31,10 @@ def reachable(producers: Sequence[Path] = ()) -> tuple[list[ReachableCamera], li
                 found += [_genicam(producer, device) for device in genicam.listed(producer)]
             except PlatewatchError as error:
                 problems.append(str(error))
+    try:
+        found += [ReachableCamera(f"gige:{each['id']}", each["description"]) for each in aravis.listed()]
+    except PlatewatchError as error:
+        problems.append(f"GigE Vision cameras are not looked for: {error.reason}")
     return found + _video(), problems
 
 

@@ -80,6 +80,8 @@ _FORMATS: dict[str, tuple[int, Callable[[Array, int, int], Photo]]] = {
     "BGR8": (24, _channels(2, 1, 0, of=3)),
     "RGBa8": (32, _channels(0, 1, 2, of=4)),
     "BGRa8": (32, _channels(2, 1, 0, of=4)),
+    "RGB8Packed": (24, _channels(0, 1, 2, of=3)),  # names of cameras from before PFNC
+    "BGR8Packed": (24, _channels(2, 1, 0, of=3)),
     **{f"Bayer{name}8": (8, _bayer(code)) for name, code in _BAYER.items()},
 }
 """Bits a pixel, and the conversion."""

@@ -13,7 +13,7 @@ from platewatch.line.cameras.parts import FORMATS
 from platewatch.line.cameras.stream import Driver, Stream, Trigger
 
 Known = Callable[[Sequence[str]], set[str]]
-KINDS = ("folder", "genicam", "usb", "rtsp")
+KINDS = ("folder", "genicam", "gige", "usb", "rtsp")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,24}")
 _OPTIONS = {"trigger": tuple(Trigger), "store": tuple(FORMATS)}
@@ -79,6 +79,10 @@ def _driver(camera: CameraAddress) -> Driver:
 
         file, mark, device = camera.address.partition(".cti")
         return GenicamDriver(Path(file + mark), device.removeprefix(":"))
+    if camera.kind == "gige":
+        from platewatch.line.cameras.aravis import AravisDriver  # noqa: PLC0415
+
+        return AravisDriver(camera.address)
     from platewatch.line.cameras.opencv import OpenCvDriver  # noqa: PLC0415
 
     return OpenCvDriver(int(camera.address) if camera.kind == "usb" else f"rtsp:{camera.address}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from platewatch.errors import ModelError, PlatewatchError, RecordError
 from platewatch.inspection import Verdict
+from platewatch.line.alarms import Alarms
 from platewatch.line.assembly import Line
 from platewatch.line.cameras.frames import NoFrame
 from platewatch.line.cameras.parts import CameraParts
@@ -24,8 +25,8 @@ _CODES = {Verdict.PASS: Code.PASS, Verdict.REVIEW: Code.REVIEW, Verdict.REJECT: 
 class Parts:
     """The judging thread of one PLC."""
 
-    def __init__(self, line: Line, camera: CameraParts, exchange: Exchange) -> None:
-        self._line, self._camera, self.exchange = line, camera, exchange
+    def __init__(self, line: Line, camera: CameraParts, exchange: Exchange, alarms: Alarms) -> None:
+        self._line, self._camera, self.exchange, self._alarms = line, camera, exchange, alarms
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plc", daemon=True)
         self._model = line.models.model_id
@@ -86,12 +87,12 @@ class Parts:
             if not isinstance(error, PlatewatchError):
                 log.exception("part %s could not be judged", job.seq)
             found = Result(Code.NOT_JUDGED, Cause.JUDGING_FAILED)
-        self._follow_model()
+        self._beat()  # a model that changed, or an alarm that this part raised, comes before its result
         self.exchange.finish(found)
 
     def _beat(self) -> None:
         self._follow_model()
-        self.exchange.beat(able=self._able())
+        self.exchange.beat(able=self._able(), alarm=self._alarms.is_active, stopped=self._alarms.stops)
 
     def _able(self) -> bool:
         """Whether a part could be judged and recorded now."""

@@ -19,7 +19,7 @@ from platewatch.model.inspector_graph import geometry, judgement
 from platewatch.model.inspector_graph.geometry import Geometry
 from platewatch.model.inspector_graph.graph import Graph
 from platewatch.model.inspector_graph.judgement import SurfaceGraph
-from platewatch.model.model_folder import BACKBONE, Loaded
+from platewatch.model.model_folder import BACKBONE, Loaded, Manifest
 from platewatch.model.runtime import InspectorFile
 from platewatch.photographs import preparation, reading
 from platewatch.photographs.preparation import Frame
@@ -67,10 +67,12 @@ class Exported:
     """The largest; relative where the score is above 1."""
     map_difference: float
     """The largest of a picture's mean ones; relative where the map's maximum is above 1."""
+    left_out: tuple[str, ...]
+    """The product's checks that are not in the file."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**asdict(self), "phases": list(self.phases)}
+        return {**asdict(self), "phases": list(self.phases), "left_out": list(self.left_out)}
 
 
 def export(folder: Path, path: Path, photos: Path | None = None, progress: Progress = silent) -> Exported:
@@ -93,7 +95,14 @@ def export(folder: Path, path: Path, photos: Path | None = None, progress: Progr
     possible = geometry.frames(manifest)
     phases = tuple(sorted(scoring.weighted(manifest.decision), reverse=True))
     shape = manifest.config.image_size, phases, len(possible), len(pictures)
-    return Exported(manifest.model_id, str(path), len(data), *shape, float(worst[0]), float(worst[1]))
+    differing = float(worst[0]), float(worst[1])
+    return Exported(manifest.model_id, str(path), len(data), *shape, *differing, left_out(manifest))
+
+
+def left_out(manifest: Manifest) -> tuple[str, ...]:
+    """The product's checks, none of which is in the file."""
+    present = {"completeness": manifest.completeness, "shape": manifest.shape}
+    return ("quality", *(name for name, limits in present.items() if limits is not None))
 
 
 def build(folder: Path) -> bytes:
@@ -118,6 +127,7 @@ def build(folder: Path) -> bytes:
     limits = {"review": repr(decision.review), "threshold": repr(decision.threshold)}
     frames = [(each.width, each.height) for each in possible]
     described = {"model_id": manifest.model_id, **limits, "frames": json.dumps(frames)}
+    described["left_out"] = " ".join(left_out(manifest))
     return graph.model("platewatch", described)
 
 

@@ -1,4 +1,4 @@
-// The health page refreshes itself; an engineer restarts the drift check here.
+// The health page refreshes itself; a person ends an alarm, an engineer restarts the drift check here.
 
 import { post } from "./api.js";
 import { showMessage } from "./notices.js";
@@ -6,10 +6,11 @@ import { refresh } from "./refresh.js";
 import { sentence } from "./text.js";
 
 document.addEventListener("click", async (event) => {
-  if (!event.target.closest("[data-restart-drift]")) return;
+  const isAlarm = event.target.closest("[data-alarm-seen]") !== null;
+  if (!isAlarm && !event.target.closest("[data-restart-drift]")) return;
   try {
-    await post("/drift/seen");
-    showMessage("The drift check was restarted. This is in the record.");
+    await post(isAlarm ? "/alarms/seen" : "/drift/seen");
+    showMessage(`${isAlarm ? "The alarm was ended" : "The drift check was restarted"}. This is in the record.`);
   } catch (error) {
     showMessage(sentence(error.message), { bad: true });
   }
