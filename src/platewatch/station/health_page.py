@@ -48,6 +48,7 @@ def health(request: Request, account: Viewer, part_type: PartTypeName = None) ->
         notes=here.line.deliveries.notes(),
         head=here.records.head(),
         add_user=commands.add_user(here.settings) if account.may(Right.MODEL) else None,
+        heads=[end for end in here.records.heads().values() if end.length],
     )
 
 

@@ -26,7 +26,11 @@ from platewatch.templates import environment
 
 router = routes(include_in_schema=False)
 
-_SEARCH = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text", "before")
+_SEARCH = (
+    *("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text"),
+    *("station", "part_type", "before"),
+)
+_UNNAMED = "-"  # the unnamed station in an address; empty is all of them
 _SEARCHES = query_names(*_SEARCH)
 _WAITING = 100  # plates waiting for review are counted up to this number
 
@@ -45,6 +49,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
         "csrf": security.page_token(request),
         "here": request.url.path,
         "root": root(request),
+        "station": station(request).records.station,
     }
     return HTMLResponse(_PAGES.get_template(name).render(**frame, **values), status)
 
@@ -72,7 +77,8 @@ def review(request: Request, _: Viewer) -> Response:
 @router.get("/pages/waiting")
 def waiting(request: Request, _: Viewer) -> Response:
     """The number of plates waiting for review; 100 stands for 100 or more."""
-    return json_response({"waiting": len(station(request).records.queue(_WAITING, None).entries)})
+    records = station(request).records
+    return json_response({"waiting": len(records.queue(_WAITING, station=records.station or None).entries)})
 
 
 @router.get("/inspections/{number}/thumbnail.jpg")
@@ -114,6 +120,8 @@ def history(request: Request, _: Viewer) -> Response:
         next=page.next,
         reviewers=records.reviewers(),
         model_ids=records.model_ids(),
+        stations=records.stations(),
+        part_types=records.part_types(),
     )
 
 
@@ -138,7 +146,14 @@ def report(request: Request, _: Viewer) -> Response:
     return render(
         request,
         "shift.html",
-        shift=shift_report.gather(station(request).records, since, until, card=partial(_card, root(request))),
+        shift=shift_report.gather(
+            station(request).records,
+            since,
+            until,
+            card=partial(_card, root(request)),
+            station=_station(search),
+            part_type=search["part_type"] or None,
+        ),
     )
 
 
@@ -152,7 +167,8 @@ def report_style(_: Viewer) -> Response:
 def plate(request: Request, account: Viewer, number: Number) -> Response:
     """One plate with everything that the record has of it."""
     records = station(request).records
-    entry, newest = records.get(number), records.head().entries
+    entry = records.get(number)
+    newest = records.head(entry.station).entries
     return render(
         request,
         "plate.html",
@@ -164,8 +180,8 @@ def plate(request: Request, account: Viewer, number: Number) -> Response:
         else None,
         boxes=json.dumps([defect.box for defect in entry.inspection.defects]),
         marked=json.dumps(entry.review.boxes if entry.review else ()),
-        newer=number + 1 if number < newest else None,
-        older=number - 1 if number > 1 else None,
+        newer=number + 1 if entry.place < newest else None,
+        older=number - 1 if entry.place > 1 else None,
     )
 
 
@@ -201,9 +217,8 @@ def _address(search: dict[str, str]) -> str:
 
 
 def _query(search: dict[str, str], limit: int) -> Query:
-    texts: dict[str, Any] = {
-        name: search[name] or None for name in ("plate_id", "reviewer", "model_id", "text", "before")
-    }
+    names = ("plate_id", "reviewer", "model_id", "text", "part_type", "before")
+    texts: dict[str, Any] = {name: search[name] or None for name in names}
     try:
         return Query(
             since=_moment(search["since"]),
@@ -211,10 +226,16 @@ def _query(search: dict[str, str], limit: int) -> Query:
             outcome=Outcome(search["outcome"]) if search["outcome"] else None,
             judgement=Judgement(search["judgement"]) if search["judgement"] else None,
             limit=limit,
+            station=_station(search),
             **texts,
         )
     except ValueError as error:
         raise InputError("search", error, remedy="clear the search and try again") from error
+
+
+def _station(search: dict[str, str]) -> str | None:
+    """The station that the form names; None is all of them."""
+    return "" if search["station"] == _UNNAMED else search["station"] or None
 
 
 def _moment(text: str) -> datetime | None:

@@ -59,10 +59,12 @@ function beep(outcome) {
 soundButton.addEventListener("click", switchSound);
 bind({ key: "s", text: "Sound on or off", run: switchSound });
 showSound();
-let beeped = 0; // a plate uploaded on this page arrives twice: as response and as event
+const beeped = []; // a plate uploaded on this page arrives twice: as response and as event
 connection.on("inspection", (entry) => {
-  if (sound && entry.number > beeped) beep(outcomeOf(entry));
-  beeped = Math.max(beeped, entry.number);
+  if (beeped.includes(entry.number)) return;
+  beeped.splice(0, Math.max(0, beeped.length - 50)); // the newest are enough
+  beeped.push(entry.number);
+  if (sound) beep(outcomeOf(entry));
 });
 
 document.querySelector("[data-logout]")?.addEventListener("click", async () => {

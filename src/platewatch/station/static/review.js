@@ -1,6 +1,6 @@
 // The review queue: one key for each judgement, undo, arrows; a missed defect is marked by a box.
 
-import { get, post, remove } from "./api.js";
+import { get, ownStation, post, remove } from "./api.js";
 import * as connection from "./connection.js";
 import { chip, pairs } from "./elements.js";
 import { bind } from "./keys.js";
@@ -25,7 +25,7 @@ const mayReview = part("undo") !== null; // an auditor may not
 const current = () => queue[position];
 
 async function load() {
-  const page = await get("/queue?limit=50");
+  const page = await get(`/queue?limit=50${ownStation}`);
   const kept = current()?.number;
   if (page.next !== null && position >= page.inspections.length) return; // beyond the first page: keep the order
   queue = page.inspections;
