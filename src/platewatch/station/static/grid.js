@@ -2,7 +2,7 @@
 
 import { boxedOf } from "./api.js";
 import { element, noPhotograph, shape } from "./elements.js";
-import { nameOf, outcomeOf, stamp, verdictText } from "./text.js";
+import { nameOf, outcomeOf, stamp, verdictText, why } from "./text.js";
 
 const SHOWN = 20;
 
@@ -79,7 +79,7 @@ export class Grid {
   }
 
   #item(entry) {
-    const about = `${verdictText(entry)}, ${entry.reason}, ${stamp(entry.received)}`;
+    const about = `${verdictText(entry)}, ${why(entry)}, ${stamp(entry.received)}`;
     const button = element("button", { type: "button", class: outcomeOf(entry), title: about });
     button.append(entry.photograph_kept ? element("img", { src: boxedOf(entry.number), alt: "", draggable: "false" }) : noPhotograph());
     const score = entry.score === null ? "no score" : entry.score.toFixed(2);

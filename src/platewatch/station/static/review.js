@@ -7,7 +7,7 @@ import { bind, read, store } from "./keys.js";
 import { showMessage } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
 import { Queue } from "./queue.js";
-import { nameOf, sentence, stamp } from "./text.js";
+import { nameOf, sentence, stamp, why } from "./text.js";
 
 const AHEAD = 5; // with fewer plates left, the next page is requested
 const JUDGEMENTS = { defective: "defective", good: "good", unsure: "cannot tell", unusable: "part good, photograph not" };
@@ -52,7 +52,7 @@ function draw() {
   const { number, photograph_kept: kept, defects } = entry;
   photograph.show({ number, kept, judged: entry.verdict !== null, defects, marked, name: nameOf(entry) });
   part("chip").replaceChildren(chip(entry));
-  part("reason").textContent = sentence(entry.reason) + (entry.sampled ? ". It passed and was chosen at random, to find missed defects." : ".");
+  part("reason").textContent = sentence(why(entry)) + (entry.sampled ? ". It passed and was chosen at random, to find missed defects." : ".");
   if (mayReview) {
     part("good").dataset.judge = goodOrUnusable(entry);
     part("good-word").textContent = GOOD[part("good").dataset.judge];
