@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,6 +18,7 @@ from PIL import Image
 import empty_records
 import fake_inspector
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model import model_folder
 from platewatch.model.inspector import Examination, Inspector
 from platewatch.photographs import reading
@@ -93,12 +94,19 @@ def without_model(folder: Path) -> ModelRegistry:
 
 @contextmanager
 def running(
-    folder: Path, *, policy: Policy = UNSAMPLED, registry: ModelRegistry | None = None, **options: Any
+    folder: Path,
+    *,
+    policy: Policy = UNSAMPLED,
+    registry: ModelRegistry | None = None,
+    station: str = "",
+    part_types: Callable[[Records], PartTypeModels] | None = None,
+    **options: Any,
 ) -> Iterator[Running]:
     """A station that runs until the block ends; its record and users lie in `folder`."""
     users = Users(folder / "users.json")
     file = folder / "records.db"
-    with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
+    url = str(file) if file.exists() else empty_records.sqlite(file)
+    with Records.open(url, policy=policy, station=station) as records:
         chosen: dict[str, Any] = {
             "users": users.path,
             "workers": 2,
@@ -106,7 +114,8 @@ def running(
             "training": folder / "training",
         } | options
         settings = Settings(**chosen)
-        app = create_app(registry or models(folder), records, settings)
+        judging = registry or models(folder) if part_types is None else part_types(records)
+        app = create_app(judging, records, settings)
         with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
             yield Running(app, client, records, folder, users)
 

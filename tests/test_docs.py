@@ -16,7 +16,7 @@ CLI = ROOT / "docs" / "cli.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 LINE = ROOT / "docs" / "line.md"
 _MAP = re.compile(r"```text\n\$ platewatch plc map\n.*?```", re.DOTALL)
-_HELP = re.compile(r"```text\n\$ platewatch (?P<command>[a-z ]*)--help\n.*?```", re.DOTALL)
+_HELP = re.compile(r"```text\n\$ platewatch (?P<command>[a-z -]*?)--help\n.*?```", re.DOTALL)
 
 
 def help_block(command: str) -> str:

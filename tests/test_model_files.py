@@ -103,7 +103,9 @@ def test_another_model_in_service_is_looked_at_from_then_on(folder: Path, record
     models = SimpleNamespace(
         folder=folder,
         model_id="0123456789ab",
-        loaded=lambda: SimpleNamespace(manifest=model_folder.load_manifest(second)),
+        has_model=True,
+        named=dict,
+        serving=lambda: model_folder.load_manifest(second),
     )
     files = ModelFiles(cast(ModelRegistry, models), records, actor="test")
     (folder / "network.onnx").unlink()

@@ -16,8 +16,9 @@ import platewatch
 import stations
 from platewatch.inspection import Verdict
 from platewatch.line import candidates, comparison
+from platewatch.line.available_models import AvailableModel
 from platewatch.line.comparison import Candidate, Comparison, Judged, Pair, UnusablePair
-from platewatch.line.model_registry import ACTIVATED, AvailableModel
+from platewatch.line.model_registry import ACTIVATED
 from platewatch.records import Judgement
 from platewatch.station import charts
 from platewatch.station.pictures import Pictures
@@ -135,7 +136,7 @@ def test_a_thumbnail_and_a_map_are_small_pictures(here: Running) -> None:
 
 
 def test_the_maps_that_are_kept_take_a_bounded_number_of_bytes(here: Running) -> None:
-    pictures = Pictures(here.records, here.station.models)
+    pictures = Pictures(here.records, here.station.part_types)
     for number in range(1, 4):
         pictures.keep(number, np.zeros((1024, 2048), np.float32))  # 8 MiB
     assert list(pictures._maps) == [2, 3]

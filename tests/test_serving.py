@@ -59,7 +59,7 @@ def test_half_of_what_https_takes_is_one_line(serve: Callable[..., Result], tiny
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["model", "--port", "70000"], ["model", "--keep", "some"], ["model", "--waiting", "0"]]
+    "words", [["a", "b"], ["model", "--port", "70000"], ["model", "--keep", "some"], ["model", "--waiting", "0"]]
 )
 def test_wrong_usage_of_serve_exits_with_2(words: list[str]) -> None:
     assert CliRunner().invoke(cli.main, ["serve", *words]).exit_code == 2

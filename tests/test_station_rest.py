@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 import stations
 from conftest import Tiny
-from platewatch.line.judging import Plate, RecordedPlate
+from platewatch.line.judging import Plate
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.wording import event_text
 from platewatch.photographs import reading
@@ -113,9 +113,9 @@ def test_the_same_key_with_another_photograph_is_refused_while_the_first_is_judg
     held, let_go = line.station.intake, threading.Event()
     run = held._run
 
-    def waiting(plate: Plate) -> RecordedPlate:
+    def waiting(*arguments: Any) -> None:
         let_go.wait(GIVE_UP_S)
-        return run(plate)
+        run(*arguments)
 
     monkeypatch.setattr(held, "_run", waiting)
     first = held.submit(Plate(photograph(), key="k1"))
@@ -199,7 +199,8 @@ def test_a_model_goes_into_service_and_back_and_stays_over_a_restart(
         assert told_another.resume(records) is None
         assert restarted.activate(first, "erika", records) == second
         assert records.events("model_activated")[0].details["loosened"] == ""
-        assert restarted.with_id(second).manifest.model_id == second  # old plates are still explained
+        with restarted.with_id(second) as explaining:  # old plates are still explained
+            assert explaining.manifest.model_id == second
         (models_folder / "second/manifest.json").unlink()
         assert restarted.model_id == first
 

@@ -368,12 +368,12 @@ def test_the_watch_delivers_and_tests_for_drift_as_the_station_does(camera: Came
     camera.start([destination])
     eventually(lambda: len(destination.got) == 12)
     assert camera.line is not None
-    eventually(lambda: camera.line is not None and camera.line.health.drift.evidence().plates == 12)
-    evidence = camera.line.health.drift.evidence()
+    eventually(lambda: camera.line is not None and camera.line.health.drift.of("").evidence().plates == 12)
+    evidence = camera.line.health.drift.of("").evidence()
     camera.stop()
     assert watch_folder.drift_file(camera.url, camera.folder).parent == Path(camera.url).parent
     camera.start()
-    assert camera.line.health.drift.evidence() == evidence, "over a restart"
+    assert camera.line.health.drift.of("").evidence() == evidence, "over a restart"
 
 
 def test_without_a_notice_from_the_system_the_next_look_finds_it(

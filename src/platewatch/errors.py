@@ -2,6 +2,7 @@
 
     PlatewatchError
     ├── InputError           a photograph, folder or option that cannot be used
+    │   └── UnknownPartType      a name that no part type has
     ├── OutputError          a result that cannot be written: disk full, folder read-only
     ├── CalibrationError     scores of good plates that allow no limits
     ├── ModelError           a model folder that is damaged, incomplete, altered or too new
@@ -42,6 +43,10 @@ class PlatewatchError(Exception):
 
 class InputError(PlatewatchError):
     """A photograph, folder or option cannot be used."""
+
+
+class UnknownPartType(InputError):  # noqa: N818 - says what is wrong
+    """No part type has this name; the error names the known ones."""
 
 
 class OutputError(PlatewatchError):

@@ -6,7 +6,18 @@ imported when a command runs, so that --help is fast.
 
 import click
 
-from platewatch.cli import archiving, devices, judging, learning, recording, serving, signing, training, watching
+from platewatch.cli import (
+    archiving,
+    devices,
+    judging,
+    learning,
+    part_types,
+    recording,
+    serving,
+    signing,
+    training,
+    watching,
+)
 from platewatch.cli.shell import Commands
 
 
@@ -35,6 +46,7 @@ for command in (
     judging.bench,
     judging.onnx_file,
     watching.watch,
+    part_types.part_types,
     recording.audit,
     recording.backup,
     recording.replay,

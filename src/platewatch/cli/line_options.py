@@ -1,4 +1,4 @@
-"""Options of both `serve` and `watch`: retention of photographs, random review, webhooks and MQTT."""
+"""Options of both `serve` and `watch`: station, retention of photographs, random review, webhooks and MQTT."""
 
 import os
 from collections.abc import Callable
@@ -56,8 +56,31 @@ def _lines(file: Path) -> list[str]:
     return found
 
 
+PART_TYPES = click.option(
+    "--part-types",
+    type=click.Path(path_type=Path),
+    envvar="PLATEWATCH_PART_TYPES",
+    show_envvar=True,
+    help="Folder of part types; default: RECORDS.part-types.",
+)
+MODEL_MEMORY = click.option(
+    "--model-memory",
+    "model_memory_mb",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(10, 1_000_000),
+    help="Memory of the models of part types, at most, in MB; the least recently used is dropped first.",
+)
 _POSITIVE = click.FloatRange(0, min_open=True)
 _OPTIONS = (
+    click.option(
+        "--station",
+        default="",
+        metavar="NAME",
+        envvar="PLATEWATCH_STATION",
+        show_envvar=True,
+        help="Name of this station in a record that several share: it gets a chain and numbers of its own.",
+    ),
     click.option(
         "--keep",
         type=click.Choice(["all", "not-passed"]),
@@ -125,7 +148,7 @@ _OPTIONS = (
 
 
 def line_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command; `policy` takes the values of the first four, `receivers` the rest."""
+    """Add the options to a command; `policy` takes the values of the first four about photographs."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from platewatch.cli.devices import device_options, device_plan
-from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
+from platewatch.cli.line_options import MODEL_MEMORY, PART_TYPES, anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import ALL_PHASES, FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
 
@@ -30,6 +30,8 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
     type=FOLDER,
     help="Folder of available models; default: the folder that MODEL is in, without MODEL RECORDS.models.",
 )
+@PART_TYPES
+@MODEL_MEMORY
 @click.option("--data", type=FOLDER, help="Training photographs of MODEL, to retrain with reviewed plates.")
 @click.option(
     "--train-config",
@@ -103,6 +105,7 @@ def serve(
     records: str,
     photographs: Path | None,
     models: Path | None,
+    part_types: Path | None,
     data: Path | None,
     users: Path | None,
     names: tuple[str, ...],
@@ -130,19 +133,22 @@ def serve(
         from platewatch.station.settings import Settings
 
         os.environ[limits.MAX_SIDE_VARIABLE] = str(max_side)  # also for the retraining process
-        names_of = ("public_url", "workers", "waiting", "connections", "memory_mb", "max_bytes", "max_pixels")
+        most = ("memory_mb", "model_memory_mb", "max_bytes", "max_pixels")
+        names_of = ("public_url", "workers", "waiting", "connections", *most)
         own = {name: rest.pop(name) for name in names_of}
         devices = device_plan(rest)
         kept = {name: rest.pop(name) for name in ("keep", "days", "gigabytes", "review_share")}
         plan = server.Plan(
             model=model,
             models=models,
+            part_types=part_types,
             signed_by=signed_by,
             all_phases=rest.pop("all_phases"),
             host=host,
             port=listening.getsockname()[1],
             records=records,
             policy=policy(**kept),
+            station=rest.pop("station"),
             names=names,
             certificate=certificate,
             key=key,

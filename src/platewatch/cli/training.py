@@ -234,6 +234,7 @@ def train(
 @RECORDS
 @PHOTOGRAPHS
 @click.option("--models", type=FOLDER, help="Folder for the candidate; default: the folder that MODEL is in.")
+@click.option("--part-type", default="", metavar="NAME", help="Learn from reviewed plates of this part type alone.")
 @click.option("--actor", help="Name of the person, for the record; default: the system's user name.")
 @click.option(
     "--loosen-because",
@@ -248,6 +249,7 @@ def retrain(
     records: str,
     photographs: Path | None,
     models: Path | None,
+    part_type: str,
     actor: str | None,
     loosen_because: str,
     as_json: bool,
@@ -270,6 +272,7 @@ def retrain(
         done = retraining.retrain(
             *(model, opened, data, models_folder),
             actor=who,
+            part_type=part_type,
             progress=report,
             loosen_because=loosen_because.strip(),
             found=partial(_say, progress_lines=progress_lines),

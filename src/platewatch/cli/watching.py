@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import platewatch
 from platewatch.cli.judging import line as inspection_line
-from platewatch.cli.line_options import anchor_places, line_options, policy, receivers
+from platewatch.cli.line_options import MODEL_MEMORY, PART_TYPES, anchor_places, line_options, policy, receivers
 from platewatch.cli.shell import ALL_PHASES, FOLDER, INTERRUPTED, PHOTOGRAPHS, RECORDS
 from platewatch.errors import InputError
 
@@ -19,14 +18,22 @@ if TYPE_CHECKING:
     from platewatch.line.assembly import Line
     from platewatch.line.destinations import Address, Destination
     from platewatch.line.health import Problem
-    from platewatch.line.model_registry import ModelRegistry
+    from platewatch.line.part_type_models import PartTypeModels
     from platewatch.line.watch_folder import WatchFolder
     from platewatch.records import Entry, Records
 
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--model", required=True, type=FOLDER, help="The model folder.")
+@click.option("--model", type=FOLDER, help="The model folder; needed unless each photograph has a part type.")
+@click.option(
+    "--part-type-from-folder",
+    "by_part_type",
+    is_flag=True,
+    help="Each folder in FOLDER is named after the part type of the photographs in it.",
+)
+@PART_TYPES
+@MODEL_MEMORY
 @RECORDS
 @PHOTOGRAPHS
 @click.option("--json", "as_json", is_flag=True, help="One JSON Entry per line.")
@@ -51,7 +58,10 @@ if TYPE_CHECKING:
 @line_options
 def watch(
     folder: Path,
-    model: Path,
+    model: Path | None,
+    by_part_type: bool,
+    part_types: Path | None,
+    model_memory_mb: int,
     records: str,
     photographs: Path | None,
     as_json: bool,
@@ -61,6 +71,7 @@ def watch(
     recursive: bool,
     threads: int,
     all_phases: bool,
+    station: str,
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
@@ -77,10 +88,16 @@ def watch(
     from platewatch import signing
     from platewatch.line import anchoring
     from platewatch.line.destinations import destinations
-    from platewatch.line.model_registry import ModelRegistry
+    from platewatch.line.loaded_models import LoadedModels
+    from platewatch.line.model_registry import ModelRegistry, loader
+    from platewatch.line.part_type_models import PartTypeModels
+    from platewatch.line.part_types import PartTypeFolder
+    from platewatch.line.state_files import beside
     from platewatch.line.watch_folder import WatchFolder
     from platewatch.records import Records
 
+    if model is None and not by_part_type:
+        raise click.UsageError("Missing option '--model', or '--part-type-from-folder'.")
     if once and not folder.is_dir():
         raise InputError(folder, "no such folder", remedy="check the path")
     to = destinations(receivers(webhooks, mqtt, ca))
@@ -93,15 +110,24 @@ def watch(
         if entry.inspection.error is not None:
             click.echo(f"error: {entry.inspection.error}", err=True)
 
-    with Records.open(records, photographs, policy(**kept)) as opened:
-        registry = ModelRegistry(
-            model, load=lambda path: platewatch.load(path, threads=threads, signed_by=signed_by, all_phases=all_phases)
-        )
-        line = _line(folder, registry, records, opened, to, anchor_places=to_anchor, anchor_key=key)
+    with Records.open(records, photographs, policy(**kept), station=station) as opened:
+        opened.hold_station()
+        load = loader(signed_by, all_phases=all_phases, threads=threads)
+        unnamed = ModelRegistry(model, None if model else folder, load=load)
+        types = PartTypeFolder(part_types or beside(records, "part-types")) if by_part_type else None
+        models = PartTypeModels(unnamed, types, LoadedModels(load, model_memory_mb * 10**6), opened)
+        line = _line(folder, models, records, opened, to, anchor_places=to_anchor, anchor_key=key)
         watching = WatchFolder(
-            folder, line, quiet_s=quiet_time, give_up_s=give_up, recursive=recursive, recorded=show, warn=_warn
+            folder,
+            line,
+            quiet_s=quiet_time,
+            give_up_s=give_up,
+            recursive=recursive,
+            recorded=show,
+            warn=_warn,
+            by_part_type=by_part_type,
         )
-        click.echo(f"{folder}: watched; model {line.models.model_id}, record {opened.name}", err=True)
+        click.echo(f"{folder}: watched; {models.summary()}, record {opened.name}", err=True)
         with _stopped_by_signals(watching) as signals:
             line.start()
             try:
@@ -117,7 +143,7 @@ def watch(
 
 def _line(
     folder: Path,
-    models: "ModelRegistry",
+    models: "PartTypeModels",
     url: str,
     records: "Records",
     to: "list[Destination]",

@@ -8,12 +8,14 @@ from platewatch.line.anchoring import Anchoring, Folder
 from platewatch.line.camera_problems import CameraProblems
 from platewatch.line.deliveries import Deliveries
 from platewatch.line.destinations import Destination
-from platewatch.line.drift_monitor import LIMIT, DriftMonitor
+from platewatch.line.drift_monitor import LIMIT
+from platewatch.line.drift_monitors import DriftMonitors
 from platewatch.line.health import LOW_BYTES, Check, Health, Problem
 from platewatch.line.judging import Judging, Listener, RecordedPlate
 from platewatch.line.metrics import Metrics
 from platewatch.line.model_files import ModelFiles
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.line.record_tail import RecordTail
 from platewatch.records import Appended, Entry, Event, Records, RetentionJob
 from platewatch.signing import PrivateKey
@@ -24,6 +26,8 @@ class Line:
     """The parts of a line in one process; `start` starts the threads beside the judging."""
 
     models: ModelRegistry
+    """Of photographs without a part type; it may be without a model."""
+    part_types: PartTypeModels
     records: Records
     metrics: Metrics
     health: Health
@@ -53,11 +57,12 @@ class Line:
         self.tail.stop()
         self.model_files.stop()
         self.health.stop()
+        self.part_types.stop()
         self.health.drift.save()
 
 
 def assemble(
-    models: ModelRegistry,
+    models: ModelRegistry | PartTypeModels,
     records: Records,
     *,
     actor: str,
@@ -76,17 +81,17 @@ def assemble(
     publish: Callable[[Appended], None] | None = None,
     only_events: Callable[[], bool] = lambda: True,
 ) -> Line:
-    """A line for these models and this record.
+    """A line for these models, of one part type or of several, and this record.
 
-    `actor` names this process in the record's events, `owns` recognises its plates there (DriftMonitor), `warn` gets
+    `actor` names this process in the record's events, `owns` recognises its plates there (DriftMonitors), `warn` gets
     what deliveries and retention report. `places`, `low_bytes`, `checks` and `problems_changed` are Health's, `publish`
     and `only_events` RecordTail's.
     """
-    metrics = Metrics()
+    metrics, part_types = Metrics(), PartTypeModels.of(models)
     anchoring = Anchoring(records, anchor_places, actor=actor, key=anchor_key, warn=warn)
     deliveries, camera = Deliveries(records, destinations, warn), CameraProblems(records)
-    model_files = ModelFiles(models, records, actor=actor)
-    drift = DriftMonitor(models, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
+    model_files = ModelFiles(part_types, records, actor=actor)
+    drift = DriftMonitors(part_types, records, actor=actor, limit=drift_limit, file=drift_file, owns=owns)
     retention = RetentionJob(records, warn=warn)
 
     def pass_on(row: Appended) -> None:
@@ -98,7 +103,7 @@ def assemble(
 
     tail = RecordTail(records, pass_on, only_events=only_events)
     health = Health(
-        models,
+        part_types,
         records,
         drift,
         metrics,
@@ -107,6 +112,7 @@ def assemble(
         low_bytes=low_bytes,
         checks=(
             *checks,
+            records.station_problems,
             deliveries.problems,
             camera.problems,
             tail.problems,
@@ -123,6 +129,7 @@ def assemble(
         drift.add(recorded.entry, recorded.brightness)
 
     judging = Judging(records, health, metrics, deliver=deliveries.names, listeners=(*listeners, notify))
-    metrics.drift.set_function(lambda: drift.evidence().value)
+    metrics.drift.set_function(lambda: drift.worst().value)
     metrics.drift_limit.set(drift_limit)
-    return Line(models, records, metrics, health, judging, deliveries, retention, tail, camera, model_files, anchoring)
+    beside = deliveries, retention, tail, camera, model_files, anchoring
+    return Line(part_types.unnamed, part_types, records, metrics, health, judging, *beside)

@@ -54,9 +54,9 @@ class Material:
         return tuple(plate for plate in self.defective if plate.outcome is Outcome.PASS)
 
 
-def gather(records: Records, champion: Manifest) -> Material:
-    """The reviewed plates that the record holds, sorted; `champion` is the manifest of the model in service."""
-    reviewed = records.reviewed()
+def gather(records: Records, champion: Manifest, part_type: str = "") -> Material:
+    """A part type's reviewed plates that the record holds; `champion` is the manifest of its model in service."""
+    reviewed = records.reviewed(part_type=part_type)
     good = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.GOOD}
     defective = {_key(plate): plate for plate in reviewed if plate.judgement is Judgement.DEFECTIVE}
     known = {plate.sha256 for plate in champion.calibration}

@@ -18,7 +18,7 @@ from platewatch import files
 from platewatch.decision.drift import BRIGHTNESS, SCORE, DriftEvidence, DriftTest
 from platewatch.errors import OutputError, PlatewatchError
 from platewatch.inspection import Verdict
-from platewatch.line.model_registry import ACTIVATED, ModelRegistry
+from platewatch.line.model_registry import ACTIVATED, ModelRegistry, newest_event
 from platewatch.records import Entry, Event, Query, Records
 from platewatch.records.values import MOST
 
@@ -55,6 +55,7 @@ class DriftMonitor:
         """
         self._models, self._records, self._actor = models, records, actor
         self._limit, self._file, self._owns = limit, file, owns
+        self._part_type, self._named = models.part_type, models.named()
         self._lock = threading.RLock()
         self._test, self._model_id = DriftTest((), limit), ""
         self._newest, self._unsaved = 0, 0
@@ -102,16 +103,16 @@ class DriftMonitor:
         with self._lock:
             self._follow_model()
             value = self._test.evidence().value
-            details = {"model_id": self._model_id, "evidence": value, "newest": self._newest}
+            details = {"model_id": self._model_id, "evidence": value, "newest": self._newest} | self._named
             self._decisive = self._records.event(SEEN, actor, details).id
             self._reset()
 
     def follow(self, event: Event) -> None:
         """Take over an alarm or its acknowledgement that another process of this station wrote."""
         with self._lock:
-            if event.station != self._records.station:
+            if not self._records.is_own(event) or event.id <= self._decisive:
                 return
-            if event.details.get("model_id") != self._model_id or event.id <= self._decisive:
+            if event.details.get("model_id") != self._model_id or event.details.get("part_type", "") != self._part_type:
                 return
             if event.kind == ALARM:
                 self._decisive, self._alarm = event.id, _message(event)
@@ -150,7 +151,7 @@ class DriftMonitor:
             "message": self._alarm,
         }
         try:
-            self._decisive = self._records.event(ALARM, self._actor, details).id
+            self._decisive = self._records.event(ALARM, self._actor, details | self._named).id
         except PlatewatchError:
             log.exception("the drift alarm is not in the record")
 
@@ -166,7 +167,7 @@ class DriftMonitor:
         if self._model_id == model_id:
             return
         began, alarm = self._history(model_id)
-        calibration = [plate.score for plate in self._models.loaded().manifest.calibration]
+        calibration = [plate.score for plate in self._models.serving().calibration]
         self._test, self._newest, decisive = self._saved(model_id) or (DriftTest(calibration, self._limit), 0, None)
         if began is not None and began.kind == SEEN and decisive is not None and began.id > decisive:
             self._test.reset()  # acknowledged while this process did not run
@@ -194,13 +195,9 @@ class DriftMonitor:
 
     def _history(self, model_id: str) -> tuple[Event | None, Event | None]:
         """The event from which evidence counts, and the alarm that nobody acknowledged yet."""
-        events = [
-            event
-            for kind in (ALARM, SEEN, ACTIVATED)
-            for event in self._records.events(kind, limit=20, station=self._records.station)
-            if event.details.get("model_id") == model_id
-        ]
-        newest = {event.kind: event for event in sorted(events, key=lambda event: event.id)}
+        of: dict[str, str] = {"model_id": model_id, "part_type": self._part_type}
+        found = [newest_event(self._records, kind, **of) for kind in (ALARM, SEEN, ACTIVATED)]
+        newest = {event.kind: event for event in found if event is not None}
         began = max((newest[kind] for kind in (SEEN, ACTIVATED) if kind in newest), key=_id, default=None)
         alarm = newest.get(ALARM)
         return began, alarm if alarm is not None and (began is None or alarm.id > began.id) else None
@@ -208,8 +205,8 @@ class DriftMonitor:
     def _since(self, model_id: str, began: Event | None) -> list[Entry]:
         """The newest plates of the model and of this line that the test has not seen, oldest first."""
         found: list[Entry] = []
-        since, station = None if began is None else began.time, self._records.station
-        query = Query(model_id=model_id, since=since, station=station, limit=MOST)
+        since, at = None if began is None else began.time, self._records.station
+        query = Query(model_id=model_id, since=since, station=at, part_type=self._part_type, limit=MOST)
         for entry in self._records.every(query):
             if entry.number <= self._newest or len(found) == _READ_BACK:
                 break

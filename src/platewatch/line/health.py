@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from platewatch.errors import ModelError, NoModel, PlatewatchError, RecordError, RecordUnavailable
+from platewatch.errors import PlatewatchError, RecordError, RecordUnavailable
 from platewatch.inspection import now
-from platewatch.line.drift_monitor import DriftMonitor
+from platewatch.line.drift_monitors import DriftMonitors
+from platewatch.line.loaded_models import Leases
 from platewatch.line.metrics import Metrics
-from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model.inspector import Inspector
 from platewatch.printable import printable
 from platewatch.records import Records
@@ -71,9 +72,9 @@ class Health:
 
     def __init__(
         self,
-        models: ModelRegistry,
+        models: PartTypeModels,
         records: Records,
-        drift: DriftMonitor,
+        drift: DriftMonitors,
         metrics: Metrics,
         *,
         actor: str,
@@ -110,13 +111,29 @@ class Health:
         if self._thread.is_alive():
             self._thread.join()
 
+    def lend(self, part_type: str) -> Leases:
+        """The part type's model in service, for its next plate, once it is loaded; every lease must be ended.
+
+        Raises UnknownPartType, ModelError or RecordUnavailable while no plate of it can be judged.
+        """
+        self._require_places()
+        return self._models.lend(part_type)
+
+    def check(self, part_type: str) -> None:
+        """Raise as `lend` while no plate of the part type can be judged."""
+        self._require_places()
+        self._models.registry(part_type).check()
+
     def inspector(self) -> Inspector:
-        """The model in service, for the next plate; raises ModelError or RecordUnavailable while plates must stop."""
+        """The model in service of photographs without a part type; raises as `lend`."""
+        self._require_places()
+        return self._models.registry("").inspector()
+
+    def _require_places(self) -> None:
         for place in self._places:
             if place.is_missing():
                 what = f"{place.name} is missing from its place"
                 raise RecordUnavailable("record", what, remedy="put it back")
-        return self._models.inspector()
 
     def record_works(self) -> None:
         """The record was just used without an error."""
@@ -132,11 +149,13 @@ class Health:
         """The answer of GET /healthz."""
         problems = self.problems()
         stops = any(problem.stops for problem in problems)
-        drift = self.drift.evidence()
+        drift = self.drift.worst()
+        models = self._models.as_dict()
         return {
             "status": "failing" if stops else "degraded" if problems else "ok",
             "problems": [problem.as_dict() for problem in problems],
-            "model_id": self._models.model_id or None,
+            "model_id": next((each["model_id"] or None for each in models if not each["part_type"]), None),
+            "models": models,
             "drift": {
                 "evidence": round(drift.value, 3),
                 "watched": drift.number,
@@ -164,14 +183,21 @@ class Health:
     def _find(self) -> Iterable[Finding]:
         yield from self._check_places()
         yield from self._check_record()
-        try:
-            self._models.inspector()
-        except NoModel as error:
-            yield "no_model", str(error), True
-        except ModelError as error:
-            yield "model_gone", str(error), True
+        yield from self._check_models()
         for check in self._checks:
             yield from check()
+
+    def _check_models(self) -> Iterable[Finding]:
+        gone = dict(self._models.problems())
+        for code in ("no_model", "model_gone"):
+            said = [
+                f"part type {name}: {error}" if name and not str(error).startswith("part type ") else str(error)
+                for name, (kind, error) in gone.items()
+                if kind == code
+            ]
+            if said:
+                yield code, "; ".join(said), len(gone) == len(self._models.names())
+        self._metrics.set_models(self._models.as_dict(), self._models.loaded)
 
     def _check_places(self) -> Iterable[Finding]:
         for place in self._places:

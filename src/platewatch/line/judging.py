@@ -15,6 +15,7 @@ from platewatch.photographs import reading
 
 if TYPE_CHECKING:  # `judge` alone needs neither a record nor metrics
     from platewatch.line.health import Health
+    from platewatch.line.loaded_models import Lease, Leases
     from platewatch.line.metrics import Metrics
     from platewatch.records import Added, Entry, Records
 
@@ -36,6 +37,7 @@ class Plate:
     key: str | None = None
     """The same key again is the same plate."""
     source: str = "rest"
+    part_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ def judge(inspector: Inspector, photograph: Source, name: str | None = None) -> 
     return JudgedPhotograph(seen.inspection, seen)
 
 
+def not_judged(plate: Plate, error: Exception) -> JudgedPhotograph:
+    """A photograph for which there is no model, because its part type is not known; nothing is recorded yet."""
+    inspection = failed(None, plate.photograph, plate.name, error, time.perf_counter())
+    return JudgedPhotograph(inspection, None, error)
+
+
 class Judging:
     """Judges, records and notifies; thread-safe."""
 
@@ -96,22 +104,37 @@ class Judging:
         self._records, self._health, self._metrics = records, health, metrics
         self._deliver, self._listeners = tuple(deliver), tuple(listeners)
 
-    def run(self, plate: Plate) -> RecordedPlate:
+    def lend(self, part_type: str) -> "Leases":
+        """The model in service of a part type once it is loaded, for `run`; every lease must be ended.
+
+        Raises UnknownPartType, ModelError or RecordUnavailable while no plate of it can be judged.
+        """
+        return self._health.lend(part_type)
+
+    def run(self, plate: Plate, lease: "Lease | None" = None) -> RecordedPlate:
         """Judge, record and notify. A plate whose key is in the record is not judged again.
+
+        Without the `lease` of its part type's model, that model may be waited for.
 
         Raises KeyReused when that key is another photograph's, ModelError or RecordUnavailable while no plate can be
         judged, and RecordError when the plate could not be recorded.
         """
         known = None if plate.key is None else self._records.with_key(plate.key)
         if known is None:
-            return self.record(plate, self.judge(plate))
+            return self.record(plate, self.judge(plate, lease))
         if not isinstance(plate.photograph, bytes) or known.photograph_sha256 != reading.sha256(plate.photograph):
             raise KeyReused("", "the key was another photograph's", expected="one key for each plate")
         return RecordedPlate(known, is_duplicate=True)
 
-    def judge(self, plate: Plate) -> JudgedPhotograph:
-        """Judge with the model in service; raises ModelError or RecordUnavailable while no plate can be judged."""
-        return judge(self._health.inspector(), plate.photograph, plate.name)
+    def judge(self, plate: Plate, lease: "Lease | None" = None) -> JudgedPhotograph:
+        """Judge with the part type's model in service, lent before or now; raises as `lend` does."""
+        if lease is not None:
+            return judge(lease.inspector, plate.photograph, plate.name)
+        lease = self.lend(plate.part_type).result()
+        try:
+            return judge(lease.inspector, plate.photograph, plate.name)
+        finally:
+            lease.end()
 
     def record(self, plate: Plate, judged: JudgedPhotograph, retry: Callable[[], bool] | None = None) -> RecordedPlate:
         """Record a judged plate and notify. Raises RecordError when it could not be recorded.
@@ -148,6 +171,7 @@ class Judging:
                     key=plate.key,
                     source=plate.source,
                     deliver=self._deliver,
+                    part_type=plate.part_type,
                 )
             except RecordError as error:
                 waits = retry is not None and isinstance(error, RecordUnavailable)

@@ -1,6 +1,8 @@
 """The metrics of a line, counted since its process started, and their text for Prometheus."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -11,6 +13,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+
+from platewatch.line.loaded_models import LoadedModels
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Media type of `Metrics.text`."""
@@ -46,6 +50,12 @@ class Metrics:
         self.problem = gauge("problem", "1 for each present problem, as GET /healthz lists them.", ["code"])
         self.drift = gauge("drift_evidence", "Evidence of drift: see platewatch/decision/drift.py.")
         self.drift_limit = gauge("drift_limit", "Evidence from here on raises the alarm.")
+        self.model = gauge(
+            "model", "1 for a model in service that is in memory, 0 until then.", ["part_type", "model_id"]
+        )
+        self.model_memory = gauge("model_memory_bytes", "Memory of the models that are loaded on demand.")
+        self.model_memory_limit = gauge("model_memory_limit_bytes", "Largest memory of these models.")
+        self.model_loads = gauge("model_loads", "Models loaded on demand since the start.")
         self.live_pages = gauge("live_pages", "Open live pages.")
         self.problems: set[str] = set()
         """Codes of all problems so far."""
@@ -60,6 +70,16 @@ class Metrics:
         """1 while the problem is present, 0 from then on."""
         self.problems.add(code)
         self.problem.labels(code).set(int(present))
+
+    def set_models(self, models: Sequence[Mapping[str, Any]], loaded: LoadedModels | None) -> None:
+        """Which models are in service and in memory, as `PartTypeModels.as_dict` gives them."""
+        self.model.clear()
+        for each in models:
+            self.model.labels(each["part_type"], each["model_id"]).set(int(each["loaded"]))
+        if loaded is not None:
+            self.model_memory.set(loaded.bytes)
+            self.model_memory_limit.set(loaded.limit_bytes)
+            self.model_loads.set(loaded.loads)
 
     def plates(self) -> tuple[int, int, int]:
         """Plates received, judged and failed; received = judged + failed."""

@@ -1,4 +1,4 @@
-"""Checks the files of the model in service against their SHA-256 while it runs: changed, damaged or missing ones.
+"""Checks the files of the models in service against their SHA-256 while they run: changed, damaged or missing ones.
 
 Plates are judged with the bytes in memory whose SHA-256 was checked when they were loaded, so a damaged file changes no
 verdict. But the folder cannot be loaded again, after a restart or to replay a plate. This is a problem in `/healthz`
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from platewatch.errors import ModelError, PlatewatchError
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model import model_folder
 from platewatch.records import Records
 
@@ -29,14 +30,11 @@ Stamp = tuple[int, int, int, int]
 class ModelFiles:
     """A thread that checks the files' stamps once a second, and reads a file when its stamp changed or it is due."""
 
-    def __init__(self, models: ModelRegistry, records: Records, *, actor: str, every_s: float = _EVERY_S) -> None:
-        self._models, self._records, self._actor, self._every = models, records, actor, every_s
-        self._folder: Path | None = None
-        self._expected: dict[str, str] = {}  # SHA-256 by name
-        self._stamps: dict[str, Stamp | None] = {}  # of each file when it was read last
-        self._read = 0.0  # when all files were read last
-        self._damaged: dict[str, str] = {}  # the faults, by file name
-        self._told: set[str] = set()  # the faults in the last event
+    def __init__(
+        self, models: ModelRegistry | PartTypeModels, records: Records, *, actor: str, every_s: float = _EVERY_S
+    ) -> None:
+        self._models, self._records, self._actor, self._every = PartTypeModels.of(models), records, actor, every_s
+        self._files: dict[str, _Files] = {}  # by part type
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model files", daemon=True)
 
@@ -52,7 +50,7 @@ class ModelFiles:
 
     def problems(self) -> Iterable[tuple[str, str, bool]]:
         """The problems, for the health check: code, message, whether plates stop."""
-        damaged = sorted(self._damaged.copy().values())
+        damaged = [each for name, files in sorted(self._files.items()) for each in files.faults(name)]
         if damaged:
             so = "plates are judged by what was loaded before, but it cannot be loaded again: restore the folder"
             yield DAMAGED, f"{'; '.join(damaged[:4])}; {so}", False
@@ -61,6 +59,40 @@ class ModelFiles:
 
     def look(self) -> None:
         """Check once: read changed files, or all when it is due, and write an event when the faults change."""
+        found = dict(self._models.all())
+        for name in self._files.keys() - found.keys():
+            del self._files[name]  # the part type was removed
+        for name, models in found.items():
+            self._files.setdefault(name, _Files(models, self._records, self._actor, self._every)).look()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(1.0):
+            try:
+                self.look()
+            except Exception:
+                log.exception("the model's files could not be checked; it goes on")
+
+
+class _Files:
+    """The files of one model in service."""
+
+    def __init__(self, models: ModelRegistry, records: Records, actor: str, every_s: float) -> None:
+        self._models, self._records, self._actor, self._every = models, records, actor, every_s
+        self._folder: Path | None = None
+        self._expected: dict[str, str] = {}  # SHA-256 by name
+        self._stamps: dict[str, Stamp | None] = {}  # of each file when it was read last
+        self._read = 0.0  # when all files were read last
+        self._damaged: dict[str, str] = {}  # the faults, by file name
+        self._told: set[str] = set()  # the faults in the last event
+
+    def faults(self, part_type: str) -> list[str]:
+        """The present faults, in words."""
+        return [
+            f"part type {part_type}: {each}" if part_type else each for each in sorted(self._damaged.copy().values())
+        ]
+
+    def look(self) -> None:
+        """Check once."""
         if not (self._models.folder / model_folder.MANIFEST).is_file():
             return  # no model, or its folder is missing: Health reports it, and plates stop
         if self._models.folder != self._folder:
@@ -78,7 +110,7 @@ class ModelFiles:
     def _begin(self) -> None:
         """Another model is in service."""
         self._folder, self._read = self._models.folder, time.monotonic()
-        self._expected = dict(self._models.loaded().manifest.files)
+        self._expected = dict(self._models.serving().files)
         self._damaged, self._told = {}, set()
         self._stamps = {}  # so all are read
         try:
@@ -102,19 +134,12 @@ class ModelFiles:
         if set(self._damaged) == self._told:
             return
         damaged = sorted(self._damaged)
-        details = {"model_id": self._models.model_id, "files": ", ".join(damaged[:20])}
+        details = {"model_id": self._models.model_id, "files": ", ".join(damaged[:20])} | self._models.named()
         try:
             self._records.event(DAMAGED if damaged else RESTORED, self._actor, details)
         except PlatewatchError:  # Health reports it; it is tried again
             return
         self._told = set(damaged)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(1.0):
-            try:
-                self.look()
-            except Exception:
-                log.exception("the model's files could not be checked; it goes on")
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -48,17 +48,18 @@ def retrain(
     *,
     actor: str,
     progress: Progress,
+    part_type: str = "",
     loosen_because: str = "",
     found: Callable[[str], object] = str,
 ) -> Retrained:
-    """Train a candidate on DATA and the plates reviewed as good, compare it with `champion`, and write both.
+    """Train a candidate on DATA and the plates of a part type reviewed as good, compare it with `champion`, write both.
 
     `data` holds the photographs that the champion learned from, as for `platewatch train`. No limit of the candidate is
     looser than the champion's, unless `loosen_because` gives a reason, which the record keeps. `found` gets each
     finding of preflight. Raises InputError when the reviews do not suffice, and what training raises.
     """
     serving = Inspector(champion)
-    material = candidates.gather(records, serving.manifest)
+    material = candidates.gather(records, serving.manifest, part_type)
     candidates.check(material)
     fitting.check_installed(serving.manifest.config)
     try:
@@ -77,7 +78,8 @@ def retrain(
         raise OutputError(
             models, f"cannot be written ({error.strerror or error})", remedy="free space or check it"
         ) from error
-    records.event(candidates.TRAINED, actor, compared.figures())
+    named = {"part_type": part_type} if part_type else {}
+    records.event(candidates.TRAINED, actor, compared.figures() | named)
     return Retrained(folder, compared)
 
 

@@ -5,15 +5,17 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from platewatch import printable
-from platewatch.errors import InputError, ModelError, RecordError, RecordUnavailable
+from platewatch.errors import InputError, ModelError, RecordError, RecordUnavailable, UnknownPartType
 from platewatch.line.arrivals import Arrival, Arrivals, seen
 from platewatch.line.assembly import Line
 from platewatch.line.camera_problems import AWAY, BACK, FROZEN, FROZEN_CODE, MISSING_CODE, MOVING
 from platewatch.line.file_events import FileEvents
-from platewatch.line.judging import JudgedPhotograph, Plate
+from platewatch.line.judging import JudgedPhotograph, Plate, not_judged
+from platewatch.line.loaded_models import Leases
 from platewatch.line.repeats import LIMIT, Repeats
 from platewatch.line.state_files import beside
 from platewatch.photographs import formats, reading
@@ -39,6 +41,7 @@ class WatchFolder:
         give_up_s: float = 30.0,
         rescan_s: float = 2.0,
         recursive: bool = False,
+        by_part_type: bool = False,
         clock: Callable[[], float] = time.monotonic,
         recorded: Callable[[Entry], None] = lambda _entry: None,
         warn: Callable[[str], None] = lambda _words: None,
@@ -49,11 +52,14 @@ class WatchFolder:
         end, when its bytes were the same for `quiet_s`. The same bytes under the same name within `quiet_s` are the
         same photograph, later they are a repeat. One that is not complete or not readable is recorded as failed after
         `give_up_s` without a change. The whole folder is scanned every `rescan_s`; `recursive`: with folders in it.
+        `by_part_type`: those are named after the part types of the photographs in them.
         """
+        recursive = recursive or by_part_type
         self._line = line
         self._settle, self._quiet, self._rescan = settle_s, quiet_s, rescan_s
         self._give_up = max(give_up_s, quiet_s)
-        self._recursive, self._clock = recursive, clock
+        self._recursive, self._by_part_type, self._clock = recursive, by_part_type, clock
+        self._loading = dict[str, Leases]()  # models that photographs here wait for, by part type
         self._recorded, self._warn = recorded, warn
         self._arrivals = Arrivals(folder, line.records.known, settle_s=settle_s, recursive=recursive, clock=clock)
         self._shown = printable.name(str(self._arrivals.folder))
@@ -145,17 +151,53 @@ class WatchFolder:
             self._line.health.record_failed(error, refused=False)
 
     def _judge_settled(self) -> None:
+        waited_for, without_model = set(self._loading), set[str]()
         for arrival in self._arrivals.settled():
             if self._stopping.is_set():
-                return
+                break
+            part_type = self._part_type(arrival)
             incomplete, until, _ = self._incomplete.get(arrival.path, (None, 0.0, None))
-            if arrival == incomplete and self._clock() < until:
+            if part_type in without_model or (arrival == incomplete and self._clock() < until):
                 continue
             try:
-                self._judge_one(arrival)
-            except (ModelError, RecordUnavailable):  # the health check reports it; the photograph waits in the folder
-                self._stopping.wait(_RETRY_S)
-                return
+                self._judge_one(arrival, part_type)
+            except ModelError:  # the health check reports it; the photographs of this part type wait in the folder
+                without_model.add(part_type)
+            except RecordUnavailable:  # as above; all wait
+                without_model.add(part_type)
+                break
+        for part_type in waited_for & self._loading.keys():
+            self._give_back(part_type)
+        if without_model:
+            self._stopping.wait(_RETRY_S)
+
+    def _part_type(self, arrival: Arrival) -> str:
+        """The first folder below the watched one; empty for a photograph directly in it, and without part types."""
+        levels = arrival.path.relative_to(self._arrivals.folder).parts
+        return printable.name(levels[0]) if self._by_part_type and len(levels) > 1 else ""
+
+    def _judged(self, plate: Plate) -> JudgedPhotograph | None:
+        """The judged photograph; None while the model of its part type is loaded. Raises ModelError."""
+        try:
+            lent = self._loading.pop(plate.part_type, None) or self._line.judging.lend(plate.part_type)
+        except UnknownPartType as error:
+            return not_judged(plate, error)
+        if self._by_part_type and not lent.done():
+            self._loading[plate.part_type] = lent
+            return None
+        lease = lent.result()
+        try:
+            return self._line.judging.judge(plate, lease)
+        finally:
+            lease.end()
+
+    def _give_back(self, part_type: str) -> None:
+        """End the lease of a model that no photograph here waits for any more, once it is loaded."""
+        lent = self._loading[part_type]
+        if lent.done():
+            del self._loading[part_type]
+            if lent.exception() is None:
+                lent.result().end()
 
     def _check_again(self) -> None:
         """Read photographs once more that may have been overwritten within the step of the file system's clock."""
@@ -164,7 +206,7 @@ class WatchFolder:
             if photograph is not None and reading.sha256(photograph) != done.sha256:
                 self._arrivals.changed(done.arrival)
 
-    def _judge_one(self, arrival: Arrival) -> None:
+    def _judge_one(self, arrival: Arrival, part_type: str) -> None:
         """One photograph, unless its file is not complete yet; raises ModelError or RecordUnavailable."""
         patient = self._arrivals.unchanged_s(arrival) < self._give_up
         photograph = _load(arrival.path)
@@ -179,14 +221,18 @@ class WatchFolder:
             self._incomplete.pop(arrival.path, None)
             self._arrivals.done(arrival, sha256)
             return
-        plate = Plate(arrival.path if photograph is None else photograph, str(arrival.path), key=key, source=SOURCE)
-        judged = self._line.judging.judge(plate)
+        data = arrival.path if photograph is None else photograph
+        plate = Plate(data, str(arrival.path), key=key, source=SOURCE, part_type=part_type)
+        judged = self._judged(plate)
+        if judged is None:
+            return
+        is_unknown = isinstance(judged.error, UnknownPartType)
         is_damaged = judged.examination is not None and bool(judged.examination.damage)
-        if patient and (is_damaged or isinstance(judged.error, InputError)):
+        if patient and (is_damaged or (isinstance(judged.error, InputError) and not is_unknown)):
             self._postpone(arrival, sha256)
             return
         self._incomplete.pop(arrival.path, None)
-        self._record(arrival, sha256, plate, judged)
+        self._record(arrival, sha256, replace(plate, part_type="") if is_unknown else plate, judged)
 
     def _is_complete(self, arrival: Arrival, photograph: bytes | None, sha256: str | None) -> bool:
         """Whether its end is there; where the format marks none, whether its bytes stay the same for a while."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
-from platewatch.errors import InputError, ModelError, PlatewatchError
+from platewatch.errors import InputError, ModelError, PlatewatchError, UnknownPartType
 from platewatch.inspection import Inspection, Verdict, now
 from platewatch.model import model_folder, pose_words, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
@@ -256,24 +256,28 @@ class Inspector:
         return _inspection(self.manifest, started, name, sha256, **found)
 
 
-def failed(manifest: Manifest, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
+def failed(manifest: Manifest | None, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
     """The Inspection of a photograph without a verdict: an InputError means that the photograph is not readable.
 
-    Any other error is the detectors'. `started` is `time.perf_counter()` when judging began.
+    UnknownPartType means that there is no model for it; then `manifest` is None, and the model's id is empty. Any other
+    error is the detectors'. `started` is `time.perf_counter()` when judging began.
     """
     reason = "the photograph is not readable" if isinstance(error, InputError) else "could not be judged"
+    reason = "the part type is unknown" if isinstance(error, UnknownPartType) else reason
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
     found = {"verdict": None, "reason": reason, "error": what}
     return _inspection(manifest, started, _name(image, name), _sha256(image), **found)
 
 
-def _inspection(manifest: Manifest, started: float, name: str | None, sha256: str | None, **found: Any) -> Inspection:
+def _inspection(
+    manifest: Manifest | None, started: float, name: str | None, sha256: str | None, **found: Any
+) -> Inspection:
     return Inspection(
         image=name,
         image_sha256=sha256,
-        threshold=manifest.threshold,
-        region=manifest.region_sha256,
-        model_id=manifest.model_id,
+        threshold=0.0 if manifest is None else manifest.threshold,
+        region=None if manifest is None else manifest.region_sha256,
+        model_id="" if manifest is None else manifest.model_id,
         time=now(),
         duration_ms=round(1e3 * (time.perf_counter() - started), 3),
         **found,

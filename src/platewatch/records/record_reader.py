@@ -68,6 +68,11 @@ class RecordReader:
         folder = None if self._photographs is None else self._photographs.folder
         return tuple(path for path in (file, folder) if path is not None)
 
+    def is_own(self, row: Appended) -> bool:
+        """Whether a plate, review or event is in the chain of this station."""
+        number = row.number if isinstance(row, Entry) else row.id
+        return stations.of_number(number) == self._station.id
+
     def get(self, number: int) -> Entry:
         """The plate with this number; raises NotFound."""
         with self._database.reading() as connection:
@@ -111,12 +116,19 @@ class RecordReader:
         with self._database.reading() as connection:
             return reviewing.of_entry(connection, number)
 
-    def reviewed(self, since: datetime | None = None, until: datetime | None = None) -> tuple[Reviewed, ...]:
+    def reviewed(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        station: str | None = None,
+        part_type: str | None = None,
+    ) -> tuple[Reviewed, ...]:
         """Every plate received from `since` on and before `until` with a valid review, in the order of arrival.
 
         Thousands take a fraction of a second.
         """
-        query = Query(since=since, until=until, reviewed=True)
+        query = Query(since=since, until=until, reviewed=True, station=station, part_type=part_type)
         with self._database.reading() as connection:
             return search.reviewed(connection, query)
 
@@ -180,7 +192,8 @@ class RecordReader:
     def model_ids(self) -> tuple[str, ...]:
         """The ids of all models that judged a plate of this record."""
         with self._database.reading() as connection:
-            return search.distinct(connection, entries.c.model_id)
+            found = search.distinct(connection, entries.c.model_id)
+        return tuple(filter(None, found))  # a plate of an unknown part type was judged by none
 
     def stations(self) -> tuple[str, ...]:
         """The names of all stations, in the order in which they came; the unnamed one only where it has rows."""

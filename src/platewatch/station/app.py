@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.records import Records
 from platewatch.station import (
     api_reference,
@@ -23,6 +24,7 @@ from platewatch.station import (
     models_page,
     monitoring,
     pages,
+    part_types,
     problem_details,
     reviews,
     service,
@@ -40,23 +42,24 @@ from platewatch.station.users import Users
 
 _PARTS = (
     *(inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page),
-    *(cameras, model_cards, first_model),
+    *(cameras, model_cards, first_model, part_types),
 )
 
 
-def create_app(models: ModelRegistry, records: Records, settings: Settings | None = None) -> FastAPI:
+def create_app(models: ModelRegistry | PartTypeModels, records: Records, settings: Settings | None = None) -> FastAPI:
     """The station for these models and this record; `app.state.station` has its parts.
 
     The caller closes the record. Raises InputError when the file of users is damaged.
     """
     settings = settings or Settings()
-    station = assemble(models, records, settings)
+    station = assemble(PartTypeModels.of(models), records, settings)
 
     def notify(run: Run) -> None:
         station.live.publish(Message("model", run.outcome))
 
     place = threading.Semaphore(1)  # one training at a time
-    runs, first = RetrainingRuns(models, settings, notify, place), FirstModelRuns(settings, notify, place)
+    runs = RetrainingRuns(station.part_types, settings, notify, place)
+    first = FirstModelRuns(settings, notify, place)
     users = Users(settings.users or Path("platewatch-users.json"))
     checks = PasswordChecks(users)
     app = FastAPI(

@@ -18,11 +18,11 @@ from platewatch.station.problem_details import RequestError
 
 PHOTOGRAPH = "photograph"
 """The part of this name is the photograph also when it comes without a file name."""
-PLATE_ID = "plate_id"
+PLATE_ID, PART_TYPE = "plate_id", "part_type"
 _ELSEWHERE = {"name": "in the query", "source": "in the query", "Idempotency-Key": "a header"}
 _OTHER_NAMES = ("id", "name", "source")
 """Fields that would be ignored although their sender means something that the station knows."""
-_ALIKE = 0.7  # of difflib: plateid, plate-no and palte_id are meant for plate_id
+_ALIKE = 0.7  # of difflib: plateid, plate-no and palte_id are meant for plate_id, part-type for part_type
 _CHARSETS = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
 _PARTS = 1000
 _TEXT = 2**16  # bytes of all fields and of all headers of parts
@@ -42,8 +42,8 @@ async def parse(content_type: str, stream: AsyncIterator[bytes]) -> Form:
     """The form; raises RequestError 400 for what is no form with at most one file, 422 for text that is not UTF-8.
 
     A part is the file when it has a file name, is called `photograph`, or has the content type of bytes or a picture.
-    The other fields are kept as text. 422 too for a plate_id that is given twice, and for a name that resembles a known
-    one.
+    The other fields are kept as text. 422 too for a plate_id or part_type that is given twice, and for a name that
+    resembles a known one.
     """
     _, options = parse_options_header(content_type.encode("latin-1"))
     boundary = options.get(b"boundary")
@@ -145,13 +145,13 @@ class _Parts:
 def _check_field(name: str, before: Mapping[str, str]) -> None:
     """Raise RequestError 422 for a second plate_id, and for a name that resembles a known one."""
     elsewhere = ", ".join(f"{known} ({where})" for known, where in _ELSEWHERE.items())
-    expected = f"{PLATE_ID} once, {PHOTOGRAPH}; {elsewhere}"
-    if name == PLATE_ID:
+    expected = f"{PLATE_ID} once, {PART_TYPE} once, {PHOTOGRAPH}; {elsewhere}"
+    if name in (PLATE_ID, PART_TYPE):
         if name in before:
             raise RequestError(422, "invalid", f"{name} is given several times", expected=expected, next="fix the form")
         return
     letters = re.sub(r"[\W_]", "", name.casefold())
-    alike = difflib.get_close_matches(letters, ["plateid", "idempotencykey"], cutoff=_ALIKE)
+    alike = difflib.get_close_matches(letters, ["plateid", "parttype", "idempotencykey"], cutoff=_ALIKE)
     if alike or letters in _OTHER_NAMES:
         what = f"unknown field {name[:60]!r}"
         raise RequestError(422, "invalid", what, expected=expected, next="correct or remove it")

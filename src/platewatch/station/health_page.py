@@ -9,29 +9,31 @@ from fastapi.responses import Response
 
 from platewatch.inspection import now
 from platewatch.line import metrics
+from platewatch.line.drift_monitor import DriftMonitor
 from platewatch.records import Query
 from platewatch.records.values import MOST
-from platewatch.station import charts
-from platewatch.station.pages import render
-from platewatch.station.rest import Viewer, routes, station
+from platewatch.station import charts, commands
+from platewatch.station.pages import chosen, render
+from platewatch.station.rest import PartTypeName, Viewer, routes, station
 from platewatch.station.settings import Settings
-from platewatch.station.state import Station
+from platewatch.station.users import Right
 
 router = routes(include_in_schema=False)
 
 
 @router.get("/health")
-def health(request: Request, _: Viewer) -> Response:
-    """The station's state, for an engineer before a shift."""
+def health(request: Request, account: Viewer, part_type: PartTypeName = None) -> Response:
+    """The station's state, for an engineer before a shift; drift of one part type."""
     here = station(request)
+    drift = here.health.drift.of(chosen(request, part_type).part_type)
     today = datetime.combine(now().date(), time()).astimezone()
     durations = [entry.inspection.duration_ms for entry in here.records.find(Query(limit=MOST)).entries]
     return render(
         request,
         "health.html",
         problems=here.health.problems(),
-        drift=here.health.drift.evidence(),
-        chart=_drift_chart(here),
+        drift=drift.evidence(),
+        chart=_drift_chart(drift),
         counts=here.records.counts(today),
         total=here.records.counts(),
         refused=metrics.total(here.metrics.refused),
@@ -45,12 +47,14 @@ def health(request: Request, _: Viewer) -> Response:
         deliveries=here.records.deliveries(),
         notes=here.line.deliveries.notes(),
         head=here.records.head(),
+        add_user=commands.add_user(here.settings) if account.may(Right.MODEL) else None,
+        heads=[end for end in here.records.heads().values() if end.length],
     )
 
 
-def _drift_chart(here: Station) -> charts.CurveChart | None:
+def _drift_chart(drift: DriftMonitor) -> charts.CurveChart | None:
     """log10(1 + evidence) after each of the newest plates; None before the second plate."""
-    curve, limit = here.health.drift.curve(), here.health.drift.evidence().limit
+    curve, limit = drift.curve(), drift.evidence().limit
     if len(curve) < 2:
         return None
     description = f"Evidence of drift after each of {len(curve)} plates: now {curve[-1][1]:.3g}, alarm at {limit:.3g}."

@@ -72,6 +72,7 @@ class InspectionPage:
         "parameters": [
             {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
             {"name": "plate_id", "in": "query", "schema": {"type": "string", "maxLength": 200}},
+            {"name": "part_type", "in": "query", "schema": {"type": "string", "maxLength": 40}},
             *uploads.BODY["parameters"],
         ],
     },
@@ -83,10 +84,13 @@ async def inspect(
 ) -> Response:
     """Judge a plate: once this has answered 201, it is in the record, also if it is not readable.
 
+    `part_type` says of which kind it is; a name that is not known is refused.
     With `Accept: text/plain` the answer is one line: the outcome and the plate's number in the record, `REJECT 17`.
     """
     started, here = time.perf_counter(), station(request)
     try:
+        if request.query_params.get("part_type"):  # before the photograph has arrived
+            here.part_types.registry(request.query_params["part_type"])
         with here.intake.place(), here.arrivals.room() as room:
             plate = await uploads.read(request, here.settings, room, owner=account.name, source=source)
             found = await asyncio.shield(asyncio.wrap_future(here.intake.submit(plate)))

@@ -2,10 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+from platewatch.errors import ModelError, RecordUnavailable
 from platewatch.line.judging import Judging, KeyReused, Plate, RecordedPlate
+from platewatch.line.loaded_models import Lease, Leases
 from platewatch.line.metrics import Metrics
 from platewatch.station.problem_details import RequestError
 
@@ -19,6 +22,7 @@ class Intake:
         self.places, self._retry_after_s = workers + waiting, retry_after_s
         self._taken, self._closed = 0, False
         self._by_key: dict[str, tuple[Plate, Future[RecordedPlate]]] = {}
+        self._loading = set[Leases]()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="judge")
 
@@ -45,15 +49,16 @@ class Intake:
     def submit(self, plate: Plate) -> "Future[RecordedPlate]":
         """Have the plate judged, recorded and notified; to be called with a place.
 
-        Raises RequestError 409 when the key is another photograph's, here or by the future, which raises what
-        `Judging.run` does otherwise.
+        While the model of its part type is loaded, it takes a place but no thread. Raises RequestError 409 when the key
+        is another photograph's, here or by the future, which raises what `Judging.run` does otherwise; and what
+        `Judging.lend` raises.
         """
         if plate.key is None:
-            return self._pool.submit(self._run, plate)
+            return self._begin(plate)
         with self._lock:
             earlier = self._by_key.get(plate.key)
             if earlier is None:
-                future = self._pool.submit(self._run, plate)
+                future = self._begin(plate)
                 self._by_key[plate.key] = plate, future
         if earlier is None:
             future.add_done_callback(lambda _: self._forget(plate.key))
@@ -66,13 +71,41 @@ class Intake:
         """Refuse every further upload, and finish those that have a place."""
         with self._lock:
             self._closed = True
+        futures.wait(self._loading.copy())
         self._pool.shutdown(wait=True)
 
-    def _run(self, plate: Plate) -> RecordedPlate:
+    def _begin(self, plate: Plate) -> "Future[RecordedPlate]":
+        """Judge it as soon as the model of its part type is loaded."""
+        judged = Future[RecordedPlate]()
         try:
-            return self._judging.run(plate)
-        except KeyReused as error:
-            raise _key_reused() from error
+            lent = self._judging.lend(plate.part_type)
+        except (ModelError, RecordUnavailable):  # a plate whose key is known is answered all the same
+            self._pool.submit(self._run, plate, None, judged)
+            return judged
+        self._loading.add(lent)
+        lent.add_done_callback(lambda done: self._lent(done, plate, judged))
+        return judged
+
+    def _lent(self, done: Leases, plate: Plate, judged: "Future[RecordedPlate]") -> None:
+        error = done.exception()
+        if error is None:
+            self._pool.submit(self._run, plate, done.result(), judged)
+        else:
+            judged.set_exception(error)
+        self._loading.discard(done)
+
+    def _run(self, plate: Plate, lease: Lease | None, judged: "Future[RecordedPlate]") -> None:
+        try:
+            found = self._judging.run(plate, lease)
+        except KeyReused:
+            judged.set_exception(_key_reused())
+        except BaseException as error:
+            judged.set_exception(error)
+        else:
+            judged.set_result(found)
+        finally:
+            if lease is not None:
+                lease.end()
 
     def _forget(self, key: str | None) -> None:
         with self._lock:

@@ -55,10 +55,7 @@ class ModelCard:
 @router.get("/models/{model_id}/card")
 def card(request: Request, _: Viewer, model_id: str) -> Response:
     """The model card of an available model."""
-    models = station(request).models
-    folder = next((each.folder for each in models.available() if each.model_id == model_id), None)
-    if folder is None:
-        raise NotFound(f"model {model_id}", "not available", remedy="choose one on the page Models")
+    folder = station(request).part_types.folder_of(model_id)
     prefix = station(request).settings.public.prefix
     shown = read(folder, f"{prefix}/models/{model_id}/pictures")
     return render(request, "model_card.html", card=shown, model_id=model_id, folder=folder.name, holds=HOLDS)
@@ -67,9 +64,7 @@ def card(request: Request, _: Viewer, model_id: str) -> Response:
 @router.get("/models/{model_id}/pictures/{name}")
 def picture(request: Request, _: Viewer, model_id: str, name: str) -> Response:
     """A picture of a model's card."""
-    models = station(request).models
-    folder = next((each.folder for each in models.available() if each.model_id == model_id), None)
-    return send(folder, name)
+    return send(station(request).part_types.folder_of(model_id), name)
 
 
 def send(folder: Path | None, name: str) -> Response:

@@ -19,5 +19,5 @@ class ModelChanges:
 
 def of(models: ModelRegistry, after: Manifest) -> ModelChanges:
     """The changes that taking `after` into service makes."""
-    before = models.loaded().manifest if models.has_model else None
+    before = models.serving() if models.has_model else None
     return ModelChanges(before, after, () if before is None else protections.looser(before, after))

@@ -9,13 +9,13 @@ from fastapi.responses import RedirectResponse, Response
 
 from platewatch.decision.verdict import HOLDS
 from platewatch.errors import InputError, ModelError, NotFound
-from platewatch.line import candidates
+from platewatch.line import candidates, part_types
 from platewatch.line.candidates import Material
-from platewatch.line.model_registry import ACTIVATED
+from platewatch.line.model_registry import ModelRegistry, last_activation
 from platewatch.station import model_changes, retraining_runs
 from platewatch.station.model_changes import ModelChanges
-from platewatch.station.pages import render
-from platewatch.station.rest import Viewer, json_response, routes, station
+from platewatch.station.pages import chosen, render
+from platewatch.station.rest import PartTypeName, Viewer, json_response, registry, routes, station
 from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import needs
 from platewatch.station.training_child import Run
@@ -25,17 +25,18 @@ router = routes()
 
 
 @router.get("/models", include_in_schema=False)
-def models(request: Request, _: Viewer) -> Response:
-    """The model in service, retraining, the available models and their comparisons."""
+def models(request: Request, _: Viewer, part_type: PartTypeName = None) -> Response:
+    """A part type's model in service, retraining, the available models and their comparisons."""
     here, runs = station(request), _runs(request)
-    if not here.models.has_model:
+    of = chosen(request, part_type)
+    if not of.has_model:
         return RedirectResponse("/first-model", 303)
-    manifest = here.models.loaded().manifest
-    material = runs.material(here.records)
-    activated = next(iter(here.records.events(ACTIVATED, limit=1, station=here.records.station)), None)
+    part_type, manifest = of.part_type, of.serving()
+    material = runs.material(here.records, part_type)
+    activated = last_activation(here.records, part_type)
     if activated is not None and activated.details.get("model_id") != manifest.model_id:
         activated = None
-    folder, models = here.models.models_folder, here.models.available()
+    folder, models = of.models_folder, of.available()
     available = [(each, retraining_runs.comparison_of(folder, each.model_id)) for each in models]
     known = {each.model_id for each, _ in available}
     before = None if activated is None else activated.details.get("before")
@@ -46,21 +47,23 @@ def models(request: Request, _: Viewer) -> Response:
         holds=HOLDS,
         activated=activated,
         before=before if before in known else None,
-        changes=_changes(request),
+        changes=_changes(of),
         material=material,
-        obstacle=_obstacle(runs, material),
-        run=_run_values(runs.run, {each.model_id: comparison for each, comparison in available}),
+        obstacle=_obstacle(runs, material, part_type),
+        run=_run_values(runs.run_of(part_type), {each.model_id: comparison for each, comparison in available}),
         available=sorted(available, key=lambda pair: (not pair[0].in_service, pair[0].model_id)),
     )
 
 
 @router.post("/models/retraining", status_code=202)
-def retrain(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
-    """Start training a candidate on the plates reviewed as good; GET returns the progress."""
-    here, runs = station(request), _runs(request)
-    if runs.possible:
-        candidates.check(runs.material(here.records))
-    return json_response(asdict(runs.start(account.name)), 202)
+def retrain(
+    request: Request, account: Annotated[Account, needs(Right.MODEL)], part_type: PartTypeName = None
+) -> Response:
+    """Start training a candidate of a part type on its plates reviewed as good; GET returns the progress."""
+    here, runs, name = station(request), _runs(request), registry(request, part_type).part_type
+    if runs.data_of(name) is not None:
+        candidates.check(runs.material(here.records, name))
+    return json_response(asdict(runs.start(account.name, name)), 202)
 
 
 @router.post("/models/retraining/cancel", status_code=204, response_class=Response)
@@ -78,9 +81,9 @@ def retraining(request: Request, _: Viewer) -> Response:
 
 
 @router.get("/models/{model_id}/comparison")
-def comparison(request: Request, _: Viewer, model_id: str) -> Response:
+def comparison(request: Request, _: Viewer, model_id: str, part_type: PartTypeName = None) -> Response:
     """The comparison of a candidate with the model in service, plate by plate; null for a model without one."""
-    models = station(request).models
+    models = registry(request, part_type)
     known = {each.model_id for each in models.available()}
     found = retraining_runs.comparison_of(models.models_folder, model_id) if model_id in known else None
     return json_response(None if found is None else found.as_dict())
@@ -91,9 +94,11 @@ def _runs(request: Request) -> RetrainingRuns:
     return found
 
 
-def _obstacle(runs: RetrainingRuns, material: Material) -> str | None:
+def _obstacle(runs: RetrainingRuns, material: Material, part_type: str) -> str | None:
     """Why retraining is not possible now; None when it is."""
-    if not runs.possible:
+    if runs.data_of(part_type) is None:
+        if part_type:
+            return f"Name the folder of the model's training photographs as data in {part_type}/{part_types.FILE}."
         return "Start the station with --data DATA, the folder of the model's training photographs."
     try:
         candidates.check(material)
@@ -118,9 +123,9 @@ def _run_values(run: Run | None, comparisons: dict[str, Any]) -> dict[str, Any] 
     }
 
 
-def _changes(request: Request) -> dict[str, ModelChanges]:
+def _changes(models: ModelRegistry) -> dict[str, ModelChanges]:
     """What taking each of the other models into service changes, by its id; without those whose manifest is damaged."""
-    models, found = station(request).models, dict[str, ModelChanges]()
+    found = dict[str, ModelChanges]()
     for each in models.available():
         with suppress(NotFound, ModelError):
             if not each.in_service:

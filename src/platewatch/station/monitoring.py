@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from platewatch.line.metrics import CONTENT_TYPE
-from platewatch.station.rest import Viewer, in_thread, json_response, routes, station
+from platewatch.station.rest import PartTypeName, Viewer, in_thread, json_response, routes, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
@@ -42,7 +42,7 @@ def alarm_seen(request: Request, account: Annotated[Account, needs(Right.REVIEW)
 
 
 @router.post("/drift/seen", status_code=204, response_class=Response)
-def seen(request: Request, account: Annotated[Account, needs(Right.MODEL)]) -> Response:
-    """Acknowledge the drift alarm: the drift test restarts. It is an event in the record."""
-    station(request).health.drift.acknowledge(account.name)
+def seen(request: Request, account: Annotated[Account, needs(Right.MODEL)], part_type: PartTypeName = None) -> Response:
+    """Acknowledge the drift alarm of a part type: its drift test restarts. It is an event in the record."""
+    station(request).health.drift.of(part_type or "").acknowledge(account.name)
     return Response(status_code=204)

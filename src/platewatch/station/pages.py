@@ -14,10 +14,11 @@ from starlette.datastructures import QueryParams
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import now
 from platewatch.line import shift_report, wording
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
-from platewatch.station import charts, security, times
+from platewatch.station import charts, commands, security, times
 from platewatch.station.problem_details import RequestError, problem
 from platewatch.station.rest import Number, Viewer, in_thread, json_response, query_names, root, routes, station
 from platewatch.station.users import LOCAL, Account, Right
@@ -25,7 +26,11 @@ from platewatch.templates import environment
 
 router = routes(include_in_schema=False)
 
-_SEARCH = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text", "before")
+_SEARCH = (
+    *("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text"),
+    *("station", "part_type", "before"),
+)
+_UNNAMED = "-"  # the unnamed station in an address; empty is all of them
 _SEARCHES = query_names(*_SEARCH)
 _WAITING = 100  # plates waiting for review are counted up to this number
 
@@ -44,14 +49,21 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
         "csrf": security.page_token(request),
         "here": request.url.path,
         "root": root(request),
+        "station": station(request).records.station,
     }
     return HTMLResponse(_PAGES.get_template(name).render(**frame, **values), status)
+
+
+def chosen(request: Request, part_type: str | None) -> ModelRegistry:
+    """The models of the part type that a page is asked for; where none is named, of the first one."""
+    models = station(request).part_types
+    return models.registry(models.names()[0] if part_type is None else part_type)
 
 
 @router.get("/")
 def live(request: Request, _: Viewer) -> Response:
     """The newest plate large, the last twenty small; without a model the page that makes the first one."""
-    if not station(request).models.has_model:
+    if station(request).part_types.is_empty:
         return RedirectResponse("/first-model", 303)
     return render(request, "live.html")
 
@@ -65,7 +77,8 @@ def review(request: Request, _: Viewer) -> Response:
 @router.get("/pages/waiting")
 def waiting(request: Request, _: Viewer) -> Response:
     """The number of plates waiting for review; 100 stands for 100 or more."""
-    return json_response({"waiting": len(station(request).records.queue(_WAITING, None).entries)})
+    records = station(request).records
+    return json_response({"waiting": len(records.queue(_WAITING, station=records.station or None).entries)})
 
 
 @router.get("/inspections/{number}/thumbnail.jpg")
@@ -107,6 +120,8 @@ def history(request: Request, _: Viewer) -> Response:
         next=page.next,
         reviewers=records.reviewers(),
         model_ids=records.model_ids(),
+        stations=records.stations(),
+        part_types=records.part_types(),
     )
 
 
@@ -131,7 +146,14 @@ def report(request: Request, _: Viewer) -> Response:
     return render(
         request,
         "shift.html",
-        shift=shift_report.gather(station(request).records, since, until, card=partial(_card, root(request))),
+        shift=shift_report.gather(
+            station(request).records,
+            since,
+            until,
+            card=partial(_card, root(request)),
+            station=_station(search),
+            part_type=search["part_type"] or None,
+        ),
     )
 
 
@@ -142,27 +164,31 @@ def report_style(_: Viewer) -> Response:
 
 
 @router.get("/plates/{number}")
-def plate(request: Request, _: Viewer, number: Number) -> Response:
+def plate(request: Request, account: Viewer, number: Number) -> Response:
     """One plate with everything that the record has of it."""
     records = station(request).records
-    entry, newest = records.get(number), records.head().entries
+    entry = records.get(number)
+    newest = records.head(entry.station).entries
     return render(
         request,
         "plate.html",
         entry=entry,
         reviews=records.reviews(number),
         chart=_score_chart(request, entry),
+        replay=commands.replay(station(request).settings, station(request).models.models_folder, number)
+        if account.may(Right.MODEL)
+        else None,
         boxes=json.dumps([defect.box for defect in entry.inspection.defects]),
         marked=json.dumps(entry.review.boxes if entry.review else ()),
-        newer=number + 1 if number < newest else None,
-        older=number - 1 if number > 1 else None,
+        newer=number + 1 if entry.place < newest else None,
+        older=number - 1 if entry.place > 1 else None,
     )
 
 
 @router.get("/login")
 def login(request: Request, next: str = "/") -> Response:
     """The login form."""
-    return render(request, "login.html", next=next, error=None)
+    return render(request, "login.html", next=next, error=None, typed="")
 
 
 def error_page(request: Request, error: RequestError) -> Response:
@@ -173,7 +199,8 @@ def error_page(request: Request, error: RequestError) -> Response:
     if request.url.path == "/login":
         where = request.query_params.get("next", "/")
         message = _sentence(f"{error.what}; {error.next}")
-        return render(request, "login.html", error.status_code, next=where, error=message)
+        name = getattr(request.state, "login_name", "")
+        return render(request, "login.html", error.status_code, next=where, error=message, typed=name)
     title = "Page not found" if error.status_code == 404 else "The request failed"
     message = _sentence(problem(error, request.url.path)["message"])
     return render(request, "error.html", error.status_code, title=title, message=message)
@@ -190,9 +217,8 @@ def _address(search: dict[str, str]) -> str:
 
 
 def _query(search: dict[str, str], limit: int) -> Query:
-    texts: dict[str, Any] = {
-        name: search[name] or None for name in ("plate_id", "reviewer", "model_id", "text", "before")
-    }
+    names = ("plate_id", "reviewer", "model_id", "text", "part_type", "before")
+    texts: dict[str, Any] = {name: search[name] or None for name in names}
     try:
         return Query(
             since=_moment(search["since"]),
@@ -200,10 +226,16 @@ def _query(search: dict[str, str], limit: int) -> Query:
             outcome=Outcome(search["outcome"]) if search["outcome"] else None,
             judgement=Judgement(search["judgement"]) if search["judgement"] else None,
             limit=limit,
+            station=_station(search),
             **texts,
         )
     except ValueError as error:
         raise InputError("search", error, remedy="clear the search and try again") from error
+
+
+def _station(search: dict[str, str]) -> str | None:
+    """The station that the form names; None is all of them."""
+    return "" if search["station"] == _UNNAMED else search["station"] or None
 
 
 def _moment(text: str) -> datetime | None:
@@ -246,7 +278,7 @@ def _score_chart(request: Request, entry: Entry) -> charts.ScoreChart | None:
     if found.score is None:
         return None
     try:
-        manifest = station(request).models.manifest(found.model_id)
+        manifest = station(request).part_types.manifest(found.model_id)
     except NotFound:
         return None
     good = [plate.score for plate in manifest.calibration]

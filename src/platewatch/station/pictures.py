@@ -14,6 +14,7 @@ from platewatch.errors import InputError, NotFound, RecordError, RecordUnavailab
 from platewatch.inspection import Defect
 from platewatch.line import shift_report
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model.good_examples import GoodExamples
 from platewatch.photographs import reading, thumbnails
 from platewatch.photographs.overlay import boxed, heat, overlay
@@ -30,8 +31,8 @@ _SIDE = 3000
 class Pictures:
     """Photographs and overlays by plate number; the newest plates' maps are kept. Safe to share by threads."""
 
-    def __init__(self, records: Records, models: ModelRegistry) -> None:
-        self._records, self._models = records, models
+    def __init__(self, records: Records, models: ModelRegistry | PartTypeModels) -> None:
+        self._records, self._models = records, PartTypeModels.of(models)
         self._maps: OrderedDict[int, Floats] = OrderedDict()
         self._drawn: OrderedDict[int, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
@@ -145,7 +146,8 @@ class Pictures:
         with self._lock:
             found = self._maps.get(entry.number)
         if found is None:
-            seen = self._models.with_id(entry.inspection.model_id).examine(photograph)
+            with self._models.with_id(entry.inspection.model_id) as inspector:
+                seen = inspector.examine(photograph)
             found = seen.frame.cut(seen.anomaly_map)
         return found
 

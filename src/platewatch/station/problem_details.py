@@ -23,6 +23,7 @@ from platewatch.errors import (
     RecordError,
     RecordUnavailable,
     RuntimeUnavailable,
+    UnknownPartType,
     line,
 )
 from platewatch.station import times
@@ -33,6 +34,7 @@ RETRY_S = 5
 """Seconds until a client should retry after a failure that may pass, such as a full disk or a locked record."""
 
 LIBRARY_ERRORS: tuple[tuple[type[PlatewatchError], int, str], ...] = (
+    (UnknownPartType, 422, "unknown_part_type"),
     (InputError, 422, "invalid"),
     (NotFound, 404, "not_found"),
     (RecordUnavailable, 503, "record_unavailable"),

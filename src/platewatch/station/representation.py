@@ -33,5 +33,5 @@ def message(row: Appended) -> Message | None:
     if isinstance(row, Review):
         return Message("review", review_as_dict(row))
     if row.kind == ACTIVATED:
-        return Message("model", {name: row.details.get(name) for name in ("model_id", "before")})
+        return Message("model", {name: row.details.get(name) for name in ("model_id", "before", "part_type")})
     return Message("alarm", dict(row.details)) if row.kind == ALARM else None

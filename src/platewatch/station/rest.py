@@ -14,12 +14,14 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import ConfigDict
 
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.station.problem_details import ErrorBody, RequestError
 from platewatch.station.security import needs
 from platewatch.station.state import Station
 from platewatch.station.users import Account, Right
 
 Viewer = Annotated[Account, needs(Right.VIEW)]
+PartTypeName = Annotated[str | None, Query(description="The part type; where none is named, the one without a name.")]
 Number = Annotated[int, Path(ge=1, lt=2**53, description="The plate's number in the record.")]
 AtStation = Annotated[str | None, Query(alias="station", max_length=40, description="Name of a station; all without.")]
 OfPartType = Annotated[str | None, Query(max_length=60, description="A part type; all without.")]
@@ -93,6 +95,11 @@ def station(request: Request) -> Station:
     """The station that received the request."""
     found: Station = request.app.state.station
     return found
+
+
+def registry(request: Request, part_type: str | None) -> ModelRegistry:
+    """The models of a part type, of the one without a name where none is given; raises UnknownPartType, ModelError."""
+    return station(request).part_types.registry(part_type or "")
 
 
 def root(request: Request) -> str:

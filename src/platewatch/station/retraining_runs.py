@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from platewatch.errors import ModelError
-from platewatch.line import candidates, comparison, drafts
+from platewatch.line import candidates, comparison, drafts, part_types
 from platewatch.line.candidates import Material
 from platewatch.line.comparison import Comparison
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.records import Records
 from platewatch.station.problem_details import RequestError
 from platewatch.station.settings import Settings
@@ -23,14 +24,15 @@ class RetrainingRuns:
 
     def __init__(
         self,
-        models: ModelRegistry,
+        models: ModelRegistry | PartTypeModels,
         settings: Settings,
         notify: Callable[[Run], None],
         place: threading.Semaphore | None = None,
     ) -> None:
         """`notify` is called with each run that has ended; `place` is the one of TrainingChild."""
-        self._models, self._settings = models, settings
-        self._material: tuple[tuple[int, str], Material] | None = None
+        self._models, self._settings = PartTypeModels.of(models), settings
+        self._material: dict[str, tuple[tuple[int, str], Material]] = {}
+        self._part_type = ""
         self.child = TrainingChild(notify, place)
 
     @property
@@ -38,30 +40,44 @@ class RetrainingRuns:
         """The running or last retraining."""
         return self.child.run
 
-    @property
-    def possible(self) -> bool:
-        """Whether the station has the training photographs of its model."""
-        return self._data() is not None and self._settings.record_url is not None
+    def run_of(self, part_type: str) -> Run | None:
+        """The running or last retraining if it is of this part type."""
+        return self.run if self._part_type == part_type else None
 
-    def material(self, records: Records) -> Material:
+    def data_of(self, part_type: str) -> Path | None:
+        """Photographs that the part type's model, or the one that it replaced, was trained on; None without them."""
+        if self._settings.record_url is None:
+            return None
+        folder, models = self._models.folder, self._models.registry(part_type)
+        told = self._settings.data
+        if part_type:
+            told = None if folder is None else folder.data_of(folder.get(part_type))
+        return drafts.training_data(self._settings.training, models.models_folder, models.model_id) or told
+
+    def material(self, records: Records, part_type: str = "") -> Material:
         """The reviewed plates by use; computed again after a new review or a change of the model in service."""
-        manifest = self._models.loaded().manifest
+        manifest = self._models.registry(part_type).serving()
         key = records.last_review(), manifest.model_id
-        if self._material is None or self._material[0] != key:
-            self._material = key, candidates.gather(records, manifest)
-        return self._material[1]
+        known = self._material.get(part_type)
+        if known is None or known[0] != key:
+            known = self._material[part_type] = key, candidates.gather(records, manifest, part_type)
+        return known[1]
 
-    def start(self, actor: str) -> Run:
+    def start(self, actor: str, part_type: str = "") -> Run:
         """Start training a candidate; raises RequestError 409 without training photographs or while one is trained."""
-        data, record_url = self._data(), self._settings.record_url
+        models, data, record_url = self._models.registry(part_type), self.data_of(part_type), self._settings.record_url
         if data is None or record_url is None:
             what, expected = "no training photographs", "the photographs that the model was trained on"
-            raise RequestError(409, "no_data", what, expected=expected, next="serve with --data DATA")
-        models, photographs = self._models, self._settings.photographs
+            how = f"name them as data in {part_types.FILE}" if part_type else "serve with --data DATA"
+            raise RequestError(409, "no_data", what, expected=expected, next=how)
+        photographs = self._settings.photographs
         command = ["retrain", str(models.folder), str(data), "--models", str(models.models_folder), "--actor", actor]
+        command += ["--part-type", part_type] if part_type else []
         command += [] if photographs is None else ["--photographs", str(photographs)]
         secret = {"PLATEWATCH_RECORDS": record_url}  # it may hold a password, so it is not an argument
-        return self.child.start(actor, command, lambda found: str(found["challenger"]["model_id"]), secret)
+        run = self.child.start(actor, command, lambda found: str(found["challenger"]["model_id"]), secret)
+        self._part_type = part_type
+        return run
 
     def cancel(self, actor: str) -> None:
         """End a running retraining."""
@@ -70,11 +86,6 @@ class RetrainingRuns:
     def stop(self) -> None:
         """End a running retraining because the station stops."""
         self.child.stop()
-
-    def _data(self) -> Path | None:
-        """The photographs that the model in service, or the one that it replaced, was trained on."""
-        kept = drafts.training_data(self._settings.training, self._models.models_folder, self._models.model_id)
-        return kept or self._settings.data
 
 
 def comparison_of(models_folder: Path, model_id: str) -> Comparison | None:

@@ -20,7 +20,10 @@ from platewatch import signing
 from platewatch.errors import InputError
 from platewatch.line import anchoring, devices
 from platewatch.line.destinations import destinations
-from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.loaded_models import LoadedModels
+from platewatch.line.model_registry import ModelRegistry, loader
+from platewatch.line.part_type_models import PartTypeModels
+from platewatch.line.part_types import PartTypeFolder
 from platewatch.line.state_files import beside
 from platewatch.photographs import limits, memory, structure
 from platewatch.records import Policy, Records
@@ -44,12 +47,15 @@ class Plan:
     model: Path | None
     """None: no model until one is made and taken into service in the browser."""
     models: Path | None = None
+    part_types: Path | None = None
     signed_by: tuple[Path, ...] = ()
     all_phases: bool = False
     host: str = "127.0.0.1"
     port: int = 8000
     records: str = field(repr=False)
     policy: Policy
+    station: str = ""
+    """Its name in the record; empty: the unnamed one."""
     names: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -107,7 +113,7 @@ def settings(plan: Plan, records: Records) -> Settings:
         hosts=(*local, *(name.lower() for name in plan.names)) if here or plan.names else (),
         tls=plan.certificate is not None,
         places=records.places,
-        drift_file=beside(plan.records, "drift.json"),
+        drift_file=beside(plan.records, f"{plan.station}.drift.json" if plan.station else "drift.json"),
         record_url=plan.records,
         training=beside(plan.records, "training"),
     )
@@ -128,29 +134,39 @@ def memory_line(plan: Plan) -> str:
     of = {name: min(most, decoding // per_px) / 1e6 for name, per_px in structure.PER_PX.items()}
     largest = f"{of['PNG']:.0f} megapixels ({of['TIFF']:.0f} as TIFF, {of['WEBP']:.0f} as WebP)"
     side = f"{limits.max_side()} px a side"
-    return f"memory: at most {chosen.memory_mb} MB (--memory); photographs of up to {largest}, {side}"
+    models = f"models of part types at most {chosen.model_memory_mb} MB more (--model-memory)"
+    return f"memory: at most {chosen.memory_mb} MB (--memory); photographs of up to {largest}, {side}; {models}"
 
 
 def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     memory.bound(plan.chosen.shares.decoding)
     models = ModelRegistry(plan.model, plan.models_folder, signed_by=plan.signed_by, all_phases=plan.all_phases)
-    with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
+    with Records.open(plan.records, plan.chosen.photographs, plan.policy, station=plan.station) as records:
+        records.hold_station()
         kept_back = models.resume(records)
         if kept_back is not None:
             report(f"the model that was in service before is not taken into service: {kept_back}")
-        app = create_app(models, records, settings(plan, records))
+        app = create_app(part_type_models(plan, models, records), records, settings(plan, records))
         app.state.station.devices.listen()
 
         def ready() -> None:
             report(memory_line(plan))
-            report(f"{plan.address}: model {models.model_id}" if models.has_model else f"{plan.address}: no model yet")
+            report(f"{plan.address}: {app.state.station.part_types.summary()}")
             if plan.chosen.devices.modbus is not None:
                 report(f"Modbus TCP: {plan.chosen.devices.modbus.host}:{app.state.station.devices.port}")
 
         most = most_open(plan.chosen.connections)
         with Connections(listening, most=most, wait_s=plan.chosen.header_s) as connections:
             _Server(_config(plan, app, connections), app, ready).run(sockets=[connections])
+
+
+def part_type_models(plan: Plan, unnamed: ModelRegistry, records: Records) -> PartTypeModels:
+    """The models of all part types of this station, the named ones on demand."""
+    load = loader(plan.signed_by, all_phases=plan.all_phases)
+    loaded = LoadedModels(load, plan.chosen.model_memory_mb * 10**6)
+    folder = PartTypeFolder(plan.part_types or beside(plan.records, "part-types"))
+    return PartTypeModels(unnamed, folder, loaded, records)
 
 
 def _config(plan: Plan, app: FastAPI, connections: Connections) -> uvicorn.Config:

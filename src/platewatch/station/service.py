@@ -10,14 +10,14 @@ from pydantic.dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from platewatch.decision.verdict import HOLDS
-from platewatch.records import Entry
+from platewatch.records import Entry, stations
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import retraining_runs
 from platewatch.station.live import Listener, Live, Message
 from platewatch.station.problem_details import RequestError
 from platewatch.station.representation import message
-from platewatch.station.rest import STRICT, Viewer, json_response, routes, station
+from platewatch.station.rest import STRICT, PartTypeName, Viewer, json_response, registry, routes, station
 from platewatch.station.security import needs
 from platewatch.station.users import Account, Right
 
@@ -29,14 +29,15 @@ class Activation:
     """Which model is to go into service, and why."""
 
     model_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    part_type: Annotated[str, Field(max_length=40)] = ""
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
 @router.get("/model")
-def model(request: Request, _: Viewer) -> Response:
-    """The model in service, and the available models."""
-    models = station(request).models
-    manifest = models.loaded().manifest
+def model(request: Request, _: Viewer, part_type: PartTypeName = None) -> Response:
+    """The model in service of a part type, and the available models."""
+    models = registry(request, part_type)
+    manifest = models.serving()
     promise = manifest.promise
     return json_response(
         {
@@ -59,12 +60,13 @@ def model(request: Request, _: Viewer) -> Response:
 def activate(request: Request, account: Annotated[Account, needs(Right.MODEL)], asked: Activation) -> Response:
     """Take an available model into service, from the next plate on. To go back, take the earlier one.
 
-    A candidate that its comparison refused cannot be used.
+    A candidate that its comparison refused cannot be used. For a part type with a name, a model that loosens a limit
+    needs a reason, and so does one that is in service for another part type.
     """
-    here = station(request)
-    retraining_runs.require_accepted(here.models.models_folder, asked.model_id)
-    before = here.models.activate(asked.model_id, account.name, here.records, reason=asked.reason)
-    values = {"model_id": here.models.model_id, "before": before}
+    here, models = station(request), registry(request, asked.part_type)
+    retraining_runs.require_accepted(models.models_folder, asked.model_id)
+    before = here.part_types.use(asked.part_type, asked.model_id, account.name, here.records, reason=asked.reason)
+    values = {"model_id": models.model_id, "before": before} | models.named()
     here.line.tail.wake()
     return json_response(values)
 
@@ -85,8 +87,8 @@ async def events(request: Request, _: Viewer) -> Response:
         if not last.isdecimal():
             return []
         entries: list[Entry] = []
-        for entry in here.records.find(Search(limit=MOST)).entries:
-            if entry.number <= int(last):
+        for entry in here.records.find(Search(limit=MOST, station=here.records.station or None)).entries:
+            if stations.of_number(entry.number) == stations.of_number(int(last)) and entry.number <= int(last):
                 break
             entries.insert(0, entry)
         return [found for entry in entries if (found := message(entry)) is not None]

@@ -12,6 +12,7 @@ from platewatch.line.destinations import Address
 from platewatch.line.devices import DevicePlan
 from platewatch.line.drift_monitor import LIMIT
 from platewatch.line.health import LOW_BYTES
+from platewatch.line.loaded_models import LIMIT_MB
 from platewatch.model.thread_limits import cores
 from platewatch.station import public_url
 from platewatch.station.public_url import LOCAL, PublicUrl
@@ -60,6 +61,8 @@ class Settings:
     """Largest photograph, width × height; checked before it is decoded."""
     memory_mb: Annotated[int, Field(ge=300)] = 600
     """Memory of the process, at most, in MB of 10^6 bytes; it bounds what is accepted and decoded at a time."""
+    model_memory_mb: Annotated[int, Field(ge=10)] = LIMIT_MB
+    """Memory of the models that part types load on demand, at most, in MB of 10^6 bytes; on top of `memory_mb`."""
     upload_s: Seconds = 30.0
     """Seconds within which a photograph has to arrive."""
     body_s: Seconds = 10.0

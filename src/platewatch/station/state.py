@@ -15,6 +15,7 @@ from platewatch.line.health import Finding, Health, Problem
 from platewatch.line.judging import RecordedPlate
 from platewatch.line.metrics import Metrics
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.line.part_type_models import PartTypeModels
 from platewatch.model.thread_limits import cores
 from platewatch.records import Appended, Entry, Event, Records
 from platewatch.station.health import check_users
@@ -36,6 +37,8 @@ class Station:
     devices: Devices
     alarms: Alarms
     models: ModelRegistry
+    """Of photographs without a part type; it may be without a model."""
+    part_types: PartTypeModels
     records: Records
     settings: Settings
     metrics: Metrics
@@ -50,15 +53,17 @@ class Station:
     """Draws pictures, one at a time: plates come before pictures."""
 
 
-def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Station:
+def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -> Station:
     """A station of its parts, none of which runs yet; raises InputError for a destination's URL."""
-    live, pictures = Live(), Pictures(records, models)
+    live, pictures = Live(), Pictures(records, part_types)
 
     def keep_map(recorded: RecordedPlate) -> None:
         if recorded.anomaly_map is not None:
             pictures.keep(recorded.entry.number, recorded.anomaly_map)
 
     def publish(row: Appended) -> None:
+        if records.station and not records.is_own(row):  # a station without a name shows all of them
+            return
         if isinstance(row, Event):
             alarms.follow(row)
         found = message(row)
@@ -74,7 +79,7 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
         return devices.problems()  # they need the line first
 
     line = assembly.assemble(
-        models,
+        part_types,
         records,
         actor="station",
         warn=log.warning,
@@ -105,7 +110,8 @@ def assemble(models: ModelRegistry, records: Records, settings: Settings) -> Sta
     line.metrics.taken.set_function(lambda: intake.taken)
     line.metrics.live_pages.set_function(lambda: len(live))
     return Station(
-        *(line, devices, alarms, models, records, settings, line.metrics, live, pictures, line.health, intake),
+        *(line, devices, alarms, part_types.unnamed, part_types, records, settings, line.metrics, live, pictures),
+        *(line.health, intake),
         Arrivals(settings),
         *threads,
     )

@@ -29,7 +29,11 @@ BODY = {
                 "schema": {
                     "type": "object",
                     "required": ["photograph"],
-                    "properties": {"photograph": _BYTES["schema"], "plate_id": {"type": "string"}},
+                    "properties": {
+                        "photograph": _BYTES["schema"],
+                        "plate_id": {"type": "string"},
+                        "part_type": {"type": "string"},
+                    },
                 }
             },
         },
@@ -106,6 +110,7 @@ async def read(request: Request, settings: Settings, room: Room, *, owner: str, 
         plate_id=_once(
             "plate_id", _plate_id(form.fields.get(forms.PLATE_ID)), _plate_id(request.query_params.get("plate_id"))
         ),
+        part_type=_once("part_type", form.fields.get(forms.PART_TYPE), request.query_params.get("part_type")) or "",
         key=None if key is None else f"{_escaped(owner)}:{key}",
         source=source,
     )

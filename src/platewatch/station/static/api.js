@@ -59,6 +59,9 @@ export function upload(path, file, { headers = {}, query = "" } = {}) {
 export const inspect = (file) =>
   upload("/inspections", file, { headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` }, query: "&source=page" });
 
+const station = document.documentElement.dataset.station;
+export const ownStation = station ? `&station=${encodeURIComponent(station)}` : ""; // of a list's address: a named station shows its own plates
+
 export const photographOf = (number) => `${root}/inspections/${number}/photograph`;
 /** Whether the whole photograph can be decoded. */
 export async function displays(number) {
@@ -71,6 +74,7 @@ export async function displays(number) {
   }
 }
 
+export const boxedOf = (number) => `${root}/inspections/${number}/thumbnail.jpg?boxes=true`;
 export const thumbnailOf = (number) => `${root}/inspections/${number}/thumbnail.jpg`;
 export const goodOf = (number) => `${root}/inspections/${number}/good.webp`;
 export const mapOf = (number) => `${root}/inspections/${number}/map.png`;
