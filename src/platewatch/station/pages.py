@@ -18,7 +18,7 @@ from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
-from platewatch.station import charts, security, times
+from platewatch.station import charts, commands, security, times
 from platewatch.station.problem_details import RequestError, problem
 from platewatch.station.rest import Number, Viewer, in_thread, json_response, query_names, root, routes, station
 from platewatch.station.users import LOCAL, Account, Right
@@ -164,7 +164,7 @@ def report_style(_: Viewer) -> Response:
 
 
 @router.get("/plates/{number}")
-def plate(request: Request, _: Viewer, number: Number) -> Response:
+def plate(request: Request, account: Viewer, number: Number) -> Response:
     """One plate with everything that the record has of it."""
     records = station(request).records
     entry = records.get(number)
@@ -175,6 +175,9 @@ def plate(request: Request, _: Viewer, number: Number) -> Response:
         entry=entry,
         reviews=records.reviews(number),
         chart=_score_chart(request, entry),
+        replay=commands.replay(station(request).settings, station(request).models.models_folder, number)
+        if account.may(Right.MODEL)
+        else None,
         boxes=json.dumps([defect.box for defect in entry.inspection.defects]),
         marked=json.dumps(entry.review.boxes if entry.review else ()),
         newer=number + 1 if entry.place < newest else None,
@@ -185,7 +188,7 @@ def plate(request: Request, _: Viewer, number: Number) -> Response:
 @router.get("/login")
 def login(request: Request, next: str = "/") -> Response:
     """The login form."""
-    return render(request, "login.html", next=next, error=None)
+    return render(request, "login.html", next=next, error=None, typed="")
 
 
 def error_page(request: Request, error: RequestError) -> Response:
@@ -196,7 +199,8 @@ def error_page(request: Request, error: RequestError) -> Response:
     if request.url.path == "/login":
         where = request.query_params.get("next", "/")
         message = _sentence(f"{error.what}; {error.next}")
-        return render(request, "login.html", error.status_code, next=where, error=message)
+        name = getattr(request.state, "login_name", "")
+        return render(request, "login.html", error.status_code, next=where, error=message, typed=name)
     title = "Page not found" if error.status_code == 404 else "The request failed"
     message = _sentence(problem(error, request.url.path)["message"])
     return render(request, "error.html", error.status_code, title=title, message=message)

@@ -6,7 +6,7 @@ import { onDrop } from "./dropping.js";
 import { noPhotograph } from "./elements.js";
 import { bind, read, store } from "./keys.js";
 import { hideMessage, setNotice, showMessage } from "./notices.js";
-import { nameOf, outcomeOf, sentence, verdictText } from "./text.js";
+import { nameOf, outcomeOf, sentence, verdictText, why } from "./text.js";
 
 // pages
 for (const link of document.querySelectorAll("nav a[data-key]")) {
@@ -127,7 +127,7 @@ async function send(files) {
       const entry = await inspect(file);
       const open = { text: "Open", run: () => location.assign(`${root}/plates/${entry.number}`) };
       if (document.querySelector("main.live")) hideMessage(); // the live page shows the plate
-      else showMessage(`${nameOf(entry)}: ${verdictText(entry)}, ${entry.reason}`, { action: open, bad: outcomeOf(entry) !== "PASS" });
+      else showMessage(`${nameOf(entry)}: ${verdictText(entry)}, ${why(entry)}`, { action: open, bad: outcomeOf(entry) !== "PASS" });
       connection.emit("inspection", entry);
     } catch (error) {
       return showMessage(sentence(error.message), { bad: true });

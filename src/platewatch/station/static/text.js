@@ -11,6 +11,9 @@ export const nameOf = (entry) => entry.plate_id || `No. ${placeOf(entry.number)}
 /** Newest first, also of several stations: their numbers are in different ranges. */
 export const newestFirst = (one, other) => (placeOf(one.number) - one.number === placeOf(other.number) - other.number ? other.number - one.number : Date.parse(other.received) - Date.parse(one.received));
 
+/** Why it has its verdict; of a photograph that is not readable, what is wrong with it. */
+export const why = ({ reason, error }) => (error ? `${reason}: ${error}` : reason);
+
 export function duration(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) return `${seconds} s`;
