@@ -74,7 +74,7 @@ class Most:
     """At most so many plates are read for each."""
 
     sample: int = 400
-    stopped: int = 250
+    stopped: int = 300
     """Of each outcome."""
     reviewed: int = 5000
     """With each judgement."""
@@ -115,12 +115,16 @@ def _sample(connection: Connection, query: Query, spans: paging.Spans, most: int
 
 
 def _not_passed(connection: Connection, query: Query, spans: paging.Spans, most: int) -> tuple[Judged, ...]:
-    numbers = list[int]()
-    for outcome in (Outcome.REJECT, Outcome.REVIEW, Outcome.FAILED):
-        for span in spans:
+    chosen = list[int]()
+    for span in spans:
+        numbers, oldest = list[int](), span[0]
+        for outcome in (Outcome.REJECT, Outcome.REVIEW, Outcome.FAILED):
             found = select(entries.c.number).where(entries.c.outcome == outcome, *_within(query, span))
-            numbers += connection.execute(found.order_by(entries.c.number.desc()).limit(most)).scalars()
-    return _read(connection, numbers)
+            newest = list(connection.execute(found.order_by(entries.c.number.desc()).limit(most)).scalars())
+            numbers += newest
+            oldest = max(oldest, newest[-1]) if len(newest) == most else oldest  # the outcomes keep their proportions
+        chosen += [number for number in numbers if number >= oldest]
+    return _read(connection, chosen)
 
 
 def _reviewed(connection: Connection, query: Query, spans: paging.Spans, most: int) -> tuple[ReviewedPlate, ...]:

@@ -90,16 +90,21 @@ def counts(bars: Sequence[Bar], form: str) -> Counts:
 
 
 def line(bars: Sequence[Bar], values: Sequence[float | None], form: str, *, high: float | None = None) -> Line:
-    """One value over the bars, from 0 to the highest, or to `high`."""
+    """One value over the bars, from 0 to the highest; with `high` to that, from a multiple of ten below all of them."""
+    low = (
+        0.0
+        if high is None
+        else max(0.0, 10 * (min([each for each in values if each is not None], default=0.0) // 10 - 1))
+    )
     most = high or max((value for value in values if value is not None), default=1.0) * 1.08 or 1.0
     step = (RIGHT - LEFT) / max(8, len(bars))
     points = [
-        (_round(LEFT + (at + 0.5) * step), _y(value, 0, most), bar)
+        (_round(LEFT + (at + 0.5) * step), _y(value, low, most), bar)
         for at, (bar, value) in enumerate(zip(bars, values, strict=True))
         if value is not None
     ]
     path = "M" + "L".join(f"{x} {y}" for x, y, _ in points) if points else ""
-    return Line(Axes(_labels(bars, form), _ticks(0, most)), path, tuple(points))
+    return Line(Axes(_labels(bars, form), _ticks(low, most)), path, tuple(points))
 
 
 def scores(plates: Sequence[Judged], form: str) -> Scores:
