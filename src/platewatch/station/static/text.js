@@ -4,7 +4,7 @@ const NOT_READABLE = "Not readable"; // in place of a verdict, as in platewatch/
 
 export const outcomeOf = (entry) => entry.verdict ?? "FAILED"; // for colours and shapes
 export const verdictText = (entry) => entry.verdict ?? NOT_READABLE;
-export const nameOf = (entry) => entry.plate_id || `No. ${entry.number}`;
+export const nameOf = (entry) => (entry.plate_id || `No. ${entry.number}`) + (entry.part_type ? ` (${entry.part_type})` : "");
 
 export function duration(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
