@@ -28,7 +28,7 @@ def manifest(folder: Path) -> Any:
     path = folder / model_folder.MANIFEST
     if not path.is_file():
         raise ModelError(folder, "missing")
-    found.quality_limits, found.completeness = QualityLimits(1, 0.5, 1, 1), None
+    found.quality_limits, found.completeness, found.shape = QualityLimits(1, 0.5, 1, 1), None, None
     for name, value in json.loads(path.read_text()).items():
         setattr(found, name, value)
     return found

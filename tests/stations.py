@@ -98,13 +98,15 @@ def running(
     *,
     policy: Policy = UNSAMPLED,
     registry: ModelRegistry | None = None,
+    station: str = "",
     part_types: Callable[[Records], PartTypeModels] | None = None,
     **options: Any,
 ) -> Iterator[Running]:
     """A station that runs until the block ends; its record and users lie in `folder`."""
     users = Users(folder / "users.json")
     file = folder / "records.db"
-    with Records.open(str(file) if file.exists() else empty_records.sqlite(file), policy=policy) as records:
+    url = str(file) if file.exists() else empty_records.sqlite(file)
+    with Records.open(url, policy=policy, station=station) as records:
         chosen: dict[str, Any] = {
             "users": users.path,
             "workers": 2,

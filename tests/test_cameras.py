@@ -28,6 +28,7 @@ from platewatch.line.cameras.frames import NoFrame
 from platewatch.line.cameras.opencv import OpenCvDriver
 from platewatch.line.cameras.parts import CameraParts, encode
 from platewatch.line.cameras.sources import camera_addresses
+from platewatch.line.cameras.stillness import Stillness
 from platewatch.line.cameras.stream import CameraLost, RawFrame, Stream, Trigger
 from platewatch.line.devices import DevicePlan
 from platewatch.photographs import reading
@@ -284,7 +285,7 @@ def test_a_camera_that_opencv_reads_keeps_its_colours(tmp_path: Path) -> None:
     [
         ("video:0", "one of folder:"),
         ("usb:first", "the camera's number"),
-        ("genicam:x.cti?trigger=never", "trigger=free|software|line"),
+        ("genicam:x.cti?trigger=never", "trigger=free|software|line|still"),
         ("genicam:x.cti?colour=red", "colour=red"),
         ("genicam:", "KIND:ADDRESS"),
     ],
@@ -298,7 +299,10 @@ def test_cameras_that_cannot_be_are_refused(words: str, says: str) -> None:
 def test_two_cameras_need_two_names() -> None:
     with pytest.raises(InputError, match="two are called usb"):
         camera_addresses(["usb:0", "usb:1"])
-    first, second = camera_addresses(["left=usb:0", "genicam:/opt/x.cti:SN7?trigger=software&store=jpeg"])
+    first, second = camera_addresses(["left@hinge-left=usb:0", "genicam:/opt/x.cti:SN7?trigger=software&store=jpeg"])
+    assert first.part_type == "hinge-left"
+    (network,) = camera_addresses(["rtsp://user@camera/stream?channel=1"])
+    assert (network.name, network.address, network.part_type) == ("rtsp", "//user@camera/stream?channel=1", "")
     assert (first.name, second.name, second.address) == ("left", "genicam", "/opt/x.cti:SN7")
     assert (second.trigger, second.store) == (Trigger.SOFTWARE, "jpeg")
 
@@ -368,6 +372,51 @@ def test_each_frame_of_a_camera_with_its_own_trigger_has_one_row_in_order(tmp_pa
         each.stop()
         assert [here.records.get(number).outcome for number in (1, 2, 3, 4)] == ["PASS", "REJECT", "FAILED", "REVIEW"]
         assert "lost packets" in (here.records.get(3).inspection.error or "")
+
+
+def view(part_at: int | None, seed: int, light: float = 100) -> Array:
+    """An empty view with noise, and a part whose left edge is there."""
+    noise = np.random.default_rng(seed).normal(0, 3, (96, 128, 3))
+    photo = np.full((96, 128, 3), light) + noise
+    if part_at is not None:
+        photo[30:60, max(0, part_at) : max(0, part_at + 30)] += 60
+    return np.clip(photo, 0, 255).astype(np.uint8)
+
+
+def test_a_part_is_told_once_when_it_lies_still_and_the_light_may_change() -> None:
+    stillness, told = Stillness(), list[str]()
+    scenes: list[tuple[str, list[int | None]]] = [("empty", [None] * 8)]
+    for name in ("first", "second"):
+        scenes += [(f"{name} comes", [-20, 0, 20, 40]), (name, [50] * 12)]
+        scenes += [(f"{name} goes", [70, 90, 110]), ("empty", [None] * 8)]
+    number = 0
+    for name, places in scenes:
+        for at in places:
+            number += 1
+            if stillness.add(view(at, number, light=100 + number / 4)):
+                told.append(name)
+    assert told == ["first", "second"]
+    stillness.add(view(50, 999))
+    stillness.is_empty_now()
+    assert [stillness.add(view(50, 1000 + at)) for at in range(8)] == [False] * 8
+
+
+def test_a_part_that_lies_still_in_view_is_judged_once(tmp_path: Path) -> None:
+    with stations.running(tmp_path) as here, streaming(Trigger.STILL) as (stream, driver):
+        each = EachFrame(CameraParts(here.station.line, stream, "bmp"), stream)
+        each.start()
+
+        def show(part_at: int | None, frames: int = 6) -> None:
+            for seed in range(frames):
+                before = each._number
+                driver.frames.append(RawFrame(view(part_at, seed).ravel(), 128, 96, "RGB8"))
+                eventually(lambda before=before: each._number > before)  # type: ignore[misc]
+
+        for at in (None, 0, 50, 50, None):
+            show(at)
+        eventually(lambda: here.records.counts().received == 2)  # at 0 and at 50: it moved between
+        each.stop()
+        assert here.records.counts().received == 2
 
 
 def test_the_cameras_are_listed_as_serve_takes_them() -> None:

@@ -229,6 +229,7 @@ RESIZES = {
     "photographs.quality": "conditions of a prepared photograph",
     "surface.features": "the patches of a prepared photograph, each the mean of its pixels",
     "surface.bank": "the map of a prepared photograph, up from its patches",
+    "line.cameras.stillness": "small copies of frames, to see whether a part moves; they are not judged",
     "learning.groups": "thumbnails that near duplicates are found by",
     "photographs.overlay": "a map up to its photograph, for people",
     "photographs.thumbnails": "pictures for people",

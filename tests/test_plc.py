@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import kinds
 import stations
 from platewatch import cli
 from platewatch.errors import InputError
@@ -190,6 +191,30 @@ def test_a_station_without_a_model_or_record_is_not_ready_and_another_model_zero
         here.station.models.folder = tmp_path / "gone"
         client.write(Command())
         eventually(lambda: not client.read()[0] & (StatusBit.MODEL_OK | StatusBit.READY))
+        station.stop()
+
+
+def test_the_plc_names_the_part_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is judged by its type's model; a type that is not known is not judged."""
+    kinds.faked(monkeypatch)
+    with stations.running(tmp_path, part_types=lambda each: kinds.models(tmp_path, each, ("left", "right"))) as here:
+        station = Station(here.station.line, Camera(redness={"one": 0}))
+        plc, client, codes = Plc(station, here.records, 1), station.client, list[tuple[Code, Cause]]()
+        for seq, part_type in enumerate(("right", "middle", "left", ""), 1):
+            client.write(Command())
+            plc.until(StatusBit.READY)
+            plc.parts[seq] = "one"
+            client.write(Command(1, seq, "one", part_type))
+            result = plc.until(StatusBit.DONE)[1]
+            codes.append((result.code, result.cause))
+            client.write(Command(3, seq))
+        unknown = Code.NOT_JUDGED, Cause.PART_TYPE
+        assert codes == [(Code.PASS, Cause.NONE), unknown, (Code.PASS, Cause.NONE), unknown]
+        found = here.records.find(Query(limit=10)).entries
+        assert [(each.part_type, each.inspection.model_id) for each in found] == [
+            ("left", "0" * 12),
+            ("right", f"{1:012x}"),
+        ]
         station.stop()
 
 

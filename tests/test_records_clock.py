@@ -173,7 +173,7 @@ def test_lists_are_in_the_order_of_numbers(opened: Callable[[None], Records], cl
         assert numbers(records, since=TODAY) == [8, 6, 5, 4, 3, 2, 1]
         assert numbers(records, until=TODAY) == [7]
         assert numbers(records, until=TODAY - 30 * DAY) == []
-        assert [each.number for each in records.reviewed(**hour)] == [1, 3]
+        assert [each.number for each in records.reviewed(hour["since"], hour["until"])] == [1, 3]
 
 
 def test_the_cursor_of_an_earlier_version_still_leads_on(opened: Callable[[None], Records]) -> None:

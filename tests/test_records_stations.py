@@ -1,19 +1,25 @@
 """Stations of one record: each has its own chain, numbers and counts; lists, counts and the audit know all of them."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 
+import empty_records
 from plate_rows import plate
-from platewatch.errors import InputError, NotFound
+from platewatch.errors import InputError, NotFound, RecordError
 from platewatch.inspection import Verdict
-from platewatch.records import Judgement, Keep, Outcome, Policy, Query, Records, anchors, chain
+from platewatch.records import Judgement, Keep, Outcome, Policy, Query, Records, anchors, chain, station_hold
 from test_records_audit import alter, found
+from waiting import GIVE_UP_S
 
 NONE = Policy(review_share=0)
 A, B = 10**12, 2 * 10**12
@@ -173,24 +179,26 @@ def test_one_station_prunes_the_photographs_of_all(line: list[Records]) -> None:
     assert line[2].audit().breaks == ()
 
 
-ALTERED = {
-    "a verdict": (f"UPDATE chain SET body = replace(body, 'REJECT', 'PASS') WHERE position = {A + 3}", A + 3),
-    "a station": (f"UPDATE entries SET station = 'line-B' WHERE number = {A + 3}", A + 3),
-    "a part type": (f"UPDATE entries SET part_type = 'plate' WHERE number = {A + 3}", A + 3),
-    "a removed end": (f"DELETE FROM chain WHERE position = {A + 4}", 0),
-    "a removed station": ("DELETE FROM heads WHERE id = 2", A + 1),
-    "a renamed station": ("UPDATE heads SET station = 'line C' WHERE id = 2", A + 1),
-    "a count": ("UPDATE hourly_counts SET count = count + 1 WHERE station = 'line A'", 0),
-    "a time": ("UPDATE hourly_counts SET duration = duration + 1 WHERE station = 'line A'", 0),
+ALTERED: dict[str, dict[str, int]] = {
+    "values": {
+        f"UPDATE chain SET body = replace(body, 'REJECT', 'PASS') WHERE position = {A + 3}": A + 3,
+        f"UPDATE entries SET station = 'line-B' WHERE number = {A + 2}": A + 2,
+        f"UPDATE entries SET part_type = 'plate' WHERE number = {B + 3}": B + 3,
+        "UPDATE hourly_counts SET duration = duration + 1 WHERE station = 'line-B'": 0,
+    },
+    "a removed end": {f"DELETE FROM chain WHERE position = {A + 4}": 0},
+    "a removed station": {"DELETE FROM heads WHERE id = 2": A + 1},
+    "a renamed station": {"UPDATE heads SET station = 'line C' WHERE id = 2": A + 1},
+    "a count": {"UPDATE hourly_counts SET count = count + 1 WHERE station = 'line A'": 0},
 }
 
 
 @pytest.mark.parametrize("what", ALTERED)
 def test_every_alteration_of_a_named_station_is_found(line: list[Records], record_url: str, what: str) -> None:
-    statement, row = ALTERED[what]
     foreign = "PRAGMA foreign_keys = OFF" if record_url.startswith("sqlite") else "SELECT 1"
-    alter(record_url, foreign, statement)
-    assert row in [each for each, _ in found(line[0].audit())]
+    alter(record_url, foreign, *ALTERED[what])
+    rows = {row for row, _ in found(line[0].audit())}
+    assert rows.issuperset(ALTERED[what].values())
 
 
 def test_an_anchor_of_each_station_is_checked(line: list[Records]) -> None:
@@ -239,3 +247,75 @@ def test_a_plate_takes_few_statements(line: list[Records], record_url: str) -> N
     event.remove(Engine, "before_cursor_execute", hear)
     statements = [each for each in statements if not each.startswith("BEGIN")]
     assert len(statements) <= MOST[record_url.partition(":")[0].partition("+")[0]], statements
+
+
+def test_two_processes_with_one_name_are_refused(
+    line: list[Records], record_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station_hold, "PATIENCE_S", 0)
+    line[0].hold_station()
+    line[1].hold_station()
+    with Records.open(record_url, station="line A") as second:
+        with pytest.raises(RecordError, match="station line A: another process records under this name") as caught:
+            second.hold_station()
+        assert "\n" not in str(caught.value)
+        line[1].close()
+        second.hold_station()
+    with Records.open(record_url, station="") as unnamed:
+        unnamed.hold_station()  # may be shared
+
+
+def test_a_killed_process_frees_its_name(line: list[Records], record_url: str) -> None:
+    there, done = os.pipe()
+    child = os.fork()
+    if child == 0:
+        Records.open(record_url, station="line A").hold_station()
+        os.write(done, b"held")
+        time.sleep(GIVE_UP_S)
+        os._exit(1)
+    try:
+        assert os.read(there, 4) == b"held"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(there)
+        os.close(done)
+    line[1].hold_station()
+
+
+def test_a_server_that_was_away_gives_the_name_back(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(station_hold, "PATIENCE_S", 0)
+    url = empty_records.postgresql(postgresql)
+    with Records.open(url, station="line A") as first, Records.open(url, station="line A") as second:
+        first.hold_station()
+        end_connections(url)
+        assert list(first.station_problems()) == []  # taken again
+        with pytest.raises(RecordError, match="another process"):
+            second.hold_station()
+        end_connections(url)
+        second.hold_station()
+        ((code, message, stops),) = first.station_problems()
+        assert (code, stops) == (station_hold.TAKEN, True)
+        assert message == "another process records under this name, at 127.0.0.1; stop one of the two"
+
+
+def end_connections(url: str) -> None:
+    """As a server that is restarted does."""
+    engine = create_engine(url)
+    with suppress(DBAPIError), engine.connect() as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        connection.execute(text(f"{others} AND pid <> pg_backend_pid()")).all()
+    engine.dispose()
+
+
+def test_stations_name_each_others_heads_now_and_then(line: list[Records]) -> None:
+    unnamed, a, b = line
+    assert a.name_heads("line A") is not None
+    assert b.name_heads("line B") is not None
+    assert a.name_heads("line A") is None, "the other chain has grown by its own event alone"
+    unnamed.add(plate())
+    unnamed.add(plate())
+    named = a.name_heads("line A")
+    assert named is not None
+    assert named.details["heads"]["line-B"]["row"] == B + 5
+    assert unnamed.audit().breaks == ()

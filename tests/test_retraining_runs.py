@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from platewatch.line.model_registry import ModelRegistry
 from platewatch.station.problem_details import RequestError
 from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.settings import Settings
-from platewatch.station.training_child import Run
+from platewatch.station.training_child import Run, Stage
 from waiting import GIVE_UP_S, eventually
 
 WELL = """
@@ -128,3 +129,16 @@ def test_without_training_photographs_the_error_names_the_option(tmp_path: Path)
     with pytest.raises(RequestError) as refused:
         training.start("anna")
     assert refused.value.next == "serve with --data DATA"
+
+
+def test_the_time_left_goes_by_what_the_stages_take() -> None:
+    began = time.time() - 100
+    first = Stage("reading photographs", 50, 50, began)
+    fitting = Stage("fitting the surface detector", 0, 1, began + 20)
+    runs = [Run("anna", began), Run("anna", began, (first,)), Run("anna", began, (first, fitting))]
+    ended = Run("anna", began, (first, fitting, Stage("comparing both models", 9, 9, time.time())))
+    fractions = [run.fraction for run in (*runs, ended)]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0, 1)
+    assert runs[0].left_s is None
+    assert 0 < (runs[2].left_s or 0) < 1000, "without networks, whose part does not count"

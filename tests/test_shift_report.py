@@ -58,7 +58,7 @@ def test_it_counts_what_people_overruled_missed_and_have_to_review(here: Running
     assert [card.entry.number for card in shift.cards] == [2, 3, 5, 6]
     assert [event.kind for event in shift.events] == ["model_activated"]
     assert shift.models == ("0123456789ab",)
-    assert shift.head == here.records.head()
+    assert shift.heads[0] == here.records.head()
 
 
 def test_what_was_received_outside_the_time_does_not_count(here: Running) -> None:

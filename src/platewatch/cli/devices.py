@@ -23,9 +23,9 @@ _OPTIONS = (
         "--camera",
         "cameras",
         multiple=True,
-        metavar="[NAME=]KIND:ADDRESS",
-        help="A camera whose frames are judged: folder:PATH, genicam:FILE.cti[:DEVICE], gige:DEVICE, "
-        "usb:NUMBER or rtsp://…; ?trigger=free|software|line&store=png|jpeg|bmp; may be repeated.",
+        metavar="CAMERA",
+        help="A camera whose frames are judged: [NAME[@PART_TYPE]=] and folder:PATH, genicam:FILE.cti[:DEVICE], "
+        "gige:DEVICE, usb:NUMBER or rtsp://…; ?trigger=free|software|line|still&store=png|jpeg|bmp; may be repeated.",
     ),
     click.option("--modbus", metavar="HOST:PORT", help="Modbus TCP server for a PLC (extra plc); see `plc map`."),
     click.option(

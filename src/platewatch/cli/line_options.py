@@ -1,4 +1,4 @@
-"""Options of both `serve` and `watch`: retention of photographs, random review, webhooks and MQTT."""
+"""Options of both `serve` and `watch`: station, retention of photographs, random review, webhooks and MQTT."""
 
 import os
 from collections.abc import Callable
@@ -74,6 +74,14 @@ MODEL_MEMORY = click.option(
 _POSITIVE = click.FloatRange(0, min_open=True)
 _OPTIONS = (
     click.option(
+        "--station",
+        default="",
+        metavar="NAME",
+        envvar="PLATEWATCH_STATION",
+        show_envvar=True,
+        help="Name of this station in a record that several share: it gets a chain and numbers of its own.",
+    ),
+    click.option(
         "--keep",
         type=click.Choice(["all", "not-passed"]),
         default="all",
@@ -140,7 +148,7 @@ _OPTIONS = (
 
 
 def line_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command; `policy` takes the values of the first four, `receivers` the rest."""
+    """Add the options to a command; `policy` takes the values of the first four about photographs."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

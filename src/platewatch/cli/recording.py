@@ -16,6 +16,7 @@ from platewatch.cli.shell import ERROR, FOLDER, PHOTOGRAPHS, RECORDS, progress
 
 if TYPE_CHECKING:
     from platewatch.records import Audit, Query, Records
+    from platewatch.records.values import ChainAudit
 
 
 def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -104,11 +105,11 @@ def _named(records: "Records") -> list[Path]:
     from platewatch.records.anchors import STARTED
 
     try:
-        events = records.events(STARTED, limit=1)
+        newest = [records.events(STARTED, limit=1, station=station) for station in records.heads()]
     except RecordError:
         return []  # the audit says why
-    named = events[0].details.get("folders", []) if events else []
-    folders = [Path(each) for each in named if isinstance(each, str)] if isinstance(named, list) else []
+    named = [events[0].details.get("folders", []) for events in newest if events]
+    folders = list(dict.fromkeys(Path(each) for some in named if isinstance(some, list) for each in some))
     for folder in folders:
         if not folder.is_dir():
             click.echo(f"warning: {folder}: anchors are kept there, but it cannot be reached; not checked", err=True)
@@ -118,20 +119,29 @@ def _named(records: "Records") -> list[Path]:
 def _show(found: "Audit") -> None:
     for each in found.breaks:
         click.echo(f"{f'row {each.row}' if each.row else 'record'}: {each.what}")
-    head, word = found.head, "intact" if found.intact else f"ALTERED in {len(found.breaks)} places"
-    click.echo(f"{word}: {found.rows} rows, {head.entries} plates, {found.photographs} photographs checked")
+    word = "intact" if found.intact else f"ALTERED in {len(found.breaks)} places"
+    plates = sum(each.head.entries for each in found.chains)
+    click.echo(f"{word}: {found.rows} rows, {plates} plates, {found.photographs} photographs checked")
     if found.unlisted:
         click.echo(
             f"{found.unlisted} photographs belong to no row: left by a crash, or this copy of the record lacks rows"
         )
-    rows = found.head.rows - found.anchored
+    for one in found.chains:
+        _show_chain(one, found.anchors, of=f"station {one.station}: " if one.station else "")
+
+
+def _show_chain(found: "ChainAudit", anchors: int, *, of: str) -> None:
+    """How far one chain is anchored; `of` names its station."""
+    if of:
+        click.echo(f"{of}{found.rows} rows, {found.head.entries} plates")
+    rows = found.rows - found.anchored
     if found.anchored:
         since = f" ({found.anchored_since})" if found.anchored_since else ""
         tail = f"not anchored since: {rows} rows" if rows else "nothing came after it"
-        click.echo(f"anchored up to row {found.anchored}{since}, {found.anchors} anchors checked; {tail}")
+        click.echo(f"{of}anchored up to row {found.anchored}{since}, {anchors} anchors checked; {tail}")
     else:
-        click.echo(f"not anchored since the first row: {rows} rows that their owner could write anew unseen")
-    click.echo(f"anchor for --noted, to be kept elsewhere: {head.rows}:{head.chain}")
+        click.echo(f"{of}not anchored since the first row: {rows} rows that their owner could write anew unseen")
+    click.echo(f"{of}anchor for --noted, to be kept elsewhere: {found.head.rows}:{found.head.chain}")
 
 
 @click.command()
@@ -181,6 +191,7 @@ def replay(
     show_default=True,
     help="Decimal sign of csv; with a comma, semicolons separate the columns and --bom is on.",
 )
+@click.option("--station", metavar="NAME", help="Plates of this station only; '' is the one without a name.")
 @click.option("--bom/--no-bom", default=None, help="Begin csv with the byte order mark, by which Excel knows UTF-8.")
 def export(
     kind: str,
@@ -189,16 +200,17 @@ def export(
     photographs: Path | None,
     since: datetime | None,
     until: datetime | None,
-    part_type: str | None,
     decimal: str,
     bom: bool | None,
+    station: str | None,
+    part_type: str | None,
 ) -> None:
     """Write the record to OUT: csv or jsonl with all plates (OUT - is stdout); dataset with the plates reviewed as good
     or defective, in the MVTec layout; or report, a shift report as one page to print.
     """
     from platewatch.records import Query
 
-    query = Query(since=since, until=until, part_type=part_type)
+    query = Query(since=since, until=until, station=station, part_type=part_type)
     with _open(records, photographs) as opened:
         if kind == "dataset":
             made = opened.export_dataset(out, query)
@@ -218,12 +230,18 @@ def _report(records: "Records", out: Path, query: "Query") -> None:
     if query.since is None:
         raise click.UsageError("a report needs the start of the shift: --since 2026-11-24T06:00")
     with progress() as report:
-        span = query.since, query.until or now()
-        path = shift_report.write(records, *span, out, part_type=query.part_type, progress=report)
+        until, of = query.until or now(), {"station": query.station, "part_type": query.part_type}
+        path = shift_report.write(records, query.since, until, out, progress=report, **of)
     click.echo(str(path))
 
 
-def _lines(records: "Records", kind: str, out: Path, query: "Query", style: "dict[str, Any]") -> None:
+def _lines(
+    records: "Records",
+    kind: str,
+    out: Path,
+    query: "Query",
+    style: "dict[str, Any]",
+) -> None:
     from platewatch.records import write_csv, write_json_lines
 
     write: Callable[..., int] = partial(write_csv, **style) if kind == "csv" else write_json_lines

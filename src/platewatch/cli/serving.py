@@ -148,6 +148,7 @@ def serve(
             port=listening.getsockname()[1],
             records=records,
             policy=policy(**kept),
+            station=rest.pop("station"),
             names=names,
             certificate=certificate,
             key=key,

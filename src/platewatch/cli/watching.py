@@ -71,6 +71,7 @@ def watch(
     recursive: bool,
     threads: int,
     all_phases: bool,
+    station: str,
     webhooks: "tuple[Address, ...]",
     mqtt: "tuple[Address, ...]",
     ca: Path | None,
@@ -109,7 +110,8 @@ def watch(
         if entry.inspection.error is not None:
             click.echo(f"error: {entry.inspection.error}", err=True)
 
-    with Records.open(records, photographs, policy(**kept)) as opened:
+    with Records.open(records, photographs, policy(**kept), station=station) as opened:
+        opened.hold_station()
         load = loader(signed_by, all_phases=all_phases, threads=threads)
         unnamed = ModelRegistry(model, None if model else folder, load=load)
         types = PartTypeFolder(part_types or beside(records, "part-types")) if by_part_type else None

@@ -1,4 +1,7 @@
-"""Anchoring: sends the head of the chain at intervals to write-once folders, webhooks and MQTT topics."""
+"""Anchoring: sends the head of the chain at intervals to write-once folders, webhooks and MQTT topics.
+
+Named stations of one record also write the heads of the others into their own chains.
+"""
 
 import logging
 import threading
@@ -75,8 +78,13 @@ class Anchoring:
         self._thread = threading.Thread(target=self._run, name="anchoring", daemon=True)
 
     def start(self) -> None:
-        """Write the places of anchors into the record, unless they are there, and start; without places do nothing."""
+        """Write the places of anchors into the record, unless they are there, and start.
+
+        Without places and without a named station do nothing.
+        """
         if not self._places:
+            if self._records.station:
+                self._thread.start()
             return
         key = "" if self._key is None else self._key.public.fingerprint
         folders = [str(each.path) for each in self._places if isinstance(each, Folder)]
@@ -119,6 +127,8 @@ class Anchoring:
         places = [each for each in self._places if is_due or self._is_to_retry(each.name, present)]
         if is_due:
             self._due = present + self._every
+            if self._records.station:
+                self._records.name_heads(self._actor)
         if not places:
             return
         try:

@@ -112,6 +112,7 @@ def assemble(
         low_bytes=low_bytes,
         checks=(
             *checks,
+            records.station_problems,
             deliveries.problems,
             camera.problems,
             tail.problems,

@@ -16,6 +16,8 @@ from platewatch.line.plc.exchange import Exchange, Times
 from platewatch.line.plc.listening import Listen
 from platewatch.line.plc.parts import Parts
 
+_BY_ITSELF = {Trigger.LINE, Trigger.STILL}
+
 
 @dataclass(frozen=True, kw_only=True)
 class DevicePlan:
@@ -46,10 +48,14 @@ class Devices:
         self.cameras, self._each = dict[str, CameraParts](), list[EachFrame]()
         for address in plan.cameras:
             source = sources.source(address, line.records.known)
-            options = {"kind": address.kind, "trigger": "file" if address.kind == "folder" else str(address.trigger)}
+            options = {
+                "part_type": address.part_type,
+                "kind": address.kind,
+                "trigger": "file" if address.kind == "folder" else str(address.trigger),
+            }
             parts = CameraParts(line, source, address.store, **options)
             self.cameras[address.name] = parts
-            if plan.modbus is None and isinstance(source, Stream) and address.trigger is Trigger.LINE:
+            if plan.modbus is None and isinstance(source, Stream) and address.trigger in _BY_ITSELF:
                 self._each.append(EachFrame(parts, source))
         self._parts = list[Parts]()
         if plan.modbus is not None:

@@ -110,7 +110,7 @@ class DriftMonitor:
     def follow(self, event: Event) -> None:
         """Take over an alarm or its acknowledgement that another process of this station wrote."""
         with self._lock:
-            if event.station != self._records.station or event.id <= self._decisive:
+            if not self._records.is_own(event) or event.id <= self._decisive:
                 return
             if event.details.get("model_id") != self._model_id or event.details.get("part_type", "") != self._part_type:
                 return

@@ -119,6 +119,11 @@ class Health:
         self._require_places()
         return self._models.lend(part_type)
 
+    def check(self, part_type: str) -> None:
+        """Raise as `lend` while no plate of the part type can be judged."""
+        self._require_places()
+        self._models.registry(part_type).check()
+
     def inspector(self) -> Inspector:
         """The model in service of photographs without a part type; raises as `lend`."""
         self._require_places()

@@ -70,7 +70,8 @@ class Shift:
     """REJECT or REVIEW, not reviewed."""
     events: tuple[Event, ...]
     models: tuple[str, ...]
-    head: Head
+    heads: tuple[Head, ...]
+    """The end of each station's chain, of those in the report."""
     made: datetime
     part_type: str | None = None
     """The only part type that it is of; None: of all."""
@@ -91,13 +92,14 @@ def write(
     path: Path,
     progress: Progress = silent,
     *,
+    station: str | None = None,
     part_type: str | None = None,
 ) -> Path:
     """Write the report on the plates received from `since` on and before `until` as one HTML file.
 
     With a part type on its plates alone. Raises InputError, OutputError.
     """
-    shift = gather(records, since, until, part_type=part_type, progress=progress)
+    shift = gather(records, since, until, progress=progress, station=station, part_type=part_type)
     return files.write(path, _TEMPLATES.get_template("shift.html").render(shift=shift))
 
 
@@ -121,11 +123,12 @@ def gather(
     since: datetime,
     until: datetime,
     *,
-    part_type: str | None = None,
     card: Callable[[Records, Entry], Card] = draw,
     progress: Progress = silent,
+    station: str | None = None,
+    part_type: str | None = None,
 ) -> Shift:
-    """All that the report shows, each plate as `card` makes it.
+    """All that the report shows, each plate as `card` makes it; of one station or all, of one part type or all.
 
     Raises InputError when the time ends before it begins.
     """
@@ -133,22 +136,24 @@ def gather(
         raise InputError(
             "report", f"from {since} to {until}", expected="an end after the beginning", remedy="swap them"
         )
-    head, counts = records.head(), records.counts(since, until, part_type=part_type)
-    query = Query(since=since, until=until, part_type=part_type, limit=_MOST)
+    of = {"station": station, "part_type": part_type}
+    heads = tuple(end for name, end in records.heads().items() if station in (None, name))
+    query = Query(since=since, until=until, station=station, part_type=part_type)
+    counts = records.counts(since, until, **of)
     shown = _not_passed(records, query)
     cards = []
     for done, entry in enumerate(shown, start=1):
         cards.append(card(records, entry))
         progress("drawing plates", done, len(shown))
-    reviewed = records.reviewed(since, until, part_type=part_type)
+    reviewed = records.reviewed(since, until, **of)
     stopped = [each for each in reviewed if each.outcome in (Outcome.REVIEW, Outcome.REJECT)]
     step = timedelta(hours=1) if until - since <= timedelta(hours=_MOST_ROWS) else timedelta(days=1)
-    events = records.events(since=since, until=until, limit=200)
+    events = records.events(since=since, until=until, limit=200, station=station)
     return Shift(
         since=since,
         until=until,
         counts=counts,
-        rows=_rows(records, since, until, step, part_type),
+        rows=_rows(records, query, step),
         step="hour" if step < timedelta(days=1) else "day",
         cards=tuple(cards),
         left_out=counts.review + counts.reject + counts.failed - len(shown),
@@ -156,8 +161,8 @@ def gather(
         missed=sum(each.judgement is Judgement.DEFECTIVE and each.outcome is Outcome.PASS for each in reviewed),
         waiting=counts.review + counts.reject - len(stopped),
         events=tuple(event for event in reversed(events) if _is_reported(event, part_type)),
-        models=tuple(each for each in records.model_ids() if records.find(replace(query, model_id=each)).entries),
-        head=head,
+        models=_models(records, query),
+        heads=tuple(end for end in heads if end.length) or heads[:1],
         made=now(),
         part_type=part_type,
     )
@@ -173,20 +178,28 @@ def _not_passed(records: Records, query: Query) -> list[Entry]:
     """The newest REVIEW, REJECT and not readable plates, oldest first."""
     found = list[Entry]()
     for outcome in (Outcome.REVIEW, Outcome.REJECT, Outcome.FAILED):
-        found += records.find(replace(query, outcome=outcome)).entries
-    return sorted(found, key=lambda entry: entry.number)[-_MOST:]
+        found += records.find(replace(query, outcome=outcome, limit=_MOST)).entries
+    if len({entry.station for entry in found}) < 2:
+        return sorted(found, key=lambda entry: entry.number)[-_MOST:]
+    return sorted(found, key=lambda entry: entry.received)[-_MOST:]
 
 
-def _rows(
-    records: Records, since: datetime, until: datetime, step: timedelta, part_type: str | None
-) -> tuple[Row, ...]:
+def _models(records: Records, query: Query) -> tuple[str, ...]:
+    asked = ((model, replace(query, model_id=model, limit=1)) for model in records.model_ids())
+    return tuple(model for model, query in asked if records.find(query).entries)
+
+
+def _rows(records: Records, query: Query, step: timedelta) -> tuple[Row, ...]:
     """One for each hour or day in which plates came, beginning at full ones."""
+    since, until = query.since, query.until
+    assert since is not None and until is not None  # noqa: S101, PT018 - a report has both
     start = since.replace(minute=0, second=0, microsecond=0)
     if step >= timedelta(days=1):
         start = start.replace(hour=0)
     rows = list[Row]()
     while start < until:
-        counts = records.counts(max(start, since), min(start + step, until), part_type=part_type)
+        span = max(start, since), min(start + step, until)
+        counts = records.counts(*span, station=query.station, part_type=query.part_type)
         rows += [Row(max(start, since), counts)] if counts.received else []
         start += step
     return tuple(rows)

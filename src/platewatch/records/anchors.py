@@ -40,6 +40,8 @@ class Anchor:
     """Fingerprint of the key that signed it; empty without a signature."""
     signature: str = ""
     """Ed25519 signature as hexadecimal digits."""
+    station: str = ""
+    """Name of the station, for people: the row's number and its hash tell it already."""
 
     @property
     def number(self) -> int:
@@ -64,7 +66,7 @@ class Anchor:
 
 def make(head: Head, key: PrivateKey | None = None) -> Anchor:
     """The anchor of a head at the present time, signed when there is a key."""
-    plain = Anchor(head.rows, head.entries, head.chain, now().isoformat(timespec="seconds"))
+    plain = Anchor(head.rows, head.entries, head.chain, now().isoformat(timespec="seconds"), station=head.station)
     if key is None:
         return plain
     signature = key.sign(PURPOSE, plain.signed()).hex()
@@ -109,7 +111,7 @@ def _parsed(line: str, file: Path) -> Anchor | None:
 
 def _anchor(values: Mapping[str, Any]) -> Anchor:
     rows, entries, chain = values["rows"], values["entries"], values["chain"]
-    texts = [values.get(name, "") for name in ("time", "key", "signature")]
+    texts = [values.get(name, "") for name in ("time", "key", "signature", "station")]
     if not (
         isinstance(rows, int) and isinstance(entries, int) and all(isinstance(each, str) for each in (chain, *texts))
     ):

@@ -41,7 +41,8 @@ _POSTGRESQL: dict[str, Any] = {
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
-        "options": f"-c synchronous_commit=on -c lock_timeout={_BUSY_MS} -c idle_in_transaction_session_timeout=60000",
+        "options": f"-c synchronous_commit=on -c lock_timeout={_BUSY_MS} -c idle_in_transaction_session_timeout=60000"
+        " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",  # the server, too, notices
     },
 }
 
@@ -52,6 +53,8 @@ class Database:
     def __init__(self, url: str) -> None:
         """Make the engine; raises RecordError for an unusable URL."""
         self.engine = _engine(url)
+        self.options: dict[str, Any] = {} if self.is_sqlite else {"connect_args": _POSTGRESQL["connect_args"]}
+        """Those of `create_engine` for another connection like these."""
         self.name = _name(self.engine.url)
         self._writing = threading.Lock()
 
@@ -63,7 +66,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read transaction on one consistent state of the record."""
-        with self._translated(), self.engine.connect() as plain:
+        with self.translated(), self.engine.connect() as plain:
             snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             connection = plain.execution_options(**snapshot)
             with connection.begin():
@@ -90,7 +93,7 @@ class Database:
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
-        with self._translated(), self.engine.connect() as plain:
+        with self.translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
                 yield connection
@@ -118,7 +121,7 @@ class Database:
             return
         if at is None and not create:
             raise _no_record(self.name)
-        with self._translated(), self.engine.connect() as plain:
+        with self.translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**_WRITES)
             with connection.begin():
                 schema_versions.upgrade(connection, self.name)
@@ -145,7 +148,7 @@ class Database:
         """Bring SQLite's write-ahead log into the file, so that a copy of the file has all rows; waits for nobody."""
         if self.file is None:
             return
-        with self._translated(), self.engine.connect() as plain:
+        with self.translated(), self.engine.connect() as plain:
             connection = plain.connection.driver_connection
             assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - the engine's
             connection.execute("PRAGMA busy_timeout = 0")
@@ -181,7 +184,8 @@ class Database:
         return found
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Errors of the database become RecordUnavailable or RecordError."""
         try:
             yield
         except (OperationalError, InterfaceError, NoConnection) as error:

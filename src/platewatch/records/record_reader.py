@@ -68,6 +68,11 @@ class RecordReader:
         folder = None if self._photographs is None else self._photographs.folder
         return tuple(path for path in (file, folder) if path is not None)
 
+    def is_own(self, row: Appended) -> bool:
+        """Whether a plate, review or event is in the chain of this station."""
+        number = row.number if isinstance(row, Entry) else row.id
+        return stations.of_number(number) == self._station.id
+
     def get(self, number: int) -> Entry:
         """The plate with this number; raises NotFound."""
         with self._database.reading() as connection:
@@ -112,13 +117,18 @@ class RecordReader:
             return reviewing.of_entry(connection, number)
 
     def reviewed(
-        self, since: datetime | None = None, until: datetime | None = None, *, part_type: str | None = None
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        station: str | None = None,
+        part_type: str | None = None,
     ) -> tuple[Reviewed, ...]:
         """Every plate received from `since` on and before `until` with a valid review, in the order of arrival.
 
         Thousands take a fraction of a second.
         """
-        query = Query(since=since, until=until, part_type=part_type, reviewed=True)
+        query = Query(since=since, until=until, reviewed=True, station=station, part_type=part_type)
         with self._database.reading() as connection:
             return search.reviewed(connection, query)
 

@@ -1,7 +1,7 @@
 """The class Records: add, find, review, export, deliver, prune and audit plates; may be shared by threads."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +26,7 @@ from platewatch.records.photographs import Photographs
 from platewatch.records.policy import Keep, Policy
 from platewatch.records.record_reader import RecordReader
 from platewatch.records.record_time import RecordTime
+from platewatch.records.station_hold import StationHold
 from platewatch.records.stations import Station
 from platewatch.records.values import (
     Added,
@@ -48,6 +49,7 @@ class Records(RecordReader):
         self.policy = policy
         self._destinations = set[str]()  # those that have this station's counts
         self._time = RecordTime()
+        self._hold = StationHold(database, station)
         self._delivery_clock = outbox.DeliveryClock()
 
     @classmethod
@@ -79,6 +81,7 @@ class Records(RecordReader):
 
     def close(self) -> None:
         """Close all connections."""
+        self._hold.release()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -86,6 +89,17 @@ class Records(RecordReader):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def hold_station(self) -> None:
+        """Take the station's name for this process until it is closed; raises RecordError when another one has it.
+
+        It is free again when the process ends, however that ends. The unnamed station may be shared.
+        """
+        self._hold.acquire()
+
+    def station_problems(self) -> Iterable[tuple[str, str, bool]]:
+        """The problem that another process took the station's name while the database was away, for Health."""
+        return self._hold.problems()
 
     def add(
         self,
@@ -179,6 +193,20 @@ class Records(RecordReader):
         with self._database.changing() as connection:
             due = outbox.after(self._delivery_clock.now(destination), wait_s)
             outbox.postpone(connection, destination, self.station, failed, others, due=due, why=why)
+
+    def name_heads(self, actor: str) -> Event | None:
+        """Write the ends of the other stations' chains into this one's, so that none of them can be taken away unseen.
+
+        Does nothing while each other chain has at most one more row than the last such event names: the row that its
+        own event takes.
+        """
+        last = self.events(chain.HEADS, limit=1, station=self.station)
+        before = dict(last[0].details.get("heads", {})) if last else {}
+        heads = {name: end for name, end in self.heads().items() if name != self.station and end.length}
+        if not any(end.rows > before.get(name, {"row": -1})["row"] + 1 for name, end in heads.items()):
+            return None
+        named = {name: {"row": end.rows, "chain": end.chain} for name, end in heads.items()}
+        return self.event(chain.HEADS, actor, {"heads": named})
 
     def prune(self) -> Pruned:
         """Remove the photographs that the policy no longer keeps, and record it; cheap when there are none."""

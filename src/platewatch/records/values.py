@@ -21,6 +21,12 @@ MOST = 200
 RANGE = 10**12
 """Numbers of one station (stations.py)."""
 
+
+def place(number: int) -> int:
+    """A plate's number, or a row's, within its station: 1, 2, 3 …"""
+    return (number - 1) % RANGE + 1
+
+
 Box = tuple[int, int, int, int]
 """Left, top, width, height in px of the photograph."""
 
@@ -95,7 +101,7 @@ class Entry:
     @property
     def place(self) -> int:
         """Its number within its station: 1, 2, 3 …"""
-        return (self.number - 1) % RANGE + 1
+        return place(self.number)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -138,7 +144,7 @@ class Reviewed:
     @property
     def name(self) -> str:
         """The plate id, or the number if there is none."""
-        return self.plate_id or f"No. {self.number}"
+        return self.plate_id or f"No. {place(self.number)}"
 
 
 @typed(frozen=True, config=_FROZEN)

@@ -40,6 +40,7 @@ async def trigger(
     _: Annotated[Account, needs(Right.INSPECT)],
     name: str,
     plate_id: Annotated[str | None, Query(max_length=200)] = None,
+    part_type: Annotated[str, Query(max_length=40)] = "",
     wait_ms: Annotated[int, Query(ge=20, le=60_000)] = 2000,
 ) -> Response:
     """Judge the part in front of a camera, with a frame that comes within `wait_ms`; answers as POST /inspections."""
@@ -51,14 +52,16 @@ async def trigger(
             404, "not_found", f"camera {name[:60]!r}", expected=f"one of: {known}", next="correct the name"
         )
     with here.intake.place():
-        entry = await asyncio.shield(asyncio.to_thread(_judge, parts, (plate_id or "").strip(), wait_ms / 1e3))
+        entry = await asyncio.shield(
+            asyncio.to_thread(_judge, parts, (plate_id or "").strip(), part_type, wait_ms / 1e3)
+        )
     here.metrics.seconds.observe(time.perf_counter() - started)
     return answer(request, entry, is_new=True)
 
 
-def _judge(parts: CameraParts, plate_id: str, wait_s: float) -> Entry:
+def _judge(parts: CameraParts, plate_id: str, part_type: str, wait_s: float) -> Entry:
     try:
-        return parts.judge(plate_id, wait_s).entry
+        return parts.judge(plate_id, wait_s, part_type).entry
     except NoFrame as error:
         raise RequestError(
             503, "no_frame", str(error), expected="a frame of the part", next="check the camera", retry_after_s=2

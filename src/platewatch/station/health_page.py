@@ -12,16 +12,17 @@ from platewatch.line import metrics
 from platewatch.line.drift_monitor import DriftMonitor
 from platewatch.records import Query
 from platewatch.records.values import MOST
-from platewatch.station import charts
+from platewatch.station import charts, commands
 from platewatch.station.pages import chosen, render
 from platewatch.station.rest import Viewer, query_names, routes, station
 from platewatch.station.settings import Settings
+from platewatch.station.users import Right
 
 router = routes(include_in_schema=False)
 
 
 @router.get("/health", openapi_extra=query_names("part_type"))
-def health(request: Request, _: Viewer) -> Response:
+def health(request: Request, account: Viewer) -> Response:
     """The station's state, for an engineer before a shift; drift of one part type."""
     here = station(request)
     part_type = chosen(request).part_type
@@ -50,6 +51,8 @@ def health(request: Request, _: Viewer) -> Response:
         deliveries=here.records.deliveries(),
         notes=here.line.deliveries.notes(),
         head=here.records.head(),
+        add_user=commands.add_user(here.settings) if account.may(Right.MODEL) else None,
+        heads=[end for end in here.records.heads().values() if end.length],
     )
 
 

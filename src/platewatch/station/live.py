@@ -71,15 +71,15 @@ class Live:
     async def stream(self, listener: Listener, missed: Callable[[], Iterable[Message]]) -> AsyncIterator[str]:
         """One page's stream: what `missed` gives (it may block), then every message; ends when the page is too slow."""
         try:
-            newest = 0
+            sent = set[int]()
             yield "retry: 1000\n\n"
             for old in await asyncio.to_thread(lambda: list(missed())):
-                newest = max(newest, old.number or 0)
+                sent.add(old.number or 0)
                 yield old.encode()
             async for message in self._read(listener):
                 if message is None:
                     yield ": still here\n\n"
-                elif message.number is None or message.number > newest:
+                elif message.number is None or message.number not in sent:
                     yield message.encode()
         finally:
             self.leave(listener)

@@ -25,6 +25,7 @@ async def log_in(request: Request, name: Text, password: Text, next: Text = "/")
     throttle: LoginThrottle = request.app.state.login_throttle
     checks: PasswordChecks = request.app.state.password_checks
     address = request.client.host if request.client else ""
+    request.state.login_name = name  # the form shows it again when the login fails
     attempt = throttle.begin(name, address)
     if attempt.wait_s:
         what, expected = "too many failed logins", "fewer attempts"

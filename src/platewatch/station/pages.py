@@ -18,7 +18,7 @@ from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
-from platewatch.station import charts, security, times
+from platewatch.station import charts, commands, security, times
 from platewatch.station.problem_details import RequestError, problem
 from platewatch.station.rest import (
     Number,
@@ -41,7 +41,11 @@ WITHOUT = "-"
 _SWITCHED = ("/", "/review", "/history", "/statistics", "/health", "/models")
 _ONE_AT_A_TIME = ("/health", "/models")
 """Pages with the switch of part types, and those of them that cannot show all at once."""
-_SEARCH = ("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "part_type", "text", "before")
+_SEARCH = (
+    *("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text"),
+    *("station", "part_type", "before"),
+)
+_UNNAMED = "-"  # the unnamed station in an address; empty is all of them
 _SEARCHES, _PART_TYPE = query_names(*_SEARCH), query_names("part_type")
 _WAITING = 100  # plates waiting for review are counted up to this number
 
@@ -55,7 +59,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
     account: Account = getattr(request.state, "account", None) or LOCAL
     names, here = station(request).part_types.names(), request.url.path
     frame = {
-        "part_types": names if any(names) and here in _SWITCHED else (),
+        "kinds": names if any(names) and here in _SWITCHED else (),
         "part_type": asked_part_type(request),
         "all_at_once": here not in _ONE_AT_A_TIME,
         "without": WITHOUT,
@@ -66,6 +70,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
         "csrf": security.page_token(request),
         "here": here,
         "root": root(request),
+        "station": station(request).records.station,
     }
     return HTMLResponse(_PAGES.get_template(name).render(frame | values), status)
 
@@ -99,7 +104,8 @@ def review(request: Request, _: Viewer) -> Response:
 @router.get("/pages/waiting")
 def waiting(request: Request, _: Viewer, part_type: OfPartType = None) -> Response:
     """The number of plates waiting for review; 100 stands for 100 or more."""
-    found = station(request).records.queue(_WAITING, part_type=part_type)
+    records = station(request).records
+    found = records.queue(_WAITING, station=records.station or None, part_type=part_type)
     return json_response({"waiting": len(found.entries)})
 
 
@@ -142,7 +148,8 @@ def history(request: Request, _: Viewer) -> Response:
         next=page.next,
         reviewers=records.reviewers(),
         model_ids=records.model_ids(),
-        kinds=sorted({*records.part_types(), *filter(None, station(request).part_types.names())}),
+        stations=records.stations(),
+        part_types=sorted({*records.part_types(), *filter(None, station(request).part_types.names())}),
     )
 
 
@@ -165,7 +172,7 @@ def report(request: Request, _: Viewer) -> Response:
     since = _moment(search["since"]) or datetime.combine(made.date(), time()).astimezone()
     until = _moment(search["until"]) or made
     records, card, of = station(request).records, partial(_card, root(request)), asked_part_type(request)
-    shift = shift_report.gather(records, since, until, part_type=of, card=card)
+    shift = shift_report.gather(records, since, until, card=card, station=_station(search), part_type=of)
     return render(request, "shift.html", shift=shift)
 
 
@@ -176,27 +183,31 @@ def report_style(_: Viewer) -> Response:
 
 
 @router.get("/plates/{number}")
-def plate(request: Request, _: Viewer, number: Number) -> Response:
+def plate(request: Request, account: Viewer, number: Number) -> Response:
     """One plate with everything that the record has of it."""
     records = station(request).records
-    entry, newest = records.get(number), records.head().entries
+    entry = records.get(number)
+    newest = records.head(entry.station).entries
     return render(
         request,
         "plate.html",
         entry=entry,
         reviews=records.reviews(number),
         chart=_score_chart(request, entry),
+        replay=commands.replay(station(request).settings, station(request).models.models_folder, number)
+        if account.may(Right.MODEL)
+        else None,
         boxes=json.dumps([defect.box for defect in entry.inspection.defects]),
         marked=json.dumps(entry.review.boxes if entry.review else ()),
-        newer=number + 1 if number < newest else None,
-        older=number - 1 if number > 1 else None,
+        newer=number + 1 if entry.place < newest else None,
+        older=number - 1 if entry.place > 1 else None,
     )
 
 
 @router.get("/login")
 def login(request: Request, next: str = "/") -> Response:
     """The login form."""
-    return render(request, "login.html", next=next, error=None)
+    return render(request, "login.html", next=next, error=None, typed="")
 
 
 def error_page(request: Request, error: RequestError) -> Response:
@@ -207,7 +218,8 @@ def error_page(request: Request, error: RequestError) -> Response:
     if request.url.path == "/login":
         where = request.query_params.get("next", "/")
         message = _sentence(f"{error.what}; {error.next}")
-        return render(request, "login.html", error.status_code, next=where, error=message)
+        name = getattr(request.state, "login_name", "")
+        return render(request, "login.html", error.status_code, next=where, error=message, typed=name)
     title = "Page not found" if error.status_code == 404 else "The request failed"
     message = _sentence(problem(error, request.url.path)["message"])
     return render(request, "error.html", error.status_code, title=title, message=message)
@@ -224,9 +236,8 @@ def _address(search: dict[str, str]) -> str:
 
 
 def _query(search: dict[str, str], limit: int) -> Query:
-    texts: dict[str, Any] = {
-        name: search[name] or None for name in ("plate_id", "reviewer", "model_id", "text", "before")
-    }
+    names = ("plate_id", "reviewer", "model_id", "text", "before")
+    texts: dict[str, Any] = {name: search[name] or None for name in names}
     try:
         return Query(
             since=_moment(search["since"]),
@@ -235,10 +246,16 @@ def _query(search: dict[str, str], limit: int) -> Query:
             judgement=Judgement(search["judgement"]) if search["judgement"] else None,
             part_type="" if search["part_type"] == WITHOUT else search["part_type"] or None,
             limit=limit,
+            station=_station(search),
             **texts,
         )
     except ValueError as error:
         raise InputError("search", error, remedy="clear the search and try again") from error
+
+
+def _station(search: dict[str, str]) -> str | None:
+    """The station that the form names; None is all of them."""
+    return "" if search["station"] == _UNNAMED else search["station"] or None
 
 
 def _moment(text: str) -> datetime | None:

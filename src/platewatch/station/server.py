@@ -54,6 +54,8 @@ class Plan:
     port: int = 8000
     records: str = field(repr=False)
     policy: Policy
+    station: str = ""
+    """Its name in the record; empty: the unnamed one."""
     names: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -111,7 +113,7 @@ def settings(plan: Plan, records: Records) -> Settings:
         hosts=(*local, *(name.lower() for name in plan.names)) if here or plan.names else (),
         tls=plan.certificate is not None,
         places=records.places,
-        drift_file=beside(plan.records, "drift.json"),
+        drift_file=beside(plan.records, f"{plan.station}.drift.json" if plan.station else "drift.json"),
         record_url=plan.records,
         training=beside(plan.records, "training"),
     )
@@ -140,7 +142,8 @@ def run(plan: Plan, listening: socket.socket, report: Callable[[str], None]) -> 
     """Serve until SIGTERM or SIGINT, then finish what was taken in; raises ModelError, RecordError, InputError."""
     memory.bound(plan.chosen.shares.decoding)
     models = ModelRegistry(plan.model, plan.models_folder, signed_by=plan.signed_by, all_phases=plan.all_phases)
-    with Records.open(plan.records, plan.chosen.photographs, plan.policy) as records:
+    with Records.open(plan.records, plan.chosen.photographs, plan.policy, station=plan.station) as records:
+        records.hold_station()
         kept_back = models.resume(records)
         if kept_back is not None:
             report(f"the model that was in service before is not taken into service: {kept_back}")

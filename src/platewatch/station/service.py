@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from platewatch.decision.verdict import HOLDS
-from platewatch.records import Entry
+from platewatch.records import Entry, stations
 from platewatch.records import Query as Search
 from platewatch.records.values import MOST
 from platewatch.station import retraining_runs
@@ -87,8 +87,8 @@ async def events(request: Request, _: Viewer) -> Response:
         if not last.isdecimal():
             return []
         entries: list[Entry] = []
-        for entry in here.records.find(Search(limit=MOST)).entries:
-            if entry.number <= int(last):
+        for entry in here.records.find(Search(limit=MOST, station=here.records.station or None)).entries:
+            if stations.of_number(entry.number) == stations.of_number(int(last)) and entry.number <= int(last):
                 break
             entries.insert(0, entry)
         return [found for entry in entries if (found := message(entry)) is not None]

@@ -62,6 +62,8 @@ def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -
             pictures.keep(recorded.entry.number, recorded.anomaly_map)
 
     def publish(row: Appended) -> None:
+        if records.station and not records.is_own(row):  # a station without a name shows all of them
+            return
         if isinstance(row, Event):
             alarms.follow(row)
         found = message(row)

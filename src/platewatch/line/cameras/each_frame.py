@@ -1,4 +1,4 @@
-"""Judges each frame of a camera whose own line triggers it, where no PLC asks for the parts."""
+"""Judges the parts of a camera by itself, where no PLC asks: each triggered frame, or each part that lies still."""
 
 import logging
 import threading
@@ -6,7 +6,8 @@ import threading
 from platewatch.errors import ModelError, RecordError
 from platewatch.line.cameras.frames import Frame, NoFrame
 from platewatch.line.cameras.parts import CameraParts
-from platewatch.line.cameras.stream import Stream
+from platewatch.line.cameras.stillness import Stillness
+from platewatch.line.cameras.stream import Stream, Trigger
 
 log = logging.getLogger("platewatch.line")
 
@@ -15,10 +16,15 @@ _RETRY_S = 1.0
 
 
 class EachFrame:
-    """The thread that judges them, each once and in order; one waits while there is no model or record."""
+    """The thread that judges them, each once and in order; one waits while there is no model or record.
+
+    A camera with a line of its own sends one frame a part. Of a free-running one the frame is taken in which a part
+    lies still (stillness.py).
+    """
 
     def __init__(self, parts: CameraParts, stream: Stream) -> None:
         self._parts, self._stream = parts, stream
+        self.stillness, self._number = Stillness(), 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"parts of {stream.name}", daemon=True)
 
@@ -33,14 +39,30 @@ class EachFrame:
             self._thread.join()
 
     def _run(self) -> None:
+        each = self._still_part if self._stream.trigger is Trigger.STILL else self._triggered
         while not self._stopping.is_set():
-            try:
-                frame = self._stream.next(_WAIT_S)
-            except NoFrame as error:
-                self._until_done(error)
-            else:
-                if frame is not None:
-                    self._until_done(frame)
+            what = each()
+            if what is not None:
+                self._until_done(what)
+
+    def _triggered(self) -> Frame | NoFrame | None:
+        try:
+            return self._stream.next(_WAIT_S)
+        except NoFrame as error:
+            return error
+
+    def _still_part(self) -> Frame | None:
+        try:
+            found = self._stream.after(self._number, _WAIT_S)
+        except NoFrame as error:
+            log.warning("%s", error)
+            self._stopping.wait(_RETRY_S)
+            return None
+        if found is None:
+            return None
+        self._number, frame = found
+        is_part = not isinstance(frame.photograph, bytes) and self.stillness.add(frame.photograph)
+        return frame if is_part else None
 
     def _until_done(self, what: Frame | NoFrame) -> None:
         while not self._stopping.is_set():

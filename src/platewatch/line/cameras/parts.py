@@ -1,7 +1,6 @@
 """Judges the parts in front of one camera: takes the frame, has it judged and recorded, and stores its photograph."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -14,8 +13,8 @@ from platewatch.arrays import Photo
 from platewatch.errors import InputError
 from platewatch.line.assembly import Line
 from platewatch.line.cameras.frames import Frame, FrameSource, NoFrame
-from platewatch.line.judging import JudgedPhotograph, Plate, RecordedPlate
-from platewatch.model.inspector import failed
+from platewatch.line.judging import Plate, RecordedPlate, not_judged
+from platewatch.line.loaded_models import Lease, Leases
 
 FORMATS = {"png": (cv2.IMWRITE_PNG_COMPRESSION, 1), "jpeg": (cv2.IMWRITE_JPEG_QUALITY, 95), "bmp": ()}
 """In which a camera's photographs are stored, with OpenCV's options; only those of PNG and BMP can be judged again
@@ -26,41 +25,51 @@ class CameraParts:
     """The parts of one camera, one at a time; thread-safe."""
 
     def __init__(
-        self, line: Line, source: FrameSource, stored_as: str = "png", *, kind: str = "", trigger: str = ""
+        self,
+        line: Line,
+        source: FrameSource,
+        stored_as: str = "png",
+        *,
+        part_type: str = "",
+        kind: str = "",
+        trigger: str = "",
     ) -> None:
-        """`stored_as` is one of FORMATS; `kind` and `trigger` are how the camera was named, for people."""
-        self._line, self.source, self._stored_as = line, source, stored_as
+        """`stored_as` is one of FORMATS; parts are of `part_type` where nobody says another one.
+
+        `kind` and `trigger` are how the camera was named, for people.
+        """
+        self._line, self.source, self._stored_as, self.part_type = line, source, stored_as, part_type
         self.kind, self.trigger = kind, trigger
         self._one = threading.Lock()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
 
-    def judge(self, part_id: str, wait_s: float) -> RecordedPlate:
+    def judge(self, part_id: str, wait_s: float, part_type: str = "") -> RecordedPlate:
         """Judge the part that lies there now, with a frame that comes within `wait_s`, and record it.
 
-        Raises NoFrame, after a row without a verdict, and what `Judging.run` raises.
+        Raises NoFrame, after a row without a verdict; UnknownPartType, and what `Judging.run` raises.
         """
-        started = time.perf_counter()
+        plate = Plate(b"", None, part_id or None, source=self.place, part_type=part_type or self.part_type)
         with self._one:
+            leases = self._line.judging.lend(plate.part_type)  # a model that is not loaded is, while the frame comes
             try:
                 frame = self.source.take(part_id, wait_s)
             except NoFrame as error:
-                self._record_missing(part_id, error, started)
+                leases.add_done_callback(_end)
+                self._record_missing(plate, error)
                 raise
-            return self.judge_frame(frame, part_id)
+            lease = leases.result()
+            try:
+                return self._judge(frame, plate, lease)
+            finally:
+                lease.end()
 
-    def judge_frame(self, frame: Frame, part_id: str = "", retry: Callable[[], bool] | None = None) -> RecordedPlate:
+    def judge_frame(self, frame: Frame, retry: Callable[[], bool] | None = None) -> RecordedPlate:
         """Judge a frame that was taken and record it; raises as `Judging.run`, `retry` is that of `Judging.record`."""
-        judging, photograph = self._line.judging, frame.photograph
-        plate = Plate(b"", frame.name, part_id or None, frame.key, self.place)
-        if isinstance(photograph, bytes):
-            return judging.run(replace(plate, photograph=photograph))
-        file: Future[bytes] = self._encoder.submit(encode, photograph, self._stored_as)  # while it is judged
-        judged = judging.judge(replace(plate, photograph=photograph))
-        return judging.record(replace(plate, photograph=file.result()), judged, retry)
+        return self._judge(frame, Plate(b"", source=self.place, part_type=self.part_type), retry=retry)
 
     def record_fault(self, error: NoFrame) -> None:
         """Record a part whose frame is no whole picture."""
-        self._record_missing("", error, time.perf_counter())
+        self._record_missing(Plate(b"", source=self.place, part_type=self.part_type), error)
 
     @property
     def place(self) -> str:
@@ -73,12 +82,28 @@ class CameraParts:
         with self._one:
             self._encoder.shutdown()
 
-    def _record_missing(self, part_id: str, error: NoFrame, started: float) -> None:
+    def _judge(
+        self, frame: Frame, plate: Plate, lease: Lease | None = None, retry: Callable[[], bool] | None = None
+    ) -> RecordedPlate:
+        judging, photograph = self._line.judging, frame.photograph
+        plate = replace(plate, photograph=photograph, name=frame.name, key=frame.key)
+        if isinstance(photograph, bytes):
+            return judging.run(plate, lease)
+        file: Future[bytes] = self._encoder.submit(encode, photograph, self._stored_as)  # while it is judged
+        judged = judging.judge(plate, lease)
+        return judging.record(replace(plate, photograph=file.result()), judged, retry)
+
+    def _record_missing(self, plate: Plate, error: NoFrame) -> None:
+        """Record that the part has no frame."""
         name = self.source.name
         missing = InputError(f"camera {name}", str(error), remedy="check the camera and its trigger")
-        inspection = failed(self._line.models.loaded().manifest, b"", name, missing, started)
-        plate = Plate(Path(name), name, part_id or None, source=self.place)
-        self._line.judging.record(plate, JudgedPhotograph(inspection, None, missing))
+        plate = replace(plate, photograph=Path(name), name=name)
+        self._line.judging.record(plate, not_judged(plate, missing))
+
+
+def _end(leases: Leases) -> None:
+    if leases.exception() is None:
+        leases.result().end()
 
 
 def encode(photo: Photo, kind: str) -> bytes:

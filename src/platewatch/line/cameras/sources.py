@@ -1,4 +1,4 @@
-"""Cameras from the command line's words: [NAME=]KIND:ADDRESS[?trigger=…&store=…]."""
+"""Cameras from the command line's words: [NAME[@PART_TYPE]=]KIND:ADDRESS[?trigger=…&store=…]."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from platewatch.line.cameras.stream import Driver, Stream, Trigger
 Known = Callable[[Sequence[str]], set[str]]
 KINDS = ("folder", "genicam", "gige", "usb", "rtsp")
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,24}")
+_NAME = re.compile(r"([A-Za-z0-9_-]{1,24})(?:@([A-Za-z0-9._-]{1,40}))?")
 _OPTIONS = {"trigger": tuple(Trigger), "store": tuple(FORMATS)}
 
 
@@ -29,6 +29,8 @@ class CameraAddress:
     trigger: Trigger = Trigger.FREE
     store: str = "png"
     """The format of its stored photographs, where they are no files already."""
+    part_type: str = ""
+    """The type of its parts; empty: the only one, or the PLC says it."""
 
 
 def camera_addresses(given: Sequence[str]) -> tuple[CameraAddress, ...]:
@@ -49,9 +51,10 @@ def source(camera: CameraAddress, known: Known) -> FrameSource:
 
 
 def _camera_address(text: str) -> CameraAddress:
-    name, is_named, rest = text.partition("=")
-    if not is_named or not _NAME.fullmatch(name):
-        name, rest = "", text
+    before, is_named, rest = text.partition("=")
+    named = _NAME.fullmatch(before) if is_named else None
+    name, part_type = (named[1], named[2] or "") if named else ("", "")
+    rest = rest if named else text
     kind, _, address = rest.partition(":")
     if kind not in KINDS or not address:
         kinds = ", ".join(f"{each}:…" for each in KINDS)
@@ -67,9 +70,8 @@ def _camera_address(text: str) -> CameraAddress:
             raise InputError("--camera", f"{option}={value}", expected=expected)
     if kind == "usb" and not address.isdecimal():
         raise InputError("--camera", f"{text!r}", expected="usb:0, the camera's number")
-    return CameraAddress(
-        name or kind, kind, address, Trigger(options.get("trigger", "free")), options.get("store", "png")
-    )
+    trigger = Trigger(options.get("trigger", "free"))
+    return CameraAddress(name or kind, kind, address, trigger, options.get("store", "png"), part_type)
 
 
 def _driver(camera: CameraAddress) -> Driver:

@@ -26,11 +26,7 @@ _READ_S = 0.01
 _SETTINGS_S = 1.0  # between two looks at the camera's settings
 _REOPEN_S = 1.0
 _SHOWN_S = 3.0  # a problem is shown for at least so long
-_KEPT = {
-    "free": 2,
-    "software": 2,
-    "line": 32,
-}  # frames that wait; those of a camera with a line of its own are all judged
+_KEPT, _KEPT_OF_LINE = 2, 32  # frames that wait; those of a camera with a line of its own are all judged
 STALE_S = 2.0
 """A free-running camera that sends nothing for so long has a problem."""
 
@@ -41,6 +37,8 @@ class Trigger(StrEnum):
     FREE = "free"
     SOFTWARE = "software"
     LINE = "line"
+    STILL = "still"
+    """Runs free; a part is judged once it lies still in view."""
 
 
 class CameraLost(Exception):  # noqa: N818 - says what happened
@@ -88,8 +86,9 @@ class Stream:
         self._driver, self._settings = driver, dict[str, str]()
         self._lost, self._lost_at, self._heard = f"camera {name} is not open yet", float("-inf"), 0.0
         self._message = self._lost
-        self._frames = deque[RawFrame](maxlen=_KEPT[trigger])
-        self._overrun, self._fire = 0, False
+        self._newest: RawFrame | None = None
+        self._frames = deque[RawFrame](maxlen=_KEPT_OF_LINE if trigger is Trigger.LINE else _KEPT)
+        self._number, self._overrun, self._fire = 0, 0, False
         self._changed, self._stopping = threading.Condition(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera {name}", daemon=True)
 
@@ -119,7 +118,7 @@ class Stream:
             if self.trigger is not Trigger.LINE:
                 self._frames.clear()
             self._fire = self.trigger is Trigger.SOFTWARE
-            needed = 2 if self.trigger is Trigger.FREE else 1
+            needed = 2 if self._runs_free else 1
             self._changed.wait_for(lambda: len(self._frames) >= needed or self._is_down(), wait_s)
             if len(self._frames) < needed:
                 self._fire = False
@@ -139,24 +138,33 @@ class Stream:
             raw = self._frames.popleft()
         return self._frame(raw)
 
-    def newest(self) -> Frame | None:
-        """The newest frame, for people to look at; None while there is none."""
+    def after(self, number: int, wait_s: float) -> tuple[int, Frame] | None:
+        """The newest frame and its number, once that is above `number`; it stays for others. None when none came.
+
+        Raises NoFrame for one that is no whole picture.
+        """
         with self._changed:
-            raw = self._frames[-1] if self._frames else None
-        return None if raw is None or raw.fault else self._frame(raw)
+            if not self._changed.wait_for(lambda: self._number > number or self._stopping.is_set(), wait_s):
+                return None
+            raw, number = self._newest, self._number
+        return None if raw is None or self._stopping.is_set() else (number, self._frame(raw))
 
     def problems(self) -> Iterator[Finding]:
         """A camera that is lost or sends nothing, and frames that nobody judged in time."""
         now = time.monotonic()
         if self._lost or now - self._lost_at < _SHOWN_S:
             yield "camera_lost", self._message, True
-        elif self.trigger is Trigger.FREE and now - self._heard > STALE_S:
+        elif self._runs_free and now - self._heard > STALE_S:
             yield "camera_stale", f"camera {self.name} sends no frames; check its cable and its light", True
         if self._overrun:
             what = (
                 f"{self._overrun} frames of camera {self.name} were not judged: they come faster than they are judged"
             )
             yield "camera_overrun", what, False
+
+    @property
+    def _runs_free(self) -> bool:
+        return self.trigger in {Trigger.FREE, Trigger.STILL}
 
     def _is_down(self) -> bool:
         return bool(self._lost) or self._stopping.is_set()
@@ -173,7 +181,7 @@ class Stream:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._driver.open(self.trigger, self._settings)
+                self._driver.open(Trigger.FREE if self._runs_free else self.trigger, self._settings)
                 self._settings = self._settings or self._driver.settings()
                 self._set_lost("")
                 self._read_all()
@@ -205,11 +213,12 @@ class Stream:
 
     def _keep(self, raw: RawFrame) -> None:
         with self._changed:
-            if raw.fault and self.trigger is Trigger.FREE:
+            if raw.fault and self._runs_free:
                 return  # the next one comes by itself
             if self.trigger is Trigger.LINE and len(self._frames) == self._frames.maxlen:
                 self._overrun += 1
             self._frames.append(raw)
+            self._newest, self._number = raw, self._number + 1
             self._changed.notify_all()
 
     def _compare(self, found: Mapping[str, str]) -> None:

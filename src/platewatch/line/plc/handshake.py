@@ -49,6 +49,7 @@ class Cause(IntEnum):
     NOT_RECORDED = 4
     NO_FRAME = 5
     MODEL = 6
+    PART_TYPE = 7
     NOT_READY = 101
     BUSY = 102
     SEQUENCE = 103

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from platewatch.errors import ModelError, PlatewatchError, RecordError
+from platewatch.errors import ModelError, PlatewatchError, RecordError, UnknownPartType
 from platewatch.inspection import Verdict
 from platewatch.line.alarms import Alarms
 from platewatch.line.assembly import Line
@@ -56,13 +56,19 @@ class Parts:
         """The result of one part, once it is in the record."""
         started = time.perf_counter()
         try:
-            recorded = self._camera.judge(job.part_id, max(0.0, job.deadline - _TO_JUDGE_S - time.monotonic()))
+            wait_s = max(0.0, job.deadline - _TO_JUDGE_S - time.monotonic())
+            recorded = self._camera.judge(job.part_id, wait_s, job.part_type)
+        except UnknownPartType:
+            return Result(Code.NOT_JUDGED, Cause.PART_TYPE)
         except NoFrame:
             return Result(Code.NOT_JUDGED, Cause.NO_FRAME)
         except ModelError:
             return Result(Code.NOT_JUDGED, Cause.MODEL)
         except RecordError:
             return Result(Code.NOT_JUDGED, Cause.NOT_RECORDED)
+        entry = recorded.entry
+        if entry.inspection.model_id != self._line.part_types.model_id(entry.part_type):
+            self.exchange.reset()  # another model went into service meanwhile
         return _result(recorded, 1e3 * (time.perf_counter() - started))
 
     def _run(self) -> None:
@@ -96,12 +102,15 @@ class Parts:
 
     def _able(self) -> bool:
         """Whether a part could be judged and recorded now."""
-        health = self._line.health
+        own = self._camera.part_type
+        return not self._line.health.stops and any(map(self._judges, [own] if own else self._line.part_types.names()))
+
+    def _judges(self, part_type: str) -> bool:
         try:
-            health.inspector()
+            self._line.health.check(part_type)
         except PlatewatchError:
             return False
-        return not health.stops
+        return True
 
     def _follow_model(self) -> None:
         """Zero everything when another model is in service."""

@@ -16,7 +16,7 @@ VERSION = 1
 """The register VERSION; it changes when a register changes its meaning."""
 COMMANDS, RESULTS = 0, 100
 """The first address of either block."""
-_PART_ID, _PART_TYPE = 16, 8  # registers
+_PART_ID, _PART_TYPE = 16, 20  # registers
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ MAP = (
             ("PLC_BEAT", 1, "a number that changes at least once a period; 0 from the start: no heartbeat"),
             ("RESERVED", 1, "0"),
             ("PART_ID", _PART_ID, "the part's id, up to 32 bytes"),
-            ("PART_TYPE", _PART_TYPE, "the part's type, up to 16 bytes; empty: the only one"),
+            ("PART_TYPE", _PART_TYPE, "the part's type, up to 40 bytes; empty: that of the camera, or the only one"),
         ),
     ),
     *_block(

@@ -66,6 +66,9 @@ export function upload(path, file, { headers = {}, query = "" } = {}) {
 export const inspect = (file) =>
   upload("/inspections", file, { headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` }, query: `&source=page${ofPartType("&")}` });
 
+const station = document.documentElement.dataset.station;
+export const ownStation = station ? `&station=${encodeURIComponent(station)}` : ""; // of a list's address: a named station shows its own plates
+
 export const photographOf = (number) => `${root}/inspections/${number}/photograph`;
 /** Whether the whole photograph can be decoded. */
 export async function displays(number) {

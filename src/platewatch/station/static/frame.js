@@ -6,7 +6,7 @@ import { onDrop } from "./dropping.js";
 import { noPhotograph } from "./elements.js";
 import { bind, read, store } from "./keys.js";
 import { hideMessage, setNotice, showMessage } from "./notices.js";
-import { nameOf, outcomeOf, sentence, verdictText } from "./text.js";
+import { nameOf, outcomeOf, sentence, verdictText, why } from "./text.js";
 
 // pages
 for (const link of document.querySelectorAll("nav a[data-key]")) {
@@ -70,10 +70,12 @@ function beep(outcome) {
 soundButton.addEventListener("click", switchSound);
 bind({ key: "s", text: "Sound on or off", run: switchSound });
 showSound();
-let beeped = 0; // a plate uploaded on this page arrives twice: as response and as event
+const beeped = []; // a plate uploaded on this page arrives twice: as response and as event
 connection.on("inspection", (entry) => {
-  if (sound && entry.number > beeped) beep(outcomeOf(entry));
-  beeped = Math.max(beeped, entry.number);
+  if (beeped.includes(entry.number)) return;
+  beeped.splice(0, Math.max(0, beeped.length - 50)); // the newest are enough
+  beeped.push(entry.number);
+  if (sound) beep(outcomeOf(entry));
 });
 
 document.querySelector("[data-logout]")?.addEventListener("click", async () => {
@@ -136,7 +138,7 @@ async function send(files) {
       const entry = await inspect(file);
       const open = { text: "Open", run: () => location.assign(`${root}/plates/${entry.number}`) };
       if (document.querySelector("main.live")) hideMessage(); // the live page shows the plate
-      else showMessage(`${nameOf(entry)}: ${verdictText(entry)}, ${entry.reason}`, { action: open, bad: outcomeOf(entry) !== "PASS" });
+      else showMessage(`${nameOf(entry)}: ${verdictText(entry)}, ${why(entry)}`, { action: open, bad: outcomeOf(entry) !== "PASS" });
       connection.emit("inspection", entry);
     } catch (error) {
       return showMessage(sentence(error.message), { bad: true });

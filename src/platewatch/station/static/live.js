@@ -1,12 +1,12 @@
 // The live page: the newest plate large, the last twenty small. An older plate is never shown as the newest.
 
-import { get, may, thumbnailOf, root } from "./api.js";
+import { get, may, ownStation, thumbnailOf, root } from "./api.js";
 import * as connection from "./connection.js";
 import { element, noPhotograph, shape } from "./elements.js";
 import { choose, take } from "./frame.js";
 import { bind } from "./keys.js";
 import { Photograph } from "./photograph.js";
-import { duration, nameOf, numbers, outcomeOf, sentence, stamp, verdictText } from "./text.js";
+import { duration, nameOf, newestFirst, numbers, outcomeOf, sentence, stamp, verdictText } from "./text.js";
 
 const SHOWN = 20;
 const IDLE_MS = 5 * 60 * 1000; // from here on the page says that no plate arrived
@@ -101,7 +101,7 @@ function step(by) {
 }
 
 async function load() {
-  const [page, counts] = await Promise.all([get(`/inspections?limit=${SHOWN}`), get(`/counts?since=${encodeURIComponent(midnight())}`)]);
+  const [page, counts] = await Promise.all([get(`/inspections?limit=${SHOWN}${ownStation}`), get(`/counts?since=${encodeURIComponent(midnight())}${ownStation}`)]);
   const newest = entries[0]?.number;
   entries = page.inspections;
   draw({ fresh: newest !== undefined && entries[0]?.number !== newest });
@@ -119,7 +119,7 @@ function loadSoon() {
 }
 connection.on("inspection", (entry) => {
   if (!entries.some((other) => other.number === entry.number)) {
-    entries = [entry, ...entries].sort((one, other) => other.number - one.number).slice(0, SHOWN);
+    entries = [entry, ...entries].sort(newestFirst).slice(0, SHOWN);
     draw({ fresh: true });
   }
   loadSoon(); // for the counts, and for plates in between

@@ -1,12 +1,12 @@
 // The review queue: one key for each judgement, undo, arrows; a missed defect is marked by a box.
 
-import { get, post, remove } from "./api.js";
+import { get, ownStation, post, remove } from "./api.js";
 import * as connection from "./connection.js";
 import { chip, pairs } from "./elements.js";
 import { bind } from "./keys.js";
 import { showMessage } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
-import { nameOf, sentence, stamp } from "./text.js";
+import { nameOf, sentence, stamp, why } from "./text.js";
 
 const AHEAD = 5; // with fewer plates left, the next page is requested
 const JUDGEMENTS = { defective: "defective", good: "good", unsure: "cannot tell", unusable: "part good, photograph not" };
@@ -25,7 +25,7 @@ const mayReview = part("undo") !== null; // an auditor may not
 const current = () => queue[position];
 
 async function load() {
-  const page = await get("/queue?limit=50");
+  const page = await get(`/queue?limit=50${ownStation}`);
   const kept = current()?.number;
   if (page.next !== null && position >= page.inspections.length) return; // beyond the first page: keep the order
   queue = page.inspections;
@@ -52,7 +52,7 @@ function draw() {
   const { number, photograph_kept: kept, defects } = entry;
   photograph.show({ number, kept, judged: entry.verdict !== null, defects, marked, name: nameOf(entry) });
   part("chip").replaceChildren(chip(entry));
-  part("reason").textContent = sentence(entry.reason) + (entry.sampled ? ". It passed and was chosen at random, to find missed defects." : ".");
+  part("reason").textContent = sentence(why(entry)) + (entry.sampled ? ". It passed and was chosen at random, to find missed defects." : ".");
   if (mayReview) {
     part("good").dataset.judge = entry.score === null ? "unusable" : "good";
     part("good-word").textContent = GOOD[part("good").dataset.judge];

@@ -4,7 +4,15 @@ const NOT_READABLE = "Not readable"; // in place of a verdict, as in platewatch/
 
 export const outcomeOf = (entry) => entry.verdict ?? "FAILED"; // for colours and shapes
 export const verdictText = (entry) => entry.verdict ?? NOT_READABLE;
-export const nameOf = (entry) => (entry.plate_id || `No. ${entry.number}`) + (entry.part_type ? ` (${entry.part_type})` : "");
+const RANGE = 1e12; // numbers of one station, as in platewatch/records/values.py
+export const placeOf = (number) => ((number - 1) % RANGE) + 1; // its number within its station
+export const nameOf = (entry) => (entry.plate_id || `No. ${placeOf(entry.number)}`) + (entry.part_type ? ` (${entry.part_type})` : "");
+
+/** Newest first, also of several stations: their numbers are in different ranges. */
+export const newestFirst = (one, other) => (placeOf(one.number) - one.number === placeOf(other.number) - other.number ? other.number - one.number : Date.parse(other.received) - Date.parse(one.received));
+
+/** Why it has its verdict; of a photograph that is not readable, what is wrong with it. */
+export const why = ({ reason, error }) => (error ? `${reason}: ${error}` : reason);
 
 export function duration(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
