@@ -81,6 +81,7 @@ export async function displays(number) {
   }
 }
 
+export const boxedOf = (number) => `${root}/inspections/${number}/thumbnail.jpg?boxes=true`;
 export const thumbnailOf = (number) => `${root}/inspections/${number}/thumbnail.jpg`;
 export const goodOf = (number) => `${root}/inspections/${number}/good.webp`;
 export const mapOf = (number) => `${root}/inspections/${number}/map.png`;
