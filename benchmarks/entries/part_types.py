@@ -52,7 +52,7 @@ def measure(model: Path, *, types: int = 40, per_s: float = 20.0, seconds: float
     found |= {"first_s.median": np.median(first), "first_s.max": max(first), "loads": loaded.loads}
     found |= {"counted_mb": loaded.bytes / 1e6, "process_mb": grown / 1e6}
     rows = [[each, f"{value:.3g}"] for each, value in found.items()]
-    return Found(figures={each: value for each, value in rows}, tables={"": Table(["what", "value"], rows)})
+    return Found(figures=dict(rows), tables={"": Table(["what", "value"], rows)})
 
 
 def _memory() -> int:
