@@ -61,6 +61,7 @@ class FakeInspector:
             model_id="0123456789ab",
             files={},
             replay=(),
+            region_sha256=None,
             alpha=0.8,
             threshold=THRESHOLD,
             review=REVIEW,
