@@ -32,6 +32,7 @@ def health(request: Request, account: Viewer, part_type: PartTypeName = None) ->
         request,
         "health.html",
         problems=here.health.problems(),
+        cameras=here.devices.cameras,
         drift=drift.evidence(),
         chart=_drift_chart(drift),
         counts=here.records.counts(today),
