@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ import stations
 from browsing import PHONE, SIZES, Site, tab
 from conftest import Tiny
 from platewatch.line import wording
-from platewatch.records import Judgement, Query
+from platewatch.records import Judgement, Outcome, Query
 from platewatch.station.users import Role
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login", "/plates/999")
 LONG = "Anna-Katharina.Mustermann-Schulze@works"
@@ -136,6 +137,81 @@ def test_map_boxes_theme_and_keys(browser: Browser, site: Site) -> None:
         page.keyboard.press("5")
         expect(page).to_have_url(f"{site.url}/models")
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_list_requested_before_an_answer_and_come_after_it_does_not_bring_the_plate_back(
+    browser: Browser, site: Site
+) -> None:
+    waiting = [add(site, number) for number in range(3)]
+    held = list[tuple[Route, Any]]()
+    with tab(browser) as page:
+        page.goto(f"{site.url}/review")
+        expect(page.locator("[data-facts]")).to_contain_text(f"No. {waiting[-1]}")
+        expect(page.locator("[data-connection]")).to_have_text("live")
+        page.route("**/queue?*", lambda route: route.continue_() if held else held.append((route, route.fetch())))
+        page.evaluate("import('/static/connection.js').then(made => made.emit('refresh'))")
+        while not held:
+            page.wait_for_timeout(20)
+        before = page.locator("[data-position]").text_content() or ""
+        page.keyboard.press("d")
+        expect(page.locator("[data-facts]")).to_contain_text(f"No. {waiting[-2]}")
+        after = page.locator("[data-position]").text_content()
+        for route, response in held:
+            route.fulfill(response=response)
+        page.evaluate("import('/static/api.js').then(made => made.get('/session'))")  # answered after the list
+        page.wait_for_timeout(50)
+        assert page.locator("[data-position]").text_content() == after != before, "the list is older than the answer"
+        expect(page.locator("[data-facts]")).to_contain_text(f"No. {waiting[-2]}")
+        page.unroute("**/queue?*")
+    for number in waiting[:-1]:
+        site.records.review(number, Judgement.DEFECTIVE, "anna")
+
+
+def add(site: Site, number: int) -> int:
+    """One more rejected plate that waits; its number."""
+    found = site.records.find(Query(outcome=Outcome.REJECT, limit=1)).entries[0].inspection
+    return site.records.add(replace(found, score=9.0 + number), site.rusty[0].read_bytes()).entry.number
+
+
+def test_the_grid_sorts_filters_answers_many_at_once_and_takes_them_back(browser: Browser, site: Site) -> None:
+    waiting = [add(site, number) for number in (92, 90, 91)]
+    with tab(browser) as page:
+        page.goto(f"{site.url}/review")
+        page.keyboard.press("v")
+        items = page.locator("[data-grid] li")
+        expect(items.first).to_have_attribute("data-number", str(waiting[-1]))
+        assert page.evaluate(SCROLLS) == 0, "twenty at a glance"
+        page.select_option("#grid-order", "highest")
+        assert [int(items.nth(at).get_attribute("data-number") or 0) for at in range(3)] == [
+            waiting[at] for at in (0, 2, 1)
+        ]
+        page.select_option("#grid-verdict", "PASS")
+        expect(items).to_have_count(0)
+        page.select_option("#grid-verdict", "REJECT")
+        items.nth(0).click()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press(" ")
+        expect(page.locator("[data-grid-count]")).to_contain_text("2 selected")
+        page.keyboard.press("d")
+        expect(page.locator("[data-toast]")).to_contain_text("2 plates: defective")
+        reviewed = [site.records.get(waiting[at]).review for at in (0, 2)]
+        assert [each.judgement for each in reviewed if each] == [Judgement.DEFECTIVE] * 2
+        expect(items.first).to_have_attribute("data-number", str(waiting[1]))
+        page.keyboard.press("u")
+        expect(page.locator("[data-toast]")).to_contain_text("2 plates: review taken back")
+        assert [site.records.get(waiting[at]).review for at in (0, 2)] == [None, None]
+        expect(items.first).to_have_attribute("data-number", str(waiting[0]))
+        items.nth(1).locator("button").press("Enter")
+        expect(page.locator("[data-facts]")).to_contain_text(f"No. {waiting[2]}")
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        page.keyboard.press("v")
+        for size in (PHONE, *SIZES):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.evaluate(DRAWN)
+            assert page.evaluate(TOO_WIDE) == []
+            assert page.evaluate(SMALL_TARGETS, 48) == []
+    for number in waiting:
+        site.records.review(number, Judgement.DEFECTIVE, "anna")
 
 
 def test_wheel_fingers_keys_and_drag_zoom_into_the_photograph(browser: Browser, site: Site) -> None:

@@ -107,6 +107,8 @@ class Inspection:
     """What the shape check found; empty for a model without it."""
     pose: Pose | None = None
     """None for a model without a shape check, and where the pose is not sure."""
+    region: str | None = None
+    """SHA-256 of the model's region; None where the whole photograph was inspected."""
     error: Line | None = None
     decoder_messages: tuple[Line, ...] = ()
     """What the decoders remarked on the file; empty for most."""

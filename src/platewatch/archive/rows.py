@@ -49,6 +49,7 @@ INSPECTION = pa.schema(
         ("defects", pa.list_(_DEFECT)),
         ("findings", pa.list_(_FINDING)),
         ("pose", _POSE),
+        ("region", pa.string()),
         ("error", pa.string()),
         ("decoder_messages", pa.list_(pa.string())),
         ("model_id", pa.string()),

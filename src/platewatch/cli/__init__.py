@@ -49,6 +49,7 @@ for command in (
     part_types.part_types,
     recording.audit,
     recording.backup,
+    recording.copy,
     recording.replay,
     recording.export,
     serving.serve,

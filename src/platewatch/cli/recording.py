@@ -1,4 +1,4 @@
-"""Commands on the record: audit, backup, replay, export."""
+"""Commands on the record: audit, backup, copy, replay, export."""
 
 import json
 import sys
@@ -95,6 +95,25 @@ def backup(out: Path, records: str, photographs: Path | None) -> None:
         found = opened.backup(out, report)
     _show(found)
     click.echo(f"backup: {out}")
+    if not found.intact:
+        click.get_current_context().exit(ERROR)
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@PHOTOGRAPHS
+@click.option("--into", type=FOLDER, help="Folder for the copied photographs; default for SQLite: TO.photographs.")
+def copy(source: str, target: str, photographs: Path | None, into: Path | None) -> None:
+    """Copy the record FROM with its photographs into the empty database TO, and audit the copy.
+
+    From SQLite to PostgreSQL, back, or from a backup. FROM stays as it is; stop what writes to it. TO cannot be used
+    before the copy is complete; one that was interrupted is begun again by the same command. Exit code 1 when the audit
+    finds something.
+    """
+    with _open(source, photographs) as opened, progress() as report:
+        found = opened.copy(target, into, report)
+    _show(found)
     if not found.intact:
         click.get_current_context().exit(ERROR)
 

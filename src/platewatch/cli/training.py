@@ -154,6 +154,8 @@ def _look(
 )
 @click.option("--image-size", type=click.IntRange(64, 4096), help="Side of the prepared photograph, px, instead.")
 @_GROUP
+@click.option("--mask", type=FOLDER, help="Picture of the photographs' size, white where they are inspected.")
+@click.option("--regions", type=FOLDER, help="JSON file with polygons to inspect and to ignore, px of a photograph.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 @_child("The model's id and folder")
 def train(
@@ -171,6 +173,8 @@ def train(
     tiles: int | None,
     image_size: int | None,
     group: str | None,
+    mask: Path | None,
+    regions: Path | None,
     resume: bool,
     as_json: bool,
     progress_lines: bool,
@@ -182,8 +186,10 @@ def train(
     from platewatch.evaluation import tables
     from platewatch.learning import fitting
     from platewatch.learning import preflight as looking
-    from platewatch.photographs import grouping, preparation
+    from platewatch.photographs import grouping, preparation, region
 
+    if mask is not None and regions is not None:
+        raise click.UsageError("--mask and --regions exclude each other: both say what is inspected")
     if tiles is not None and image_size is not None:
         raise click.UsageError("--tiles and --image-size exclude each other: both set the prepared photograph's side")
     told = grouping.parse(group) if group is not None else None
@@ -199,6 +205,8 @@ def train(
     settings = config.load(config_file, **changes) if config_file else config.preset(preset or "fast", **changes)
     fitting.check_installed(settings)
     fitting.check_free(out, resume=resume)
+    wanted = region.read_mask(mask) if mask else region.read_polygons(regions) if regions else None
+    fitting.check_region(wanted, settings)
     _as_child(until_stdin_ends)
     with _bars(progress_lines) as report:
         own_side = image_size is None and config_file is None
@@ -209,7 +217,7 @@ def train(
         with _bars(progress_lines) as report:
             for finding in looking.findings(found) if as_json else ():
                 _say(finding, progress_lines=progress_lines)
-            manifest = fitting.fit(found, settings, out, resume=resume, progress=report)
+            manifest = fitting.fit(found, settings, out, resume=resume, wanted=wanted, progress=report)
     except KeyboardInterrupt:
         click.echo("interrupted; the same command with --resume continues from the last checkpoint", err=True)
         click.get_current_context().exit(INTERRUPTED)

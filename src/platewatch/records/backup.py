@@ -10,12 +10,12 @@ import os
 import sqlite3
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import select
 
 from platewatch import files
 from platewatch.errors import OutputError, RecordError
 from platewatch.progress import Progress, silent
-from platewatch.records import audit, schema, stations
+from platewatch.records import audit, copying, schema
 from platewatch.records.database import Database
 from platewatch.records.photographs import Photographs
 from platewatch.records.values import Audit
@@ -65,30 +65,9 @@ def _copy_database(database: Database, file: Path) -> None:
     try:
         copied.prepare(create=True)
         with database.reading() as source, copied.writing() as target_connection:
-            _copy_rows(source, target_connection)
+            copying.rows(source, target_connection)
     finally:
         copied.close()
-
-
-def _copy_rows(source: Connection, target: Connection) -> None:
-    """All rows of all tables, into the empty tables of another database."""
-    for table in schema.metadata.sorted_tables:
-        if table is schema.heads:
-            _copy_heads(source, target)
-            continue
-        rows = source.execute(select(table).order_by(*table.primary_key).execution_options(yield_per=_STEP))
-        for some in rows.mappings().partitions():
-            target.execute(insert(table), [dict(row) for row in some])
-
-
-def _copy_heads(source: Connection, target: Connection) -> None:
-    """The ends of the chains; the unnamed one's is there already, at row 0."""
-    for row in source.execute(select(schema.heads)).mappings():
-        if row["id"] != stations.UNNAMED:
-            target.execute(insert(schema.heads), dict(row))
-        elif row["position"]:
-            end = {name: row[name] for name in ("position", "hash", "entries")}
-            target.execute(update(schema.heads).where(schema.heads.c.id == row["id"]).values(**end))
 
 
 def _copy_photographs(

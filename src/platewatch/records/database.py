@@ -110,11 +110,14 @@ class Database:
         file = self.engine.url.database if self.is_sqlite else None
         return Path(f"{file}.photographs") if file and file != ":memory:" else None
 
+    def prepare_file(self, *, create: bool = True) -> None:
+        """Make SQLite's file, unless it is there; nothing with PostgreSQL."""
+        if self.file is not None:
+            _prepare_file(self.file, create=create)
+
     def prepare(self, *, create: bool) -> None:
         """Create the tables or migrate them to this version; raises RecordError if there are none and not `create`."""
-        file = self.engine.url.database if self.is_sqlite else None
-        if file and file != ":memory:":
-            _prepare_file(Path(file), create=create)
+        self.prepare_file(create=create)
         with self.reading() as connection:
             at = schema_versions.revision(connection)
         if at == schema_versions.REVISION:

@@ -12,6 +12,7 @@ from platewatch.records import (
     audit,
     backup,
     chain,
+    copying,
     events,
     outbox,
     pruning,
@@ -236,6 +237,19 @@ class Records(RecordReader):
     def backup(self, folder: Path, progress: Progress = silent) -> Audit:
         """Write a consistent copy with its photographs to a new folder, and audit it; see backup.py."""
         return backup.write(self._database, self._photographs, folder, progress)
+
+    def copy(self, url: str, photographs: Path | None = None, progress: Progress = silent) -> Audit:
+        """Copy everything into an empty database, photographs to this folder, and audit the copy; see copying.py.
+
+        The default of `photographs` is that of `open`. Raises RecordError, InputError.
+        """
+        target = Database(url)
+        try:
+            folder = photographs or target.folder
+            into = None if folder is None else Photographs(folder)
+            return copying.copy(self._database, self._photographs, target, into, progress)
+        finally:
+            target.close()
 
     def checkpoint(self) -> None:
         """Bring SQLite's write-ahead log into the file; cheap, and nothing with PostgreSQL."""

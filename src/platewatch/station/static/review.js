@@ -1,122 +1,122 @@
-// The review queue: one key for each judgement, undo, arrows; a missed defect is marked by a box.
+// The review queue: one key for each judgement, undo, arrows; a missed defect is marked by a box. Grid: grid.js.
 
-import { get, ownStation, post, remove } from "./api.js";
 import * as connection from "./connection.js";
 import { chip, pairs } from "./elements.js";
-import { bind } from "./keys.js";
+import { Grid, goodOrUnusable } from "./grid.js";
+import { bind, read, store } from "./keys.js";
 import { showMessage } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
+import { Queue } from "./queue.js";
 import { nameOf, sentence, stamp, why } from "./text.js";
 
 const AHEAD = 5; // with fewer plates left, the next page is requested
 const JUDGEMENTS = { defective: "defective", good: "good", unsure: "cannot tell", unusable: "part good, photograph not" };
 const GOOD = { good: "Good", unusable: "The part is good, the photograph is not" }; // the second for a plate without a score
+const VIEW = "platewatch.review";
 const part = (name) => document.querySelector(`[data-${name}]`);
 const photograph = new Photograph(part("photograph"));
 drawingKeys(photograph);
-let queue = [];
-let next = null; // where the next page starts
+const queue = new Queue();
 let position = 0; // in the queue
 let marked = []; // boxes drawn on the plate that is shown
-const reviewed = []; // { entry, review }, for undo
 let busy = false;
 const mayReview = part("undo") !== null; // an auditor may not
+const grid = new Grid(part("grid"), queue, open);
+let asGrid = read(VIEW) === "grid";
 
-const current = () => queue[position];
+const current = () => queue.entries[position];
 
 async function load() {
-  const page = await get(`/queue?limit=50${ownStation}`);
   const kept = current()?.number;
-  if (page.next !== null && position >= page.inspections.length) return; // beyond the first page: keep the order
-  queue = page.inspections;
-  next = page.next;
-  position = Math.max(0, queue.findIndex((entry) => entry.number === kept));
+  const beyond = (page) => !asGrid && page.next !== null && position >= page.inspections.length; // the first page: keep the order
+  if (!(await queue.load({ least: asGrid ? 300 : 1, keep: beyond }))) return;
+  position = Math.max(0, queue.entries.findIndex((entry) => entry.number === kept));
   if (current()?.number !== kept) marked = []; // somebody else reviewed the plate that was shown
   draw();
 }
 
 async function more() {
-  if (next === null || queue.length - position > AHEAD) return;
-  const page = await get(`/queue?limit=50&before=${encodeURIComponent(next)}`);
-  next = page.next;
-  queue.push(...page.inspections.filter((entry) => !queue.some((other) => other.number === entry.number)));
+  if (queue.entries.length - position > AHEAD) return;
+  await queue.more();
   drawPosition();
 }
 
 function draw() {
   const entry = current();
-  part("desk").hidden = !entry;
+  part("desk").hidden = !entry || asGrid;
+  part("overview").hidden = !entry || !asGrid;
   part("empty").hidden = Boolean(entry);
-  if (mayReview) part("undo").disabled = reviewed.length === 0;
+  if (mayReview) document.querySelectorAll("[data-undo]").forEach((button) => (button.disabled = queue.reviewed.length === 0));
   if (!entry) return;
+  if (asGrid) return grid.draw();
   const { number, photograph_kept: kept, defects } = entry;
   photograph.show({ number, kept, judged: entry.verdict !== null, defects, marked, name: nameOf(entry) });
   part("chip").replaceChildren(chip(entry));
   part("reason").textContent = sentence(why(entry)) + (entry.sampled ? ". It passed and was chosen at random, to find missed defects." : ".");
   if (mayReview) {
-    part("good").dataset.judge = entry.score === null ? "unusable" : "good";
+    part("good").dataset.judge = goodOrUnusable(entry);
     part("good-word").textContent = GOOD[part("good").dataset.judge];
   }
   const score = entry.score === null ? "no score" : `${entry.score.toFixed(2)} (REJECT above ${entry.threshold.toFixed(2)})`;
   const p = entry.p_value === null ? "–" : entry.p_value.toFixed(3);
   pairs(part("facts"), { Plate: nameOf(entry), Received: stamp(entry.received), Score: score, "p-value": p });
-  drawPosition();
+  return drawPosition();
 }
 
 function drawPosition() {
-  part("position").textContent = queue.length ? `${position + 1} of ${queue.length}${next === null ? "" : "+"} waiting` : "";
+  const { entries, next } = queue;
+  part("position").textContent = entries.length ? `${position + 1} of ${entries.length}${next === null ? "" : "+"} waiting` : "";
 }
 
 function step(by) {
-  if (!queue[position + by]) return;
+  if (asGrid) return grid.move(by);
+  if (!queue.entries[position + by]) return undefined;
   position += by;
   marked = [];
   draw();
-  more().catch(() => {});
+  return more().catch(() => {});
 }
 
 async function judge(judgement) {
-  const entry = current();
-  if (!entry || busy) return; // a key pressed before the next plate is shown is ignored
+  const chosen = asGrid ? grid.selected() : [current()].filter(Boolean);
+  if (busy) return; // a key pressed before the next plate is shown is ignored
+  if (!chosen.length) return void showMessage("Select plates first: touch them, or press Space. A selects all that are shown.");
   busy = true;
+  const judgementOf = (entry) => (judgement === "defective" || judgement === "unsure" ? judgement : goodOrUnusable(entry));
+  const inSingle = asGrid ? {} : { boxes: marked, note: part("note").value.trim() };
   try {
-    const note = part("note").value.trim();
-    const review = await post(`/inspections/${entry.number}/reviews`, { judgement, boxes: marked, note });
-    reviewed.push({ entry, review });
-    queue = queue.filter((other) => other.number !== entry.number);
-    position = Math.min(position, Math.max(0, queue.length - 1));
+    const done = await queue.answer(chosen, judgementOf, inSingle);
     marked = [];
     part("note").value = "";
-    showMessage(`${nameOf(entry)}: ${JUDGEMENTS[judgement]}.`, { action: { text: "Undo (U)", run: undo } });
-    draw();
+    const what = done.length === 1 ? nameOf(done[0].entry) : `${done.length} plates`;
+    showMessage(`${what}: ${JUDGEMENTS[done.length === 1 ? judgementOf(done[0].entry) : judgement]}.`, { action: { text: "Undo (U)", run: undo } });
   } catch (error) {
     showMessage(sentence(error.message), { bad: true });
   } finally {
     busy = false;
   }
-  await (queue.length ? more() : load()).catch(() => {});
+  position = Math.min(position, Math.max(0, queue.entries.length - 1));
+  draw();
+  await (queue.entries.length ? more() : load()).catch(() => {});
 }
 
 async function undo() {
-  const last = reviewed.at(-1);
-  if (!last || busy) return;
+  if (busy || !queue.reviewed.length) return;
   busy = true;
   try {
-    await remove(`/inspections/${last.entry.number}/reviews/${last.review.id}`);
-    reviewed.pop();
-    queue = queue.filter((other) => other.number !== last.entry.number);
-    queue.splice(position, 0, last.entry);
+    const back = await queue.undo(position);
     marked = [];
-    showMessage(`${nameOf(last.entry)}: review taken back.`);
-    draw();
+    showMessage(`${back.length === 1 ? nameOf(back[0]) : `${back.length} plates`}: review taken back.`);
   } catch (error) {
     showMessage(sentence(error.message), { bad: true });
   } finally {
     busy = false;
   }
+  draw();
 }
 
 function mark() {
+  if (asGrid) return undefined;
   if (photograph.drawing) return photograph.stopDrawing();
   showMessage("Draw a box around the defect. With keys: arrows move it, Shift and arrows resize it, Enter keeps it, Esc cancels.");
   return photograph.startDrawing((box) => {
@@ -126,25 +126,45 @@ function mark() {
   });
 }
 
+/** Show the grid, or one plate alone. */
+function switchView(toGrid = !asGrid) {
+  asGrid = toGrid;
+  store(VIEW, asGrid ? "grid" : "single");
+  marked = [];
+  draw();
+  load().catch(() => {});
+}
+
+function open(entry) {
+  position = Math.max(0, queue.entries.findIndex((other) => other.number === entry.number));
+  switchView(false);
+}
+
 if (mayReview) {
   document.querySelectorAll("[data-judge]").forEach((button) => button.addEventListener("click", () => judge(button.dataset.judge)));
-  part("undo").addEventListener("click", undo);
+  document.querySelectorAll("[data-undo]").forEach((button) => button.addEventListener("click", undo));
   part("draw").addEventListener("click", mark);
   bind(
     { key: "d", text: "Defective", legend: true, run: () => judge("defective") },
-    { key: "g", text: "Good", legend: true, run: () => judge(part("good").dataset.judge) },
+    { key: "g", text: "Good", legend: true, run: () => judge("good") },
     { key: "c", text: "Cannot tell", legend: true, run: () => judge("unsure") },
     { key: "u", text: "Undo", legend: true, run: undo },
     { key: "b", text: "Mark a defect", legend: true, run: mark },
+    { key: "a", text: "Grid: select all that are shown, or none", run: () => asGrid && grid.selectAll() },
+    { key: " ", label: "Space", text: "Grid: select", run: () => asGrid && grid.toggleFocused() },
   );
 }
+document.querySelectorAll("[data-switch-view]").forEach((button) => button.addEventListener("click", () => switchView()));
 document.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
 bind(
+  { key: "v", text: "Grid or single", legend: true, run: () => switchView() },
   { key: "ArrowLeft", label: "←", text: "Previous", legend: true, run: () => step(-1) },
   { key: "ArrowRight", label: "→", text: "Next", legend: true, run: () => step(1) },
-  { key: "m", text: "Map", legend: true, run: () => photograph.toggle("map") },
-  { key: "x", text: "Boxes", legend: true, run: () => photograph.toggle("boxes") },
-  { key: "e", text: "Good part beside it", legend: true, run: () => photograph.toggle("good") },
+  { key: "ArrowUp", label: "↑", text: "Grid: row above", run: () => asGrid && grid.move(-grid.columns()) },
+  { key: "ArrowDown", label: "↓", text: "Grid: row below", run: () => asGrid && grid.move(grid.columns()) },
+  { key: "m", text: "Map", run: () => photograph.toggle("map") },
+  { key: "x", text: "Boxes", run: () => photograph.toggle("boxes") },
+  { key: "e", text: "Good part beside it", run: () => photograph.toggle("good") },
   { key: "+", text: "Zoom in; − zooms out, 0 shows all, Shift and arrows move", run: () => photograph.zoom.by(1.5) },
 );
 
