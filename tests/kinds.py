@@ -1,9 +1,12 @@
 """Part types whose models are fakes: folders with an id alone, loaded as inspectors that see redness."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,13 +25,20 @@ from platewatch.records import Records
 MB = 10**6
 
 
+class _Manifest(SimpleNamespace):
+    """Without any check or setting that is not named."""
+
+    def __getattr__(self, _: str) -> None:
+        return None
+
+
 def manifest(folder: Path) -> Any:
     """What stands in the fake's folder, in the form of a Manifest."""
-    found: Any = stations.LineInspector().manifest
+    found: Any = _Manifest(**vars(stations.LineInspector().manifest))
     path = folder / model_folder.MANIFEST
     if not path.is_file():
         raise ModelError(folder, "missing")
-    found.quality_limits, found.completeness = QualityLimits(1, 0.5, 1, 1), None
+    found.quality_limits = QualityLimits(1, 0.5, 1, 1)
     for name, value in json.loads(path.read_text()).items():
         setattr(found, name, value)
     return found
@@ -77,3 +87,14 @@ def models(
         folder.add(made)
     loaded = LoadedModels(load or Loader(), limit, size=lambda _: 10 * MB)
     return PartTypeModels(unnamed or stations.without_model(root), folder, loaded, records)
+
+
+def copies(trained: Path, root: Path, count: int, loaded: LoadedModels, records: Records) -> PartTypeModels:
+    """Part types kind-0, kind-1, …, each with a copy of a trained model that has limits of its own."""
+    folder, manifest = PartTypeFolder(root / "part-types"), model_folder.load_manifest(trained)
+    for number in range(count):
+        place = shutil.copytree(trained, root / "models" / str(number))
+        decision = replace(manifest.decision, threshold=manifest.threshold * (1 + number / 1e4))
+        model_folder.write_manifest(place, replace(manifest, decision=decision, former_digest=""))
+        folder.add(folder.make(f"kind-{number}", place)[0])
+    return PartTypeModels(stations.without_model(root), folder, loaded, records)

@@ -20,6 +20,7 @@ from platewatch.line.candidates import Material, Training
 from platewatch.line.comparison import Judged, Pair
 from platewatch.model.inspector import Inspector
 from platewatch.model.model_folder import Manifest
+from platewatch.model.region_file import RegionSettings
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.part_shape import ShapeLimits
 from platewatch.photographs.quality import QualityLimits
@@ -33,6 +34,7 @@ PASS, REVIEW, REJECT = Verdict.PASS, Verdict.REVIEW, Verdict.REJECT
 LIMITS = QualityLimits(darkest=20, most_clipped=0.3, least_sharp=2, least_contrast=5)
 FRAMING = CompletenessLimits({"aspect": (-0.1, 0.1), "area": (-2.0, 0.0)})
 SHAPE = ShapeLimits(32, 0.002, (1e-4, 1e-4, 2e-3, 1e-4), (0.5,), 0.05, (-9.0, 9.0), mirrored=False)
+WHOLE: dict[str, Any] = {"shape": SHAPE, "region": None, "region_sha256": None}
 EMPTY = {"empty (001.png)": np.zeros((8, 8, 3), np.uint8)}
 
 
@@ -42,7 +44,7 @@ class Stub:
     def __init__(self, model_id: str, passes: tuple[bytes, ...], known: tuple[bytes, ...] = (), **limits: Any) -> None:
         calibration = tuple(SimpleNamespace(sha256=sha256(photograph)) for photograph in known)
         self.manifest = SimpleNamespace(model_id=model_id, promise=PROMISE, calibration=calibration)
-        usual = {"quality_limits": LIMITS, "completeness": FRAMING, "shape": SHAPE, "review": 1.0, "threshold": 2.0}
+        usual = {"quality_limits": LIMITS, "completeness": FRAMING, "review": 1.0, "threshold": 2.0, **WHOLE}
         self.on_unusable: Verdict = limits.pop("on_unusable", REVIEW)
         vars(self.manifest).update(usual | limits)
         self._passes = passes
@@ -236,6 +238,10 @@ LOOSER = [
     ({"shape": replace(SHAPE, covered=())}, "0 covered holes are checked in place of 1"),
     ({"shape": replace(SHAPE, turned=None)}, "parts may be turned farther"),
     ({"shape": replace(SHAPE, mirrored=True)}, "parts may lie with their other side up"),
+    (
+        {"region": RegionSettings(in_part=True, fraction=0.5, fill=(0, 0, 0), source="r.json"), "region_sha256": "ab"},
+        "a region of 50% is inspected",
+    ),
     ({"review": 1.5}, "review limit 1.5 in place of 1"),
     ({"threshold": 2.5}, "threshold limit 2.5 in place of 2"),
 ]

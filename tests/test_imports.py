@@ -237,6 +237,8 @@ RESIZES = {
     "evaluation.blind_spot_pictures": "a cut-out of a judged picture, for people",
     "photographs.likeness": "reduced pictures, to find the good photograph most like a plate's, for people",
     "photographs.foreground": "the mask of the part, found on a small copy",
+    "photographs.region": "the mask of what is inspected, to the prepared photograph's size",
+    "learning.regions": "the same mask, from the photographs' size, once while training",
     "photographs.pose": "the background and the outline of the part, found on small copies",
     "synthetic.compositing": "noise and strokes of artificial defects",
     "synthetic.materials": "noise of synthetic plates",

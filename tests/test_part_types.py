@@ -203,6 +203,30 @@ def test_part_types_come_and_go_by_rest_and_come_back_looser_only_for_a_reason(l
     assert of_left == [ACTIVATED, "part_type_removed", "part_type_added", ACTIVATED]
 
 
+def test_lists_counts_pages_and_exports_are_of_one_part_type(line: Running) -> None:
+    for part_type, redness in (("left", 0), ("left", 80), ("right", 125)):
+        post(line, part_type, redness)
+    get = line.client.get
+    assert [each["number"] for each in get("/inspections?part_type=left").json()["inspections"]] == [2, 1]
+    assert get("/counts?part_type=right").json()["reject"] == get("/counts?part_type=right").json()["received"] == 1
+    assert [get(f"/pages/waiting{which}").json()["waiting"] for which in ("", "?part_type=left")] == [2, 1]
+    assert get("/history.csv?part_type=right").text.count("\n") == 2, "its head and one plate"
+    shown = get("/history?part_type=left").text
+    assert (shown.count("data-row"), shown.count("<option selected>left</option>")) == (2, 1)
+    assert 'data-part-type="left"' in get("/?part_type=left").text, "the scripts ask for this part type's plates"
+    assert 'data-of="right"' in get("/models?part_type=right").text
+    assert "Drift of right" in get("/health?part_type=right").text
+    assert "part type right, from" in get("/history/report?part_type=right").text
+    assert get("/models?part_type=middle").status_code == 422
+    material = line.app.state.retraining_runs.material
+    line.client.post("/inspections/1/reviews", json={"judgement": "good"})
+    used = [
+        len(found.training) + len(found.held_out)
+        for found in (material(line.records, each) for each in ("left", "right"))
+    ]
+    assert used == [1, 0], "a part type learns from its own reviewed plates"
+
+
 def test_only_engineers_change_part_types(tmp_path: Path) -> None:
     with stations.running(tmp_path, part_types=lambda each: kinds.models(tmp_path, each, ("left",))) as line:
         tokens = stations.enrol(line.users)

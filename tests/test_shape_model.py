@@ -62,7 +62,7 @@ def test_findings_take_a_pass_back_and_say_what_and_where(folder: Path) -> None:
     )
     assert left - 8 <= x.min() <= x.max() <= left + width + 8
     assert top - 8 <= y.min() <= y.max() <= top + height + 8
-    none = inspector.inspect(np.full((320, 320, 3), 170, np.uint8))
+    none = inspector.inspect(np.full((320, 320, 3), (190, 150, 130), np.uint8))
     assert (none.verdict, none.pose) == (Verdict.REVIEW, None)
     assert "the part's pose is not sure" in none.reason
 

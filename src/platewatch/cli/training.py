@@ -145,6 +145,8 @@ def _look(
 @_MIN_IMAGES
 @click.option("--bits", type=click.IntRange(9, 15), help="Bits of the camera, where its files store more: 12 in 16.")
 @click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
+@click.option("--mm-uncertainty", type=float, help="Relative uncertainty of --mm-per-px, as `scale` gives it.")
+@click.option("--part-mm", metavar="WIDTHxHEIGHT", help="Size of a part with four sides, mm: its pose gives the scale.")
 @click.option(
     "--backbone",
     help="Network of the texture features: efficientnet-lite0 (default), none, or timm:NAME=FILE with local weights.",
@@ -154,6 +156,8 @@ def _look(
 )
 @click.option("--image-size", type=click.IntRange(64, 4096), help="Side of the prepared photograph, px, instead.")
 @_GROUP
+@click.option("--mask", type=FOLDER, help="Picture of the photographs' size, white where they are inspected.")
+@click.option("--regions", type=FOLDER, help="JSON file with polygons to inspect and to ignore, px of a photograph.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same model folder.")
 @_child("The model's id and folder")
 def train(
@@ -167,10 +171,14 @@ def train(
     min_images: int | None,
     bits: int | None,
     mm_per_px: float | None,
+    mm_uncertainty: float | None,
+    part_mm: str | None,
     backbone: str | None,
     tiles: int | None,
     image_size: int | None,
     group: str | None,
+    mask: Path | None,
+    regions: Path | None,
     resume: bool,
     as_json: bool,
     progress_lines: bool,
@@ -182,15 +190,18 @@ def train(
     from platewatch.evaluation import tables
     from platewatch.learning import fitting
     from platewatch.learning import preflight as looking
-    from platewatch.photographs import grouping, preparation
+    from platewatch.photographs import grouping, preparation, region, scale
 
+    if mask is not None and regions is not None:
+        raise click.UsageError("--mask and --regions exclude each other: both say what is inspected")
     if tiles is not None and image_size is not None:
         raise click.UsageError("--tiles and --image-size exclude each other: both set the prepared photograph's side")
     told = grouping.parse(group) if group is not None else None
     if tiles is not None:
         image_size = preparation.side_of_tiles(tiles, config.TILE)
     top: dict[str, Any] = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
-    top |= {"backbone": backbone, "image_size": image_size}
+    top |= {"backbone": backbone, "image_size": image_size, "mm_uncertainty": mm_uncertainty}
+    top |= {"part_mm": scale.pair(part_mm, "--part-mm") if part_mm is not None else None}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
     changes |= {"calibration": {"false_alarm_rate": false_alarm_rate}} if false_alarm_rate is not None else {}
@@ -199,6 +210,8 @@ def train(
     settings = config.load(config_file, **changes) if config_file else config.preset(preset or "fast", **changes)
     fitting.check_installed(settings)
     fitting.check_free(out, resume=resume)
+    wanted = region.read_mask(mask) if mask else region.read_polygons(regions) if regions else None
+    fitting.check_region(wanted, settings)
     _as_child(until_stdin_ends)
     with _bars(progress_lines) as report:
         own_side = image_size is None and config_file is None
@@ -209,7 +222,7 @@ def train(
         with _bars(progress_lines) as report:
             for finding in looking.findings(found) if as_json else ():
                 _say(finding, progress_lines=progress_lines)
-            manifest = fitting.fit(found, settings, out, resume=resume, progress=report)
+            manifest = fitting.fit(found, settings, out, resume=resume, wanted=wanted, progress=report)
     except KeyboardInterrupt:
         click.echo("interrupted; the same command with --resume continues from the last checkpoint", err=True)
         click.get_current_context().exit(INTERRUPTED)

@@ -17,6 +17,7 @@ from platewatch.evaluation.results import Evaluation, Failure, Phase, Pixel, Pla
 from platewatch.inspection import Verdict
 from platewatch.photographs import data_sets, masks, preparation
 from platewatch.photographs.data_sets import ANOMALOUS, Sample
+from platewatch.photographs.region import InspectedFrame
 from platewatch.progress import Progress, silent
 from platewatch.surface import detector, fusion
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # the caller passes the inspector
 
 
 MAPS = ("anomaly_map", "surface_map", "network_map")
+_NEAREST = cv2.INTER_NEAREST
 MAX_PIXEL_SIZE = 512
 """Default upper limit of the side at which maps are compared, px: the maps of the whole test set are in memory."""
 
@@ -68,7 +70,7 @@ class MaskedMaps:
         if sample.mask is None:
             return None if sample.label == ANOMALOUS else np.zeros(shape, np.bool_)
         mask = masks.read(sample.mask)
-        if preparation.frame(mask.shape[1], mask.shape[0], len(examination.prepared)) != frame:
+        if preparation.frame(mask.shape[1], mask.shape[0], len(examination.prepared)) != _whole(frame):
             size = f"mask of {mask.shape[1]}×{mask.shape[0]} px"
             raise InputError(
                 sample.mask, size, expected=f"the size of {sample.path}", remedy="draw it on the photograph"
@@ -77,9 +79,12 @@ class MaskedMaps:
             marked = "marks a defect" if mask.any() else "marks nothing"
             what = f"{marked}, but {sample.path} lies in {sample.path.parent.name}/"
             raise InputError(sample.mask, what, expected="a mask that fits the label", remedy="correct one of them")
-        small = _resized(mask.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
+        small = _resized(mask.astype(np.uint8), shape, _NEAREST) > 0
         if mask.any() and not small.any():  # a thin scratch falls between the pixels
             small = _resized(mask.astype(np.float32), shape, cv2.INTER_AREA) > 0
+        if isinstance(frame, InspectedFrame):  # a defect that nobody looks for is not missed
+            small &= _resized(frame.cut(frame.inside(len(examination.prepared))).view(np.uint8), shape, _NEAREST) > 0
+            return small if small.any() or sample.label != ANOMALOUS else None
         return small
 
     def figures(self, name: str) -> PixelFigures:
@@ -209,6 +214,10 @@ def _auroc(plates: Sequence[PlateScore], scores: Sequence[float | None]) -> floa
     scored = [(plate.label, score) for plate, score in zip(plates, scores, strict=True) if score is not None]
     labels, values = np.array(scored, float).reshape(-1, 2).T
     return metrics.auroc(labels, values)
+
+
+def _whole(frame: preparation.Frame) -> preparation.Frame:
+    return frame.whole if isinstance(frame, InspectedFrame) else frame
 
 
 def _shape(frame: preparation.Frame, size: int) -> tuple[int, int]:

@@ -48,6 +48,7 @@ def text(manifest: Manifest, outliers: Sequence[Outlier]) -> str:
         costly=sensitivity_summary.costly(manifest.light),
         outliers=outliers,
         shape=manifest.shape,
+        region=manifest.region,
         unusual=[plate for plate in manifest.calibration if plate.score > decision.review],
         training=model_folder.TRAINING,
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,19 +21,22 @@ from platewatch.decision import calibration
 from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision
 from platewatch.decision.weighing import Weighing
-from platewatch.errors import OutputError, RuntimeUnavailable
+from platewatch.errors import InputError, OutputError, RuntimeUnavailable
 from platewatch.evaluation import blind_spot_pictures, model_card
 from platewatch.evaluation.blind_spot_pictures import Example
-from platewatch.learning import fusing, out_of_fold, sensitivity_trials
+from platewatch.learning import fusing, out_of_fold, regions, sensitivity_trials
 from platewatch.learning.out_of_fold import Detectors, OutOfFold
 from platewatch.learning.preflight import GoodPlates, Preflight
-from platewatch.model import model_folder, scoring, shape_file, thread_limits
+from platewatch.learning.regions import Wanted
+from platewatch.model import model_folder, region_file, scoring, shape_file, thread_limits
 from platewatch.model.model_folder import CalibrationPlate, Manifest, ReplayPlate
 from platewatch.model.runtime import FeatureNetwork
 from platewatch.model.scoring import Checks, RawNumbers
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs import likeness, reading, robust, shape_limits, thumbnails
+from platewatch.photographs.part_frame import Template
 from platewatch.photographs.part_shape import ShapeCheck
+from platewatch.photographs.region import Region
 from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
@@ -58,8 +61,6 @@ class Calibrated:
     examples: tuple[Example, ...]
     """Weak defects that were found, and strong ones that were missed."""
     light: tuple[Illumination, ...]
-    shape: ShapeCheck | None
-    """None where the good parts have no common pose. No trial uses it."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,15 @@ class _Final:
     graph: bytes | None
     """The network of the texture features, an ONNX file."""
     second: "PhaseTwo | None"
+    inspected: "_Inspected"
+
+
+class _Inspected(NamedTuple):
+    """What is inspected, and the shape check, which no trial uses."""
+
+    shape: ShapeCheck | None
+    region: Region | None
+    source: str
 
 
 def fit(
@@ -80,11 +90,13 @@ def fit(
     *,
     resume: bool = False,
     held: Manifest | None = None,
+    wanted: Wanted | None = None,
     progress: Progress,
 ) -> Manifest:
     """Train on the good plates and write the model folder `out`; on failure no folder is left.
 
-    No limit is looser than those of `held`, the model that this one is to replace.
+    No limit is looser than those of `held`, the model that this one is to replace. Detectors see the `wanted` region
+    alone; InputError when it does not fit the photographs, or there is a phase two, which takes whole ones.
 
     An interrupted training leaves its checkpoints beside `out`. With `resume` it continues from them and gives the
     model of an uninterrupted training. Raises OutputError when `out` is in use or cannot be written, CalibrationError
@@ -93,7 +105,13 @@ def fit(
     check_installed(config)
     check_free(out, resume=resume)
     thread_limits.limit_threads()
-    plates = found.plates
+    check_region(wanted, config)
+    shape = _shape(found.plates, found.groups.numbers, held, regions.template(wanted))
+    if config.part_mm is not None and (shape is None or not shape.good.template.four_sided):
+        what = "the good parts have no common pose with four sides, so their size gives no scale"
+        raise InputError("--part-mm", what, remedy="pass --mm-per-px, which the command scale measures")
+    plates, region = regions.within(found.plates, wanted, shape)
+    found = replace(found, plates=plates)
     config = replace(config, bits=plates.bits)  # the manifest tells the line
     second = _train_second(found, config, checkpoint_folder(out), progress) if config.skipganomaly else None
     progress("fitting the surface detector", 0, 1)
@@ -105,7 +123,9 @@ def fit(
         detectors = Detectors(fitted, found.groups.numbers, second.export_folds(progress) if second else ())
         calibrated = _calibrate(plates, detectors, config, progress, held, groups=found.groups.numbers)
         progress("writing the model", 0, 1)
-        manifest = _write(folder, found, _Final(fitted, weighing, graph, second), calibrated, config)
+        inspected = _Inspected(shape, region, wanted.source if wanted else "")
+        final = _Final(fitted, weighing, graph, second, inspected)
+        manifest = _write(folder, found, final, calibrated, config)
         progress("writing the model", 1, 1)
     shutil.rmtree(checkpoint_folder(out), ignore_errors=True)
     return manifest
@@ -153,6 +173,12 @@ def check_installed(config: Config) -> None:
         raise RuntimeUnavailable("", f"{error.name} is not installed, which training needs", remedy=remedy) from error
 
 
+def check_region(wanted: Wanted | None, config: Config) -> None:
+    """Raise InputError for a region with a phase two, which takes whole photographs."""
+    if wanted is not None and config.skipganomaly:
+        raise InputError(wanted.source, "phase two takes whole photographs", remedy="train with --preset surface")
+
+
 def checkpoint_folder(out: Path) -> Path:
     """The folder for the checkpoints of an unfinished training of the model folder `out`."""
     out = out.resolve()  # `.` has no name
@@ -190,24 +216,26 @@ def _calibrate(
     """Set the limits from out-of-fold scores, then run the sensitivity trials with these limits."""
     raw = out_of_fold.score(plates, detectors, config, progress)
     decision, scores = _decide(raw, config, groups)
-    checks = plates.checks()
+    trial, checks = plates.checks(), (plates.whole or plates).checks()
     if held is not None:
-        checks = checks.stricter(held.checks)
+        trial, checks = trial if plates.whole else trial.stricter(held.checks), checks.stricter(held.checks)
         limits = min(decision.review, held.review), min(decision.threshold, held.threshold)
         decision = replace(decision, review=limits[0], threshold=limits[1])
-    judge = out_of_fold.judge(plates, detectors, decision, checks)
+    judge = out_of_fold.judge(plates, detectors, decision, trial)
     undamaged = [decision.verdict(score) for score in scores]
     tried = sensitivity_trials.try_defects(plates, undamaged, judge, config, progress)
     found = sensitivity_trials.summarise(plates, undamaged, tried, config)
     examples = sensitivity_trials.examples(plates, tried, found, config)
     light = sensitivity_trials.illumination_trials(plates, undamaged, judge, config, progress)
-    return Calibrated(raw, decision, scores, checks, found, examples, light, _shape(plates, groups, held))
+    return Calibrated(raw, decision, scores, checks, found, examples, light)
 
 
-def _shape(plates: GoodPlates, groups: Sequence[int] | None, held: Manifest | None) -> ShapeCheck | None:
+def _shape(
+    plates: GoodPlates, groups: Sequence[int], held: Manifest | None, template: Template | None
+) -> ShapeCheck | None:
     """The shape check of the good parts, no looser than that of the `held` model."""
     photos = [frame.cut(photo) for photo, frame in zip(plates.photos, plates.frames, strict=True)]
-    found = shape_limits.learn(photos, groups or range(len(photos)))
+    found = shape_limits.learn(photos, groups, template)
     if found is None or held is None or held.shape is None:
         return found
     return replace(found, limits=shape_limits.stricter(found.limits, held.shape))
@@ -236,12 +264,15 @@ def _weigh(raw: OutOfFold) -> Decision:
 
 
 def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated, config: Config) -> Manifest:
+    inspected = final.inspected
     plates, fitted, second, decision = found.plates, final.surface, final.second, calibrated.decision
     if final.graph is not None:
         (folder / model_folder.BACKBONE).write_bytes(final.graph)
     np.savez_compressed(folder / model_folder.SURFACE, allow_pickle=False, **fitted.arrays())
-    if calibrated.shape is not None:
-        shape_file.write(folder / model_folder.SHAPE, calibrated.shape.good)
+    if inspected.shape is not None:
+        shape_file.write(folder / model_folder.SHAPE, inspected.shape.good)
+    if inspected.region is not None:
+        region_file.write(folder / model_folder.REGION, inspected.region)
     network = second.write(folder) if second else None
     numbers = [scoring.measure(fitted, network, *pair) for pair in zip(plates.photos, plates.frames, strict=True)]
     if second:
@@ -255,7 +286,8 @@ def _write(folder: Path, found: Preflight, final: _Final, calibrated: Calibrated
         decision=decision,
         quality_limits=calibrated.checks.quality,
         completeness=calibrated.checks.completeness,
-        shape=calibrated.shape.limits if calibrated.shape else None,
+        shape=inspected.shape.limits if inspected.shape else None,
+        region=region_file.settings(inspected.region, _text(inspected.source)) if inspected.region else None,
         promise=calibration.false_alarm_bound(
             calibrated.scores, decision.threshold, config.calibration.false_alarm_rate, found.groups.numbers
         ),
@@ -314,13 +346,14 @@ def _text(name: str) -> str:
 def _store_replay(folder: Path, plates: GoodPlates, numbers: Sequence[RawNumbers]) -> tuple[ReplayPlate, ...]:
     """Store a few plates, evenly spread over the order of their surface scores, for `verify`."""
     (folder / model_folder.REPLAY).mkdir()
+    whole = plates.whole or plates
     order = np.argsort(np.array([each.surface for each in numbers], float), kind="stable")
     chosen = sorted({int(order[place]) for place in np.linspace(0, len(order) - 1, _REPLAYED).round().astype(int)})
     stored = []
     for plate in chosen:
         file = f"{model_folder.REPLAY}/{plate:03d}.png"
-        reading.write_png(folder / file, plates.photos[plate])
+        reading.write_png(folder / file, whole.photos[plate])
         surface, *errors = numbers[plate].numbers
         assert surface is not None  # noqa: S101 - all phases were run
-        stored.append(ReplayPlate(file, astuple(plates.frames[plate]), surface, *errors))
+        stored.append(ReplayPlate(file, astuple(whole.frames[plate]), surface, *errors))
     return tuple(stored)

@@ -16,7 +16,6 @@ from platewatch.decision.weighing import Weighing
 from platewatch.learning.out_of_fold import leaving_out
 from platewatch.learning.preflight import GoodPlates
 from platewatch.photographs import robust
-from platewatch.photographs.foreground import find_framed_object
 from platewatch.progress import Progress
 from platewatch.surface import detector
 from platewatch.surface.detector import Surface
@@ -65,7 +64,7 @@ def set_weights(
         left, inside = others(int(numbers[plate])), insides[plate]
         maps.append(left.maps(photo, inside))
         if fitted.texture is not None:
-            on_part = find_framed_object(photo, plates.frames[plate])
+            on_part = plates.parts[plate]
             damaged = [hard_defect(photo, rng, on_part)[0] for _ in range(DEFECTS_PER_PLATE)]
             found = [_sampled(left.maps(each, inside), 2 * every) for each in damaged]
             seen.append(_Plate(_sampled(maps[-1], 2 * every), tuple(found), inside[:: 2 * every, :: 2 * every]))

@@ -45,13 +45,18 @@ class GoodPlates:
     bits: int | None = None
     """Bits that the camera uses when its files store more; from the configuration or from the files."""
 
+    whole: "GoodPlates | None" = None
+    """The same plates without a region; None where everything is inspected."""
+
     def insides(self) -> Masks:
-        """(N, S, S) bool: False on the photographs' padding."""
+        """(N, S, S) bool: False on the photographs' padding, and outside the region."""
         return np.stack([frame.inside(len(photo)) for photo, frame in zip(self.photos, self.frames, strict=True)])
 
     @cached_property
     def parts(self) -> Masks:
-        """(N, S, S) bool: the part on each photograph, False on its padding."""
+        """(N, S, S) bool: the part on each photograph, False on its padding and outside the region."""
+        if self.whole is not None:
+            return np.asarray(self.whole.parts & self.insides())
         pairs = zip(self.photos, self.frames, strict=True)
         return np.stack([find_framed_object(photo, frame) for photo, frame in pairs])
 

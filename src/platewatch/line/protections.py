@@ -19,6 +19,10 @@ def _looser(before: Manifest, after: Manifest) -> Iterator[str]:
         yield _changed("most clipped", old.most_clipped, new.most_clipped)
     yield from _looser_completeness(before, after)
     yield from _looser_shape(before, after)
+    if after.region is not None and before.region_sha256 != after.region_sha256:
+        yield f"a region of {after.region.fraction:.0%} is inspected" + (
+            "" if before.region is None else f" in place of another of {before.region.fraction:.0%}"
+        )
     for name in ("review", "threshold"):
         if getattr(after, name) > getattr(before, name):
             yield _changed(f"{name} limit", getattr(before, name), getattr(after, name))

@@ -19,6 +19,7 @@ from platewatch.errors import InputError, ModelError, OutputError
 from platewatch.learning import fitting, preflight
 from platewatch.learning.groups import Told
 from platewatch.learning.preflight import GoodPlates
+from platewatch.learning.regions import Kept
 from platewatch.line import candidates, unusable_photographs
 from platewatch.line import comparison as comparisons
 from platewatch.line.candidates import Material, Training
@@ -121,8 +122,14 @@ def _train(
     findings = (*preflight.findings(looked), *alone)
     for finding in findings:
         found(finding)
-    fitting.fit(looked, settings, out, held=held, progress=progress)
+    fitting.fit(looked, settings, out, held=held, wanted=_region(serving), progress=progress)
     return findings
+
+
+def _region(serving: Inspector) -> Kept | None:
+    """The region of the model in service, which a new one keeps."""
+    stated, checks = serving.manifest.region, serving.checks
+    return None if stated is None or checks.region is None else Kept(checks.region, stated.source, checks.shape)
 
 
 def _groups(plates: GoodPlates, served: Manifest) -> tuple[Told | None, tuple[str, ...]]:

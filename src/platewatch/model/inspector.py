@@ -14,14 +14,15 @@ from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
 from platewatch.errors import InputError, ModelError, PlatewatchError, UnknownPartType
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.model import model_folder, pose_words, scoring, thread_limits
+from platewatch.model import millimetres, model_folder, pose_words, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
-from platewatch.model.scoring import Phase, RawNumbers, ScoredPhoto, Stage
+from platewatch.model.scoring import Checks, Phase, RawNumbers, ScoredPhoto, Stage
 from platewatch.photographs import colour, part_shape, preparation, quality, reading
-from platewatch.photographs.part_shape import Finding
+from platewatch.photographs.part_shape import Examined, Finding
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.reading import Decoded
+from platewatch.photographs.region import InspectedFrame
 from platewatch.surface.detector import Surface, SurfaceResult
 from platewatch.surface.fusion import Maps
 
@@ -92,7 +93,7 @@ class Inspector:
         self._stored = {name: self._decoded(folder / name, data) for name, data in loaded.replay.items()}
         good = list(self._stored.values())
         self._knows_colour = 2 * sum(map(colour.has_much, good)) > len(good)
-        self._checks = replace(self.manifest.checks, shape=loaded.shape)
+        self._checks = replace(self.manifest.checks, shape=loaded.shape, region=loaded.region)
         self._good_scores = self.manifest.group_scores
         self._good = "groups of good plates" if self.manifest.grouping else "good plates"
 
@@ -145,6 +146,7 @@ class Inspector:
         if judged.raw is None or unusable is not None:
             inspection = record(verdict=Verdict.REVIEW, reason=unusable)
             return Examination(inspection, photo, prepared, frame, judged.conditions, blank, blank, blank)
+        frame = judged.frame or frame
         first, second, scale = judged.raw.first, judged.raw.second, decision.network_map_scale
         assert first is not None  # noqa: S101 - phase one is always run
         network_map = None if second is None or scale is None else second.anomaly_map / np.float32(scale)
@@ -152,6 +154,11 @@ class Inspector:
         inspection = record(**self._describe(judged, first, anomaly_map, frame, photo.shape))
         maps = anomaly_map, first.anomaly_map, network_map, first.maps if every_bank else ()
         return Examination(inspection, photo, prepared, frame, judged.conditions, *maps)
+
+    @property
+    def checks(self) -> Checks:
+        """All checks, the shape check and the region among them."""
+        return self._checks
 
     @property
     def surface(self) -> Surface:
@@ -171,12 +178,28 @@ class Inspector:
 
     def findings(self, plate: ReplayPlate) -> tuple[Finding, ...]:
         """What the shape check finds on a stored calibration plate; empty in a model without it."""
-        shown = Frame(*plate.frame).cut(self.stored(plate))
-        return () if self._checks.shape is None else part_shape.examine(shown, self._checks.shape).findings
+        found = self._shape(self.stored(plate), Frame(*plate.frame))
+        return () if found is None else found.findings
+
+    def seen(self, prepared: Photo, frame: Frame) -> tuple[Photo, Frame]:
+        """A prepared (S, S, 3) uint8 photograph as the detectors see it, and its frame with the region.
+
+        Where the region's place is not known, the whole photograph.
+        """
+        region = self._checks.region
+        if region is None:
+            return prepared, frame
+        if isinstance(frame, InspectedFrame):
+            return region.blanked(prepared, frame, frame.inspected)
+        return scoring.inspected(prepared, frame, region, self._shape(prepared, frame)) or (prepared, frame)
+
+    def _shape(self, prepared: Photo, frame: Frame) -> Examined | None:
+        check = self._checks.shape
+        return None if check is None else part_shape.examine(frame.cut(prepared), check)
 
     def measure(self, prepared: Photo, frame: Frame) -> RawNumbers:
-        """The raw numbers of a prepared (S, S, 3) uint8 photograph, by all phases and banks."""
-        return scoring.measure(self._surface, self._network, prepared, frame, every_bank=True)
+        """The raw numbers of a prepared (S, S, 3) uint8 photograph, by all phases and banks, within the region."""
+        return scoring.measure(self._surface, self._network, *self.seen(prepared, frame), every_bank=True)
 
     def stored(self, plate: ReplayPlate) -> Photo:
         """The prepared photograph (S, S, 3) uint8 of a stored calibration plate, as it was loaded."""
@@ -213,11 +236,13 @@ class Inspector:
         by_score = self.manifest.decision.verdict(score)
         size, weights = (shape[1], shape[0]), self._surface.fusion.weights
         maps = [each if weight else np.zeros_like(each) for weight, each in zip(weights, first.maps, strict=True)]
+        plane = millimetres.plane(self.manifest.config, judged.shape, frame, size)
         found = () if by_score is Verdict.PASS else verdict.defects(anomaly_map, maps, frame, size)
         reason = verdict.reason(by_score, p, len(self._good_scores), found, size, what=self._good)
         described = pose_words.described(judged.shape, frame, size)
         return {
             **described,
+            "scale": millimetres.stated(plane, size),
             "verdict": decided,
             "reason": pose_words.reason(reason, described["findings"], passed=by_score is Verdict.PASS),
             "score": score,
@@ -226,11 +251,11 @@ class Inspector:
             "reconstruction_error": raw.reconstruction_error,
             "latent_error": raw.latent_error,
             "evidence": verdict.evidence(maps),
-            "defects": found,
+            "defects": tuple(millimetres.measured(each, plane, 1 / frame.scale) for each in found),
         }
 
     def _record(self, started: float, name: str | None, sha256: str | None, **found: Any) -> Inspection:
-        return _inspection(self.manifest.threshold, self._model_id, started, name, sha256, **found)
+        return _inspection(self.manifest, started, name, sha256, **found)
 
 
 def failed(manifest: Manifest | None, image: Source, name: str | None, error: Exception, started: float) -> Inspection:
@@ -243,18 +268,18 @@ def failed(manifest: Manifest | None, image: Source, name: str | None, error: Ex
     reason = "the part type is unknown" if isinstance(error, UnknownPartType) else reason
     what = str(error) if isinstance(error, PlatewatchError) else f"{type(error).__name__}; see the log"
     found = {"verdict": None, "reason": reason, "error": what}
-    threshold, model_id = (0.0, "") if manifest is None else (manifest.threshold, manifest.model_id)
-    return _inspection(threshold, model_id, started, _name(image, name), _sha256(image), **found)
+    return _inspection(manifest, started, _name(image, name), _sha256(image), **found)
 
 
 def _inspection(
-    threshold: float, model_id: str, started: float, name: str | None, sha256: str | None, **found: Any
+    manifest: Manifest | None, started: float, name: str | None, sha256: str | None, **found: Any
 ) -> Inspection:
     return Inspection(
         image=name,
         image_sha256=sha256,
-        threshold=threshold,
-        model_id=model_id,
+        threshold=0.0 if manifest is None else manifest.threshold,
+        region=None if manifest is None else manifest.region_sha256,
+        model_id="" if manifest is None else manifest.model_id,
         time=now(),
         duration_ms=round(1e3 * (time.perf_counter() - started), 3),
         **found,

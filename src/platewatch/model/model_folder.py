@@ -5,6 +5,7 @@ model/
 ├── surface.npz       phase one: memory banks and scales
 ├── backbone.onnx     phase one's texture features; not with --backbone none
 ├── shape.npz         what the good parts are like in their frame; where they have a common pose
+├── region.npz        which places are inspected; where a region was given
 ├── network.onnx      phase two: the exported network; not with the preset `surface`
 ├── replay/           a few prepared calibration photographs, whose scores `verify` computes again
 ├── good/             good photographs as small pictures, to show beside a plate; not with `examples = 0`
@@ -34,20 +35,22 @@ from platewatch.decision.sensitivity_summary import Illumination, Sensitivity
 from platewatch.decision.verdict import Decision, FalseAlarmBound
 from platewatch.decision.weighing import Weighing
 from platewatch.errors import InputError, ModelError
-from platewatch.model import shape_file, surface_file
+from platewatch.model import region_file, shape_file, surface_file
+from platewatch.model.region_file import RegionSettings
 from platewatch.model.runtime import FeatureNetwork, Runtime
 from platewatch.model.scoring import Checks
 from platewatch.model.texture import TextureFeatures
 from platewatch.photographs.completeness import CompletenessLimits
 from platewatch.photographs.part_shape import ShapeCheck, ShapeLimits
 from platewatch.photographs.quality import QualityLimits
+from platewatch.photographs.region import Region
 from platewatch.surface.detector import Surface
 from platewatch.surface.fusion import Fusion
 
 FORMAT = 11
 _OLDEST = 5  # oldest format that is read
 MANIFEST, SURFACE, BACKBONE, NETWORK = "manifest.json", "surface.npz", "backbone.onnx", "network.onnx"
-SHAPE = "shape.npz"
+SHAPE, REGION = "shape.npz", "region.npz"
 REPLAY, TRAINING, CARD, SIGNATURE = "replay", "training", "model-card.md", "signature.json"
 BLIND_SPOTS, EXAMPLES = "blind-spots.png", "good"
 
@@ -112,6 +115,8 @@ class Manifest:
     """The digest of a manifest that an earlier version wrote under other keys; empty otherwise."""
     shape: ShapeLimits | None = None
     """The limits of the shape check; None where the good parts have no common pose, and in format 10 or older."""
+    region: RegionSettings | None = None
+    """What is inspected; None: the whole photograph."""
     grouping: Name = ""
     """How the groups of good plates were told: a regular expression on the file name, `runs:8`, or a CSV file's name.
     Empty when they were not; then only near duplicates are in one group."""
@@ -128,6 +133,8 @@ class Manifest:
         maps = 3 if self.config.has_texture else 2
         if self.weighing is not None and len(self.weighing.weights) != maps:
             raise ValueError(f"weighing.weights {self.weighing.weights}: expected one for each of {maps} maps")
+        if self.region is not None and ((self.region.in_part and self.shape is None) or self.config.skipganomaly):
+            raise ValueError("region: expected a shape check for one in the part's frame, and no phase two")
         for plate in self.replay:
             scale, left, top, width, height = plate.frame
             if not (scale > 0 and min(left, top) >= 0 and min(width, height) >= 1):
@@ -153,6 +160,11 @@ class Manifest:
     def checks(self) -> Checks:
         """The limits of quality and completeness within which a photograph is judged."""
         return Checks(self.quality_limits, self.completeness)
+
+    @property
+    def region_sha256(self) -> str | None:
+        """The hash of the region's file; None where the whole photograph is inspected."""
+        return None if self.region is None else self.files[REGION]
 
     @property
     def alpha(self) -> float | None:
@@ -205,6 +217,8 @@ class Loaded(NamedTuple):
     """The stored plates' files by name; not decoded yet."""
     shape: ShapeCheck | None = None
     """None in a model without a shape check."""
+    region: Region | None = None
+    """None where the whole photograph is inspected."""
 
 
 def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") -> Loaded:
@@ -215,7 +229,7 @@ def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") ->
     """
     manifest = load_manifest(folder)
     networks = (BACKBONE,) * manifest.config.has_texture + (NETWORK,) * manifest.config.skipganomaly
-    shape_files = (SHAPE,) if manifest.shape is not None else ()
+    shape_files = (SHAPE,) * (manifest.shape is not None) + (REGION,) * (manifest.region is not None)
     used = (SURFACE, *networks, *shape_files, *(plate.file for plate in manifest.replay))
     for name in used:
         if name not in manifest.files:
@@ -243,7 +257,9 @@ def load(folder: Path, *, threads: int = 1, runtime: Runtime = "onnxruntime") ->
     replay = {plate.file: judging[plate.file] for plate in manifest.replay}
     limits = manifest.shape
     shape = None if limits is None else shape_file.read(judging[SHAPE], limits, str(folder / SHAPE))
-    return Loaded(manifest, surface, judging.get(NETWORK), replay, shape)
+    stated = manifest.region
+    region = None if stated is None else region_file.read(judging[REGION], stated, str(folder / REGION))
+    return Loaded(manifest, surface, judging.get(NETWORK), replay, shape, region)
 
 
 def load_manifest(folder: Path) -> Manifest:

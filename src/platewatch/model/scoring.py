@@ -1,8 +1,8 @@
 """One prepared photograph: quality and completeness check → detectors → score → verdict; the only such sequence."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
@@ -14,9 +14,10 @@ from platewatch.inspection import Verdict
 from platewatch.model.runtime import Network, NetworkResult
 from platewatch.photographs import completeness, part_shape, quality
 from platewatch.photographs.completeness import CompletenessLimits
-from platewatch.photographs.part_shape import Examined, ShapeCheck
+from platewatch.photographs.part_shape import Examined, Finding, ShapeCheck
 from platewatch.photographs.preparation import Frame
 from platewatch.photographs.quality import Conditions, QualityLimits
+from platewatch.photographs.region import Region
 from platewatch.surface.detector import Surface, SurfaceResult
 
 T = TypeVar("T")
@@ -53,6 +54,9 @@ class Checks:
     """None for a model folder of format 6 or older."""
     shape: ShapeCheck | None = None
     """None where the good parts have no common pose. It takes a PASS back, and no detector's input depends on it."""
+
+    region: Region | None = None
+    """None where everything is inspected."""
 
     def examine(self, photo: Photo, size: tuple[int, int]) -> tuple[Conditions, str | None]:
         """The Conditions of a prepared (H, W, 3) uint8 photograph without its padding, and why it cannot be judged.
@@ -120,6 +124,8 @@ class ScoredPhoto:
     score: float | None = None
     shape: Examined | None = None
     """None for a model without a shape check."""
+    frame: Frame | None = None
+    """The photograph's frame, with the region where there is one; None where it was not scored."""
 
 
 def judge_prepared(
@@ -132,7 +138,7 @@ def judge_prepared(
     size: tuple[int, int],
     stage: Stage = run_stage,
 ) -> ScoredPhoto:
-    """Checks → detectors → score → shape check → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
+    """Checks → shape check → region → detectors → score → verdict, for one prepared (S, S, 3) uint8 RGB photograph.
 
     A part whose shape or place differs from the good ones is REVIEW in place of PASS.
 
@@ -142,15 +148,44 @@ def judge_prepared(
     conditions, unusable = stage("quality", lambda: checks.examine(frame.cut(prepared), size))
     if unusable is not None:
         return ScoredPhoto(conditions, Verdict.REVIEW, unusable)
-    raw = measure(prepared, frame)
+    shape, check = None, checks.shape
+    if check is not None:
+        shape = stage("shape", lambda: part_shape.examine(frame.cut(prepared), check))
+    seen = inspected(prepared, frame, checks.region, shape)
+    if seen is None:
+        return ScoredPhoto(conditions, Verdict.REVIEW, NO_PLACE, shape=shape)
+    raw = measure(*seen)
     score = decision.score(*raw.numbers)
-    decided, check = decision.verdict(score), checks.shape
-    if check is None:
-        return ScoredPhoto(conditions, decided, None, raw, score)
-    shape = stage("shape", lambda: part_shape.examine(frame.cut(prepared), check))
-    if shape.findings and decided is Verdict.PASS:
+    decided = decision.verdict(score)
+    shape = (
+        None if shape is None else replace(shape, findings=tuple(_in_region(shape.findings, seen[1], len(prepared))))
+    )
+    if shape is not None and shape.findings and decided is Verdict.PASS:
         decided = Verdict.REVIEW
-    return ScoredPhoto(conditions, decided, None, raw, score, shape)
+    return ScoredPhoto(conditions, decided, None, raw, score, shape, seen[1])
+
+
+NO_PLACE = "the part's pose is not sure, so it is not known where the region to inspect lies"
+
+
+def inspected(
+    prepared: Photo, frame: Frame, region: Region | None, shape: Examined | None
+) -> tuple[Photo, Frame] | None:
+    """The prepared photograph as detectors see it, and its frame; None where the region's place is not known."""
+    if region is None:
+        return prepared, frame
+    matrix = None if shape is None or shape.placed is None else shape.placed.matrix
+    where = region.on(frame, len(prepared), matrix)
+    return None if where is None else region.blanked(prepared, frame, where)
+
+
+def _in_region(findings: Sequence[Finding], seen: Frame, side: int) -> Iterator[Finding]:
+    """The findings that are not wholly outside the region."""
+    inside = seen.cut(seen.inside(side))
+    for each in findings:
+        left, top, right, bottom = (max(0, round(edge)) for edge in each.box or (0, 0, 0, 0))
+        if each.box is None or inside[top : max(top + 1, bottom + 1), left : max(left + 1, right + 1)].any():
+            yield each
 
 
 def measure(

@@ -22,6 +22,7 @@ from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import RUNTIMES, Runtime, installed
 from platewatch.model.scoring import RawNumbers
 from platewatch.photographs.preparation import Frame
+from platewatch.photographs.region import InspectedFrame
 from platewatch.surface.detector import KINDS
 from platewatch.surface.fusion import Maps
 
@@ -32,6 +33,7 @@ TOLERANCE = 1e-4
 """Largest allowed relative difference of a raw number from the stored one."""
 _MOST_ODD = 0.5  # fraction of the stored plates on which the shape check may find something
 _FEWEST = 2  # different stored plates; training stores up to eight
+_COLOURS = np.array([(255, 0, 255), (0, 255, 0)], np.uint8)
 _LEAST_CHANGE = 0.01  # of a bank's map where a large mark is painted; 1 is the robust 3σ limit of good plates
 
 
@@ -174,18 +176,25 @@ def _maps(raw: RawNumbers) -> Maps:
 
 
 def _measure_marked(inspector: Inspector, plate: ReplayPlate) -> RawNumbers:
-    frame = Frame(*plate.frame)
-    return inspector.measure(with_mark(inspector.stored(plate), frame), frame)
+    photo, frame = inspector.seen(inspector.stored(plate), Frame(*plate.frame))
+    return inspector.measure(with_mark(photo, frame), frame)
 
 
 def with_mark(photo: Photo, frame: Frame) -> Photo:
-    """A copy of a prepared photograph with a chequered square of bright colours, half as long as the shorter side."""
+    """A copy of a prepared photograph with a chequered square of bright colours, half as long as the shorter side.
+
+    With a region, all of it is chequered.
+    """
     marked = photo.copy()
     side = max(1, min(frame.width, frame.height) // 2)
+    if isinstance(frame, InspectedFrame):
+        inside = frame.inside(len(photo))
+        y, x = np.nonzero(inside)
+        marked[inside] = _COLOURS[(y // max(1, side // 8) + x // max(1, side // 8)) % 2]
+        return marked
     top, left = frame.top + (frame.height - side) // 2, frame.left + (frame.width - side) // 2
     rows, columns = np.indices((side, side)) // max(1, side // 8)
-    colours = np.array([(255, 0, 255), (0, 255, 0)], np.uint8)
-    marked[top : top + side, left : left + side] = colours[(rows + columns) % 2]
+    marked[top : top + side, left : left + side] = _COLOURS[(rows + columns) % 2]
     return marked
 
 

@@ -81,7 +81,7 @@ class Measured:
     values: Mapping[str, float]
     """By the names of ShapeLimits; `corner0` to `corner3`, `covered0` and on."""
     places: Mapping[str, Mask]
-    """(h, w): where it has an additional hole, or less material."""
+    """(h, w): where it has an additional hole, less material, and each hole of the good parts."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def measure(placed: Placed, seen: Grey, good: Good, level: int) -> Measured:
     if good.template.four_sided:
         values |= {f"corner{k}": area for k, area in enumerate(_corners(placed.solid))}
     for number in range(int(good.holes.max())):
-        values[f"covered{number}"] = float(placed.material[good.holes == number + 1].mean()) / 255
+        places[f"covered{number}"] = good.holes == number + 1
+        values[f"covered{number}"] = float(placed.material[places[f"covered{number}"]].mean()) / 255
     return Measured(placed, values, places)
 
 
@@ -202,7 +203,9 @@ def _findings(found: Measured, limits: ShapeLimits) -> Iterator[Finding]:
     for number, most in enumerate(limits.covered):
         if values[f"covered{number}"] > most:
             share = f"{values[f'covered{number}']:.0%} of a hole is covered, at most {most:.0%} expected"
-            yield Finding("covered", f"missing or covered hole ({share})", None)
+            yield Finding(
+                "covered", f"missing or covered hole ({share})", _box(found.places[f"covered{number}"], placed)
+            )
     for number, most in enumerate(limits.corners):
         if values[f"corner{number}"] > most:
             area = f"{values[f'corner{number}']:.2%} of the part is missing there, at most {most:.2%} expected"

@@ -36,17 +36,21 @@ _SLACK: Mapping[str, float] = {"less": 2e-4, "corner": 5e-5, "covered": 0.1, "un
 _TURN, _TURNED_MARGIN = 45.0, 3.0  # degrees: parts that turn farther than this have no limit; added to the range
 
 
-def learn(photos: Sequence[Photo], groups: Sequence[int]) -> ShapeCheck | None:
+def learn(photos: Sequence[Photo], groups: Sequence[int], template: Template | None = None) -> ShapeCheck | None:
     """The check that good photographs (h, w, 3) uint8 without padding set; None where parts have no common pose.
 
     `groups`: the number of each photograph's group; a part is compared with those of other groups alone.
+    `template`: that of the model before, which the parts are then brought into.
     """
     found = [pose.find(photo) for photo in photos]
     shown = [each for each in found if each is not None]
     most = 1 + len(photos) // 50
     if len(shown) < max(FEWEST, len(photos) - most):
         return None
-    template, placed = part_frame.learn(shown)
+    if template is None:
+        template, placed = part_frame.learn(shown)
+    else:
+        placed = [part_frame.place(each, template) for each in shown]
     numbers = [group for group, each in zip(groups, found, strict=True) if each is not None]
     alike = [
         (number, outline, each)

@@ -14,24 +14,29 @@ from platewatch.records import Query
 from platewatch.records.values import MOST
 from platewatch.station import charts, commands
 from platewatch.station.pages import chosen, render
-from platewatch.station.rest import PartTypeName, Viewer, routes, station
+from platewatch.station.rest import Viewer, query_names, routes, station
 from platewatch.station.settings import Settings
 from platewatch.station.users import Right
 
 router = routes(include_in_schema=False)
 
 
-@router.get("/health")
-def health(request: Request, account: Viewer, part_type: PartTypeName = None) -> Response:
+@router.get("/health", openapi_extra=query_names("part_type"))
+def health(request: Request, account: Viewer) -> Response:
     """The station's state, for an engineer before a shift; drift of one part type."""
     here = station(request)
-    drift = here.health.drift.of(chosen(request, part_type).part_type)
+    part_type = chosen(request).part_type
+    drift = here.health.drift.of(part_type)
     today = datetime.combine(now().date(), time()).astimezone()
     durations = [entry.inspection.duration_ms for entry in here.records.find(Query(limit=MOST)).entries]
     return render(
         request,
         "health.html",
+        of=part_type,
+        loaded=here.part_types.loaded,
+        models=here.part_types.as_dict(),
         problems=here.health.problems(),
+        cameras=here.devices.cameras,
         drift=drift.evidence(),
         chart=_drift_chart(drift),
         counts=here.records.counts(today),

@@ -15,7 +15,7 @@ from platewatch.line.model_registry import ModelRegistry, last_activation
 from platewatch.station import model_changes, retraining_runs
 from platewatch.station.model_changes import ModelChanges
 from platewatch.station.pages import chosen, render
-from platewatch.station.rest import PartTypeName, Viewer, json_response, registry, routes, station
+from platewatch.station.rest import PartTypeName, Viewer, json_response, query_names, registry, routes, station
 from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import needs
 from platewatch.station.training_child import Run
@@ -24,11 +24,11 @@ from platewatch.station.users import Account, Right
 router = routes()
 
 
-@router.get("/models", include_in_schema=False)
-def models(request: Request, _: Viewer, part_type: PartTypeName = None) -> Response:
+@router.get("/models", include_in_schema=False, openapi_extra=query_names("part_type"))
+def models(request: Request, _: Viewer) -> Response:
     """A part type's model in service, retraining, the available models and their comparisons."""
     here, runs = station(request), _runs(request)
-    of = chosen(request, part_type)
+    of = chosen(request)
     if not of.has_model:
         return RedirectResponse("/first-model", 303)
     part_type, manifest = of.part_type, of.serving()
@@ -43,6 +43,7 @@ def models(request: Request, _: Viewer, part_type: PartTypeName = None) -> Respo
     return render(
         request,
         "models.html",
+        of=part_type,
         manifest=manifest,
         holds=HOLDS,
         activated=activated,

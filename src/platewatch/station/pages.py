@@ -20,18 +20,33 @@ from platewatch.records import Entry, Judgement, Outcome, Query, Records
 from platewatch.records.exports import csv_lines
 from platewatch.station import charts, commands, security, times
 from platewatch.station.problem_details import RequestError, problem
-from platewatch.station.rest import Number, Viewer, in_thread, json_response, query_names, root, routes, station
+from platewatch.station.rest import (
+    Number,
+    OfPartType,
+    Viewer,
+    in_thread,
+    json_response,
+    query_names,
+    root,
+    routes,
+    station,
+)
 from platewatch.station.users import LOCAL, Account, Right
 from platewatch.templates import environment
 
 router = routes(include_in_schema=False)
 
+WITHOUT = "-"
+"""In a page's address, the part type of photographs that have none."""
+_SWITCHED = ("/", "/review", "/history", "/statistics", "/health", "/models")
+_ONE_AT_A_TIME = ("/health", "/models")
+"""Pages with the switch of part types, and those of them that cannot show all at once."""
 _SEARCH = (
     *("since", "until", "outcome", "judgement", "plate_id", "reviewer", "model_id", "text"),
     *("station", "part_type", "before"),
 )
 _UNNAMED = "-"  # the unnamed station in an address; empty is all of them
-_SEARCHES = query_names(*_SEARCH)
+_SEARCHES, _PART_TYPE = query_names(*_SEARCH), query_names("part_type")
 _WAITING = 100  # plates waiting for review are counted up to this number
 
 _PAGES = environment("platewatch.station")
@@ -42,25 +57,37 @@ _PAGES.globals["parts"] = _PAGES.get_template("parts.html").module
 def render(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     """A page of this template, in the frame that all pages share."""
     account: Account = getattr(request.state, "account", None) or LOCAL
+    names, here = station(request).part_types.names(), request.url.path
     frame = {
+        "kinds": names if any(names) and here in _SWITCHED else (),
+        "part_type": asked_part_type(request),
+        "all_at_once": here not in _ONE_AT_A_TIME,
+        "without": WITHOUT,
+        "linked": request.query_params.get("part_type", ""),
         "account": account,
         "rights": " ".join(right for right in Right if account.may(right)),
         "logged_in": getattr(request.state, "cookie", None) is not None,
         "csrf": security.page_token(request),
-        "here": request.url.path,
+        "here": here,
         "root": root(request),
         "station": station(request).records.station,
     }
-    return HTMLResponse(_PAGES.get_template(name).render(**frame, **values), status)
+    return HTMLResponse(_PAGES.get_template(name).render(frame | values), status)
 
 
-def chosen(request: Request, part_type: str | None) -> ModelRegistry:
-    """The models of the part type that a page is asked for; where none is named, of the first one."""
-    models = station(request).part_types
-    return models.registry(models.names()[0] if part_type is None else part_type)
+def asked_part_type(request: Request) -> str | None:
+    """The part type that a page's address names, empty for photographs without one; None: all of them."""
+    found = request.query_params.get("part_type", "").strip()
+    return "" if found == WITHOUT else found or None
 
 
-@router.get("/")
+def chosen(request: Request) -> ModelRegistry:
+    """The models of the part type that a page's address names; where it names none, of the first one."""
+    models, name = station(request).part_types, asked_part_type(request)
+    return models.registry(models.names()[0] if name is None else name)
+
+
+@router.get("/", openapi_extra=_PART_TYPE)
 def live(request: Request, _: Viewer) -> Response:
     """The newest plate large, the last twenty small; without a model the page that makes the first one."""
     if station(request).part_types.is_empty:
@@ -68,17 +95,18 @@ def live(request: Request, _: Viewer) -> Response:
     return render(request, "live.html")
 
 
-@router.get("/review")
+@router.get("/review", openapi_extra=_PART_TYPE)
 def review(request: Request, _: Viewer) -> Response:
     """Plates waiting for review."""
     return render(request, "review.html")
 
 
 @router.get("/pages/waiting")
-def waiting(request: Request, _: Viewer) -> Response:
+def waiting(request: Request, _: Viewer, part_type: OfPartType = None) -> Response:
     """The number of plates waiting for review; 100 stands for 100 or more."""
     records = station(request).records
-    return json_response({"waiting": len(records.queue(_WAITING, station=records.station or None).entries)})
+    found = records.queue(_WAITING, station=records.station or None, part_type=part_type)
+    return json_response({"waiting": len(found.entries)})
 
 
 @router.get("/inspections/{number}/thumbnail.jpg")
@@ -121,7 +149,7 @@ def history(request: Request, _: Viewer) -> Response:
         reviewers=records.reviewers(),
         model_ids=records.model_ids(),
         stations=records.stations(),
-        part_types=records.part_types(),
+        part_types=sorted({*records.part_types(), *filter(None, station(request).part_types.names())}),
     )
 
 
@@ -143,18 +171,9 @@ def report(request: Request, _: Viewer) -> Response:
     search, made = _search(request), now()
     since = _moment(search["since"]) or datetime.combine(made.date(), time()).astimezone()
     until = _moment(search["until"]) or made
-    return render(
-        request,
-        "shift.html",
-        shift=shift_report.gather(
-            station(request).records,
-            since,
-            until,
-            card=partial(_card, root(request)),
-            station=_station(search),
-            part_type=search["part_type"] or None,
-        ),
-    )
+    records, card, of = station(request).records, partial(_card, root(request)), asked_part_type(request)
+    shift = shift_report.gather(records, since, until, card=card, station=_station(search), part_type=of)
+    return render(request, "shift.html", shift=shift)
 
 
 @router.get("/history/report.css", openapi_extra=query_names("v"))
@@ -217,7 +236,7 @@ def _address(search: dict[str, str]) -> str:
 
 
 def _query(search: dict[str, str], limit: int) -> Query:
-    names = ("plate_id", "reviewer", "model_id", "text", "part_type", "before")
+    names = ("plate_id", "reviewer", "model_id", "text", "before")
     texts: dict[str, Any] = {name: search[name] or None for name in names}
     try:
         return Query(
@@ -225,6 +244,7 @@ def _query(search: dict[str, str], limit: int) -> Query:
             until=_moment(search["until"]),
             outcome=Outcome(search["outcome"]) if search["outcome"] else None,
             judgement=Judgement(search["judgement"]) if search["judgement"] else None,
+            part_type="" if search["part_type"] == WITHOUT else search["part_type"] or None,
             limit=limit,
             station=_station(search),
             **texts,

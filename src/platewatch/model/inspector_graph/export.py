@@ -82,6 +82,9 @@ def export(folder: Path, path: Path, photos: Path | None = None, progress: Progr
     Raises ModelError when they differ, and as loading does; InputError for a photograph that is not readable.
     """
     inspector = Inspector(folder, threads=1)
+    if inspector.manifest.region is not None:
+        what = "inspects a region alone, which the single file cannot do"
+        raise ModelError(folder, what, remedy="use the model folder, or train without the region")
     data = build(folder)
     own = InspectorFile(data, OUTPUTS, name=str(path))
     pictures = [*_stored(inspector), *_photographs(inspector, photos)]

@@ -37,7 +37,14 @@ async function request(path, { timeout = TIMEOUT_MS, ...options } = {}) {
   return values;
 }
 
-export const get = (path, options) => request(path, options);
+/** The part type that this page shows, empty for photographs without one; undefined: all of them. */
+export const partType = document.documentElement.dataset.partType;
+
+const ofPartType = (separator) => (partType === undefined ? "" : `${separator}part_type=${encodeURIComponent(partType)}`);
+const LISTS = /^\/(inspections\?|counts|queue|pages\/waiting)/;
+
+/** GET an address; lists are those of the page's part type. */
+export const get = (path, options) => request(LISTS.test(path) ? path + ofPartType(path.includes("?") ? "&" : "?") : path, options);
 
 export const post = (path, values) =>
   request(path, {
@@ -57,7 +64,7 @@ export function upload(path, file, { headers = {}, query = "" } = {}) {
 
 /** Have one photograph judged; the key makes it safe to send it twice. */
 export const inspect = (file) =>
-  upload("/inspections", file, { headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` }, query: "&source=page" });
+  upload("/inspections", file, { headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` }, query: `&source=page${ofPartType("&")}` });
 
 const station = document.documentElement.dataset.station;
 export const ownStation = station ? `&station=${encodeURIComponent(station)}` : ""; // of a list's address: a named station shows its own plates

@@ -1,6 +1,6 @@
 // Events from the station: server-sent events, and a request every few seconds that notices when they stop.
 
-import { get, root } from "./api.js";
+import { get, partType, root } from "./api.js";
 import { setNotice } from "./notices.js";
 import { stamp } from "./text.js";
 
@@ -29,10 +29,15 @@ function setState(next) {
   emit("state", next);
 }
 
+// plates of another part type are not this page's
+function passOn(kind, value) {
+  if (kind !== "inspection" || partType === undefined || value.part_type === partType) emit(kind, value);
+}
+
 function open() {
   source?.close();
   source = new EventSource(`${root}/events`);
-  for (const kind of KINDS) source.addEventListener(kind, (event) => emit(kind, JSON.parse(event.data)));
+  for (const kind of KINDS) source.addEventListener(kind, (event) => passOn(kind, JSON.parse(event.data)));
   source.onopen = poll;
 }
 

@@ -12,6 +12,17 @@ import { nameOf, outcomeOf, sentence, verdictText, why } from "./text.js";
 for (const link of document.querySelectorAll("nav a[data-key]")) {
   bind({ key: link.dataset.key, text: link.firstChild.textContent.trim(), run: () => link.click() });
 }
+// part types
+const kinds = document.querySelector("[data-kind]");
+kinds?.addEventListener("change", () => {
+  const address = new URL(location.href);
+  address.searchParams.delete("before");
+  address.searchParams.delete("part_type");
+  if (kinds.value) address.searchParams.set("part_type", kinds.value);
+  location.assign(address);
+});
+if (kinds) bind({ key: "k", text: "Part type", run: () => kinds.focus() });
+
 bind({ key: "?", text: "All shortcuts", legend: "last", run: () => document.querySelector("[data-keys-button]").click() });
 
 // theme

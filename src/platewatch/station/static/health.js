@@ -9,7 +9,7 @@ document.addEventListener("click", async (event) => {
   const isAlarm = event.target.closest("[data-alarm-seen]") !== null;
   if (!isAlarm && !event.target.closest("[data-restart-drift]")) return;
   try {
-    await post(isAlarm ? "/alarms/seen" : "/drift/seen");
+    await post(isAlarm ? "/alarms/seen" : `/drift/seen?part_type=${encodeURIComponent(document.querySelector("[data-of]").dataset.of)}`);
     showMessage(`${isAlarm ? "The alarm was ended" : "The drift check was restarted"}. This is in the record.`);
   } catch (error) {
     showMessage(sentence(error.message), { bad: true });

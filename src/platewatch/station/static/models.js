@@ -17,9 +17,10 @@ async function act(run, textOf) {
   await refresh();
 }
 
-const retrain = () => act(() => post("/models/retraining"), () => "A candidate is being trained. The model in service goes on judging plates.");
+const of = () => document.querySelector("[data-of]").dataset.of; // the part type
+const retrain = () => act(() => post(`/models/retraining?part_type=${encodeURIComponent(of())}`), () => "A candidate is being trained. The model in service goes on judging plates.");
 const activate = (id) =>
-  act(() => post("/model/activate", { model_id: id }), ({ model_id: now, before }) => `Model ${now} is in service instead of ${before}.`);
+  act(() => post("/model/activate", { model_id: id, part_type: of(), reason: document.querySelector(`[data-reason="${id}"]`)?.value.trim() ?? "" }), ({ model_id: now, before }) => `Model ${now} is in service instead of ${before}.`);
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-start-retraining], [data-activate], [data-post]");

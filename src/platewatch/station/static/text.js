@@ -6,7 +6,7 @@ export const outcomeOf = (entry) => entry.verdict ?? "FAILED"; // for colours an
 export const verdictText = (entry) => entry.verdict ?? NOT_READABLE;
 const RANGE = 1e12; // numbers of one station, as in platewatch/records/values.py
 export const placeOf = (number) => ((number - 1) % RANGE) + 1; // its number within its station
-export const nameOf = (entry) => entry.plate_id || `No. ${placeOf(entry.number)}`;
+export const nameOf = (entry) => (entry.plate_id || `No. ${placeOf(entry.number)}`) + (entry.part_type ? ` (${entry.part_type})` : "");
 
 /** Newest first, also of several stations: their numbers are in different ranges. */
 export const newestFirst = (one, other) => (placeOf(one.number) - one.number === placeOf(other.number) - other.number ? other.number - one.number : Date.parse(other.received) - Date.parse(one.received));
