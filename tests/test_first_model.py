@@ -1,6 +1,7 @@
 """The draft of a first model at the station: photographs in, what is refused, what is left after a restart."""
 
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib import util
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 
+import kinds
 import stations
+from conftest import Tiny
 from platewatch.line import comparison, drafts
 from platewatch.line.drafts import Drafts
+from platewatch.line.model_registry import ModelRegistry
 from platewatch.station import import_folders, training_packages
 from platewatch.station.users import Role
 from stations import Running, bearer, photograph
@@ -198,3 +202,37 @@ def test_a_damaged_draft_is_none(tmp_path: Path) -> None:
     (tmp_path / "draft" / "draft.json").write_text("{")
     assert made.current() is None
     assert made.begin("B", "anna").name == "B"
+
+
+def draft_of(line: Running, name: str, model: Path) -> str:
+    """The page of a draft whose model is there already, as if it had been trained."""
+    assert line.client.post("/first-model", json={"name": name}).status_code == 201
+    shutil.copytree(model, line.folder / "training" / "draft" / "model")
+    return page(line)
+
+
+def used(line: Running) -> Any:
+    answer = line.client.post("/first-model/use")
+    return answer.json() if answer.status_code == 200 else answer.json()["error"]
+
+
+def test_further_models_are_of_part_types_and_the_name_of_one_gives_it_the_new_model(
+    tmp_path: Path, tiny_model: Tiny
+) -> None:
+    second = stations.two_models(tmp_path / "trained", tiny_model.model)
+    unnamed = ModelRegistry(None, tmp_path / "models")
+    with stations.running(tmp_path, part_types=lambda each: kinds.models(tmp_path, each, (), unnamed=unnamed)) as line:
+        assert "From now on" in draft_of(line, "Plate A", tmp_path / "trained" / "first")
+        first = used(line)
+        assert (first["before"], first["folder"]) == ("", "Plate-A")
+        types = line.station.part_types
+        assert types.names() == ("",), "the first model of a station needs no part type"
+        assert "part_type=Hinge-B" in draft_of(line, "Hinge B", tmp_path / "trained" / "second")
+        assert (used(line)["model_id"], types.names()) == (second, ("", "Hinge-B"))
+        assert types.registry("Hinge-B").model_id == second
+        draft_of(line, "Hinge C", tmp_path / "trained" / "second")
+        assert used(line)["code"] == "invalid", "a model of another part type"
+        assert types.names() == ("", "Hinge-B")
+        assert not (tmp_path / "models" / "Hinge-C").exists()
+        line.client.delete("/first-model")
+        assert "in place of" in draft_of(line, "Hinge-B", tmp_path / "trained" / "first")

@@ -97,11 +97,12 @@ def test_from_a_name_to_the_model_in_service(browser: Browser, site: Site, tmp_p
         browsing.drop(page, site.good[:1])
         expect(page.locator("[data-word]")).to_have_text("PASS")
     assert (hand.clicks, hand.keys) == (4, len("Plate A") + 2)
-    assert site.models.folder == tmp_path / "models" / "Plate A"
+    assert site.models.folder == tmp_path / "models" / "Plate-A"
     kept = tmp_path / "training" / site.models.model_id / "train" / "good"
     assert {path.name for path in kept.iterdir()} == {path.name for path in site.good} - {"003.png"}
     assert not (tmp_path / "training" / "draft").exists()
-    assert "23 photographs" in site.records.events(limit=1)[0].details["reason"]
+    made = next(event for event in site.records.events() if event.kind == "model_made")
+    assert (made.details["photographs"], made.details["left_out"]) == (23, ["003.png"])
 
 
 def test_every_step_fits_a_phone_and_a_camera_that_cannot_be_used_is_explained(browser: Browser, site: Site) -> None:

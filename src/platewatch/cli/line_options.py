@@ -72,6 +72,32 @@ MODEL_MEMORY = click.option(
     help="Memory of the models of part types, at most, in MB; the least recently used is dropped first.",
 )
 _POSITIVE = click.FloatRange(0, min_open=True)
+_WEBHOOK = click.option(
+    "--webhook",
+    "webhooks",
+    multiple=True,
+    metavar="URL",
+    envvar="PLATEWATCH_WEBHOOK",
+    show_envvar=True,
+    callback=_addresses,
+    help="POST each Entry to URL; @FILE reads it from a file; repeatable.",
+)
+_MQTT = click.option(
+    "--mqtt",
+    multiple=True,
+    metavar="URL",
+    envvar="PLATEWATCH_MQTT",
+    show_envvar=True,
+    callback=_addresses,
+    help="Publish each Entry: mqtt://[user:password@]host/topic; @FILE reads it from a file.",
+)
+_CA = click.option(
+    "--ca",
+    type=click.Path(path_type=Path),
+    envvar="PLATEWATCH_CA",
+    show_envvar=True,
+    help="Certificate authority (PEM) to trust besides the system's, for mqtts and https.",
+)
 _OPTIONS = (
     click.option(
         "--station",
@@ -97,25 +123,8 @@ _OPTIONS = (
         show_default=True,
         help="Fraction of passing plates sent to review at random, to find misses.",
     ),
-    click.option(
-        "--webhook",
-        "webhooks",
-        multiple=True,
-        metavar="URL",
-        envvar="PLATEWATCH_WEBHOOK",
-        show_envvar=True,
-        callback=_addresses,
-        help="POST each Entry to URL; @FILE reads it from a file; repeatable.",
-    ),
-    click.option(
-        "--mqtt",
-        multiple=True,
-        metavar="URL",
-        envvar="PLATEWATCH_MQTT",
-        show_envvar=True,
-        callback=_addresses,
-        help="Publish each Entry: mqtt://[user:password@]host/topic; @FILE reads it from a file.",
-    ),
+    _WEBHOOK,
+    _MQTT,
     click.option(
         "--require-signature",
         "signed_by",
@@ -124,13 +133,7 @@ _OPTIONS = (
         metavar="KEY.pub",
         help="Judge only with a model that this public key signed; may be repeated.",
     ),
-    click.option(
-        "--ca",
-        type=click.Path(path_type=Path),
-        envvar="PLATEWATCH_CA",
-        show_envvar=True,
-        help="Certificate authority (PEM) to trust besides the system's, for mqtts and https.",
-    ),
+    _CA,
     click.option(
         "--anchor",
         "anchors",
@@ -150,6 +153,13 @@ _OPTIONS = (
 def line_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command; `policy` takes the values of the first four about photographs."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def receiver_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options whose values `receivers` takes."""
+    for option in (_CA, _MQTT, _WEBHOOK):
         command = option(command)
     return command
 

@@ -9,6 +9,7 @@ import click
 
 from platewatch.cli.devices import device_options, device_plan
 from platewatch.cli.line_options import MODEL_MEMORY, PART_TYPES, anchor_places, line_options, policy, receivers
+from platewatch.cli.settings_file import SETTINGS
 from platewatch.cli.shell import ALL_PHASES, FOLDER, PHOTOGRAPHS, RECORDS
 from platewatch.photographs import limits
 
@@ -21,6 +22,7 @@ _USERS = click.option("--users", type=FOLDER, help="File of users; default for S
 
 @click.command()
 @click.argument("model", type=FOLDER, required=False)
+@SETTINGS
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another one needs users.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
 @RECORDS

@@ -25,7 +25,7 @@ from typing import Any
 from platewatch import files
 from platewatch.errors import InputError, ModelError, NotFound, OutputError
 from platewatch.inspection import now
-from platewatch.line import comparison
+from platewatch.line import comparison, part_types
 from platewatch.model import model_folder
 from platewatch.photographs import data_sets, formats
 from platewatch.printable import printable
@@ -34,7 +34,6 @@ MOST = 1000
 """Photographs of a draft, at most."""
 FEWEST = 20
 """Photographs that training needs at least."""
-_NAME = re.compile(r"\w[\w .+-]{0,59}")
 _LETTERS = 120  # of a photograph's name
 
 
@@ -43,7 +42,7 @@ class Draft:
     """What a person has told and what was found; the photographs lie beside it."""
 
     name: str
-    """Name of the model: the type of part that it is for."""
+    """The part type that the model is for."""
     actor: str
     began: str
     """ISO 8601."""
@@ -84,11 +83,11 @@ class Drafts:
             return None
 
     def begin(self, name: str, actor: str) -> Draft:
-        """A new draft; raises InputError for a name that names no folder, or while there is a draft."""
-        name = name.strip()
-        if not _NAME.fullmatch(name):
-            expected = "1 to 60 letters, digits, spaces and . _ + -, beginning with a letter or digit"
-            raise InputError("name", f"{name[:60]!r} cannot be used", expected=expected, remedy="choose another name")
+        """A new draft; raises InputError for what is no part type's name, or while there is a draft.
+
+        Blanks become hyphens, as the name is a folder's and stands in addresses.
+        """
+        name = part_types.check_name("-".join(name.split()))
         with self._lock:
             if self.current() is not None:
                 raise InputError("draft", "there is one already", remedy="go on with it, or discard it")
@@ -175,7 +174,7 @@ class Drafts:
         draft, model = self._there(), self.model
         if model is None:
             raise NotFound("draft", "no model is trained", remedy="train it first")
-        names = (draft.name if number == 1 else f"{draft.name} {number}" for number in range(1, 1000))
+        names = (draft.name if number == 1 else f"{draft.name}-{number}" for number in range(1, 1000))
         out = next(models / name for name in names if not (models / name).exists())
         with files.whole_folder(out) as part:
             shutil.copytree(model, part, dirs_exist_ok=True)

@@ -27,6 +27,11 @@ def switch_off() -> None:
     os.environ.update(_OFF)
 
 
+def switched_on() -> tuple[str, ...]:
+    """The variables that do not switch telemetry off in this process: somebody else has set them."""
+    return tuple(name for name, off in _OFF.items() if os.environ.get(name) != off)
+
+
 def temporary_torch_cache() -> None:
     """Give torch a temporary folder for compiled code until the process ends; one that is set already stays."""
     if _TORCH not in os.environ:

@@ -202,6 +202,18 @@ class Database:
             raise RecordError(self.name, _line(error), remedy="see 'platewatch audit'") from error
 
 
+def schema_at(url: str) -> str | None:
+    """The migration that a record is at, which is not changed; None when there is none yet. Raises RecordError."""
+    database = Database(url)
+    try:
+        if database.file is not None and not database.file.is_file():
+            return None
+        with database.reading() as connection:
+            return schema_versions.revision(connection)
+    finally:
+        database.close()
+
+
 def _prepare_file(file: Path, *, create: bool) -> None:
     if not create and not file.is_file():
         raise _no_record(str(file))

@@ -15,18 +15,24 @@ from pydantic.dataclasses import dataclass
 from platewatch.decision.verdict import HOLDS
 from platewatch.errors import InputError
 from platewatch.line.drafts import FEWEST, MOST, Draft, Drafts
+from platewatch.model import model_folder
 from platewatch.photographs import reading, thumbnails
 from platewatch.station import import_folders, model_cards, model_changes, training_packages, uploads
 from platewatch.station.first_model_runs import FirstModelRuns
+from platewatch.station.model_cards import ModelCard
+from platewatch.station.model_changes import ModelChanges
 from platewatch.station.pages import render
 from platewatch.station.problem_details import RequestError
 from platewatch.station.rest import STRICT, Viewer, in_thread, json_response, routes, station
 from platewatch.station.security import needs
+from platewatch.station.state import Station
 from platewatch.station.users import Account, Right
 
 router = routes()
 ENOUGH = 50
 """Photographs that a good model is made of."""
+MADE = "model_made"
+"""The event in the record: a model was made in the browser, of how many photographs, and which were left out."""
 _SIDE = 240  # px of a thumbnail
 Engineer = Annotated[Account, needs(Right.MODEL)]
 Name = Annotated[str, Field(max_length=200)]
@@ -36,7 +42,7 @@ Name = Annotated[str, Field(max_length=200)]
 class NewDraft:
     """The name of the model: the type of part that it is for."""
 
-    name: Annotated[str, Field(min_length=1, max_length=60)]
+    name: Annotated[str, Field(min_length=1, max_length=40)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -86,9 +92,10 @@ def page(request: Request, _: Viewer) -> Response:
         folders=found.settings.import_from,
         card=shown,
         holds=HOLDS,
-        changes=None if shown is None else model_changes.of(found.models, shown.manifest),
+        changes=None if shown is None or draft is None else _changes(found, draft.name, shown),
         why_none=found.models.why_none,
-        has_model=found.models.has_model,
+        has_model=not found.part_types.is_empty,
+        known=draft is not None and draft.name in found.part_types.names(),
     )
 
 
@@ -215,19 +222,40 @@ def use(request: Request, account: Engineer) -> Response:
     """Take the trained model into service from the next plate on; its photographs stay, for retraining."""
     here, runs = station(request), _runs(request)
     runs.require_idle()
-    drafts = runs.drafts
-    used, folder = len(drafts.used()), drafts.publish(here.models.models_folder)
+    drafts, draft = runs.drafts, runs.drafts.current()
+    folder = drafts.publish(here.models.models_folder)  # raises without a draft or a trained model
+    assert draft is not None  # noqa: S101 - it was published
     try:
-        model_id = next(each.model_id for each in here.models.available() if each.folder == folder.resolve())
-        reason = f"made in the browser of {used} photographs, as {folder.name}"
-        # with part types: the draft's name is the part type that this model is taken into service for
-        before = here.models.activate(model_id, account.name, here.records, reason=reason)
+        model_id = model_folder.load_manifest(folder).model_id
+        made = {"model_id": model_id, "name": draft.name, "photographs": len(drafts.used())}
+        here.records.event(MADE, account.name, made | {"left_out": list(draft.left_out)})
+        before = _into_service(here, draft.name, folder, account.name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # the draft has it still
         raise
     drafts.finish()
     here.line.tail.wake()
     return json_response({"model_id": model_id, "before": before, "folder": folder.name})
+
+
+def _into_service(here: Station, name: str, folder: Path, actor: str) -> str:
+    """Take a model into service for a part type, a new one if need be; returns the id of the one before.
+
+    The first model of a station judges photographs without a part type too, so its part type stays without a name.
+    """
+    types = here.part_types
+    if types.is_empty:
+        return here.models.activate(model_folder.load_manifest(folder).model_id, actor, here.records)
+    if name in types.names():
+        return types.use(name, str(folder), actor, here.records)
+    types.add(name, folder, actor)
+    return ""
+
+
+def _changes(here: Station, name: str, shown: ModelCard) -> ModelChanges:
+    """What taking the trained model into service changes."""
+    models = here.part_types.registry(name) if name in here.part_types.names() else None
+    return model_changes.of(models, shown.manifest)
 
 
 def _runs(request: Request) -> FirstModelRuns:

@@ -17,7 +17,7 @@ class ModelChanges:
     looser: tuple[str, ...]
 
 
-def of(models: ModelRegistry, after: Manifest) -> ModelChanges:
-    """The changes that taking `after` into service makes."""
-    before = models.serving() if models.has_model else None
+def of(models: ModelRegistry | None, after: Manifest) -> ModelChanges:
+    """The changes that taking `after` into service makes; `models` None for a new part type."""
+    before = models.serving() if models is not None and models.has_model else None
     return ModelChanges(before, after, () if before is None else protections.looser(before, after))
