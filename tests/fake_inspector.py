@@ -60,7 +60,6 @@ class FakeInspector:
         self.manifest = SimpleNamespace(
             model_id="0123456789ab",
             files={},
-            region_sha256=None,
             config=SimpleNamespace(image_size=SIZE),
             checks=SimpleNamespace(quality=quality.QualityLimits(20.0, 0.5, 0.5, 1.0)),
             replay=(),
