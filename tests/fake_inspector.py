@@ -68,6 +68,7 @@ class FakeInspector:
             calibration=calibration,
             promise=PROMISE,
             grouping="",
+            region_sha256=None,
             sensitivity=SENSITIVITY,
             light=LIGHT,
         )
