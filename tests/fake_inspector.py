@@ -60,6 +60,8 @@ class FakeInspector:
         self.manifest = SimpleNamespace(
             model_id="0123456789ab",
             files={},
+            config=SimpleNamespace(image_size=SIZE),
+            checks=SimpleNamespace(quality=quality.QualityLimits(20.0, 0.5, 0.5, 1.0)),
             replay=(),
             alpha=0.8,
             threshold=THRESHOLD,

@@ -47,6 +47,13 @@ def test_a_rule_raises_the_alarm_at_its_plate(
         )
 
 
+def test_each_rule_counts_its_own_last_plates(tmp_path: Path) -> None:
+    with stations.running(tmp_path, devices=plan("3", "9/10")) as here:
+        for redness in (REJECT, PASS, REJECT, PASS, REJECT):
+            here.post(redness)
+        assert alarm(here) == ""
+
+
 def test_a_person_ends_it_in_the_record_and_the_count_begins_again(tmp_path: Path) -> None:
     with stations.running(tmp_path, devices=plan("2", stops=True)) as here:
         here.post(REJECT)

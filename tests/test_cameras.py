@@ -169,6 +169,8 @@ def test_a_free_running_camera_s_old_frames_are_never_a_part_s() -> None:
         taking.start()
         eventually(lambda: not stream._frames)
         driver.send(10)  # may have been exposed before the trigger
+        eventually(lambda: stream._frames)
+        assert not found
         driver.send(0, "lost packets")
         driver.send(20)
         taking.join()
@@ -318,14 +320,16 @@ def test_a_frame_of_a_real_gentl_producer_becomes_a_record(tmp_path: Path) -> No
 
     found = genicam.listed(Path(producer()))
     assert [each["id"] for each in found] == ["VikyTL_DEV_red", "VikyTL_DEV_green", "VikyTL_DEV_blue"]
-    address = camera_addresses([f"viky=genicam:{producer()}:VikyTL_DEV_green"])
-    with stations.running(tmp_path, devices=DevicePlan(cameras=address)) as here:
+    address = camera_addresses([f"viky=genicam:{producer()}:VikyTL_DEV_green", f"genicam:{producer()}:VikyTL_DEV_red"])
+    with stations.running(tmp_path, devices=DevicePlan(cameras=address)) as here:  # two cameras of one producer
         parts = here.station.devices.cameras["viky"]
         eventually(lambda: not list(here.station.devices.problems()))
         entry = parts.judge("A-17", 60).entry
         assert (entry.source, entry.plate_id) == ("camera viky", "A-17")
         assert entry.outcome in {"PASS", "REVIEW", "REJECT"}
-        assert reading.read(here.station.pictures.photograph(entry.number)).shape == (400, 400, 3)
+        photo = reading.read(here.station.pictures.photograph(entry.number))
+        assert photo.shape == (400, 400, 3)
+        assert photo.mean(axis=(0, 1)).argmax() == 1  # the green one's
 
 
 def test_a_producer_or_a_camera_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -353,6 +357,14 @@ def test_a_camera_is_triggered_by_http(tmp_path: Path) -> None:
         assert here.client.get("/cameras").json() == {
             "cameras": [{"name": "viky", "kind": "genicam", "trigger": "free", "problems": []}]
         }
+        view = here.client.get("/cameras/viky/view").json()
+        assert (view["width"], view["height"], len(view["histogram"])) == (400, 400, 32)
+        assert sum(view["histogram"]) == pytest.approx(1, abs=0.01)
+        assert view["sharpness"] > 0
+        picture = here.client.get("/cameras/viky/picture.jpg?n=7")
+        assert reading.read(picture.content).shape == (400, 400, 3)
+        for page, words in {"/line": 'data-camera="viky"', "/health": "Live pictures"}.items():
+            assert words in here.client.get(page).text
         missing = here.client.post("/cameras/top/trigger")
         assert (missing.status_code, missing.json()["error"]["expected"]) == (404, "one of: viky")
         here.station.devices.cameras["viky"].source.stop()

@@ -35,7 +35,7 @@ def test_json_is_one_line_with_every_name() -> None:
     assert values["time"] == "2025-05-01T12:30:00Z"
     evidence = {"colour": 0.75, "line": 0.25, "texture": None}
     assert values["defects"] == [
-        {"box": [1, 2, 3, 4], "area_px": 12, "length_px": 5.5, "peak": 2.25, "evidence": evidence}
+        {"box": [1, 2, 3, 4], "area_px": 12, "length_px": 5.5, "peak": 2.25, "evidence": evidence, "size_mm": None}
     ]
     assert values == inspection(image="Blech № 7\n.png", score=2.5, defects=(defect,)).as_dict()
 

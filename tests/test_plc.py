@@ -53,7 +53,7 @@ def test_values_come_back_from_registers() -> None:
     assert registers.command(registers.command_words(given)) == given
     cut = registers.command(registers.command_words(Command(part_id="ö" * 17)))
     assert cut.part_id == "ö" * 16
-    result = Result(Code.REJECT, Cause.NONE, 7, 3.21, 70_000, 12)
+    result = Result(Code.REJECT, Cause.NONE, 7, 3.21, 3_000_000_070_000, 12)
     state = State(phase=Phase.DONE, able=True, result=result)
     assert registers.result(registers.result_words(state, 9)) == (StatusBit.DONE | StatusBit.MODEL_OK, 9, result)
     for score in (float("nan"), float("inf"), -1.0):

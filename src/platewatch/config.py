@@ -218,6 +218,10 @@ class SensitivityConfig:
     0.08 is about 1,000 K; 0 leaves these trials out."""
 
 
+Size = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
+"""Millimetres."""
+
+
 @dataclass(frozen=True, config=STRICT)
 class Config:
     """All settings of one training; with the photographs and the machine they determine the model."""
@@ -230,6 +234,10 @@ class Config:
     """Training is refused with fewer good photographs than this."""
     mm_per_px: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Millimetres per px of the original photographs. If it is set, lengths are stated in mm too."""
+    mm_uncertainty: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Relative standard uncertainty of `mm_per_px`, as `platewatch scale` gives it."""
+    part_mm: tuple[Size, Size] | None = None
+    """Width and height of a part with four sides, mm: then each part's own pose gives its scale."""
     bits: Annotated[int, Field(ge=9, le=15)] | None = None
     """Bits that the camera fills where its files store more, such as 12 in PNGs of 16 bits; None for all of them."""
     backbone: Annotated[str, Field(pattern=BACKBONES, max_length=1000)] = "none"

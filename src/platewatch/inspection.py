@@ -43,6 +43,27 @@ class Evidence:
 
 
 @dataclass(frozen=True, config=_FROZEN)
+class Millimetres:
+    """The size of a place in mm, each with its standard uncertainty: of the scale, and of the place's outline."""
+
+    length_mm: float
+    length_uncertainty_mm: float
+    area_mm2: float
+    area_uncertainty_mm2: float
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class Scale:
+    """Millimetres per px in the middle of the picture."""
+
+    mm_per_px: float
+    uncertainty: float
+    """Relative standard uncertainty."""
+    by_part: bool
+    """Whether this part's own pose and size give it, at every place; otherwise one scale holds for all pictures."""
+
+
+@dataclass(frozen=True, config=_FROZEN)
 class Defect:
     """A place on the plate that looks unlike the good plates; lengths in px of the original photograph."""
 
@@ -54,6 +75,8 @@ class Defect:
     peak: float
     """Largest value of the anomaly map in the place; 1 is the robust 3σ limit of good plates."""
     evidence: Evidence
+    size_mm: Millimetres | None = None
+    """None where no scale is known."""
 
 
 @dataclass(frozen=True, config=_FROZEN)
@@ -107,6 +130,8 @@ class Inspection:
     """What the shape check found; empty for a model without it."""
     pose: Pose | None = None
     """None for a model without a shape check, and where the pose is not sure."""
+    scale: Scale | None = None
+    """None where no scale is known."""
     region: str | None = None
     """SHA-256 of the model's region; None where the whole photograph was inspected."""
     error: Line | None = None

@@ -19,6 +19,10 @@ FAILED = "FAILED"
 
 _TIME = pa.timestamp("us", "UTC")
 _EVIDENCE = pa.struct([("colour", pa.float64()), ("line", pa.float64()), ("texture", pa.float64())])
+_MILLIMETRES = pa.struct(
+    [(name, pa.float64()) for name in ("length_mm", "length_uncertainty_mm", "area_mm2", "area_uncertainty_mm2")]
+)
+_SCALE = pa.struct([("mm_per_px", pa.float64()), ("uncertainty", pa.float64()), ("by_part", pa.bool_())])
 _DEFECT = pa.struct(
     [
         ("box", pa.list_(pa.int32())),
@@ -26,6 +30,7 @@ _DEFECT = pa.struct(
         ("length_px", pa.float64()),
         ("peak", pa.float64()),
         ("evidence", _EVIDENCE),
+        ("size_mm", _MILLIMETRES),
     ]
 )
 _FINDING = pa.struct([("check", pa.string()), ("reason", pa.string()), ("box", pa.list_(pa.int32()))])
@@ -49,6 +54,7 @@ INSPECTION = pa.schema(
         ("defects", pa.list_(_DEFECT)),
         ("findings", pa.list_(_FINDING)),
         ("pose", _POSE),
+        ("scale", _SCALE),
         ("region", pa.string()),
         ("error", pa.string()),
         ("decoder_messages", pa.list_(pa.string())),

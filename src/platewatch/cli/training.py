@@ -145,6 +145,8 @@ def _look(
 @_MIN_IMAGES
 @click.option("--bits", type=click.IntRange(9, 15), help="Bits of the camera, where its files store more: 12 in 16.")
 @click.option("--mm-per-px", type=float, help="Millimetres per px of the photographs, to state lengths in mm too.")
+@click.option("--mm-uncertainty", type=float, help="Relative uncertainty of --mm-per-px, as `scale` gives it.")
+@click.option("--part-mm", metavar="WIDTHxHEIGHT", help="Size of a part with four sides, mm: its pose gives the scale.")
 @click.option(
     "--backbone",
     help="Network of the texture features: efficientnet-lite0 (default), none, or timm:NAME=FILE with local weights.",
@@ -169,6 +171,8 @@ def train(
     min_images: int | None,
     bits: int | None,
     mm_per_px: float | None,
+    mm_uncertainty: float | None,
+    part_mm: str | None,
     backbone: str | None,
     tiles: int | None,
     image_size: int | None,
@@ -186,7 +190,7 @@ def train(
     from platewatch.evaluation import tables
     from platewatch.learning import fitting
     from platewatch.learning import preflight as looking
-    from platewatch.photographs import grouping, preparation, region
+    from platewatch.photographs import grouping, preparation, region, scale
 
     if mask is not None and regions is not None:
         raise click.UsageError("--mask and --regions exclude each other: both say what is inspected")
@@ -196,7 +200,8 @@ def train(
     if tiles is not None:
         image_size = preparation.side_of_tiles(tiles, config.TILE)
     top: dict[str, Any] = {"seed": seed, "min_images": min_images, "bits": bits, "mm_per_px": mm_per_px}
-    top |= {"backbone": backbone, "image_size": image_size}
+    top |= {"backbone": backbone, "image_size": image_size, "mm_uncertainty": mm_uncertainty}
+    top |= {"part_mm": scale.pair(part_mm, "--part-mm") if part_mm is not None else None}
     changes: dict[str, Any] = {name: value for name, value in top.items() if value is not None}
     changes |= {"training": {"epochs": epochs}} if epochs is not None else {}
     changes |= {"calibration": {"false_alarm_rate": false_alarm_rate}} if false_alarm_rate is not None else {}

@@ -107,6 +107,9 @@ def fit(
     thread_limits.limit_threads()
     check_region(wanted, config)
     shape = _shape(found.plates, found.groups.numbers, held, regions.template(wanted))
+    if config.part_mm is not None and (shape is None or not shape.good.template.four_sided):
+        what = "the good parts have no common pose with four sides, so their size gives no scale"
+        raise InputError("--part-mm", what, remedy="pass --mm-per-px, which the command scale measures")
     plates, region = regions.within(found.plates, wanted, shape)
     found = replace(found, plates=plates)
     config = replace(config, bits=plates.bits)  # the manifest tells the line

@@ -14,7 +14,7 @@ from platewatch.arrays import Array, Floats, Photo
 from platewatch.decision import verdict
 from platewatch.errors import InputError, ModelError, PlatewatchError, UnknownPartType
 from platewatch.inspection import Inspection, Verdict, now
-from platewatch.model import model_folder, pose_words, scoring, thread_limits
+from platewatch.model import millimetres, model_folder, pose_words, scoring, thread_limits
 from platewatch.model.model_folder import Manifest, ReplayPlate
 from platewatch.model.runtime import Network, Runtime
 from platewatch.model.scoring import Checks, Phase, RawNumbers, ScoredPhoto, Stage
@@ -236,11 +236,13 @@ class Inspector:
         by_score = self.manifest.decision.verdict(score)
         size, weights = (shape[1], shape[0]), self._surface.fusion.weights
         maps = [each if weight else np.zeros_like(each) for weight, each in zip(weights, first.maps, strict=True)]
+        plane = millimetres.plane(self.manifest.config, judged.shape, frame, size)
         found = () if by_score is Verdict.PASS else verdict.defects(anomaly_map, maps, frame, size)
         reason = verdict.reason(by_score, p, len(self._good_scores), found, size, what=self._good)
         described = pose_words.described(judged.shape, frame, size)
         return {
             **described,
+            "scale": millimetres.stated(plane, size),
             "verdict": decided,
             "reason": pose_words.reason(reason, described["findings"], passed=by_score is Verdict.PASS),
             "score": score,
@@ -249,7 +251,7 @@ class Inspector:
             "reconstruction_error": raw.reconstruction_error,
             "latent_error": raw.latent_error,
             "evidence": verdict.evidence(maps),
-            "defects": found,
+            "defects": tuple(millimetres.measured(each, plane, 1 / frame.scale) for each in found),
         }
 
     def _record(self, started: float, name: str | None, sha256: str | None, **found: Any) -> Inspection:

@@ -16,6 +16,7 @@ from platewatch.records import Records
 from platewatch.station import (
     api_reference,
     cameras,
+    cameras_page,
     first_model,
     health_page,
     inspections,
@@ -43,7 +44,7 @@ from platewatch.station.users import Users
 
 _PARTS = (
     *(inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page),
-    *(cameras, model_cards, first_model, part_types),
+    *(cameras, cameras_page, model_cards, first_model, part_types),
 )
 
 

@@ -14,6 +14,7 @@ from platewatch.station.inspections import Recorded, answer
 from platewatch.station.problem_details import RequestError
 from platewatch.station.rest import Viewer, json_response, routes, station
 from platewatch.station.security import needs
+from platewatch.station.state import Station
 from platewatch.station.users import Account, Right
 
 router = routes()
@@ -45,18 +46,22 @@ async def trigger(
 ) -> Response:
     """Judge the part in front of a camera, with a frame that comes within `wait_ms`; answers as POST /inspections."""
     started, here = time.perf_counter(), station(request)
-    parts = here.devices.cameras.get(name)
-    if parts is None:
-        known = ", ".join(here.devices.cameras) or "none"
-        raise RequestError(
-            404, "not_found", f"camera {name[:60]!r}", expected=f"one of: {known}", next="correct the name"
-        )
+    parts = named(here, name)
     with here.intake.place():
         entry = await asyncio.shield(
             asyncio.to_thread(_judge, parts, (plate_id or "").strip(), part_type, wait_ms / 1e3)
         )
     here.metrics.seconds.observe(time.perf_counter() - started)
     return answer(request, entry, is_new=True)
+
+
+def named(here: Station, name: str) -> CameraParts:
+    """The parts of the camera with that name; raises RequestError 404."""
+    camera = here.devices.cameras.get(name)
+    if camera is None:
+        expected = f"one of: {', '.join(here.devices.cameras) or 'none'}"
+        raise RequestError(404, "not_found", f"camera {name[:60]!r}", expected=expected, next="correct the name")
+    return camera
 
 
 def _judge(parts: CameraParts, plate_id: str, part_type: str, wait_s: float) -> Entry:

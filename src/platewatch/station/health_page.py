@@ -36,6 +36,7 @@ def health(request: Request, account: Viewer) -> Response:
         loaded=here.part_types.loaded,
         models=here.part_types.as_dict(),
         problems=here.health.problems(),
+        cameras=here.devices.cameras,
         drift=drift.evidence(),
         chart=_drift_chart(drift),
         counts=here.records.counts(today),

@@ -1,6 +1,7 @@
 """GenICam cameras through a vendor's GenTL producer, by harvesters; it is imported only here."""
 
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,16 +28,16 @@ class GenicamDriver:
     def __init__(self, producer: Path, device: str) -> None:
         """`device` is the id, serial number, own name or model of the camera; empty: the only one."""
         self._producer, self._device = producer, device
-        self._harvester: Any = None
         self._acquirer: Any = None
+        self._is_open = False
 
     def open(self, trigger: Trigger, settings: Mapping[str, str]) -> None:
         """Connect and begin; raises InputError for a producer or device that does not exist."""
-        self._harvester = _opened(self._producer)
-        found = _devices(self._harvester)
-        index = _index(found, self._device, self._producer)
+        harvester = _taken(self._producer)
+        self._is_open = True
+        index = _index(_devices(harvester), self._device, self._producer)
         try:
-            self._acquirer = self._harvester.create(index)
+            self._acquirer = harvester.create(index)
             nodes = self._acquirer.remote_device.node_map
             for name, value in settings.items():
                 _set(nodes, name, value)
@@ -81,13 +82,13 @@ class GenicamDriver:
 
     def close(self) -> None:
         """Disconnect."""
-        for each in (self._acquirer, self._harvester):
+        acquirer, self._acquirer = self._acquirer, None
+        if acquirer is not None:
             with suppress(GenericException, NodeError):
-                if each is self._acquirer and each is not None:
-                    each.destroy()
-                elif each is not None:
-                    each.reset()
-        self._acquirer = self._harvester = None
+                acquirer.destroy()
+        if self._is_open:
+            self._is_open = False
+            _returned(self._producer)
 
 
 def producers() -> list[Path]:
@@ -98,11 +99,36 @@ def producers() -> list[Path]:
 
 def listed(producer: Path) -> list[dict[str, str]]:
     """The cameras that a producer finds: id, vendor, model, serial number; raises InputError."""
-    harvester = _opened(producer)
+    harvester = _taken(producer)
     try:
         return _devices(harvester)
     finally:
-        harvester.reset()
+        _returned(producer)
+
+
+_open_producers: dict[Path, tuple[Any, int]] = {}
+_lock = threading.Lock()
+
+
+def _taken(producer: Path) -> Any:
+    """The harvester of a producer, one for the whole process: a second one of the same file finds no camera."""
+    with _lock:
+        harvester, users = _open_producers.get(producer, (None, 0))
+        if harvester is None:
+            harvester = _opened(producer)
+        _open_producers[producer] = harvester, users + 1
+        return harvester
+
+
+def _returned(producer: Path) -> None:
+    """Close the producer when nobody uses it any more."""
+    with _lock:
+        harvester, users = _open_producers.pop(producer)
+        if users > 1:
+            _open_producers[producer] = harvester, users - 1
+            return
+        with suppress(GenericException):
+            harvester.reset()
 
 
 def _opened(producer: Path) -> Any:

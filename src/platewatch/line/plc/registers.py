@@ -1,8 +1,8 @@
 """The register map of the PLC: names, addresses, meaning; values of the handshake to registers and back.
 
 All registers are 16-bit holding registers, addresses from 0 as they stand in the protocol (a PLC that counts from
-40001 adds that). The PLC writes those from `COMMANDS` on and reads those from `RESULTS` on. Numbers over two registers
-have the high word first; texts are UTF-8, two bytes a register, first byte high, filled with zeros.
+40001 adds that). The PLC writes those from `COMMANDS` on and reads those from `RESULTS` on. Numbers over several
+registers have the high word first; texts are UTF-8, two bytes a register, first byte high, filled with zeros.
 """
 
 import math
@@ -74,7 +74,7 @@ MAP = (
             ("CODE", 1, f"{_enumerated(Code)}; all but 1, and other values, mean reject"),
             ("CAUSE", 1, _enumerated(Cause)),
             ("SCORE", 1, "score × 100, at most 65535; 0 without a score"),
-            ("NUMBER", 2, "the plate's number in the record; 0: not recorded"),
+            ("NUMBER", 4, "the plate's number in the record; 0: not recorded"),
             ("MS", 1, "milliseconds from the trigger to the result, at most 65535"),
             ("VERSION", 1, f"version of this map: {VERSION}"),
         ),
@@ -113,7 +113,7 @@ def result_words(state: State, beat: int) -> list[int]:
     """The registers of our block."""
     found = state.result
     cause = found.cause or state.cause
-    score, ms, number = _bounded(found.score * 100), _bounded(found.duration_ms), found.number & 0xFFFF_FFFF
+    score, ms = _bounded(found.score * 100), _bounded(found.duration_ms)
     return [
         int(state.status),
         beat & 0xFFFF,
@@ -121,8 +121,7 @@ def result_words(state: State, beat: int) -> list[int]:
         int(found.code),
         int(cause),
         score,
-        number >> 16,
-        number & 0xFFFF,
+        *((found.number >> bits) & 0xFFFF for bits in (48, 32, 16, 0)),
         ms,
         VERSION,
     ]
@@ -130,18 +129,22 @@ def result_words(state: State, beat: int) -> list[int]:
 
 def result(words: Sequence[int]) -> tuple[StatusBit, int, Result]:
     """STATUS, BEAT and the result, from the registers of our block; an unknown code is `NOT_JUDGED`."""
-    status, beat, seq, code, cause, score, high, low, ms, *_ = words
+    status, beat, seq, code, cause, score, *number, ms, _ = words
     known = Code(code) if code in set(Code) else Code.NOT_JUDGED
     why = Cause(cause) if cause in set(Cause) else Cause.NONE
-    return StatusBit(status), beat, Result(known, why, seq, score / 100, (high << 16) + low, ms)
+    return StatusBit(status), beat, Result(known, why, seq, score / 100, int.from_bytes(_bytes(number), "big"), ms)
 
 
 def text(words: Sequence[int]) -> str:
     """The text in registers; raises ValueError when it is not printable UTF-8."""
-    found = b"".join(word.to_bytes(2, "big") for word in words).rstrip(b"\0 ").decode()
+    found = _bytes(words).rstrip(b"\0 ").decode()
     if not found.isprintable():
         raise ValueError("not printable")
     return found
+
+
+def _bytes(words: Sequence[int]) -> bytes:
+    return b"".join(word.to_bytes(2, "big") for word in words)
 
 
 def _text_words(given: str, size: int) -> list[int]:
