@@ -45,6 +45,7 @@ _PARAMETERS: dict[str, tuple[str, Any]] = {
     "name": ("A file's or a thing's name.", "cam1.png"),
     "next": ("The address of this station to go to.", "/"),
     "wait_ms": ("Milliseconds to wait for a frame.", 1000),
+    "n": ("Any number; another one avoids a picture from the cache.", 1),
     "folder": ("A folder as an earlier answer named it; empty for those that are allowed.", "1/2026-11-24"),
 }
 """Meaning and example of each parameter, where its route has none."""
