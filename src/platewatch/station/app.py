@@ -29,6 +29,7 @@ from platewatch.station import (
     problem_details,
     reviews,
     service,
+    statistics_page,
 )
 from platewatch.station.first_model_runs import FirstModelRuns
 from platewatch.station.live import Message
@@ -44,7 +45,7 @@ from platewatch.station.users import Users
 
 _PARTS = (
     *(inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page),
-    *(cameras, cameras_page, model_cards, first_model, part_types),
+    *(cameras, cameras_page, model_cards, first_model, part_types, statistics_page),
 )
 
 
