@@ -71,7 +71,6 @@ class FakeInspector:
             calibration=calibration,
             promise=PROMISE,
             grouping="",
-            region_sha256=None,
             sensitivity=SENSITIVITY,
             light=LIGHT,
         )
