@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -128,7 +129,7 @@ def gather(here: Station, search: dict[str, str]) -> Found:
     return Found(
         by=by,
         query=query,
-        bars=bars if any(bar.received for bar in bars) else [],
+        bars=list(dropwhile(lambda bar: not bar.received, bars)),
         scores=numbers.sample,
         stopped=numbers.stopped,
         reviewed=len(numbers.reviewed),
