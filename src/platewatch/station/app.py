@@ -34,6 +34,7 @@ from platewatch.station import (
 from platewatch.station.first_model_runs import FirstModelRuns
 from platewatch.station.live import Message
 from platewatch.station.login_throttle import LoginThrottle, PasswordChecks
+from platewatch.station.openapi import StationApp
 from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import AccessControl
 from platewatch.station.sessions import Sessions
@@ -64,7 +65,7 @@ def create_app(models: ModelRegistry | PartTypeModels, records: Records, setting
     first = FirstModelRuns(settings, notify, place)
     users = Users(settings.users or Path("platewatch-users.json"))
     checks = PasswordChecks(users)
-    app = FastAPI(
+    app = StationApp(
         title="Platewatch station",
         version=metadata.version("platewatch"),
         docs_url=None,
