@@ -15,8 +15,9 @@ from platewatch.inspection import now
 from platewatch.line import line_settings, statistics, wording
 from platewatch.line.statistics import Bar, By
 from platewatch.photographs import reading
+from platewatch.printable import table_lines
 from platewatch.records import Outcome, Query
-from platewatch.records.exports import BOM, table_lines
+from platewatch.records.exports import BOM
 from platewatch.records.statistics import Judged
 from platewatch.station import pages, statistics_charts
 from platewatch.station.rest import Viewer, json_response, query_names, routes, station
