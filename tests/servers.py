@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -213,3 +215,38 @@ def _stop(server: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+
+
+def farther(server: str, wait_s: float) -> str:
+    """The URL of the same server where each packet waits; requests and answers of a database take turns."""
+    base, _, port = server.rpartition(":")
+    listening = socket.create_server((_HOST, 0))
+
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while data := source.recv(2**16):
+                time.sleep(wait_s)
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        while True:
+            near, far = listening.accept()[0], socket.create_connection((_HOST, int(port)))
+            for both in ((near, far), (far, near)):
+                threading.Thread(target=pass_on, args=both, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return f"{base}:{listening.getsockname()[1]}"
+
+
+def started_together(running: list[subprocess.Popen[str]]) -> list[int]:
+    """The numbers that these programs print, which wait for a line on stdin once they have printed one."""
+    for process in running:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [int(process.communicate()[0]) for process in running]

@@ -35,7 +35,8 @@ def spans(connection: Connection, query: Query) -> Spans:
         found = [(wanted.base + 1, wanted.base + RANGE + 1)]
     if query.before is not None:
         return _parsed(query.before)
-    return found if query.since is None and query.until is None else _received(connection, query, found)
+    is_whole = query.since is None and query.until is None and query.part_type != ""
+    return found if is_whole else _received(connection, query, found)
 
 
 def _received(connection: Connection, query: Query, given: Spans) -> Spans:
@@ -44,7 +45,8 @@ def _received(connection: Connection, query: Query, given: Spans) -> Spans:
     number, chosen = entries.c.number, list[Select[Any]]()
     if period.hours is not None:
         ends = func.min(hourly_counts.c.first), func.max(hourly_counts.c.last)
-        chosen.append(select(*ends).where(*period.full_hours()).group_by(hourly_counts.c.station))
+        same = [hourly_counts.c.part_type == ""] if query.part_type == "" else []  # these have no index
+        chosen.append(select(*ends).where(*period.full_hours(), *same).group_by(hourly_counts.c.station))
     for start, end in period.rest():
         within = select(func.min(number), func.max(number)).where(entries.c.received >= start, entries.c.received < end)
         chosen += [within.where(number >= span[0], number < span[1]) for span in given]

@@ -131,6 +131,7 @@ Index("entries_photograph", entries.c.photograph)
 has_part_type = entries.c.part_type != literal_column("''")
 """The condition of the indices by part type; a query that is to use one has it too."""
 Index("entries_part_type", entries.c.part_type, entries.c.number, **_where(has_part_type))
+Index("entries_part_type_model", entries.c.part_type, entries.c.model_id, entries.c.number, **_where(has_part_type))
 Index("entries_part_type_outcome", entries.c.part_type, entries.c.outcome, entries.c.number, **_where(has_part_type))
 Index("entries_part_type_waiting", entries.c.part_type, entries.c.waiting, entries.c.number, **_where(has_part_type))
 
@@ -179,6 +180,7 @@ hourly_counts = Table(
     Column("duration", BigInteger, nullable=False),
     Column("first", BigInteger, nullable=False),
     Column("last", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 photographs = Table(

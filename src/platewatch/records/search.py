@@ -112,6 +112,7 @@ def review(values: dict[str, Any], chain: str) -> Review:
         note=printable.lines(values["note"]),
         undoes=values["undoes"],
         chain=chain,
+        kind=printable.line(values.get("defect_kind", "")),
     )
 
 
@@ -182,8 +183,8 @@ def _conditions(query: Query) -> Iterable[ColumnElement[bool]]:
     for name in ("outcome", "plate_id", "model_id", "judgement", "part_type"):
         if getattr(query, name) is not None:
             yield entries.c[name] == getattr(query, name)
-    if query.part_type:
-        yield has_part_type
+    if query.part_type and not (query.plate_id or query.judgement or query.reviewed or query.reviewer):
+        yield has_part_type  # else one of those leads to fewer plates
     if query.reviewed is not None:
         yield entries.c.review.is_not(None) if query.reviewed else entries.c.review.is_(None)
 

@@ -22,7 +22,7 @@ def upgrade() -> None:
     for name, length in (("station", 40), ("part_type", 60)):
         op.add_column("entries", sa.Column(name, sa.String(length), nullable=False, server_default=""))
     where = sa.text("part_type != ''")
-    indices: dict[str, list[str]] = {"": [], "_outcome": ["outcome"], "_waiting": ["waiting"]}
+    indices: dict[str, list[str]] = {"": [], "_outcome": ["outcome"], "_model": ["model_id"], "_waiting": ["waiting"]}
     for name, columns in indices.items():
         keyed = ["part_type", *columns, "number"]
         op.create_index(f"entries_part_type{name}", "entries", keyed, sqlite_where=where, postgresql_where=where)
@@ -69,6 +69,7 @@ def _hourly_counts() -> None:
         sa.Column("duration", sa.BigInteger, nullable=False),
         sa.Column("first", sa.BigInteger, nullable=False),
         sa.Column("last", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
     counted = dict[tuple[int, str], list[int]]()
     for number, received, outcome, body in op.get_bind().execute(sa.text(_COUNTED).execution_options(yield_per=5000)):
