@@ -63,6 +63,7 @@ class FakeInspector:
             config=SimpleNamespace(image_size=SIZE),
             checks=SimpleNamespace(quality=quality.QualityLimits(20.0, 0.5, 0.5, 1.0)),
             replay=(),
+            region_sha256=None,
             alpha=0.8,
             threshold=THRESHOLD,
             review=REVIEW,

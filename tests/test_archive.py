@@ -168,6 +168,7 @@ def test_a_manifest_names_photographs_labels_and_parts(
         "file": ["good/00.png", str(folder / "good" / "01.png"), "nowhere.png"],
         "quality": ["good", "1", ""],
         "part_id": ["007", "008", "009"],
+        "part_type": ["hinge-left", "hinge-right", ""],
         "taken": ["2026-01-02T03:04:05", "2026-01-02T03:04:06", ""],
     }
     if kind == "csv":
@@ -179,6 +180,7 @@ def test_a_manifest_names_photographs_labels_and_parts(
     ended = runs.run(found, Events())
     by_part = {row["plate_id"]: row for row in table(tmp_path / "out")}
     assert [by_part[each]["label"] for each in ("007", "008", "009")] == [0, 1, None]
+    assert [by_part[each]["part_type"] or None for each in ("007", "008", "009")] == ["hinge-left", "hinge-right", None]
     inspector = Inspector(tiny_model.model, threads=1)
     own = [str(inspector.inspect(folder / "good" / name).verdict) for name in ("00.png", "01.png")]
     assert own[0] == "REJECT"

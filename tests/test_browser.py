@@ -20,7 +20,18 @@ from platewatch.station.users import Role
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login", "/plates/999")
+PAGES = (
+    "/",
+    "/review",
+    "/history",
+    "/plates/1",
+    "/history/report",
+    "/health",
+    "/models",
+    "/statistics",
+    "/login",
+    "/plates/999",
+)
 LONG = "Anna-Katharina.Mustermann-Schulze@works"
 
 

@@ -27,7 +27,7 @@ from platewatch.station.users import Role
 from stations import Running
 
 TEMPLATES = Path(platewatch.__file__).parent
-PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/login")
+PAGES = ("/", "/review", "/history", "/plates/1", "/history/report", "/health", "/models", "/statistics", "/login")
 HTML = {"Accept": "text/html"}
 PRIVATE = re.compile(
     r"\b(said|says|say|told|shelf|challenger|champion|anew|lamp|gate|forged|NOT READ|Not judged|fared|promises?)\b"

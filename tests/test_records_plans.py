@@ -43,6 +43,10 @@ ASKED: dict[str, Callable[[Records], object]] = {
     "counts": lambda records: records.counts(THEN, LATER),
     "all counts": lambda records: records.counts(),
     "counts within an hour": lambda records: records.counts(THEN, THEN.replace(minute=40)),
+    "statistics": lambda records: records.statistics(Query(since=THEN, until=LATER), [(490894, 490900)]),
+    "statistics of a part type": lambda records: records.statistics(
+        Query(since=THEN, part_type="hinge"), [(490894, 490900)]
+    ),
     "events": lambda records: records.events(),
     "events of a kind": lambda records: records.events("login"),
     "models": lambda records: records.model_ids(),

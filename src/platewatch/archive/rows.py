@@ -68,6 +68,7 @@ _ARCHIVE = [
     ("source", pa.string()),
     ("outcome", pa.string()),
     ("plate_id", pa.string()),
+    ("part_type", pa.string()),
     ("label", pa.int8()),
     ("taken", _TIME),
 ]
@@ -83,6 +84,7 @@ def row(inspection: Inspection, photograph: Photograph, source: str) -> dict[str
         "source": printable.name(source),
         "outcome": inspection.verdict or FAILED,
         "plate_id": photograph.plate_id,
+        "part_type": photograph.part_type,
         "label": photograph.label,
         "taken": _time(photograph.taken),
     }

@@ -28,6 +28,8 @@ class Photograph(NamedTuple):
     plate_id: str | None = None
     taken: float | None = None
     """When it was taken, seconds since 1970: as the manifest says, else when the file was written last."""
+    part_type: str | None = None
+    """As the manifest says; it is judged by the archive's model all the same."""
 
 
 @dataclass(frozen=True)

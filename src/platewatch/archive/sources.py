@@ -21,6 +21,7 @@ COLUMNS = {
     "image": ("image", "path", "file", "filename", "key"),
     "label": ("label",),
     "plate_id": ("plate_id", "part_id"),
+    "part_type": ("part_type",),
     "taken": ("taken", "time"),
     "size": ("size",),
     "sha256": ("sha256", "image_sha256"),
@@ -99,14 +100,14 @@ class Listing:
             count = len(known["image"])
             empty = [None] * count
             rows = zip(*(known.get(name, empty) for name in COLUMNS), strict=True)
-            for image, label, plate_id, taken, stated, sha256 in rows:
+            for image, label, plate_id, part_type, taken, stated, sha256 in rows:
                 size = stated
                 if size is None and sha256 is None:
                     size = places.size(folder.at(image or ""))
                 number = None if label is None else _label(label, manifest, image)
                 seconds = None if taken is None else taken / 1e6
-                mark = f"{sha256 or size}|{number}|{plate_id}|{taken}"
-                yield Photograph(image or "", mark, size, number, plate_id, seconds)
+                mark = f"{sha256 or size}|{number}|{plate_id}|{taken}" + (f"|{part_type}" if part_type else "")
+                yield Photograph(image or "", mark, size, number, plate_id, seconds, part_type)
 
 
 def is_manifest(text: str) -> bool:

@@ -31,7 +31,7 @@ _EVERY_S = 30.0  # between two lines of progress where there is no terminal
     "columns",
     multiple=True,
     metavar="NAME=COLUMN",
-    help="A manifest's column for image, label, plate_id, taken, size or sha256.",
+    help="A manifest's column for image, label, plate_id, part_type, taken, size or sha256.",
 )
 @click.option("--label-by-folder", is_flag=True, help="Photographs in folders called good are good, others defective.")
 @click.option("--plan", "only_plan", is_flag=True, help="Judge nothing: say how many photographs, bytes, hours.")

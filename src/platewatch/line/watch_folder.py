@@ -12,10 +12,10 @@ from platewatch import printable
 from platewatch.errors import InputError, ModelError, RecordError, RecordUnavailable, UnknownPartType
 from platewatch.line.arrivals import Arrival, Arrivals, seen
 from platewatch.line.assembly import Line
+from platewatch.line.awaited_models import AwaitedModels
 from platewatch.line.camera_problems import AWAY, BACK, FROZEN, FROZEN_CODE, MISSING_CODE, MOVING
 from platewatch.line.file_events import FileEvents
 from platewatch.line.judging import JudgedPhotograph, Plate, not_judged
-from platewatch.line.loaded_models import Leases
 from platewatch.line.repeats import LIMIT, Repeats
 from platewatch.line.state_files import beside
 from platewatch.photographs import formats, reading
@@ -59,7 +59,7 @@ class WatchFolder:
         self._settle, self._quiet, self._rescan = settle_s, quiet_s, rescan_s
         self._give_up = max(give_up_s, quiet_s)
         self._recursive, self._by_part_type, self._clock = recursive, by_part_type, clock
-        self._loading = dict[str, Leases]()  # models that photographs here wait for, by part type
+        self._models = AwaitedModels(line.judging, at_once=not by_part_type)
         self._recorded, self._warn = recorded, warn
         self._arrivals = Arrivals(folder, line.records.known, settle_s=settle_s, recursive=recursive, clock=clock)
         self._shown = printable.name(str(self._arrivals.folder))
@@ -151,7 +151,8 @@ class WatchFolder:
             self._line.health.record_failed(error, refused=False)
 
     def _judge_settled(self) -> None:
-        waited_for, without_model = set(self._loading), set[str]()
+        without_model = set[str]()
+        self._models.begin_round()
         for arrival in self._arrivals.settled():
             if self._stopping.is_set():
                 break
@@ -166,8 +167,7 @@ class WatchFolder:
             except RecordUnavailable:  # as above; all wait
                 without_model.add(part_type)
                 break
-        for part_type in waited_for & self._loading.keys():
-            self._give_back(part_type)
+        self._models.end_round()
         if without_model:
             self._stopping.wait(_RETRY_S)
 
@@ -179,25 +179,15 @@ class WatchFolder:
     def _judged(self, plate: Plate) -> JudgedPhotograph | None:
         """The judged photograph; None while the model of its part type is loaded. Raises ModelError."""
         try:
-            lent = self._loading.pop(plate.part_type, None) or self._line.judging.lend(plate.part_type)
+            lease = self._models.lease(plate.part_type)
         except UnknownPartType as error:
             return not_judged(plate, error)
-        if self._by_part_type and not lent.done():
-            self._loading[plate.part_type] = lent
+        if lease is None:
             return None
-        lease = lent.result()
         try:
             return self._line.judging.judge(plate, lease)
         finally:
             lease.end()
-
-    def _give_back(self, part_type: str) -> None:
-        """End the lease of a model that no photograph here waits for any more, once it is loaded."""
-        lent = self._loading[part_type]
-        if lent.done():
-            del self._loading[part_type]
-            if lent.exception() is None:
-                lent.result().end()
 
     def _check_again(self) -> None:
         """Read photographs once more that may have been overwritten within the step of the file system's clock."""

@@ -22,6 +22,8 @@ _EVENTS = {
     "model_damaged": "files of model {model_id} changed on the disk: {files}",
     "model_restored": "files of model {model_id} are as they were loaded again",
     "record_back": "record writable again; {plates_refused} plates were refused meanwhile",
+    "shifts_set": "shifts begin at {hours}",
+    "defect_kinds_set": "kinds of defect of part type {part_type}: {kinds}",
     "login": "logged in as {role} from {address}",
     "login_locked": "logins as {name} from {address} blocked after too many failures",
 }

@@ -163,7 +163,11 @@ def _compare_review(row: Row[Any], given: list[dict[str, Any]], walk: Walk) -> N
 
 def _terms_of_reviews(connection: Connection, row: Row[Any], given: list[dict[str, Any]]) -> set[search_index.Term]:
     """The search terms that the plate has from its reviews alone."""
-    added = {term for each in given for term in search_index.of_review(each["reviewer"], each["note"])}
+    added = {
+        term
+        for each in given
+        for term in search_index.of_review(each["reviewer"], each["note"], each.get("defect_kind", ""))
+    }
     image = chain.read(connection, row.position)["inspection"]["image"]
     return added - search_index.of_plate(row.plate_id, image)
 

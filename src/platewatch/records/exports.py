@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -40,6 +40,16 @@ def csv_lines(entries: Iterable[Entry], *, decimal: str = ".", bom: bool = False
     writer = csv.writer(line, delimiter=";" if decimal == "," else ",")
     for row in chain([_COLUMNS], ([_cell(value, decimal) for value in _values(entry)] for entry in entries)):
         writer.writerow(row)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def table_lines(head: Sequence[object], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Any table as lines of CSV; a text that a spreadsheet would compute gets an apostrophe in front."""
+    line = io.StringIO()
+    for row in chain([head], rows):
+        csv.writer(line).writerow([_cell(value, ".") for value in row])
         yield line.getvalue()
         line.seek(0)
         line.truncate()

@@ -21,6 +21,7 @@ from platewatch.records import (
     search,
     search_index,
     stations,
+    statistics,
 )
 from platewatch.records.database import Database
 from platewatch.records.hourly_counts import Hourly, Period
@@ -28,6 +29,7 @@ from platewatch.records.outbox import Destination
 from platewatch.records.photographs import Photographs
 from platewatch.records.schema import entries
 from platewatch.records.stations import Station
+from platewatch.records.statistics import Most, Numbers
 from platewatch.records.values import (
     MOST,
     RANGE,
@@ -167,6 +169,15 @@ class RecordReader:
         period = _period(since, until)
         with self._database.reading() as connection:
             return hourly_counts.hourly(connection, period, station, part_type)
+
+    def statistics(self, query: Query, periods: Sequence[tuple[int, int]], most: Most = Most()) -> Numbers:  # noqa: B008
+        """Numbers for charts of the query's time, station and part type.
+
+        `periods`: for each the first hour since 1970, UTC, and the one after its last; their counts are exact, of all
+        plates. All else is of at most so many plates as `most` says.
+        """
+        with self._database.reading() as connection:
+            return statistics.gather(connection, query, periods, most)
 
     def events(
         self,

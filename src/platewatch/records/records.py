@@ -153,11 +153,19 @@ class Records(RecordReader):
             self._destinations.update(deliver)
 
     def review(
-        self, number: int, judgement: Judgement, reviewer: str, *, boxes: Sequence[Box] = (), note: str = ""
+        self,
+        number: int,
+        judgement: Judgement,
+        reviewer: str,
+        *,
+        boxes: Sequence[Box] = (),
+        note: str = "",
+        kind: str = "",
     ) -> Review:
         """Add a person's review of a plate; the verdict does not change. Raises NotFound, InputError."""
         with self._database.appending() as connection:
-            return reviewing.review(connection, number, judgement, reviewer, boxes=boxes, note=note, at=self.station)
+            given: dict[str, Any] = {"boxes": boxes, "note": note, "kind": kind}
+            return reviewing.review(connection, number, judgement, reviewer, **given, at=self.station)
 
     def undo(self, review_id: int, reviewer: str) -> Review:
         """Undo a review by a further row; raises NotFound, and InputError when it is already undone."""

@@ -23,6 +23,7 @@ def review(
     *,
     boxes: Sequence[Box],
     note: str,
+    kind: str,
     at: str,
 ) -> Review:
     """Append a review made `at` this station to the chain of the plate's own; raises NotFound, InputError."""
@@ -35,6 +36,7 @@ def review(
         time=datetime.now(UTC),
         boxes=tuple(_box(box) for box in boxes),
         note=_note(note),
+        kind=_kind(kind),
     )
     chain.hold(connection, number)
     return _append(connection, new, at)
@@ -90,11 +92,13 @@ def _append(connection: Connection, new: Review, at: str) -> Review:
         "note": new.note,
         "undoes": new.undoes,
     }
+    if new.kind:
+        body["defect_kind"] = new.kind
     if at != station:
         body["at"] = at
     link = chain.append(connection, stations.of_number(new.number), chain.REVIEW, body)
     connection.execute(insert(reviews), {"position": link.position, "number": new.number, "undoes": new.undoes})
-    search_index.index(connection, search_index.of_review(new.reviewer, new.note), received, new.number)
+    search_index.index(connection, search_index.of_review(new.reviewer, new.note, new.kind), received, new.number)
     position: int | None = link.position
     judgement: str | None = new.judgement
     if new.undoes is not None:
@@ -130,6 +134,12 @@ def _note(note: str) -> str:
     if len(note) > 2000:
         raise InputError("note", f"{len(note)} characters", expected="at most 2000", remedy="shorten it")
     return printable.lines(note)
+
+
+def _kind(kind: str) -> str:
+    if kind:
+        appending.check_text("kind of defect", kind, 40)
+    return kind
 
 
 def _box(box: Box) -> Box:

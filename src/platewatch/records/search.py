@@ -112,6 +112,7 @@ def review(values: dict[str, Any], chain: str) -> Review:
         note=printable.lines(values["note"]),
         undoes=values["undoes"],
         chain=chain,
+        kind=printable.line(values.get("defect_kind", "")),
     )
 
 

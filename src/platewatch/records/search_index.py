@@ -29,9 +29,9 @@ def of_plate(plate_id: str | None, image: str | None) -> set[Term]:
     return {(TEXT, word) for word in words(plate_id, file.rpartition(".")[0] or file)}
 
 
-def of_review(reviewer: str, note: str) -> set[Term]:
-    """The terms that a review adds: the reviewer's name and the words of the note."""
-    return {(REVIEWER, reviewer), *((TEXT, word) for word in words(note))}
+def of_review(reviewer: str, note: str, kind: str = "") -> set[Term]:
+    """The terms that a review adds: the reviewer's name, and the words of the note and of the kind of defect."""
+    return {(REVIEWER, reviewer), *((TEXT, word) for word in words(note, kind))}
 
 
 def insert_words(count: int) -> str:

@@ -69,6 +69,8 @@ class Review:
     """Id of the review that is undone."""
     chain: str = ""
     """Hash of this row in the chain; it covers all rows before."""
+    kind: str = ""
+    """Kind of defect that the person chose; empty for none."""
 
 
 @typed(frozen=True, config=_FROZEN)

@@ -29,10 +29,12 @@ from platewatch.station import (
     problem_details,
     reviews,
     service,
+    statistics_page,
 )
 from platewatch.station.first_model_runs import FirstModelRuns
 from platewatch.station.live import Message
 from platewatch.station.login_throttle import LoginThrottle, PasswordChecks
+from platewatch.station.openapi import StationApp
 from platewatch.station.retraining_runs import RetrainingRuns
 from platewatch.station.security import AccessControl
 from platewatch.station.sessions import Sessions
@@ -43,7 +45,7 @@ from platewatch.station.users import Users
 
 _PARTS = (
     *(inspections, reviews, service, monitoring, login, api_reference, pages, health_page, models_page),
-    *(cameras, cameras_page, model_cards, first_model, part_types),
+    *(cameras, cameras_page, model_cards, first_model, part_types, statistics_page),
 )
 
 
@@ -63,7 +65,7 @@ def create_app(models: ModelRegistry | PartTypeModels, records: Records, setting
     first = FirstModelRuns(settings, notify, place)
     users = Users(settings.users or Path("platewatch-users.json"))
     checks = PasswordChecks(users)
-    app = FastAPI(
+    app = StationApp(
         title="Platewatch station",
         version=metadata.version("platewatch"),
         docs_url=None,

@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 
 from platewatch.errors import InputError, NotFound
 from platewatch.inspection import now
-from platewatch.line import shift_report, wording
+from platewatch.line import line_settings, shift_report, wording
 from platewatch.line.model_registry import ModelRegistry
 from platewatch.line.shift_report import Card
 from platewatch.records import Entry, Judgement, Outcome, Query, Records
@@ -98,7 +98,7 @@ def live(request: Request, _: Viewer) -> Response:
 @router.get("/review", openapi_extra=_PART_TYPE)
 def review(request: Request, _: Viewer) -> Response:
     """Plates waiting for review."""
-    return render(request, "review.html")
+    return render(request, "review.html", kinds=line_settings.kinds(station(request).records))
 
 
 @router.get("/pages/waiting")
@@ -169,10 +169,10 @@ def history_jsonl(request: Request, _: Viewer) -> Response:
 def report(request: Request, _: Viewer) -> Response:
     """The shift report of a time span, to print. Default: today until now."""
     search, made = _search(request), now()
-    since = _moment(search["since"]) or datetime.combine(made.date(), time()).astimezone()
-    until = _moment(search["until"]) or made
+    since = moment_of(search["since"]) or datetime.combine(made.date(), time()).astimezone()
+    until = moment_of(search["until"]) or made
     records, card, of = station(request).records, partial(_card, root(request)), asked_part_type(request)
-    shift = shift_report.gather(records, since, until, card=card, station=_station(search), part_type=of)
+    shift = shift_report.gather(records, since, until, card=card, station=station_of(search), part_type=of)
     return render(request, "shift.html", shift=shift)
 
 
@@ -199,6 +199,7 @@ def plate(request: Request, account: Viewer, number: Number) -> Response:
         else None,
         boxes=json.dumps([defect.box for defect in entry.inspection.defects]),
         marked=json.dumps(entry.review.boxes if entry.review else ()),
+        kinds=line_settings.kinds(records),
         newer=number + 1 if entry.place < newest else None,
         older=number - 1 if entry.place > 1 else None,
     )
@@ -240,25 +241,25 @@ def _query(search: dict[str, str], limit: int) -> Query:
     texts: dict[str, Any] = {name: search[name] or None for name in names}
     try:
         return Query(
-            since=_moment(search["since"]),
-            until=_moment(search["until"]),
+            since=moment_of(search["since"]),
+            until=moment_of(search["until"]),
             outcome=Outcome(search["outcome"]) if search["outcome"] else None,
             judgement=Judgement(search["judgement"]) if search["judgement"] else None,
             part_type="" if search["part_type"] == WITHOUT else search["part_type"] or None,
             limit=limit,
-            station=_station(search),
+            station=station_of(search),
             **texts,
         )
     except ValueError as error:
         raise InputError("search", error, remedy="clear the search and try again") from error
 
 
-def _station(search: dict[str, str]) -> str | None:
+def station_of(search: dict[str, str]) -> str | None:
     """The station that the form names; None is all of them."""
     return "" if search["station"] == _UNNAMED else search["station"] or None
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
     """The time that a form gives, in this machine's time zone unless it names one; None when empty."""
     if not text:
         return None

@@ -27,6 +27,8 @@ class NewReview:
     boxes: Annotated[tuple[tuple[int, int, int, int], ...], Field(max_length=50)] = ()
     """Defects that the person marked: left, top, width, height in px of the photograph."""
     note: Annotated[str, Field(max_length=2000)] = ""
+    kind: Annotated[str, Field(max_length=40)] = ""
+    """Kind of defect, with the judgement `defective`."""
 
 
 @router.get("/inspections/{number}/reviews", response_model=tuple[Review, ...])
@@ -44,11 +46,14 @@ def review(
     if new.judgement is Judgement.UNUSABLE and here.records.get(number).inspection.score is not None:
         what, expected = f"unusable, but plate {number} has a score", "defective, good or unsure"
         raise RequestError(422, "invalid", what, expected=expected, next="choose one of them")
+    if new.kind and new.judgement is not Judgement.DEFECTIVE:
+        what = f"a kind of defect, but judged {new.judgement}"
+        raise RequestError(422, "invalid", what, expected="defective with a kind", next="leave the kind out")
     if new.boxes:
         size = here.pictures.size(number)
         if size is not None:
             _check_boxes(new.boxes, *size)
-    made = here.records.review(number, new.judgement, account.name, boxes=new.boxes, note=new.note)
+    made = here.records.review(number, new.judgement, account.name, boxes=new.boxes, note=new.note, kind=new.kind)
     here.line.tail.wake()
     return json_response(review_as_dict(made), 201)
 

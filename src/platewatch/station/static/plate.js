@@ -2,6 +2,7 @@
 
 import { post, remove } from "./api.js";
 import { bind } from "./keys.js";
+import { Kinds } from "./kinds.js";
 import { showMessage } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
 import { sentence } from "./text.js";
@@ -18,9 +19,9 @@ const show = () =>
   photograph.show({ number: Number(number), kept: kept === "true", judged: readable === "true", defects, marked: [...before, ...drawn], name });
 show();
 
-async function judge(judgement) {
+async function judge(judgement, kind = "") {
   try {
-    await post(`/inspections/${number}/reviews`, { judgement, boxes: drawn, note: part("note").value.trim() });
+    await post(`/inspections/${number}/reviews`, { judgement, boxes: drawn, note: part("note").value.trim(), kind });
     location.reload();
   } catch (error) {
     showMessage(sentence(error.message), { bad: true });
@@ -48,6 +49,7 @@ function mark() {
   });
 }
 
+if (part("kinds")) new Kinds(part("kinds"), (kind) => judge("defective", kind));
 document.querySelectorAll("[data-judge]").forEach((button) => button.addEventListener("click", () => judge(button.dataset.judge)));
 part("undo")?.addEventListener("click", undo);
 part("draw")?.addEventListener("click", mark);

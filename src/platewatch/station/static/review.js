@@ -4,6 +4,7 @@ import * as connection from "./connection.js";
 import { chip, pairs } from "./elements.js";
 import { Grid, goodOrUnusable } from "./grid.js";
 import { bind, read, store } from "./keys.js";
+import { Kinds } from "./kinds.js";
 import { showMessage } from "./notices.js";
 import { Photograph, drawingKeys } from "./photograph.js";
 import { Queue } from "./queue.js";
@@ -22,6 +23,7 @@ let marked = []; // boxes drawn on the plate that is shown
 let busy = false;
 const mayReview = part("undo") !== null; // an auditor may not
 const grid = new Grid(part("grid"), queue, open);
+const kinds = mayReview ? new Kinds(part("kinds"), (kind) => judge("defective", kind)) : null;
 let asGrid = read(VIEW) === "grid";
 
 const current = () => queue.entries[position];
@@ -48,6 +50,7 @@ function draw() {
   part("empty").hidden = Boolean(entry);
   if (mayReview) document.querySelectorAll("[data-undo]").forEach((button) => (button.disabled = queue.reviewed.length === 0));
   if (!entry) return;
+  kinds?.show(entry.part_type);
   if (asGrid) return grid.draw();
   const { number, photograph_kept: kept, defects } = entry;
   photograph.show({ number, kept, judged: entry.verdict !== null, defects, marked, name: nameOf(entry) });
@@ -77,19 +80,19 @@ function step(by) {
   return more().catch(() => {});
 }
 
-async function judge(judgement) {
+async function judge(judgement, kind = "") {
   const chosen = asGrid ? grid.selected() : [current()].filter(Boolean);
   if (busy) return; // a key pressed before the next plate is shown is ignored
   if (!chosen.length) return void showMessage("Select plates first: touch them, or press Space. A selects all that are shown.");
   busy = true;
   const judgementOf = (entry) => (judgement === "defective" || judgement === "unsure" ? judgement : goodOrUnusable(entry));
-  const inSingle = asGrid ? {} : { boxes: marked, note: part("note").value.trim() };
+  const given = asGrid ? { kind } : { boxes: marked, note: part("note").value.trim(), kind };
   try {
-    const done = await queue.answer(chosen, judgementOf, inSingle);
+    const done = await queue.answer(chosen, judgementOf, given);
     marked = [];
     part("note").value = "";
     const what = done.length === 1 ? nameOf(done[0].entry) : `${done.length} plates`;
-    showMessage(`${what}: ${JUDGEMENTS[done.length === 1 ? judgementOf(done[0].entry) : judgement]}.`, { action: { text: "Undo (U)", run: undo } });
+    showMessage(`${what}: ${JUDGEMENTS[done.length === 1 ? judgementOf(done[0].entry) : judgement]}${kind ? `, ${kind}` : ""}.`, { action: { text: "Undo (U)", run: undo } });
   } catch (error) {
     showMessage(sentence(error.message), { bad: true });
   } finally {
