@@ -276,6 +276,19 @@ def watched(tmp_path: Path, records: Records, models: PartTypeModels, *, once: b
     return warnings
 
 
+def test_a_damaged_file_keeps_its_photographs_waiting_and_no_others(line: Running, tmp_path: Path) -> None:
+    path = tmp_path / "part-types/left" / FILE
+    whole = path.read_text()
+    path.write_text(whole.replace("{", '{"colour": 1,', 1))
+    answer = post(line, "left")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_unavailable"), "to be sent again"
+    assert "part type left: part-type.json: unknown key 'colour'" in answer.json()["error"]["message"]
+    assert str(tmp_path) not in line.client.get("/healthz").text
+    assert post(line, "right").status_code == 201
+    path.write_text(whole)
+    assert post(line, "left").status_code == 201
+
+
 def drop(tmp_path: Path, *names: str) -> None:
     for number, name in enumerate(names):
         (tmp_path / "camera" / name).parent.mkdir(parents=True, exist_ok=True)
