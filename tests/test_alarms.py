@@ -1,15 +1,22 @@
 """Alarms of many rejected plates: raised once, kept over a restart, ended by a person, and READY drops if asked for."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 
 import stations
 from platewatch.errors import InputError
 from platewatch.line.alarms import RAISED, SEEN, AlarmPlan, Rule, rule
 from platewatch.line.devices import DevicePlan
+from platewatch.line.judging import RecordedPlate
 from platewatch.line.plc.handshake import Code, Command, StatusBit
+from platewatch.line.plc.modbus import CoilModule
+from platewatch.line.plc.stack_light import OFF, Coils, StackLight
 from platewatch.station.users import Role
 from plcs import Camera, Plc, Station
 from waiting import eventually
@@ -89,6 +96,67 @@ def test_an_alarm_that_stops_the_line_drops_ready_before_the_next_part(tmp_path:
         here.client.post("/alarms/seen")
         eventually(lambda: plc.read()[0] & StatusBit.READY and not plc.read()[0] & StatusBit.ALARM)
         station.stop()
+
+
+class Module:
+    """The coils as they were written, each change once."""
+
+    def __init__(self) -> None:
+        self.written, self.there = list[Coils](), True
+
+    def write_coils(self, coils: Coils) -> None:
+        if not self.there:
+            raise InputError("module", "does not answer")
+        if not self.written or self.written[-1] != coils:
+            self.written.append(coils)
+
+    def close(self) -> None: ...
+
+
+GREEN, YELLOW, RED, GATE = (True, False, False, False), (False, True, False, False), (False, False, True, False), True
+
+
+def test_the_stack_light_shows_outcomes_and_the_gate_opens_for_pass_alone(tmp_path: Path) -> None:
+    module, alarms = Module(), list[bool]()
+    light = StackLight(module, lambda: bool(alarms), gate_s=0.05)
+    light.start()
+    with stations.running(tmp_path) as here:
+        for redness, last in ((PASS, GREEN), (80, YELLOW), (REJECT, RED)):
+            light.add(RecordedPlate(here.records.get(here.post(redness)["number"])))
+            eventually(lambda last=last: module.written[-1] == last)  # type: ignore[misc]
+        light.add(RecordedPlate(here.records.get(1)))
+        alarms.append(True)
+        eventually(lambda: module.written[-1] == RED)
+        module.there = False
+        assert eventually(lambda: list(light.problems())) == [
+            ("coils_lost", "the stack light's module: does not answer", False)
+        ]
+        module.there = True
+        light.stop()
+    assert module.written[:3] == [OFF, (True, False, False, GATE), GREEN]
+    assert [each for each in module.written if each[3] and not each[0]] == []
+    assert module.written[-1] == OFF
+
+
+def test_coils_are_written_by_modbus() -> None:
+    """To a module as pymodbus serves one."""
+
+    async def written() -> list[bool]:
+        blocks: Any = ([SimData(0, count=16, values=False, datatype=DataType.BITS)] * 2) + []
+        words = [SimData(0, count=1, datatype=DataType.REGISTERS)]
+        server = ModbusTcpServer(SimDevice(0, ([blocks[0]], [blocks[1]], words, words)), address=("127.0.0.1", 0))
+        await server.serve_forever(background=True)
+        port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        module = CoilModule("127.0.0.1", port)
+        await asyncio.to_thread(module.write_coils, (True, False, False, True))
+        module.close()
+        found = await server.async_getValues(0, 1, 0, 4)
+        await server.shutdown()  # type: ignore[no-untyped-call]
+        with pytest.raises(InputError, match="does not answer"):
+            await asyncio.to_thread(module.write_coils, OFF)
+        return [bool(each) for each in found]
+
+    assert asyncio.run(written()) == [True, False, False, True]
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/5", "7/5", "3/1001", "three", "3/"])

@@ -218,6 +218,8 @@ def test_lists_counts_pages_and_exports_are_of_one_part_type(line: Running) -> N
     assert "Drift of right" in get("/health?part_type=right").text
     assert "part type right, from" in get("/history/report?part_type=right").text
     assert get("/models?part_type=middle").status_code == 422
+    for page in ("/", "/review", "/history", "/statistics", "/health", "/models"):
+        assert '<option value="right" selected>' in get(f"{page}?part_type=right").text, page
     material = line.app.state.retraining_runs.material
     line.client.post("/inspections/1/reviews", json={"judgement": "good"})
     used = [
@@ -274,6 +276,19 @@ def watched(tmp_path: Path, records: Records, models: PartTypeModels, *, once: b
     received, judged, failed = line.metrics.plates()
     assert received == judged + failed
     return warnings
+
+
+def test_a_damaged_file_keeps_its_photographs_waiting_and_no_others(line: Running, tmp_path: Path) -> None:
+    path = tmp_path / "part-types/left" / FILE
+    whole = path.read_text()
+    path.write_text(whole.replace("{", '{"colour": 1,', 1))
+    answer = post(line, "left")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_unavailable"), "to be sent again"
+    assert "part type left: part-type.json: unknown key 'colour'" in answer.json()["error"]["message"]
+    assert str(tmp_path) not in line.client.get("/healthz").text
+    assert post(line, "right").status_code == 201
+    path.write_text(whole)
+    assert post(line, "left").status_code == 201
 
 
 def drop(tmp_path: Path, *names: str) -> None:

@@ -31,7 +31,7 @@ def test_an_unknown_parameter_is_refused_at_every_address(line: Running) -> None
     number = 0
     for route in _routes(line):
         for method in route.methods or ():
-            path = route.path.format(number=1, review_id=1, model_id="0123456789ab")
+            path = route.path.format(number=1, review_id=1, model_id="0123456789ab", name="hinge")
             error = refused(line.client.request(method, f"{path}?verdikt=REJECT", json={"judgement": "good"}))
             assert "'verdikt'" in error["message"], path
             number += 1
@@ -43,9 +43,10 @@ def test_the_known_parameters_are_named(line: Running) -> None:
     assert (
         "of before, judgement, limit, model_id" in refused(line.client.get("/inspections?verdikt=REJECT"))["expected"]
     )
-    assert refused(line.client.get("/model?id=1"))["expected"] == "no parameter"
+    assert refused(line.client.get("/model?id=1"))["expected"] == "of part_type"
+    assert refused(line.client.get("/healthz?id=1"))["expected"] == "no parameter"
     assert (
-        "name, plate_id, source"
+        "name, part_type, plate_id, source"
         in refused(line.client.post("/inspections?plateid=1", content=photograph()))["expected"]
     )
     assert "outcome" in refused(line.client.get("/history?verdict=PASS"))["expected"]

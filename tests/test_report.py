@@ -1,6 +1,7 @@
 """The report is self-contained, shows every mistake, and is written completely or not at all."""
 
 import base64
+import csv
 import errno
 import io
 import os
@@ -150,9 +151,27 @@ def test_blind_spots_stand_on_the_page_with_the_model_s_picture(page: Page, data
     assert sources[title] == f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
 
 
+def test_every_photograph_has_its_row_and_every_plate_stands_on_the_page(page: Page, out: Path) -> None:
+    rows = list(csv.DictReader((out / "plates.csv").read_text(encoding="utf-8").splitlines()))
+    html = (out / "report.html").read_text(encoding="utf-8")
+    listed = html[html.index('id="every"') : html.index('id="unread"')]
+    assert listed.count("<tr>") - 1 == sum(bool(row["verdict"]) for row in rows) > 5
+    assert {row["mistake"] for row in rows} >= {"", "missed", "false_alarm"}
+    assert all(float(row["score"]) >= 0 for row in rows if row["score"])
+    assert all(row["photograph"] and row["reason"] for row in rows)
+
+
 def test_plots_lie_beside_the_page(out: Path) -> None:
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["alpha_table.png", "light.png", "report.html", "roc.png", "scores.png", "sensitivity.png"]
+    assert names == [
+        "alpha_table.png",
+        "light.png",
+        "plates.csv",
+        "report.html",
+        "roc.png",
+        "scores.png",
+        "sensitivity.png",
+    ]
 
 
 def test_unreadable_files_are_listed(data: Path, tmp_path: Path) -> None:

@@ -123,8 +123,8 @@ def test_a_registry_that_requires_a_signature_refuses_the_others(folder: Path, k
     other = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold + 1))
     model_folder.write_manifest(second, other)
     models = ModelRegistry(folder, signed_by=public)
-    with pytest.raises(ModelError, match="second: not signed"):
-        models.with_id(other.model_id)
+    with pytest.raises(ModelError, match="second: not signed"), models.with_id(other.model_id):
+        pass
 
 
 def test_the_watch_takes_the_key(folder: Path, key: PrivateKey, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from plate_rows import plate
 from platewatch import cli
 from platewatch.inspection import Verdict
 from platewatch.line.anchoring import Anchoring, Folder
-from platewatch.records import Records
+from platewatch.records import Records, station_hold
 from platewatch.records.anchors import read
 from stations import Running
 
@@ -108,3 +108,16 @@ def test_each_station_anchors_its_own_chain(here: Running, tmp_path: Path) -> No
         named = records.events("heads of stations", station="line C")[0].details["heads"]
         assert set(named) == {"", "line A", "line B"}
         assert records.audit(anchors=kept).intact
+
+
+def test_a_watch_with_a_name_that_is_taken_is_refused_in_one_line(
+    here: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station_hold, "PATIENCE_S", 0)
+    url = str(here.records.places[0])
+    words = ["watch", str(tmp_path), "--model", "none", "--records", url, "--once", "--station", "line D"]
+    with Records.open(url, station="line D") as first:
+        first.hold_station()
+        done = CliRunner().invoke(cli.main, words)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "station line D: another process records under this name" in done.stderr

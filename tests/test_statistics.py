@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,6 +44,15 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def local(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone()
+
+
+def test_the_dashboard_asks_for_metrics_that_the_station_has(here: Running) -> None:
+    board = (Path(__file__).parents[1] / "docs" / "grafana.json").read_text(encoding="utf-8")
+    assert len(json.loads(board)["panels"]) == 10
+    asked = set(re.findall(r"platewatch_[a-z_]+", board))
+    given = set(re.findall(r"^platewatch_[a-z_]+", here.client.get("/metrics").text, re.MULTILINE))
+    given |= set(re.findall(r"^# TYPE (platewatch_[a-z_]+)", here.client.get("/metrics").text, re.MULTILINE))
+    assert asked - given == set()
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_field_that_is_meant_for_a_known_one_is_refused(line: Running, name: s
     assert code(answer) == (422, "invalid")
     error = answer.json()["error"]
     assert repr(name) in error["message"]
-    assert error["expected"].startswith("plate_id once, photograph; name (in the query)")
+    assert error["expected"].startswith("plate_id once, part_type once, photograph; name (in the query)")
     assert line.records.counts().received == 0
 
 

@@ -1,7 +1,12 @@
-"""Makes text printable: no lone surrogates, no NUL, no control characters, no invisible direction marks."""
+"""Makes text printable: no lone surrogates, no control characters, no direction marks, no cells that compute."""
 
+import csv
+import io
+import re
 import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -11,6 +16,8 @@ LONGEST_NAME = 4096
 """Characters kept of a file's path, from its end: the longest path on Linux."""
 LONGEST_LINE = 4000
 """Characters kept of a sentence."""
+_BEFORE = " \t\r\n\v\f\u00a0\u200b\ufeff\"'"
+_HARMLESS = re.compile(r"[+\-@%]?[\w .,:#/-]*")  # no call, no operator but a hyphen, no pipe, no sheet
 _DEEPEST = 30  # levels kept of nested JSON values
 
 
@@ -65,3 +72,30 @@ def _values(given: Any, levels: int) -> Any:
 
 def _shown(character: str) -> str:
     return " " if unicodedata.category(character) == "Zs" else UNKNOWN
+
+
+def table_lines(head: Sequence[object], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """A table as lines of CSV; a text that a spreadsheet would compute gets an apostrophe in front."""
+    line = io.StringIO()
+    for row in chain([head], rows):
+        csv.writer(line).writerow([cell(value) for value in row])
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def cell(value: object, decimal: str = ".") -> object:
+    """The value as a cell; a text that a spreadsheet would compute gets an apostrophe in front."""
+    if isinstance(value, float) and decimal != ".":
+        return repr(value).replace(".", decimal)
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula.
+
+    Fullwidth signs count as the usual ones, and blanks, tabs and quotation marks in front count as nothing. Numbers and
+    ids such as -0012, +49-7 or @line are none: they stay as they are.
+    """
+    plain = unicodedata.normalize("NFKC", text).lstrip(_BEFORE)
+    return plain.startswith(("=", "+", "-", "@", "%")) and not _HARMLESS.fullmatch(plain)

@@ -48,6 +48,9 @@ _OPTIONS = (
         metavar="N|N/M",
         help="Alarm when N plates in a row, or N of the last M, are rejected; a person acknowledges it; repeatable.",
     ),
+    click.option(
+        "--coils", metavar="HOST:PORT", help="A Modbus TCP module with a stack light and a gate on its coils 0 to 3."
+    ),
     click.option("--alarm-stops", is_flag=True, help="While there is an alarm, the PLC gets no part (READY drops)."),
     click.option(
         "--beat-ms",
@@ -77,13 +80,22 @@ def device_plan(values: dict[str, Any]) -> "DevicePlan":
     modbus, allow = values.pop("modbus"), values.pop("modbus_allow")
     times = Times(deadline_s=values.pop("deadline_ms") / 1e3, beat_s=values.pop("beat_ms") / 1e3)
     where = None if modbus is None else listen(modbus, allow)
+    coils = values.pop("coils")
     rules = tuple(alarms.rule(each) for each in values.pop("alarms"))
     return DevicePlan(
         cameras=camera_addresses(values.pop("cameras")),
         modbus=where,
         times=times,
+        coils=None if coils is None else _host_and_port("--coils", coils),
         alarms=alarms.AlarmPlan(rules=rules, stops=values.pop("alarm_stops")),
     )
+
+
+def _host_and_port(where: str, address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise InputError(where, f"{address!r}", expected="HOST:PORT, such as 127.0.0.1:1502")
+    return host.strip("[]"), int(port)
 
 
 @click.command()
@@ -135,10 +147,7 @@ def try_plc(address: str, part_id: str, part_type: str, wait_s: float) -> None:
     """
     from platewatch.line.plc.modbus import PlcClient
 
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise InputError("HOST:PORT", f"{address!r}", expected="an address such as 127.0.0.1:1502")
-    client = PlcClient(host.strip("[]"), int(port))
+    client = PlcClient(*_host_and_port("HOST:PORT", address))
     client.connect()
     try:
         result = _handshake(client, part_id, part_type, wait_s)

@@ -1,6 +1,7 @@
 """Evaluation report: report.html with tables, plots (scores, ROC) and plates embedded, and the plots as PNG."""
 
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from platewatch.photographs import masks, preparation, thumbnails
 from platewatch.photographs.data_sets import NORMAL
 from platewatch.photographs.overlay import FAINT, FULL, colours, overlay
 from platewatch.photographs.thumbnails import jpeg_uri
+from platewatch.printable import table_lines
 from platewatch.progress import Progress, silent
 from platewatch.templates import environment
 
@@ -53,7 +55,7 @@ class Group:
 
 
 def write_evaluation(evaluation: Evaluation, inspector: "Inspector", out: Path, *, progress: Progress = silent) -> Path:
-    """Write OUT/report.html and its plots as PNG; returns the page's path.
+    """Write OUT/report.html, its plots as PNG, and plates.csv, a row for each photograph; returns the page's path.
 
     Plates that are shown are examined once more for their pictures. Raises OutputError when a file cannot be written.
     """
@@ -74,6 +76,7 @@ def write_evaluation(evaluation: Evaluation, inspector: "Inspector", out: Path, 
         evaluation=evaluation,
         plots={name: thumbnails.data_uri(png) for name, png in pngs.items()},
         groups=chosen,
+        every=sorted(evaluation.scores, key=lambda plate: -1.0 if plate.score is None else -plate.score),
         cards=cards,
         sheets=tables,
         found=manifest.sensitivity,
@@ -82,7 +85,27 @@ def write_evaluation(evaluation: Evaluation, inspector: "Inspector", out: Path, 
         examples=_examples(inspector),
         scale={"uri": jpeg_uri(colours(scale)), "faint": FAINT, "full": FULL},
     )
+    write(out / "plates.csv", "".join(table_lines(_COLUMNS, _rows(evaluation))))
     return write(out / "report.html", page)
+
+
+_COLUMNS = (
+    *("photograph", "folder", "label", "verdict", "mistake", "score", "threshold", "p_value", "surface"),
+    *("reconstruction_error", "latent_error", "duration_ms", "reason"),
+)
+
+
+def _rows(evaluation: Evaluation) -> Iterator[Sequence[object]]:
+    """One row for each photograph, in the order in which they were judged; at the end those not readable."""
+    for plate in evaluation.scores:
+        label = "good" if plate.label == NORMAL else "defective"
+        yield (
+            *(plate.path, plate.defect, label, str(plate.verdict), plate.mistake, plate.score, evaluation.threshold),
+            *(plate.p_value, plate.surface, plate.reconstruction_error, plate.latent_error, plate.duration_ms),
+            plate.reason,
+        )
+    for failure in evaluation.failed:
+        yield (failure.path, *[None] * (len(_COLUMNS) - 2), failure.error)
 
 
 def figures(evaluation: Evaluation, inspector: "Inspector") -> dict[str, Figure]:

@@ -6,11 +6,11 @@ import numpy as np
 
 from platewatch.decision.sensitivity_summary import Illumination, Kind, Sensitivity, contrasts, percent
 from platewatch.evaluation.figures import Axes, Figure, colormaps
-from platewatch.evaluation.plots import BLACK, GREEN, ORANGE, VERMILION
+from platewatch.evaluation.plots import BLACK, BLUE, ORANGE, VERMILION
 
 _SHADES = colormaps["Blues"]  # one hue: darker is more, also in grey print
 _BARS = (
-    ("PASS", GREEN, ""),
+    ("PASS", BLUE, ""),
     ("REVIEW", ORANGE, "//"),
     ("REJECT", VERMILION, "xx"),
 )  # hatches for readers without colour

@@ -12,9 +12,11 @@ from platewatch.line.cameras.parts import CameraParts
 from platewatch.line.cameras.sources import CameraAddress
 from platewatch.line.cameras.stream import Stream, Trigger
 from platewatch.line.health import Check, Finding
+from platewatch.line.judging import RecordedPlate
 from platewatch.line.plc.exchange import Exchange, Times
 from platewatch.line.plc.listening import Listen
 from platewatch.line.plc.parts import Parts
+from platewatch.line.plc.stack_light import StackLight
 
 _BY_ITSELF = {Trigger.LINE, Trigger.STILL}
 
@@ -27,18 +29,22 @@ class DevicePlan:
     modbus: Listen | None = None
     times: Times = field(default_factory=Times)
     alarms: AlarmPlan = field(default_factory=AlarmPlan)
+    coils: tuple[str, int] | None = None
+    """Host and port of the module with the stack light."""
 
 
 def check(plan: DevicePlan) -> None:
     """Raise InputError for devices that do not go together, ModuleNotFoundError for a package that is missing."""
     for camera in plan.cameras:
         sources.source(camera, lambda _keys: set())
+    if plan.coils is not None:
+        from platewatch.line.plc import modbus  # noqa: PLC0415 - only a station with a PLC needs pymodbus
     if plan.modbus is None:
         return
     if len(plan.cameras) != 1:
         given = f"{len(plan.cameras)} cameras" if plan.cameras else "no camera"
         raise InputError("--modbus", given, expected="one --camera, whose frames the PLC triggers", remedy="name it")
-    from platewatch.line.plc import modbus  # noqa: F401, PLC0415 - only a station with a PLC needs pymodbus
+    from platewatch.line.plc import modbus  # noqa: F401, PLC0415 - as above
 
 
 class Devices:
@@ -57,7 +63,11 @@ class Devices:
             self.cameras[address.name] = parts
             if plan.modbus is None and isinstance(source, Stream) and address.trigger in _BY_ITSELF:
                 self._each.append(EachFrame(parts, source))
-        self._parts = list[Parts]()
+        self._parts, self._light = list[Parts](), None
+        if plan.coils is not None:
+            from platewatch.line.plc.modbus import CoilModule  # noqa: PLC0415 - as in `check`
+
+            self._light = StackLight(CoilModule(*plan.coils), lambda: alarms.is_active or line.health.stops)
         if plan.modbus is not None:
             from platewatch.line.plc.modbus import ModbusServer  # noqa: PLC0415 - as in `check`
 
@@ -79,6 +89,8 @@ class Devices:
         self.listen()
         for camera in self.cameras.values():
             camera.source.start()
+        if self._light is not None:
+            self._light.start()
         for every in self._each:
             every.start()
         for each in self._parts:
@@ -95,12 +107,20 @@ class Devices:
         for each in self._parts:
             each.stop()
             self._server.stop()
+        if self._light is not None:
+            self._light.stop()
+
+    def recorded(self, plate: RecordedPlate) -> None:
+        """Show a plate that was recorded on the stack light."""
+        if self._light is not None:
+            self._light.add(plate)
 
     def problems(self) -> Iterator[Finding]:
         """What is wrong with them now; one finding for each code, which names all cameras that have it."""
         found = dict[str, Finding]()
         checks: list[Check] = [camera.source.problems for camera in self.cameras.values()]
         checks += [each.problems for each in self._parts]
+        checks += [] if self._light is None else [self._light.problems]
         for code, message, stops in (finding for check in checks for finding in check()):
             before = found.get(code)
             found[code] = (code, message, stops) if before is None else (code, f"{before[1]}; {message}", stops)

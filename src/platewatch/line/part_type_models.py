@@ -67,7 +67,7 @@ class PartTypeModels:
         return not self.unnamed.has_model and not any(self.names())
 
     def registry(self, name: str) -> ModelRegistry:
-        """The registry of a part type; raises UnknownPartType, InputError for a damaged file, and ModelError."""
+        """The registry of a part type; raises UnknownPartType, and ModelError also for a damaged file of it."""
         if not name and (self.unnamed.has_model or not self.names()[0]):
             return self.unnamed
         if self.folder is None or not name:
@@ -82,7 +82,7 @@ class PartTypeModels:
             raise ModelError(where, error.what, expected=error.expected, remedy=error.remedy) from error
         except InputError as error:
             where = f"part type {name}: {Path(error.where).name}"
-            raise InputError(where, error.what, expected=error.expected, remedy=error.remedy) from error
+            raise ModelError(where, error.what, expected=error.expected, remedy=error.remedy) from error
 
     def all(self) -> Iterator[tuple[str, ModelRegistry]]:
         """Every part type with its registry; those that cannot be judged are left out."""

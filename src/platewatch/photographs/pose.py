@@ -82,7 +82,7 @@ def _presence(photo: Photo) -> Grey | None:
         level, _ = cv2.threshold(np.minimum(away, 255).astype(np.uint8), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
         contrast = float(np.median(away[away > level])) if (away > level).any() else 0.0
         ground = away <= max(3.0, EDGE * contrast)
-    if contrast < _CONTRAST or np.quantile(away[ground], 0.9) > _UNEVEN * contrast:
+    if contrast < _CONTRAST or (away[ground] > _UNEVEN * contrast).mean() > 0.1:
         return None
     surface = np.clip(_TERMS @ fitted, 0, 255).reshape(_SMOOTH, _SMOOTH, 3).astype(np.uint8)
     full = cv2.resize(surface, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)

@@ -2,16 +2,14 @@
 
 import csv
 import io
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from platewatch import files
+from platewatch import files, printable
 from platewatch.errors import InputError
 from platewatch.photographs import formats, reading
 from platewatch.photographs.data_sets import GOOD
@@ -24,8 +22,6 @@ BOM = "\ufeff"
 """The byte order mark."""
 
 _TEST_FRACTION = 0.2
-_BEFORE = " \t\r\n\v\f\u00a0\u200b\ufeff\"'"
-_HARMLESS = re.compile(r"[+\-@%]?[\w .,:#/-]*")  # no call, no operator but a hyphen, no pipe, no sheet
 
 
 def csv_lines(entries: Iterable[Entry], *, decimal: str = ".", bom: bool = False) -> Iterator[str]:
@@ -38,18 +34,8 @@ def csv_lines(entries: Iterable[Entry], *, decimal: str = ".", bom: bool = False
         yield BOM
     line = io.StringIO()
     writer = csv.writer(line, delimiter=";" if decimal == "," else ",")
-    for row in chain([_COLUMNS], ([_cell(value, decimal) for value in _values(entry)] for entry in entries)):
+    for row in chain([_COLUMNS], ([printable.cell(value, decimal) for value in _values(entry)] for entry in entries)):
         writer.writerow(row)
-        yield line.getvalue()
-        line.seek(0)
-        line.truncate()
-
-
-def table_lines(head: Sequence[object], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Any table as lines of CSV; a text that a spreadsheet would compute gets an apostrophe in front."""
-    line = io.StringIO()
-    for row in chain([head], rows):
-        csv.writer(line).writerow([_cell(value, ".") for value in row])
         yield line.getvalue()
         line.seek(0)
         line.truncate()
@@ -159,20 +145,3 @@ def _values(entry: Entry) -> Iterator[object]:
     yield from (entry.source, found.time.isoformat(), found.duration_ms)
     yield from (review.judgement, review.reviewer, review.time.isoformat(), review.note) if review else (None,) * 4
     yield from (entry.photograph_sha256, entry.photograph_kept, entry.chain, entry.station, entry.part_type)
-
-
-def _cell(value: object, decimal: str) -> object:
-    """The value as a cell; a text that a spreadsheet would compute gets an apostrophe in front."""
-    if isinstance(value, float) and decimal != ".":
-        return repr(value).replace(".", decimal)
-    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
-
-
-def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet may take the text for a formula.
-
-    Fullwidth signs count as the usual ones, and blanks, tabs and quotation marks in front count as nothing. Numbers and
-    ids such as -0012, +49-7 or @line are none: they stay as they are.
-    """
-    plain = unicodedata.normalize("NFKC", text).lstrip(_BEFORE)
-    return plain.startswith(("=", "+", "-", "@", "%")) and not _HARMLESS.fullmatch(plain)

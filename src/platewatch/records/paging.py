@@ -44,11 +44,12 @@ def _received(connection: Connection, query: Query, given: Spans) -> Spans:
     period = Period(*(None if time is None else microseconds(time) for time in (query.since, query.until)))
     number, chosen = entries.c.number, list[Select[Any]]()
     if period.hours is not None:
-        ends = func.min(hourly_counts.c.first), func.max(hourly_counts.c.last)
+        known = func.min(hourly_counts.c.first), func.max(hourly_counts.c.last)
         same = [hourly_counts.c.part_type == ""] if query.part_type == "" else []  # these have no index
-        chosen.append(select(*ends).where(*period.full_hours(), *same).group_by(hourly_counts.c.station))
+        chosen.append(select(*known).where(*period.full_hours(), *same).group_by(hourly_counts.c.station))
     for start, end in period.rest():
-        within = select(func.min(number), func.max(number)).where(entries.c.received >= start, entries.c.received < end)
+        ends = func.min(number + 0), func.max(number + 0)  # + 0: PostgreSQL would walk all numbers for it
+        within = select(*ends).where(entries.c.received >= start, entries.c.received < end)
         chosen += [within.where(number >= span[0], number < span[1]) for span in given]
     rows = [row for each in chosen for row in connection.execute(each) if row[0] is not None]
     found = ((span, [row for row in rows if span[0] <= row[0] < span[1]]) for span in given)

@@ -59,7 +59,7 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
     account: Account = getattr(request.state, "account", None) or LOCAL
     names, here = station(request).part_types.names(), request.url.path
     frame = {
-        "kinds": names if any(names) and here in _SWITCHED else (),
+        "switched": names if any(names) and here in _SWITCHED else (),
         "part_type": asked_part_type(request),
         "all_at_once": here not in _ONE_AT_A_TIME,
         "without": WITHOUT,

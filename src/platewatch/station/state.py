@@ -75,6 +75,9 @@ def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -
 
     alarms = Alarms(records, settings.devices.alarms, actor="station")
 
+    def show(recorded: RecordedPlate) -> None:
+        devices.recorded(recorded)
+
     def device_problems() -> Iterable[Finding]:
         return devices.problems()  # they need the line first
 
@@ -93,7 +96,7 @@ def assemble(part_types: PartTypeModels, records: Records, settings: Settings) -
         low_bytes=settings.low_bytes,
         checks=[lambda: check_users(settings), device_problems, alarms.problems],
         problems_changed=publish_problems,
-        listeners=[keep_map, alarms.add],
+        listeners=[keep_map, alarms.add, show],
         publish=publish,
         only_events=lambda: not len(live),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -14,8 +15,9 @@ from platewatch.inspection import now
 from platewatch.line import line_settings, statistics, wording
 from platewatch.line.statistics import Bar, By
 from platewatch.photographs import reading
+from platewatch.printable import table_lines
 from platewatch.records import Outcome, Query
-from platewatch.records.exports import BOM, table_lines
+from platewatch.records.exports import BOM
 from platewatch.records.statistics import Judged
 from platewatch.station import pages, statistics_charts
 from platewatch.station.rest import Viewer, json_response, query_names, routes, station
@@ -128,7 +130,7 @@ def gather(here: Station, search: dict[str, str]) -> Found:
     return Found(
         by=by,
         query=query,
-        bars=bars if any(bar.received for bar in bars) else [],
+        bars=list(dropwhile(lambda bar: not bar.received, bars)),
         scores=numbers.sample,
         stopped=numbers.stopped,
         reviewed=len(numbers.reviewed),

@@ -163,6 +163,29 @@ class _Connection(ServerRequestHandler):
             self._of.open.remove(self)
 
 
+class CoilModule:
+    """The coils of a Modbus TCP module, connected again when it is lost; for one thread. A Module."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._where = f"{host}:{port}"
+        self._client = ModbusTcpClient(host, port=port, timeout=1, retries=0)
+
+    def write_coils(self, coils: tuple[bool, ...]) -> None:
+        """Set the coils from 0 on; raises InputError when the module does not answer or refuses."""
+        try:
+            self._client.connect()  # type: ignore[no-untyped-call] # nothing while it is connected
+            refused = self._client.write_coils(0, list(coils)).isError()
+        except (ModbusException, OSError) as error:
+            self.close()
+            raise InputError(self._where, "does not answer", remedy="check its address and cable") from error
+        if refused:
+            raise InputError(self._where, "refuses its coils", expected="coils from address 0 on")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
+
 class PlcClient:
     """A client as a PLC's program is one, to try the handshake; for one thread."""
 
