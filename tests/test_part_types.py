@@ -218,6 +218,8 @@ def test_lists_counts_pages_and_exports_are_of_one_part_type(line: Running) -> N
     assert "Drift of right" in get("/health?part_type=right").text
     assert "part type right, from" in get("/history/report?part_type=right").text
     assert get("/models?part_type=middle").status_code == 422
+    for page in ("/", "/review", "/history", "/statistics", "/health", "/models"):
+        assert '<option value="right" selected>' in get(f"{page}?part_type=right").text, page
     material = line.app.state.retraining_runs.material
     line.client.post("/inspections/1/reviews", json={"judgement": "good"})
     used = [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+import empty_records
 from plate_rows import plate
 from platewatch.inspection import Verdict
 from platewatch.records import Judgement, Outcome, Query, Records
@@ -141,3 +142,9 @@ def test_a_connection_keeps_few_pages_in_memory(many: Records) -> None:
     """Also when nobody writes for long: a disk is full, and pages show the record again and again."""
     with many._database.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA cache_size").scalar() == -512  # KiB
+
+
+def test_postgresql_plans_each_query_for_its_values(postgresql: str) -> None:
+    """The plan of a prepared statement for any values walks all numbers of a million plates instead of one hour's."""
+    with Records.open(empty_records.postgresql(postgresql)) as opened, opened._database.reading() as connection:
+        assert connection.exec_driver_sql("SHOW plan_cache_mode").scalar() == "force_custom_plan"

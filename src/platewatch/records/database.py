@@ -42,6 +42,7 @@ _POSTGRESQL: dict[str, Any] = {
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
         "options": f"-c synchronous_commit=on -c lock_timeout={_BUSY_MS} -c idle_in_transaction_session_timeout=60000"
+        " -c plan_cache_mode=force_custom_plan"  # a prepared statement's plan for any values walks all numbers
         " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",  # the server, too, notices
     },
 }
