@@ -152,7 +152,9 @@ def test_an_engineer_sets_shifts_and_kinds_of_a_part_type_and_a_review_names_one
         line.client.post("/statistics/settings", json=new, headers=engineer)
         kinds = [event.kind for event in line.records.events()]
         assert (kinds.count("shifts_set"), kinds.count("defect_kinds_set")) == (1, 1), "the same again is no change"
-        assert "scratch" in line.client.get("/review", headers=engineer).text
+        review = line.client.get("/review", headers=engineer).text
+        assert "scratch" in review
+        assert "Part type (K)" not in review, "kinds of defect are no part types"
         said = {"judgement": "good", "kind": "dent"}
         assert line.client.post("/inspections/1/reviews", json=said, headers=engineer).status_code == 422
         said = {"judgement": "defective", "kind": "dent"}
