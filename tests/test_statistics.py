@@ -28,6 +28,7 @@ PLATES = (
     *[(Verdict.REJECT, "hinge")] * 3,
     *[(Verdict.REVIEW, "cover")] * 2,
     (None, "cover"),
+    (Verdict.PASS, "cover"),
 )
 
 
@@ -98,7 +99,7 @@ def test_the_counts_are_those_of_the_record_and_the_sample_is_spread(here: Runni
         assert sum(bar.counts[Outcome.REJECT] for bar in bars) == counts.reject
         assert len(numbers.sample) == counts.received
         assert len(numbers.stopped) == counts.received - counts.passed
-    assert sum(bar.duration_ms for bar in bars) == pytest.approx(3 * 12.5), "of the last part type"
+    assert sum(bar.duration_ms for bar in bars) == pytest.approx(4 * 12.5), "of the last part type"
 
 
 def text_of(here: Running, path: str) -> str:
