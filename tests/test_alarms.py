@@ -125,6 +125,7 @@ def test_the_stack_light_shows_outcomes_and_the_gate_opens_for_pass_alone(tmp_pa
             light.add(RecordedPlate(here.records.get(here.post(redness)["number"])))
             eventually(lambda last=last: module.written[-1] == last)  # type: ignore[misc]
         light.add(RecordedPlate(here.records.get(1)))
+        eventually(lambda: module.written[-1] == GREEN)
         alarms.append(True)
         eventually(lambda: module.written[-1] == RED)
         module.there = False

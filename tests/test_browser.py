@@ -409,6 +409,22 @@ def test_times_have_one_form_and_the_station_s_zone(browser: Browser, site: Site
             assert wording.zone(datetime.fromisoformat(stored)) == shown.split()[-1]
 
 
+def test_keys_that_a_role_may_not_use_are_not_shown(browser: Browser, site: Site) -> None:
+    tokens = stations.enrol(site.users)
+    try:
+        with tab(browser) as page:
+            page.set_extra_http_headers(stations.bearer(tokens[Role.AUDITOR]))
+            page.goto(site.url)
+            expect(page.locator("[data-legend]")).to_contain_text("Open the plate")
+            expect(page.locator("[data-legend]")).not_to_contain_text("Inspect a photograph")
+            page.goto(f"{site.url}/models")
+            expect(page.locator("[data-legend]")).to_contain_text("All shortcuts")
+            expect(page.locator("[data-legend]")).not_to_contain_text("Retrain")
+            page.set_extra_http_headers({})
+    finally:
+        site.users.path.unlink()
+
+
 def test_the_verdict_is_readable_from_two_metres(browser: Browser, site: Site) -> None:
     with tab(browser) as page:
         page.goto(site.url)

@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from conftest import Tiny
 from platewatch.line import comparison, drafts
 from platewatch.line.drafts import Drafts
 from platewatch.line.model_registry import ModelRegistry
+from platewatch.model import model_folder
 from platewatch.station import import_folders, training_packages
 from platewatch.station.users import Role
 from stations import Running, bearer, photograph
@@ -235,4 +237,10 @@ def test_further_models_are_of_part_types_and_the_name_of_one_gives_it_the_new_m
         assert types.names() == ("", "Hinge-B")
         assert not (tmp_path / "models" / "Hinge-C").exists()
         line.client.delete("/first-model")
-        assert "in place of" in draft_of(line, "Hinge-B", tmp_path / "trained" / "first")
+        manifest = model_folder.load_manifest(tmp_path / "trained" / "second")
+        newer = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold - 0.1))
+        model_folder.write_manifest(tmp_path / "trained" / "second", newer)
+        assert "in place of" in draft_of(line, "Hinge-B", tmp_path / "trained" / "second")
+        last = used(line)
+        assert last.get("before") == second, last
+        assert types.registry("Hinge-B").model_id == newer.model_id

@@ -38,6 +38,11 @@ def test_the_first_model_is_taken_into_service_and_again_after_a_restart(tmp_pat
         again = ModelRegistry(None, tmp_path / "models")
         assert again.resume(records) is None
         assert again.model_id == second
+        named = ModelRegistry(again.folder)  # the command line names a model, and another one is activated
+        assert named.activate(first, "anna", records) == second
+        unnamed = ModelRegistry(None, tmp_path / "models")
+        assert (unnamed.resume(records), unnamed.model_id) == (None, first)
+        assert unnamed.activate(second, "anna", records) == first
         (again.folder / "manifest.json").unlink()
         lost = ModelRegistry(None, tmp_path / "models")
         assert "not available" in str(lost.resume(records))

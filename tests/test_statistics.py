@@ -28,6 +28,7 @@ PLATES = (
     *[(Verdict.REJECT, "hinge")] * 3,
     *[(Verdict.REVIEW, "cover")] * 2,
     (None, "cover"),
+    (Verdict.PASS, "cover"),
 )
 
 
@@ -98,7 +99,7 @@ def test_the_counts_are_those_of_the_record_and_the_sample_is_spread(here: Runni
         assert sum(bar.counts[Outcome.REJECT] for bar in bars) == counts.reject
         assert len(numbers.sample) == counts.received
         assert len(numbers.stopped) == counts.received - counts.passed
-    assert sum(bar.duration_ms for bar in bars) == pytest.approx(3 * 12.5), "of the last part type"
+    assert sum(bar.duration_ms for bar in bars) == pytest.approx(4 * 12.5), "of the last part type"
 
 
 def text_of(here: Running, path: str) -> str:
@@ -152,7 +153,9 @@ def test_an_engineer_sets_shifts_and_kinds_of_a_part_type_and_a_review_names_one
         line.client.post("/statistics/settings", json=new, headers=engineer)
         kinds = [event.kind for event in line.records.events()]
         assert (kinds.count("shifts_set"), kinds.count("defect_kinds_set")) == (1, 1), "the same again is no change"
-        assert "scratch" in line.client.get("/review", headers=engineer).text
+        review = line.client.get("/review", headers=engineer).text
+        assert "scratch" in review
+        assert "Part type (K)" not in review, "kinds of defect are no part types"
         said = {"judgement": "good", "kind": "dent"}
         assert line.client.post("/inspections/1/reviews", json=said, headers=engineer).status_code == 422
         said = {"judgement": "defective", "kind": "dent"}

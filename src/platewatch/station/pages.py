@@ -98,7 +98,7 @@ def live(request: Request, _: Viewer) -> Response:
 @router.get("/review", openapi_extra=_PART_TYPE)
 def review(request: Request, _: Viewer) -> Response:
     """Plates waiting for review."""
-    return render(request, "review.html", kinds=line_settings.kinds(station(request).records))
+    return render(request, "review.html", defect_kinds=line_settings.kinds(station(request).records))
 
 
 @router.get("/pages/waiting")
@@ -199,7 +199,7 @@ def plate(request: Request, account: Viewer, number: Number) -> Response:
         else None,
         boxes=json.dumps([defect.box for defect in entry.inspection.defects]),
         marked=json.dumps(entry.review.boxes if entry.review else ()),
-        kinds=line_settings.kinds(records),
+        defect_kinds=line_settings.kinds(records),
         newer=number + 1 if entry.place < newest else None,
         older=number - 1 if entry.place > 1 else None,
     )

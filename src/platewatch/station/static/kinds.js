@@ -3,7 +3,7 @@
 import { element } from "./elements.js";
 import { bind } from "./keys.js";
 
-const KEYS = ["q", "w", "r", "y", "h", "j", "k", "l", "n"]; // free on the pages of review; 1 to 6 lead to pages
+const KEYS = ["q", "w", "r", "y", "h", "j", "l", "n", "i"]; // free on the pages of review; 1 to 6 lead to pages
 
 export class Kinds {
   /** `judge` is called with the kind's name. */
@@ -14,8 +14,8 @@ export class Kinds {
     if (!Object.values(this.named).some((kinds) => kinds.length)) return;
     bind(...KEYS.map((key, at) => ({ key, run: () => this.shown[at] && judge(this.shown[at]) })));
     place.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-kind]");
-      if (button) judge(button.dataset.kind);
+      const button = event.target.closest("[data-defect-kind]");
+      if (button) judge(button.dataset.defectKind);
     });
     if (place.dataset.partType !== undefined) this.show(place.dataset.partType);
   }
@@ -26,7 +26,7 @@ export class Kinds {
     if (kinds.join() === this.shown.join()) return;
     this.shown = kinds;
     this.place.replaceChildren(
-      ...kinds.map((kind, at) => element("button", { type: "button", "data-kind": kind }, kind, " ", element("kbd", { "aria-hidden": "true" }, KEYS[at].toUpperCase()))),
+      ...kinds.map((kind, at) => element("button", { type: "button", "data-defect-kind": kind }, kind, " ", element("kbd", { "aria-hidden": "true" }, KEYS[at].toUpperCase()))),
     );
   }
 }
