@@ -145,7 +145,7 @@ def streaming(trigger: Trigger = Trigger.FREE) -> Iterator[tuple[Stream, FakeDri
         yield stream, driver
     finally:
         stream.stop()
-        assert driver.closed == len(driver.opened) or not driver.there.is_set()
+        assert driver.closed >= len(driver.opened)  # an attempt to open that failed is closed too
 
 
 def same(found: Any, redness: int) -> bool:

@@ -96,13 +96,18 @@ def test_audit_and_export_name_each_station(here: Running, tmp_path: Path) -> No
     assert [line.split(",")[0] for line in out.read_text().splitlines()[1:]] == [str(B + 1)]
 
 
-def test_each_station_anchors_its_own_chain(here: Running, tmp_path: Path) -> None:
-    with Records.open(str(here.records.places[0]), station="line C") as records:
+def test_each_station_anchors_its_own_chain(tmp_path: Path) -> None:
+    url, anchors = str(tmp_path / "records.db"), tmp_path / "anchors"
+    anchors.mkdir()
+    for name in ("", "line A", "line B"):
+        with Records.open(url, station=name) as other:
+            other.add(plate())
+    with Records.open(url, station="line C") as records:
         records.add(plate())
-        sending = Anchoring(records, [Folder(tmp_path)], actor="watch")
+        sending = Anchoring(records, [Folder(anchors)], actor="watch")
         sending.start()
         sending.stop()
-        kept = read(tmp_path)
+        kept = read(anchors)
         assert {each.station for each in kept} == {"line C"}
         assert kept[-1].chain == records.head().chain
         named = records.events("heads of stations", station="line C")[0].details["heads"]
