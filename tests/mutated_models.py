@@ -26,8 +26,8 @@ _ODD: tuple[Any, ...] = (
     *(float("nan"), float("inf"), float("-inf")),
 )
 _GRAPHS = ("network.onnx", "backbone.onnx")
-_JUDGING = ("surface.npz", *_GRAPHS)
-"""The files of the detectors; a model may lack one of the graphs."""
+_JUDGING = ("surface.npz", "shape.npz", *_GRAPHS)
+"""The files that judge; a model may lack all but the first."""
 
 
 def mutated_model_folders(source: Path, folder: Path, seed: int, count: int) -> Iterator[str]:

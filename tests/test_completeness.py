@@ -139,3 +139,9 @@ def test_a_model_refuses_half_a_plate_and_says_why(tiny_model: Tiny, inspector: 
         found = inspector.inspect(half)
         assert (found.verdict, found.score, found.defects) == (Verdict.REVIEW, None, ())
         assert "cut off" in found.reason
+
+
+def test_a_limit_that_no_float_holds_is_put_into_words() -> None:
+    """A manifest from elsewhere may state any; a warning would be printed at the line."""
+    limits = CompletenessLimits({"area": (1e300, completeness.NO_LIMIT)})
+    assert "smaller than any good one" in (completeness.reason_incomplete({"area": -1.0}, limits) or "")

@@ -163,7 +163,7 @@ def _in_words(name: str, value: float, low: float, high: float) -> str:
     if name in PICTURE:
         return _picture_in_words(name, value, low, high)
     if name == "area":
-        covered = f"the part covers {np.exp(value):.0%} of the picture, at least {np.exp(low):.0%} expected"
+        covered = f"the part covers {_exp(value):.0%} of the picture, at least {_exp(low):.0%} expected"
         return f"smaller than any good one ({covered})"
     if name in BORDERS:
         most = f"at most {max(high, 0):.0%} expected"
@@ -177,9 +177,14 @@ def _in_words(name: str, value: float, low: float, high: float) -> str:
 
 def _picture_in_words(name: str, value: float, low: float, high: float) -> str:
     if name == "aspect":
-        expected = f"{np.exp(low):.2f} to {np.exp(high):.2f} expected"
-        return f"the part is cut off (width to height of the picture {np.exp(value):.2f}, {expected})"
+        expected = f"{_exp(low):.2f} to {_exp(high):.2f} expected"
+        return f"the part is cut off (width to height of the picture {_exp(value):.2f}, {expected})"
     if name == "side":
-        return f"smaller than any good one (mean side {np.exp(value):.0f} px, at least {np.exp(low):.0f} expected)"
+        return f"smaller than any good one (mean side {_exp(value):.0f} px, at least {_exp(low):.0f} expected)"
     most = f"at most {max(high, 0):.0%} expected"
     return f"the part is cut off ({value:.0%} of the picture's lines repeat the one before, {most})"
+
+
+def _exp(logarithm: float) -> float:
+    """Its exponential; the largest one that a float holds for a limit that a strange manifest states."""
+    return float(np.exp(min(logarithm, 709.0)))
