@@ -213,8 +213,8 @@ def draft_of(line: Running, name: str, model: Path) -> str:
     return page(line)
 
 
-def used(line: Running) -> Any:
-    answer = line.client.post("/first-model/use")
+def used(line: Running, reason: str = "") -> Any:
+    answer = line.client.post("/first-model/use", json={"reason": reason})
     return answer.json() if answer.status_code == 200 else answer.json()["error"]
 
 
@@ -244,3 +244,9 @@ def test_further_models_are_of_part_types_and_the_name_of_one_gives_it_the_new_m
         last = used(line)
         assert last.get("before") == second, last
         assert types.registry("Hinge-B").model_id == newer.model_id
+        looser = replace(manifest, decision=replace(manifest.decision, threshold=manifest.threshold + 0.1))
+        model_folder.write_manifest(tmp_path / "trained" / "second", looser)
+        assert "data-reason" in draft_of(line, "Hinge-B", tmp_path / "trained" / "second")
+        assert used(line)["expected"] == "a reason"
+        assert used(line, "new illumination")["before"] == newer.model_id
+        assert line.records.events("model_activated", limit=1)[0].details["reason"] == "new illumination"

@@ -54,6 +54,14 @@ class LeftOut:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class IntoService:
+    """The trained model goes into service."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+    """Needed where a limit of the part type becomes looser; for the record."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class FromFolder:
     """A folder of the station's machine, as the addresses that list folders name it."""
 
@@ -218,7 +226,7 @@ def picture(request: Request, _: Viewer, name: Name) -> Response:
 
 
 @router.post("/first-model/use")
-def use(request: Request, account: Engineer) -> Response:
+def use(request: Request, account: Engineer, asked: IntoService | None = None) -> Response:
     """Take the trained model into service from the next plate on; its photographs stay, for retraining."""
     here, runs = station(request), _runs(request)
     runs.require_idle()
@@ -229,7 +237,7 @@ def use(request: Request, account: Engineer) -> Response:
         model_id = model_folder.load_manifest(folder).model_id
         made = {"model_id": model_id, "name": draft.name, "photographs": len(drafts.used())}
         here.records.event(MADE, account.name, made | {"left_out": list(draft.left_out)})
-        before = _into_service(here, draft.name, folder, account.name)
+        before = _into_service(here, draft.name, folder, account.name, asked.reason if asked else "")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # the draft has it still
         raise
@@ -238,7 +246,7 @@ def use(request: Request, account: Engineer) -> Response:
     return json_response({"model_id": model_id, "before": before, "folder": folder.name})
 
 
-def _into_service(here: Station, name: str, folder: Path, actor: str) -> str:
+def _into_service(here: Station, name: str, folder: Path, actor: str, reason: str) -> str:
     """Take a model into service for a part type, a new one if need be; returns the id of the one before.
 
     The first model of a station judges photographs without a part type too, so its part type stays without a name.
@@ -247,8 +255,8 @@ def _into_service(here: Station, name: str, folder: Path, actor: str) -> str:
     if types.is_empty:
         return here.models.activate(model_folder.load_manifest(folder).model_id, actor, here.records)
     if name in types.names():
-        return types.use(name, str(folder), actor, here.records)
-    types.add(name, folder, actor)
+        return types.use(name, str(folder), actor, here.records, reason=reason)
+    types.add(name, folder, actor, reason=reason)
     return ""
 
 

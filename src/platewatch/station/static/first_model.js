@@ -42,7 +42,7 @@ document.addEventListener("click", (event) => {
   else if (name !== undefined) toggle(button);
   else if (leaveOut) act(() => post("/first-model/left-out", { names: JSON.parse(leaveOut), out: true }), renew);
   else if ("discard" in button.dataset) act(() => remove("/first-model"), () => location.assign(`${root}/`));
-  else if ("use" in button.dataset) act(() => post("/first-model/use"), () => location.assign(`${root}/`));
+  else if ("use" in button.dataset) act(() => post("/first-model/use", { reason: document.querySelector("[data-reason]")?.value.trim() ?? "" }), () => location.assign(`${root}/`));
 });
 
 async function toggle(button) {
