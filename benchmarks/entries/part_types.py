@@ -1,7 +1,7 @@
 """Forty part types on one station, photographs mixed at 20 a second: time to the answer, memory, models loaded.
 
-Each part type has a copy of MODEL with limits of its own; PHOTOS are good parts. `first_s`: a photograph whose model is not in memory, one at
-a time. `process_mb` is what the process grew by, `counted_mb` what the station counted.
+Each part type has a copy of MODEL with limits of its own; PHOTOS are good parts. `first_s`: a photograph whose model is
+not in memory, one at a time. `process_mb` is what the process grew by, `counted_mb` what the station counted.
 """
 
 import tempfile
