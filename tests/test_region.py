@@ -194,7 +194,7 @@ def test_without_a_sure_pose_nothing_is_judged(tiny_model: Tiny) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda folder: np.savez(folder / "region.npz", mask=np.ones((4, 4))), "mask is float64"),
+        (lambda folder: np.savez(folder / "region.npz", mask=np.ones((4, 4))), "mask is no plain array of uint8"),
         (lambda folder: np.savez(folder / "region.npz", mask=np.zeros((4, 4), np.uint8)), "mask is empty"),
         (lambda folder: (folder / "region.npz").write_bytes(b"no archive"), "cannot be read"),
     ],

@@ -103,8 +103,8 @@ def rewritten(path: Path, change: Callable[[dict[str, Array]], None]) -> None:
     ("change", "words"),
     [
         (lambda arrays: arrays.pop("open"), "holds ["),
-        (lambda arrays: arrays.update(mean=arrays["mean"].astype(float)), "mean is float64"),
-        (lambda arrays: arrays.update(least=arrays["least"][1:]), "least is uint8 of the shape"),
+        (lambda arrays: arrays.update(mean=arrays["mean"].astype(float)), "mean is no plain array of uint8"),
+        (lambda arrays: arrays.update(least=arrays["least"][1:]), "least has the shape"),
         (lambda arrays: arrays.update(holes=np.zeros_like(arrays["holes"])), "0 holes, the manifest has 1"),
         (lambda arrays: arrays.update(profile=np.full(128, np.nan)), "profile is out of bounds"),
     ],

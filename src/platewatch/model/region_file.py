@@ -1,8 +1,6 @@
 """Reads and writes the region's file, region.npz: one array of 0 and 1, no pickle."""
 
 import hashlib
-import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from platewatch.config import STRICT
-from platewatch.errors import ModelError
+from platewatch.model import plain_arrays
 from platewatch.photographs.region import Region
 
 _LARGEST, _MOST_BYTES = 4096, 2**25
@@ -49,17 +47,10 @@ def digest(data: bytes) -> str:
 
 def read(data: bytes, stated: RegionSettings, name: str) -> Region:
     """The region in the file's bytes; raises ModelError, naming the file `name`, for anything else."""
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            if sum(each.file_size for each in archive.infolist()) > _MOST_BYTES:
-                raise ValueError(f"larger than {_MOST_BYTES} bytes")
-        with np.load(BytesIO(data), allow_pickle=False) as found:
-            mask = found["mask"]
-        if mask.dtype != np.uint8 or mask.ndim != 2 or not 1 <= min(mask.shape) <= max(mask.shape) <= _LARGEST:
-            raise ValueError(f"mask is {mask.dtype} of the shape {mask.shape}")
+    with plain_arrays.refused(name):
+        mask = plain_arrays.read(data, {"mask": np.uint8}, _MOST_BYTES)["mask"]
+        if mask.ndim != 2 or not 1 <= min(mask.shape) <= max(mask.shape) <= _LARGEST:
+            raise ValueError(f"mask has the shape {mask.shape}")
         if mask.max() != 1:
             raise ValueError("mask is empty or holds other numbers than 0 and 1")
         return Region(mask.astype(bool), stated.in_part, stated.fill)
-    except Exception as error:  # zipfile raises a dozen classes for a damaged archive
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(name, f"cannot be read ({why})", remedy="restore the file or train again") from error
