@@ -116,10 +116,10 @@ def test_each_station_anchors_its_own_chain(tmp_path: Path) -> None:
 
 
 def test_a_watch_with_a_name_that_is_taken_is_refused_in_one_line(
-    here: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(station_hold, "PATIENCE_S", 0)
-    url = str(here.records.places[0])
+    url = str(tmp_path / "records.db")
     words = ["watch", str(tmp_path), "--model", "none", "--records", url, "--once", "--station", "line D"]
     with Records.open(url, station="line D") as first:
         first.hold_station()
